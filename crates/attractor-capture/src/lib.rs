@@ -1,0 +1,3 @@
+//! Runs on disk, readers of foreign captures, and the capture certificate.
+
+pub mod record;

@@ -1,0 +1,15 @@
+//! Associative retrieval for people who want to see whether it works.
+//!
+//! Attention heads, Hopfield layers and memory banks all do the same three things: score every stored pattern
+//! against a query (*similarity*), separate the scores into weights (*separation*), and project the weights onto
+//! values. [`retrieve`] is that operation, with everything one may ask about the weights, and never an N x N matrix.
+//!
+//! This crate knows no framework and no file. Conventions of the whole house: axes are `[head, query, key]`;
+//! a row is a query (destination), a column a key (source); beta is the inverse temperature; energies go down; logs
+//! are natural and entropies in nats.
+
+pub mod error;
+pub mod random;
+pub mod retrieve;
+
+pub use error::{Error, Result};
