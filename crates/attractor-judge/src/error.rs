@@ -1,0 +1,63 @@
+//! The one error of this crate, with questions instead of variants.
+
+use std::fmt;
+
+/// What `attractor-judge` answers when it cannot judge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Config,
+    Source,
+    Evidence,
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Config, message: message.into() }
+    }
+
+    pub(crate) fn source(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Source, message: message.into() }
+    }
+
+    pub(crate) fn evidence(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Evidence, message: message.into() }
+    }
+
+    /// True if the thresholds file is at fault.
+    pub fn is_config(&self) -> bool {
+        self.kind == Kind::Config
+    }
+
+    /// True if the patterns could not be read or contradict themselves.
+    pub fn is_source(&self) -> bool {
+        self.kind == Kind::Source
+    }
+
+    /// True if the evidence of a live model does not fit the patterns.
+    pub fn is_evidence(&self) -> bool {
+        self.kind == Kind::Evidence
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<attractor_capture::Error> for Error {
+    fn from(error: attractor_capture::Error) -> Self {
+        Self::source(error.to_string())
+    }
+}

@@ -1,0 +1,47 @@
+//! The statistics that verdicts rest on.
+//!
+//! The unit of replication is the input (a sequence, an image), never a cell of a map: rows and heads of one input
+//! depend on each other. Every draw is keyed by (seed, stream), so figures do not depend on the number of threads.
+
+pub mod bootstrap;
+pub mod inference;
+pub mod permutation;
+pub mod rank;
+
+pub use bootstrap::{Bootstrap, Interval};
+pub use inference::{benjamini_hochberg, is_equivalent, resolvable, two_sided_normal, upper_normal};
+pub use permutation::{Sides, SignFlip, p_value, sign_flip};
+pub use rank::{Triangle, ranks, spearman};
+
+/// Streams of random numbers, one purpose each; the low 32 bits are free for the purpose's own counter.
+pub(crate) mod stream {
+    /// Resampled inputs; low bits: their number.
+    pub(crate) const BOOTSTRAP: u64 = 1 << 32;
+    /// Offset-stratified draws of repeated tokens; low bits: the geometry.
+    pub(crate) const REPEAT: u64 = 2 << 32;
+    /// Offset-stratified draws of induction targets; low bits: the geometry.
+    pub(crate) const INDUCTION: u64 = 3 << 32;
+    /// Mismatched pairings of patterns and tokens; low bits: number of inputs.
+    pub(crate) const PAIRING: u64 = 4 << 32;
+    /// Mantel permutations; low bits: the input.
+    pub(crate) const MANTEL: u64 = 5 << 32;
+    /// Sign flips; low bits: number of inputs.
+    pub(crate) const SIGNS: u64 = 6 << 32;
+    /// Shuffled token sequences; low bits: number of inputs.
+    pub(crate) const SHUFFLE: u64 = 7 << 32;
+}
+
+/// The mean; NaN of nothing.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The mean of what is there, `None` of nothing.
+pub(crate) fn mean_of(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut count) = (0.0, 0usize);
+    for value in values {
+        sum += value;
+        count += 1;
+    }
+    (count > 0).then(|| sum / count as f64)
+}
