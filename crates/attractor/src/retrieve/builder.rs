@@ -32,6 +32,9 @@ pub(crate) struct Builder<'a> {
     history: Vec<Option<(Vec<f64>, Vec<bool>)>>,
 }
 
+/// A second weight below this names no key: which of many zeros comes first says nothing.
+pub(crate) const NEGLIGIBLE: f32 = 1e-30;
+
 /// First row or key of pooled cell `cell`.
 pub(crate) fn cell_start(cell: usize, side: usize, length: usize) -> usize {
     cell * length / side
@@ -45,16 +48,24 @@ pub(crate) fn distance_bins(bins: usize, queries: usize, keys: usize, offset: us
 }
 
 /// An answer with every per-row vector at its "no such row" value.
-pub(crate) fn blank(request: &Request, mask: &Mask, queries: usize, keys: usize, sinks: bool) -> HeadStatistics {
-    let nan = |wanted: bool| if wanted { vec![f32::NAN; queries] } else { Vec::new() };
-    let none = |wanted: bool| if wanted { vec![u32::MAX; queries] } else { Vec::new() };
+///
+/// `rows` is the number of rows that the answer will hold: all the queries, or a group of them.
+pub(crate) fn blank(
+    request: &Request,
+    mask: &Mask,
+    (queries, keys): (usize, usize),
+    rows: usize,
+    sinks: bool,
+) -> HeadStatistics {
+    let nan = |wanted: bool| if wanted { vec![f32::NAN; rows] } else { Vec::new() };
+    let none = |wanted: bool| if wanted { vec![u32::MAX; rows] } else { Vec::new() };
     let (width, bins) = distance_bins(request.bins, queries, keys, mask.offset);
     let side = request.pooled.map_or(0, |side| side.min(queries).min(keys));
     let tokens = !request.tokens.is_empty();
     HeadStatistics {
         queries,
         keys,
-        visible: vec![0; queries],
+        visible: vec![0; rows],
         log_sum_exp: nan(true),
         row_sum_error: nan(true),
         forbidden_mass: nan(true),
@@ -74,7 +85,7 @@ pub(crate) fn blank(request: &Request, mask: &Mask, queries: usize, keys: usize,
         first_mass: nan(true),
         window_mass: nan(true),
         same_token_mass: nan(tokens),
-        same_token_keys: if tokens { vec![0; queries] } else { Vec::new() },
+        same_token_keys: if tokens { vec![0; rows] } else { Vec::new() },
         class_mass: vec![nan(true); request.classes.len()],
         distance_bin_width: width,
         distance_mass: vec![0.0; bins],
@@ -85,8 +96,8 @@ pub(crate) fn blank(request: &Request, mask: &Mask, queries: usize, keys: usize,
         column_rows: vec![0; keys],
         divergence: vec![nan(true); request.lags.len()],
         links: Vec::new(),
-        row_top_keys: vec![u32::MAX; queries * request.row_top],
-        row_top_weights: vec![0.0; queries * request.row_top],
+        row_top_keys: vec![u32::MAX; rows * request.row_top],
+        row_top_weights: vec![0.0; rows * request.row_top],
         pooled_side: side,
         pooled_max: vec![0.0; side * side],
         pooled_mean: vec![0.0; side * side],
@@ -126,7 +137,7 @@ pub(crate) fn jensen_shannon(a: (&[f64], &[bool]), b: (&[f64], &[bool])) -> f64 
 
 impl<'a> Builder<'a> {
     pub(crate) fn new(request: &'a Request, mask: &'a Mask, queries: usize, keys: usize, sinks: bool) -> Self {
-        let stats = blank(request, mask, queries, keys, sinks);
+        let stats = blank(request, mask, (queries, keys), queries, sinks);
         Self { request, mask, stats, positions: positions_of(&request.tokens), history: Vec::new() }
     }
 
@@ -183,7 +194,9 @@ impl<'a> Builder<'a> {
         if self.request.extended {
             if let Some(&second) = order.get(1) {
                 s.runner_up[row] = w[second] as f32;
-                s.runner_up_key[row] = second as u32;
+                if s.runner_up[row] >= NEGLIGIBLE {
+                    s.runner_up_key[row] = second as u32;
+                }
             }
             let distance = (0..keys).map(|j| w[j] * position.abs_diff(j) as f64).sum::<f64>() / total;
             s.mean_distance[row] = distance as f32;

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::builder::{Builder, Row};
+use super::separation::separate;
 use super::{HeadStatistics, Mask, Problem, Request, Retrieved, Separation, Summary};
 use crate::error::{Error, Result};
 
@@ -103,64 +104,21 @@ fn row_of(problem: &Problem<'_>, vectors: &Head, head: usize, row: usize) -> Den
     match state {
         State::Empty => {}
         State::Invalid => dense.weights.fill(f64::NAN),
-        State::Counts => separate(problem, head, &mut dense),
+        State::Counts => fill(problem, head, &mut dense),
     }
     dense
 }
 
 /// Fills weights, log-sum-exp and energy from the scores.
-fn separate(problem: &Problem<'_>, head: usize, row: &mut DenseRow) {
-    let beta = f64::from(problem.separation.beta());
+fn fill(problem: &Problem<'_>, head: usize, row: &mut DenseRow) {
     let sink = problem.modifiers.sinks.map(|sinks| f64::from(sinks[head]));
     let seen: Vec<usize> = (0..row.scores.len()).filter(|&j| row.scores[j] > f64::NEG_INFINITY).collect();
-    let s = |j: usize| row.scores[j];
-    let best = seen.iter().map(|&j| s(j)).fold(f64::NEG_INFINITY, f64::max);
-    let soft = |keys: &[usize], sink: Option<f64>| {
-        let top = sink.map_or(best, |x| x.max(best));
-        let z: f64 = keys.iter().map(|&j| (s(j) - top).exp()).sum::<f64>() + sink.map_or(0.0, |x| (x - top).exp());
-        top + z.ln()
-    };
-    row.log_sum_exp = f64::NAN;
-    match problem.separation {
-        Separation::Identity => {
-            seen.iter().for_each(|&j| row.weights[j] = row.scores[j]);
-            row.energy = -0.5 * seen.iter().map(|&j| s(j) * s(j)).sum::<f64>();
-        }
-        Separation::Polynomial { degree } => {
-            seen.iter().for_each(|&j| row.weights[j] = row.scores[j].powi(degree as i32));
-            row.energy =
-                -seen.iter().map(|&j| s(j).powi(degree as i32 + 1)).sum::<f64>() / f64::from(degree + 1);
-        }
-        Separation::Softmax { .. } => {
-            row.log_sum_exp = soft(&seen, sink);
-            row.energy = -row.log_sum_exp / beta;
-            let lse = row.log_sum_exp;
-            seen.iter().for_each(|&j| row.weights[j] = (row.scores[j] - lse).exp());
-            row.sink = sink.map(|x| (x - lse).exp());
-        }
-        Separation::TopK { k, .. } => {
-            let mut order = seen.clone();
-            order.sort_by(|&a, &b| s(b).total_cmp(&s(a)).then(a.cmp(&b)));
-            order.truncate(k);
-            row.log_sum_exp = soft(&order, None);
-            row.energy = -row.log_sum_exp / beta;
-            let lse = row.log_sum_exp;
-            order.iter().for_each(|&j| row.weights[j] = (row.scores[j] - lse).exp());
-        }
-        Separation::Max => {
-            if let Some(&j) = seen.iter().find(|&&j| s(j) == best) {
-                row.weights[j] = 1.0;
-            }
-            row.energy = -best;
-        }
-        Separation::Sparsemax { .. } | Separation::Entmax15 { .. } => {
-            let scores: Vec<f64> = seen.iter().map(|&j| s(j)).collect();
-            let alpha = if matches!(problem.separation, Separation::Sparsemax { .. }) { 2.0 } else { 1.5 };
-            let weights = super::separation::tsallis_weights(&scores, alpha);
-            row.energy = -super::separation::tsallis_conjugate(&scores, &weights, alpha) / beta;
-            seen.iter().zip(weights).for_each(|(&j, w)| row.weights[j] = w);
-        }
-    }
+    let scores: Vec<f64> = seen.iter().map(|&j| row.scores[j]).collect();
+    let separated = separate(problem.separation, &scores, sink);
+    seen.iter().zip(separated.weights).for_each(|(&j, w)| row.weights[j] = w);
+    row.log_sum_exp = separated.log_sum_exp;
+    row.energy = separated.energy;
+    row.sink = separated.sink;
 }
 
 /// Retrieves: output, log-sum-exp and energy of every row.

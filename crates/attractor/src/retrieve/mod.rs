@@ -23,9 +23,12 @@ pub mod dense;
 mod modifier;
 mod problem;
 pub mod separation;
+mod simd;
 pub mod similarity;
 pub mod statistics;
+mod strip;
 mod summary;
+mod tally;
 pub mod tiled;
 
 pub use modifier::{Mask, Modifiers};

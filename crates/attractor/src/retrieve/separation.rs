@@ -74,8 +74,67 @@ impl Separation {
     }
 }
 
+/// A row of scores, separated.
+pub(crate) struct Separated {
+    /// One weight a score.
+    pub weights: Vec<f64>,
+    /// ln sum exp(s), the sink included; NaN for separations without one.
+    pub log_sum_exp: f64,
+    /// Minus the function of the scores whose gradient is the weights, over beta.
+    pub energy: f64,
+    /// Share of the learned sink.
+    pub sink: Option<f64>,
+}
+
+/// The definition of every separation, in f64, over the finite scores of one row (at least one).
+pub(crate) fn separate(kind: Separation, scores: &[f64], sink: Option<f64>) -> Separated {
+    let beta = f64::from(kind.beta());
+    let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (mut log_sum_exp, mut share) = (f64::NAN, None);
+    let (weights, energy): (Vec<f64>, f64) = match kind {
+        Separation::Identity => (scores.to_vec(), -0.5 * scores.iter().map(|s| s * s).sum::<f64>()),
+        Separation::Polynomial { degree } => {
+            let power = degree as i32;
+            let raised = scores.iter().map(|s| s.powi(power + 1)).sum::<f64>();
+            (scores.iter().map(|s| s.powi(power)).collect(), -raised / f64::from(power + 1))
+        }
+        Separation::Softmax { .. } | Separation::TopK { .. } => {
+            let kept = match kind {
+                Separation::TopK { k, .. } => strongest(scores, k),
+                _ => vec![true; scores.len()],
+            };
+            let top = sink.map_or(best, |x| x.max(best));
+            let each = |j: usize| if kept[j] { (scores[j] - top).exp() } else { 0.0 };
+            let z = (0..scores.len()).map(each).sum::<f64>() + sink.map_or(0.0, |x| (x - top).exp());
+            log_sum_exp = top + z.ln();
+            share = sink.map(|x| (x - log_sum_exp).exp());
+            ((0..scores.len()).map(|j| each(j) / z).collect(), -log_sum_exp / beta)
+        }
+        Separation::Max => {
+            let winner = scores.iter().position(|&s| s == best);
+            ((0..scores.len()).map(|j| if Some(j) == winner { 1.0 } else { 0.0 }).collect(), -best)
+        }
+        Separation::Sparsemax { .. } | Separation::Entmax15 { .. } => {
+            let alpha = if matches!(kind, Separation::Sparsemax { .. }) { 2.0 } else { 1.5 };
+            let weights = tsallis_weights(scores, alpha);
+            let energy = -tsallis_conjugate(scores, &weights, alpha) / beta;
+            (weights, energy)
+        }
+    };
+    Separated { weights, log_sum_exp, energy, sink: share }
+}
+
+/// Which scores are among the k best; of equal ones the lower index.
+fn strongest(scores: &[f64], k: usize) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+    let mut kept = vec![false; scores.len()];
+    order.iter().take(k).for_each(|&j| kept[j] = true);
+    kept
+}
+
 /// Weights of alpha-entmax, the Tsallis separation, for alpha 2 (sparsemax) or 1.5; all scores finite.
-pub(crate) fn tsallis_weights(scores: &[f64], alpha: f64) -> Vec<f64> {
+fn tsallis_weights(scores: &[f64], alpha: f64) -> Vec<f64> {
     let mut sorted = scores.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let best = sorted[0];
@@ -106,7 +165,7 @@ pub(crate) fn tsallis_weights(scores: &[f64], alpha: f64) -> Vec<f64> {
 }
 
 /// max_p p.s + H_alpha(p): what log-sum-exp is to softmax, given the maximiser.
-pub(crate) fn tsallis_conjugate(scores: &[f64], weights: &[f64], alpha: f64) -> f64 {
+fn tsallis_conjugate(scores: &[f64], weights: &[f64], alpha: f64) -> f64 {
     let entropy: f64 = weights.iter().map(|&p| p - p.powf(alpha)).sum::<f64>() / (alpha * (alpha - 1.0));
     weights.iter().zip(scores).map(|(&p, &s)| if p > 0.0 { p * s } else { 0.0 }).sum::<f64>() + entropy
 }

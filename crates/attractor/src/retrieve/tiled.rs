@@ -1,3 +1,336 @@
-//! The engine to use (interim: the definition, row by row).
+//! The engine to use: strips of rows in cache, register tiles, SIMD by run-time dispatch, threads over row groups.
+//!
+//! Each strip computes its scores once: the maximum is found while they are in cache, one exp gives weights and the
+//! partition sum, and everything that needs the normaliser follows in short passes over the row. Nothing of size
+//! N x N ever exists. Work is cut into row groups by the problem alone and partial sums are joined in that order, so
+//! the answer has the same bits for any number of threads.
 
-pub use super::dense::{retrieve, statistics, weights};
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::strip::{PackedKeys, RowState, Strip, strip_rows};
+use super::tally::{Shared, Tally};
+use super::{HeadStatistics, Problem, Request, Retrieved};
+use crate::error::Result;
+
+/// Row groups a head, at most: enough to balance threads, few enough that partial sums stay small.
+const GROUPS: usize = 16;
+
+/// Rows of a group, at least.
+const GROUP_ROWS: usize = 64;
+
+/// One row group of one head.
+#[derive(Debug, Clone)]
+struct Task {
+    head: usize,
+    rows: Range<usize>,
+}
+
+/// Cuts a problem into row groups, head by head.
+fn tasks(problem: &Problem<'_>) -> Vec<Task> {
+    let n = problem.queries.rows;
+    let groups = (n / GROUP_ROWS).clamp(1, GROUPS);
+    (0..problem.queries.heads)
+        .flat_map(|head| (0..groups).map(move |g| Task { head, rows: g * n / groups..(g + 1) * n / groups }))
+        .collect()
+}
+
+/// Runs `work` on every task, the largest first, and returns the answers in the order of the tasks.
+fn run<T: Send>(problem: &Problem<'_>, tasks: &[Task], work: impl Fn(&Task) -> T + Sync) -> Vec<T> {
+    let keys = problem.keys.rows;
+    let cost = |task: &Task| task.rows.clone().map(|row| problem.modifiers.mask.range(row, keys).len()).sum::<usize>();
+    let costs: Vec<usize> = tasks.iter().map(cost).collect();
+    let mut order: Vec<usize> = (0..tasks.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(costs[at]));
+    let mut done: Vec<(usize, T)> =
+        order.into_par_iter().with_max_len(1).map(|at| (at, work(&tasks[at]))).collect();
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, answer)| answer).collect()
+}
+
+struct Pack<'a, 'b> {
+    problem: &'a Problem<'b>,
+    key_head: usize,
+}
+
+impl WithSimd for Pack<'_, '_> {
+    type Output = PackedKeys;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> PackedKeys {
+        PackedKeys::pack::<S>(self.problem, self.key_head)
+    }
+}
+
+fn pack(problem: &Problem<'_>, arch: Arch) -> Vec<PackedKeys> {
+    (0..problem.keys.heads)
+        .into_par_iter()
+        .map(|key_head| arch.dispatch(Pack { problem, key_head }))
+        .collect()
+}
+
+/// Values of one head, widened, and where they are not finite.
+struct Values {
+    numbers: Vec<f32>,
+    broken: Vec<bool>,
+}
+
+fn values(problem: &Problem<'_>) -> Vec<Values> {
+    let Some(v) = problem.values else { return Vec::new() };
+    (0..v.heads)
+        .into_par_iter()
+        .map(|head| {
+            let mut numbers = v.head(head);
+            let mut broken = Vec::new();
+            for j in 0..v.rows {
+                let value = &mut numbers[j * v.width..(j + 1) * v.width];
+                if !value.iter().all(|x| x.is_finite()) {
+                    broken.resize(v.rows, false);
+                    broken[j] = true;
+                    value.fill(0.0);
+                }
+            }
+            Values { numbers, broken }
+        })
+        .collect()
+}
+
+struct RetrieveTask<'a, 'b> {
+    problem: &'a Problem<'b>,
+    keys: &'a PackedKeys,
+    values: Option<&'a Values>,
+    task: &'a Task,
+}
+
+impl WithSimd for RetrieveTask<'_, '_> {
+    type Output = Retrieved;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> Retrieved {
+        let Self { problem, keys, values, task } = self;
+        let width = problem.values.map_or(0, |v| v.width);
+        let mut answer = Retrieved::blank(1, task.rows.len(), width);
+        let rows_a_strip = strip_rows(problem.keys.rows);
+        let mut strip = Strip::new::<S>(problem, rows_a_strip, false);
+        for start in task.rows.clone().step_by(rows_a_strip) {
+            let rows = start..(start + rows_a_strip).min(task.rows.end);
+            let first = start - task.rows.start;
+            strip.fill(s, problem, keys, task.head, rows.clone(), 0);
+            for slot in 0..rows.len() {
+                let (lse, energy) = match strip.states[slot] {
+                    RowState::Empty => (f64::NEG_INFINITY, f64::INFINITY),
+                    RowState::Invalid => (f64::NAN, f64::NAN),
+                    RowState::Counts(c) => (c.log_sum_exp, c.energy),
+                };
+                answer.log_sum_exp[first + slot] = lse as f32;
+                answer.energy[first + slot] = energy as f32;
+            }
+            if let Some(values) = values {
+                let output = &mut answer.output[first * width..(first + rows.len()) * width];
+                project(problem, task.head, &mut strip, rows, values, width, output);
+            }
+        }
+        answer
+    }
+}
+
+/// output = weights x values for the rows of a strip.
+fn project(
+    problem: &Problem<'_>,
+    head: usize,
+    strip: &mut Strip,
+    rows: Range<usize>,
+    values: &Values,
+    width: usize,
+    output: &mut [f32],
+) {
+    let count = rows.len();
+    let keys = strip.clear_outside(count);
+    if !keys.is_empty() && width > 0 {
+        // SAFETY: the three matrices lie within their slices: rows x keys of the strip from column `keys.start` on,
+        // keys x width of the values, rows x width of the output; strides are in elements.
+        unsafe {
+            gemm::gemm(
+                count,
+                width,
+                keys.len(),
+                output.as_mut_ptr(),
+                1,
+                width as isize,
+                false,
+                strip.weights.as_ptr().add(keys.start),
+                1,
+                strip.stride as isize,
+                values.numbers.as_ptr().add(keys.start * width),
+                1,
+                width as isize,
+                0.0f32,
+                1.0f32,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    }
+    for (slot, row) in rows.enumerate() {
+        let output = &mut output[slot * width..(slot + 1) * width];
+        let range = strip.ranges[slot].clone();
+        let hidden = |j: usize| {
+            problem.modifiers.mask.hides(j)
+                || super::strip::bias_row(problem, head, row).is_some_and(|b| b[j] == f32::NEG_INFINITY)
+        };
+        let poisoned = !values.broken.is_empty() && range.clone().any(|j| values.broken[j] && !hidden(j));
+        match strip.states[slot] {
+            RowState::Invalid => output.fill(f32::NAN),
+            _ if poisoned => output.fill(f32::NAN),
+            RowState::Empty => output.fill(0.0),
+            RowState::Counts(c) => {
+                let scale = (1.0 / c.z) as f32;
+                output.iter_mut().for_each(|o| *o *= scale);
+            }
+        }
+    }
+}
+
+/// Retrieves: output, log-sum-exp and energy of every row.
+///
+/// # Accuracy
+/// Weights carry the f32 rounding of their scores: about 6e-8 x |score| relative.
+/// # Cost
+/// O(n m d) time; keys and values once more, packed, and 1 MiB a thread in memory.
+/// # Errors
+/// As [`Problem::check`].
+pub fn retrieve(problem: &Problem<'_>) -> Result<Retrieved> {
+    problem.check()?;
+    let arch = Arch::new();
+    let keys = pack(problem, arch);
+    let values = values(problem);
+    let tasks = tasks(problem);
+    let parts = run(problem, &tasks, |task| {
+        let key_head = problem.key_head(task.head);
+        arch.dispatch(RetrieveTask { problem, keys: &keys[key_head], values: values.get(key_head), task })
+    });
+    let mut answer = Retrieved { output: Vec::new(), log_sum_exp: Vec::new(), energy: Vec::new() };
+    for part in parts {
+        answer.output.extend(part.output);
+        answer.log_sum_exp.extend(part.log_sum_exp);
+        answer.energy.extend(part.energy);
+    }
+    Ok(answer)
+}
+
+struct WeightsTask<'a, 'b> {
+    problem: &'a Problem<'b>,
+    keys: &'a PackedKeys,
+    head: usize,
+    rows: Range<usize>,
+}
+
+impl WithSimd for WeightsTask<'_, '_> {
+    type Output = Vec<f32>;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> Vec<f32> {
+        let Self { problem, keys, head, rows } = self;
+        let m = problem.keys.rows;
+        let mut map = vec![0.0; rows.len() * m];
+        let rows_a_strip = strip_rows(m);
+        let mut strip = Strip::new::<S>(problem, rows_a_strip.min(rows.len().max(1)), false);
+        for start in rows.clone().step_by(rows_a_strip) {
+            let part = start..(start + rows_a_strip).min(rows.end);
+            strip.fill(s, problem, keys, head, part.clone(), 0);
+            for slot in 0..part.len() {
+                let at = (start - rows.start + slot) * m;
+                let row = &mut map[at..at + m];
+                match strip.states[slot] {
+                    RowState::Empty => {}
+                    RowState::Invalid => row.fill(f32::NAN),
+                    RowState::Counts(c) => {
+                        let scale = (1.0 / c.z) as f32;
+                        let range = strip.ranges[slot].clone();
+                        row[range].iter_mut().zip(strip.row(slot)).for_each(|(w, e)| *w = e * scale);
+                    }
+                }
+            }
+        }
+        map
+    }
+}
+
+/// Weights of some rows of a head, [rows, keys]; zero where hidden, NaN in invalid rows.
+///
+/// # Errors
+/// As [`Problem::check`]; `is_shape` if the head or the rows are not there.
+pub fn weights(problem: &Problem<'_>, head: usize, rows: Range<usize>) -> Result<Vec<f32>> {
+    problem.check()?;
+    problem.check_tile(head, &rows)?;
+    let arch = Arch::new();
+    let keys = arch.dispatch(Pack { problem, key_head: problem.key_head(head) });
+    Ok(arch.dispatch(WeightsTask { problem, keys: &keys, head, rows }))
+}
+
+struct StatisticsTask<'a, 'b> {
+    problem: &'a Problem<'b>,
+    keys: &'a PackedKeys,
+    shared: &'a Shared<'b>,
+    task: &'a Task,
+}
+
+impl WithSimd for StatisticsTask<'_, '_> {
+    type Output = Tally;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> Tally {
+        let Self { problem, keys, shared, task } = self;
+        let request = shared.request;
+        let rows_a_strip = strip_rows(problem.keys.rows);
+        // Rows before the group that its first rows are compared with.
+        let halo = request.lags.iter().copied().max().unwrap_or(0);
+        let mut tally = Tally::new(shared, task.head, task.rows.clone());
+        let mut strip = Strip::new::<S>(problem, halo + rows_a_strip, halo > 0);
+        strip.wants_spread = request.extended;
+        let mut filled = 0;
+        let early = task.rows.start - halo.min(task.rows.start)..task.rows.start;
+        strip.first = early.start;
+        for start in early.clone().step_by(rows_a_strip) {
+            let rows = start..(start + rows_a_strip).min(early.end);
+            strip.fill(s, problem, keys, task.head, rows.clone(), filled);
+            filled += rows.len();
+        }
+        for start in task.rows.clone().step_by(rows_a_strip) {
+            let rows = start..(start + rows_a_strip).min(task.rows.end);
+            let kept = filled.min(halo);
+            strip.keep_last(filled, kept);
+            strip.fill(s, problem, keys, task.head, rows.clone(), kept);
+            filled = kept + rows.len();
+            tally.take(s, shared, &mut strip, kept..filled);
+        }
+        tally
+    }
+}
+
+/// Statistics of every head.
+///
+/// # Cost
+/// O(n m d) time, the scores computed once; O(n + m) memory a head and 1 to 3 MiB a thread.
+/// # Errors
+/// As [`Problem::check`] and [`Request::check`]; `is_value` if the weights of the separation form no distribution.
+pub fn statistics(problem: &Problem<'_>, request: &Request) -> Result<Vec<HeadStatistics>> {
+    problem.check()?;
+    problem.check_statistics(request)?;
+    let arch = Arch::new();
+    let keys = pack(problem, arch);
+    let tasks = tasks(problem);
+    let shared = Shared::new(problem, request);
+    let parts = run(problem, &tasks, |task| {
+        let keys = &keys[problem.key_head(task.head)];
+        arch.dispatch(StatisticsTask { problem, keys, shared: &shared, task })
+    });
+    let mut heads: Vec<Option<Tally>> = (0..problem.queries.heads).map(|_| None).collect();
+    for (task, part) in tasks.iter().zip(parts) {
+        match &mut heads[task.head] {
+            Some(head) => head.join(part),
+            empty => *empty = Some(part),
+        }
+    }
+    Ok(heads.into_iter().flatten().map(|head| head.finish(&shared)).collect())
+}

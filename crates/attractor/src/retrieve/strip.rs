@@ -1,0 +1,475 @@
+//! A strip: the scores of a few rows against all the keys that they see. The tiled engine's unit of work.
+//!
+//! A strip is filled by register tiles from packed queries and keys, modified, then separated row by row while it is
+//! in cache. It holds O(rows x keys) numbers for a fixed, small number of rows: never N x N.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::separation::separate;
+use super::{InnerProduct, Problem, Separation, simd};
+
+/// Numbers that a strip may hold per thread before it is cut to fewer rows (1 MiB of f32).
+const BUDGET: usize = 1 << 18;
+
+/// Rows of a strip: a function of the problem's length, never of the workers.
+pub(crate) fn strip_rows(keys: usize) -> usize {
+    (BUDGET / keys.max(1)).clamp(16, 64) / 8 * 8
+}
+
+/// Keys of one head, packed for register tiles: panels of `tile_keys` keys, each [d][tile_keys], zero-padded.
+pub(crate) struct PackedKeys {
+    panels: Vec<f32>,
+    /// |k|^2, per key; empty unless the similarity needs it.
+    squares: Vec<f32>,
+    /// Keys before j that hold a number that is not finite, per j in 0..=keys; empty if there is none.
+    broken_before: Vec<u32>,
+}
+
+/// True if all numbers are finite; one pass without branches.
+fn all_finite(x: &[f32]) -> bool {
+    x.iter().fold(0.0f32, |a, &v| a + v * 0.0) == 0.0
+}
+
+impl PackedKeys {
+    #[inline(always)]
+    pub(crate) fn pack<S: Simd>(problem: &Problem<'_>, key_head: usize) -> Self {
+        let (keys, width) = (problem.keys.rows, problem.keys.width);
+        let tile = simd::tile_keys::<S>();
+        let mut panels = vec![0.0; keys.div_ceil(tile) * tile * width];
+        let mut squares = Vec::new();
+        let mut broken_before = Vec::new();
+        let kind = problem.similarity.inner_product();
+        let mut key = vec![0.0; width];
+        let mut broken = 0;
+        for j in 0..keys {
+            problem.keys.elements.read((key_head * keys + j) * width, &mut key);
+            if !all_finite(&key) {
+                if broken_before.is_empty() {
+                    broken_before = vec![0; j];
+                }
+                broken_before.push(broken);
+                broken += u32::from(!problem.modifiers.mask.hides(j));
+                key.fill(0.0);
+            } else if !broken_before.is_empty() {
+                broken_before.push(broken);
+            }
+            match kind {
+                Some(InnerProduct::Normalised) => normalise(&mut key),
+                Some(InnerProduct::Distance) => squares.push(square(&key)),
+                _ => {}
+            }
+            let panel = &mut panels[j / tile * tile * width..];
+            for (k, &x) in key.iter().enumerate() {
+                panel[k * tile + j % tile] = x;
+            }
+        }
+        if !broken_before.is_empty() {
+            broken_before.push(broken);
+        }
+        Self { panels, squares, broken_before }
+    }
+
+    fn any_broken(&self, keys: &Range<usize>) -> bool {
+        !self.broken_before.is_empty() && self.broken_before[keys.end] > self.broken_before[keys.start]
+    }
+}
+
+fn square(x: &[f32]) -> f32 {
+    x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() as f32
+}
+
+fn normalise(x: &mut [f32]) {
+    let norm = x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+    if norm > 0.0 {
+        x.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+    }
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum RowState {
+    /// Weights are e / z.
+    Counts(Counted),
+    /// Sees no key.
+    Empty,
+    /// A score is not a number.
+    Invalid,
+}
+
+/// A row that counts, before normalisation: weight_j = e_j / z.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Counted {
+    /// Largest score.
+    pub max: f32,
+    /// sum_j e_j, without the sink.
+    pub keys: f64,
+    /// The normaliser: `keys` and the sink's share.
+    pub z: f64,
+    /// sum_j e_j l_j with l = ln e.
+    pub zl: f64,
+    /// sum_j e_j^2.
+    pub zz: f64,
+    /// ln sum exp(s), the sink included; NaN where the separation has none.
+    pub log_sum_exp: f64,
+    /// Energy of the row.
+    pub energy: f64,
+    /// Norm of the centred scores; NaN if not asked for.
+    pub spread: f64,
+}
+
+/// The scores, then weights, of consecutive rows of one head.
+pub(crate) struct Strip {
+    /// Scores, then e; row r of the strip at r * stride.
+    pub weights: Vec<f32>,
+    /// ln e, if kept.
+    pub logs: Vec<f32>,
+    /// Numbers between rows.
+    pub stride: usize,
+    /// First row of the problem in the strip's first slot.
+    pub first: usize,
+    /// Keys that each row may see, before `hidden`.
+    pub ranges: Vec<Range<usize>>,
+    /// What became of each row.
+    pub states: Vec<RowState>,
+    /// Is the spread of the scores wanted?
+    pub wants_spread: bool,
+    packed_queries: Vec<f32>,
+    slots: usize,
+}
+
+impl Strip {
+    /// A strip of up to `slots` rows (rounded up to whole register tiles).
+    pub(crate) fn new<S: Simd>(problem: &Problem<'_>, slots: usize, keep_logs: bool) -> Self {
+        let tile_rows = simd::tile_rows::<S>();
+        let slots = slots.div_ceil(tile_rows) * tile_rows;
+        // A stride that is no multiple of 4096 bytes, so that rows do not fall into the same cache sets.
+        let stride = problem.keys.rows.div_ceil(simd::tile_keys::<S>()) * simd::tile_keys::<S>() + 16;
+        Self {
+            weights: vec![0.0; slots * stride],
+            logs: if keep_logs { vec![0.0; slots * stride] } else { Vec::new() },
+            stride,
+            first: 0,
+            ranges: vec![0..0; slots],
+            states: vec![RowState::Empty; slots],
+            wants_spread: false,
+            packed_queries: vec![0.0; slots * problem.keys.width],
+            slots,
+        }
+    }
+
+    /// Weights of a slot over the keys it may see.
+    #[inline(always)]
+    pub(crate) fn row(&self, slot: usize) -> &[f32] {
+        let range = &self.ranges[slot];
+        &self.weights[slot * self.stride + range.start..slot * self.stride + range.end]
+    }
+
+    /// Their logarithms.
+    #[inline(always)]
+    pub(crate) fn log_row(&self, slot: usize, keys: Range<usize>) -> &[f32] {
+        &self.logs[slot * self.stride + keys.start..slot * self.stride + keys.end]
+    }
+
+    /// Zeroes the first `count` rows outside their ranges, within the interval that any of them sees; returns it.
+    pub(crate) fn clear_outside(&mut self, count: usize) -> Range<usize> {
+        self.clear_slots(0..count)
+    }
+
+    /// Likewise for some slots.
+    pub(crate) fn clear_slots(&mut self, slots: Range<usize>) -> Range<usize> {
+        let seen = || self.ranges[slots.clone()].iter().filter(|r| !r.is_empty());
+        let low = seen().map(|r| r.start).min().unwrap_or(0);
+        let high = seen().map(|r| r.end).max().unwrap_or(0);
+        for slot in slots {
+            let range = self.ranges[slot].clone();
+            let row = &mut self.weights[slot * self.stride..][..self.stride];
+            if range.is_empty() {
+                row[low..high].fill(0.0);
+            } else {
+                row[low..range.start].fill(0.0);
+                row[range.end..high].fill(0.0);
+            }
+        }
+        low..high
+    }
+
+    /// Moves the last `count` of `filled` rows to the front.
+    pub(crate) fn keep_last(&mut self, filled: usize, count: usize) {
+        let from = filled - count;
+        if from == 0 {
+            return;
+        }
+        self.weights.copy_within(from * self.stride..filled * self.stride, 0);
+        if !self.logs.is_empty() {
+            self.logs.copy_within(from * self.stride..filled * self.stride, 0);
+        }
+        for slot in 0..count {
+            self.ranges[slot] = self.ranges[from + slot].clone();
+            self.states[slot] = self.states[from + slot];
+        }
+        self.first += from;
+    }
+
+    /// Computes and separates rows `rows` of `head` into the slots from `slot` on.
+    #[inline(always)]
+    pub(crate) fn fill<S: Simd>(
+        &mut self,
+        s: S,
+        problem: &Problem<'_>,
+        keys: &PackedKeys,
+        head: usize,
+        rows: Range<usize>,
+        slot: usize,
+    ) {
+        let count = rows.len();
+        debug_assert!(slot + count <= self.slots);
+        let mask = problem.modifiers.mask;
+        for (at, row) in rows.clone().enumerate() {
+            self.ranges[slot + at] = mask.range(row, problem.keys.rows);
+        }
+        let finite = match problem.similarity.inner_product() {
+            Some(kind) => self.score_by_product(s, problem, keys, head, rows.clone(), slot, kind),
+            None => self.score_by_definition(problem, head, rows.clone(), slot),
+        };
+        for (at, row) in rows.enumerate() {
+            let broken = !finite[at] || keys.any_broken(&self.ranges[slot + at]);
+            self.states[slot + at] = self.separate(s, problem, head, row, slot + at, broken);
+        }
+    }
+
+    /// Raw scores x beta through register tiles. Returns which queries are finite.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    fn score_by_product<S: Simd>(
+        &mut self,
+        s: S,
+        problem: &Problem<'_>,
+        keys: &PackedKeys,
+        head: usize,
+        rows: Range<usize>,
+        slot: usize,
+        kind: InnerProduct,
+    ) -> Vec<bool> {
+        let (n, d) = (problem.queries.rows, problem.queries.width);
+        let (tile_rows, tile_keys) = (simd::tile_rows::<S>(), simd::tile_keys::<S>());
+        let beta = problem.separation.beta();
+        let count = rows.len();
+        let factor = if kind == InnerProduct::Distance { 2.0 * beta } else { beta };
+        let mut finite = vec![true; count];
+        let mut query_squares = vec![0.0f32; count];
+        let mut query = vec![0.0; d];
+        self.packed_queries.fill(0.0);
+        for (at, row) in rows.clone().enumerate() {
+            problem.queries.elements.read((head * n + row) * d, &mut query);
+            finite[at] = all_finite(&query);
+            if kind == InnerProduct::Normalised {
+                normalise(&mut query);
+            }
+            if kind == InnerProduct::Distance {
+                query_squares[at] = square(&query);
+            }
+            let tile = &mut self.packed_queries[at / tile_rows * tile_rows * d..];
+            for (k, &x) in query.iter().enumerate() {
+                tile[k * tile_rows + at % tile_rows] = if finite[at] { x * factor } else { 0.0 };
+            }
+        }
+        let low = self.ranges[slot..slot + count].iter().map(|r| r.start).min().unwrap_or(0);
+        let high = self.ranges[slot..slot + count].iter().map(|r| r.end).max().unwrap_or(0);
+        let panel_length = tile_keys * d;
+        let tiles = count.div_ceil(tile_rows);
+        for panel in low / tile_keys..high.div_ceil(tile_keys) {
+            let k = &keys.panels[panel * panel_length..(panel + 1) * panel_length];
+            for tile in 0..tiles {
+                let q = &self.packed_queries[tile * tile_rows * d..(tile + 1) * tile_rows * d];
+                // A last tile may spill into slots beyond the strip's end, never into earlier rows.
+                let start = (slot + tile * tile_rows) * self.stride + panel * tile_keys;
+                let slots = self.slots - slot - tile * tile_rows;
+                if slots >= tile_rows {
+                    simd::score_tile(s, q, k, &mut self.weights[start..], self.stride);
+                } else {
+                    let mut spill = vec![0.0; tile_rows * tile_keys];
+                    simd::score_tile(s, q, k, &mut spill, tile_keys);
+                    for r in 0..slots {
+                        let target = start + r * self.stride;
+                        self.weights[target..target + tile_keys]
+                            .copy_from_slice(&spill[r * tile_keys..(r + 1) * tile_keys]);
+                    }
+                }
+            }
+        }
+        if kind == InnerProduct::Distance {
+            for at in 0..count {
+                let range = self.ranges[slot + at].clone();
+                let base = (slot + at) * self.stride;
+                let scores = &mut self.weights[base + range.start..base + range.end];
+                for (score, &kk) in scores.iter_mut().zip(&keys.squares[range]) {
+                    *score -= beta * (query_squares[at] + kk);
+                }
+            }
+        }
+        finite
+    }
+
+    /// Raw scores x beta by the similarity's own definition.
+    fn score_by_definition(
+        &mut self,
+        problem: &Problem<'_>,
+        head: usize,
+        rows: Range<usize>,
+        slot: usize,
+    ) -> Vec<bool> {
+        let key_head = problem.key_head(head);
+        let beta = f64::from(problem.separation.beta());
+        let mut finite = vec![true; rows.len()];
+        for (at, row) in rows.enumerate() {
+            let query = problem.queries.vector(head, row);
+            finite[at] = all_finite(&query);
+            for j in self.ranges[slot + at].clone() {
+                let key = problem.keys.vector(key_head, j);
+                let score = if all_finite(&key) { beta * problem.similarity.score(&query, &key) } else { 0.0 };
+                self.weights[(slot + at) * self.stride + j] = score as f32;
+            }
+        }
+        finite
+    }
+
+    /// Modifies the scores of one row and turns them into unnormalised weights.
+    #[inline(always)]
+    fn separate<S: Simd>(
+        &mut self,
+        s: S,
+        problem: &Problem<'_>,
+        head: usize,
+        row: usize,
+        slot: usize,
+        broken: bool,
+    ) -> RowState {
+        let range = self.ranges[slot].clone();
+        let base = slot * self.stride;
+        let scores = &mut self.weights[base + range.start..base + range.end];
+        modify(problem, head, row, &range, scores);
+        let top = simd::max(s, scores);
+        if top == f32::NEG_INFINITY {
+            let invalid = !range.is_empty() && (scores.iter().any(|x| x.is_nan()) || (broken && sees_any(problem, head, row, &range)));
+            scores.fill(0.0);
+            return if invalid { RowState::Invalid } else { RowState::Empty };
+        }
+        if broken {
+            scores.fill(0.0);
+            return RowState::Invalid;
+        }
+        let spread = if self.wants_spread { spread(s, scores, top) } else { f64::NAN };
+        let logs = match self.logs.is_empty() {
+            true => &mut [][..],
+            false => &mut self.logs[base + range.start..base + range.end],
+        };
+        let counted = match problem.separation {
+            Separation::Softmax { beta } => {
+                let sums = simd::exponentiate(s, scores, logs, top);
+                let sink = problem.modifiers.sinks.map_or(0.0, |x| f64::from(x[head] - top).exp());
+                let z = sums.z + sink;
+                let log_sum_exp = f64::from(top) + z.ln();
+                let energy = -log_sum_exp / f64::from(beta);
+                Counted { max: top, keys: sums.z, z, zl: sums.zl, zz: sums.zz, log_sum_exp, energy, spread }
+            }
+            other => Counted { spread, ..separate_by_definition(other, scores, logs) },
+        };
+        // A NaN score, or one of +inf, makes the sum NaN.
+        if !counted.z.is_finite() || counted.z.is_nan() {
+            scores.fill(0.0);
+            return RowState::Invalid;
+        }
+        RowState::Counts(counted)
+    }
+}
+
+/// Norm of the centred visible scores.
+#[inline(always)]
+fn spread<S: Simd>(s: S, scores: &[f32], top: f32) -> f64 {
+    let (sum, _) = simd::moments(s, scores, top);
+    if sum.is_finite() {
+        let mean = f64::from(top) + sum / scores.len() as f64;
+        // The mean is rounded to f32; what that leaves is put right in f64.
+        let (first, second) = simd::moments(s, scores, mean as f32);
+        if second.is_finite() {
+            return (second - first * first / scores.len() as f64).max(0.0).sqrt();
+        }
+    }
+    let seen = || scores.iter().filter(|&&x| x > f32::NEG_INFINITY).map(|&x| f64::from(x));
+    let mean = seen().sum::<f64>() / seen().count() as f64;
+    seen().map(|x| (x - mean).powi(2)).sum::<f64>().sqrt()
+}
+
+/// True if the row sees any key at all: what tells a broken query from an empty row.
+fn sees_any(problem: &Problem<'_>, head: usize, row: usize, range: &Range<usize>) -> bool {
+    let mask = problem.modifiers.mask;
+    range.clone().any(|j| !mask.hides(j) && bias_row(problem, head, row).is_none_or(|b| b[j] != f32::NEG_INFINITY))
+}
+
+/// The additive bias of a row, [keys].
+pub(crate) fn bias_row<'a>(problem: &Problem<'a>, head: usize, row: usize) -> Option<&'a [f32]> {
+    let keys = problem.keys.rows;
+    let map = problem.queries.rows * keys;
+    problem.modifiers.bias.map(|bias| {
+        let of_head = if bias.len() == map { 0 } else { head * map };
+        &bias[of_head + row * keys..of_head + (row + 1) * keys]
+    })
+}
+
+/// Soft cap, ALiBi, bias and hidden keys, in place over the row's range.
+fn modify(problem: &Problem<'_>, head: usize, row: usize, range: &Range<usize>, scores: &mut [f32]) {
+    let modifiers = &problem.modifiers;
+    if let Some(cap) = modifiers.soft_cap {
+        let inverse = 1.0 / cap;
+        scores.iter_mut().for_each(|x| *x = cap * (*x * inverse).tanh());
+    }
+    if let Some(slopes) = modifiers.alibi {
+        let position = row + modifiers.mask.offset;
+        for (x, j) in scores.iter_mut().zip(range.clone()) {
+            *x -= slopes[head] * position.abs_diff(j) as f32;
+        }
+    }
+    if let Some(bias) = bias_row(problem, head, row) {
+        for (x, &b) in scores.iter_mut().zip(&bias[range.clone()]) {
+            // A hidden key stays hidden even where the score itself is not a number.
+            *x = if b == f32::NEG_INFINITY { b } else { *x + b };
+        }
+    }
+    if !modifiers.mask.hidden.is_empty() {
+        for (x, &hidden) in scores.iter_mut().zip(&modifiers.mask.hidden[range.clone()]) {
+            if hidden {
+                *x = f32::NEG_INFINITY;
+            }
+        }
+    }
+}
+
+/// The separations that are not softmax, by their definition; e are then the weights themselves.
+#[inline(never)]
+fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]) -> Counted {
+    let seen: Vec<usize> = (0..scores.len()).filter(|&j| scores[j] != f32::NEG_INFINITY).collect();
+    let values: Vec<f64> = seen.iter().map(|&j| f64::from(scores[j])).collect();
+    scores.fill(0.0);
+    logs.fill(-1e4);
+    if !values.iter().all(|x| x.is_finite()) {
+        return Counted { max: f32::NAN, keys: 1.0, z: f64::NAN, zl: 0.0, zz: 0.0, log_sum_exp: f64::NAN, energy: f64::NAN, spread: f64::NAN };
+    }
+    let separated = separate(kind, &values, None);
+    let (mut keys, mut zl, mut zz) = (0.0, 0.0, 0.0);
+    for (&j, &w) in seen.iter().zip(&separated.weights) {
+        scores[j] = w as f32;
+        if w > 0.0 {
+            keys += w;
+            zl += w * w.ln();
+            zz += w * w;
+            if !logs.is_empty() {
+                logs[j] = w.ln() as f32;
+            }
+        }
+    }
+    let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) as f32;
+    // Weights are final: z = 1 even where they form no distribution.
+    Counted { max, keys, z: 1.0, zl, zz, log_sum_exp: separated.log_sum_exp, energy: separated.energy, spread: f64::NAN }
+}

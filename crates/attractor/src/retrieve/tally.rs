@@ -1,0 +1,429 @@
+//! What the tiled engine adds up from strips: the statistics of a row group, and how groups join.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::builder::{self, NEGLIGIBLE};
+use super::simd::{self, LogWeights};
+use super::statistics::zhai_bound;
+use super::strip::{Counted, RowState, Strip, bias_row};
+use super::{HeadStatistics, Link, Problem, Request};
+
+/// What all row groups of a problem read.
+pub(crate) struct Shared<'a> {
+    pub problem: &'a Problem<'a>,
+    pub request: &'a Request,
+    /// Keys of each token.
+    positions: HashMap<u32, Vec<usize>>,
+    classes: Vec<Members>,
+    /// Hidden keys before j, per j in 0..=keys; empty if none is hidden.
+    hidden_before: Vec<u32>,
+    /// rising[x] = x and falling[x] = length - 1 - x: distances on either side of the query.
+    rising: Vec<f32>,
+    falling: Vec<f32>,
+    /// First key of each pooled cell, and the end.
+    cells: Vec<usize>,
+}
+
+/// A class of keys, in the form that is cheaper to sum over.
+enum Members {
+    Few(Vec<usize>),
+    Many(Vec<f32>),
+}
+
+impl<'a> Shared<'a> {
+    pub(crate) fn new(problem: &'a Problem<'a>, request: &'a Request) -> Self {
+        let keys = problem.keys.rows;
+        let classes = request.classes.iter().map(|class| {
+            let few: Vec<usize> = (0..keys).filter(|&j| class.members[j]).collect();
+            match few.len() * 8 < keys {
+                true => Members::Few(few),
+                false => Members::Many(class.members.iter().map(|&m| f32::from(u8::from(m))).collect()),
+            }
+        });
+        let mut hidden_before = Vec::new();
+        if !problem.modifiers.mask.hidden.is_empty() {
+            hidden_before.push(0);
+            for (j, &hidden) in problem.modifiers.mask.hidden.iter().enumerate() {
+                hidden_before.push(hidden_before[j] + u32::from(hidden));
+            }
+        }
+        let length = if request.extended { keys.max(problem.queries.rows + problem.modifiers.mask.offset) } else { 0 };
+        let side = request.pooled.map_or(0, |side| side.min(problem.queries.rows).min(keys));
+        Self {
+            problem,
+            request,
+            positions: builder::positions_of(&request.tokens),
+            classes: classes.collect(),
+            hidden_before,
+            rising: (0..length).map(|x| x as f32).collect(),
+            falling: (0..length).rev().map(|x| x as f32).collect(),
+            cells: (0..=side).map(|cell| if side == 0 { 0 } else { builder::cell_start(cell, side, keys) }).collect(),
+        }
+    }
+
+    /// True if every key of a row's range is visible.
+    fn plain(&self) -> bool {
+        self.hidden_before.is_empty() && self.problem.modifiers.bias.is_none()
+    }
+
+    /// Number of keys of an interval that a row sees.
+    fn visible(&self, head: usize, row: usize, keys: Range<usize>) -> usize {
+        match bias_row(self.problem, head, row) {
+            Some(_) => keys.filter(|&j| self.sees(head, row, j)).count(),
+            None if self.hidden_before.is_empty() => keys.len(),
+            None => keys.len() - (self.hidden_before[keys.end] - self.hidden_before[keys.start]) as usize,
+        }
+    }
+
+    /// Does a row see a key of its range?
+    fn sees(&self, head: usize, row: usize, key: usize) -> bool {
+        !self.problem.modifiers.mask.hides(key)
+            && bias_row(self.problem, head, row).is_none_or(|b| b[key] != f32::NEG_INFINITY)
+    }
+}
+
+/// Sum of a row's weights over the keys of `keys` that lie in its range.
+#[inline(always)]
+fn sum_between<S: Simd>(s: S, e: &[f32], range: &Range<usize>, keys: Range<usize>) -> f64 {
+    let (low, high) = (keys.start.max(range.start), keys.end.min(range.end));
+    if low < high { simd::sum(s, &e[low - range.start..high - range.start]) } else { 0.0 }
+}
+
+/// Statistics of consecutive rows of one head.
+pub(crate) struct Tally {
+    head: usize,
+    rows: Range<usize>,
+    stats: HeadStatistics,
+    /// Sums behind `pooled_mean`.
+    pooled_sum: Vec<f64>,
+    /// Change of the number of rows that see key j, from j - 1 to j.
+    column_steps: Vec<i64>,
+}
+
+impl Tally {
+    pub(crate) fn new(shared: &Shared<'_>, head: usize, rows: Range<usize>) -> Self {
+        let problem = shared.problem;
+        let (n, m) = (problem.queries.rows, problem.keys.rows);
+        let modifiers = &problem.modifiers;
+        let stats = builder::blank(shared.request, modifiers.mask, (n, m), rows.len(), modifiers.sinks.is_some());
+        let cells = stats.pooled_side * stats.pooled_side;
+        Self { head, rows, stats, pooled_sum: vec![0.0; cells], column_steps: vec![0; m + 1] }
+    }
+
+    /// Takes in some slots of a strip, in order.
+    #[inline(always)]
+    pub(crate) fn take<S: Simd>(&mut self, s: S, shared: &Shared<'_>, strip: &mut Strip, slots: Range<usize>) {
+        let keys = strip.clear_slots(slots.clone());
+        for slot in slots.clone() {
+            match strip.states[slot] {
+                RowState::Empty => self.empty(strip.first + slot),
+                RowState::Invalid => self.invalid(shared, strip.first + slot, strip.ranges[slot].clone()),
+                RowState::Counts(counted) => self.row(s, shared, strip, slot, counted),
+            }
+        }
+        let rows: Vec<(&[f32], f32, f32)> = slots
+            .filter_map(|slot| match strip.states[slot] {
+                RowState::Counts(counted) => {
+                    let scale = (1.0 / counted.z) as f32;
+                    let n = self.stats.visible[strip.first + slot - self.rows.start] as f32;
+                    let row = &strip.weights[slot * strip.stride..][keys.clone()];
+                    Some((row, scale, scale * n))
+                }
+                _ => None,
+            })
+            .collect();
+        let s_ = &mut self.stats;
+        simd::add_columns(s, &rows, &mut s_.column_mass[keys.clone()], &mut s_.column_enrichment[keys]);
+    }
+
+    fn empty(&mut self, row: usize) {
+        let at = row - self.rows.start;
+        self.stats.empty_rows += 1;
+        self.stats.log_sum_exp[at] = f32::NEG_INFINITY;
+        self.stats.energy[at] = f32::INFINITY;
+    }
+
+    fn invalid(&mut self, shared: &Shared<'_>, row: usize, range: Range<usize>) {
+        self.stats.invalid_rows += 1;
+        self.stats.visible[row - self.rows.start] = shared.visible(self.head, row, range) as u32;
+    }
+
+    #[inline(always)]
+    fn row<S: Simd>(&mut self, s: S, shared: &Shared<'_>, strip: &Strip, slot: usize, c: Counted) {
+        let request = shared.request;
+        let row = strip.first + slot;
+        let at = row - self.rows.start;
+        let position = row + shared.problem.modifiers.mask.offset;
+        let range = strip.ranges[slot].clone();
+        let e = strip.row(slot);
+        let scale = 1.0 / c.z;
+        let n = shared.visible(self.head, row, range.clone());
+        let weight = |key: usize| if range.contains(&key) { (f64::from(e[key - range.start]) * scale) as f32 } else { 0.0 };
+        let out = &mut self.stats;
+        out.visible[at] = n as u32;
+        out.log_sum_exp[at] = c.log_sum_exp as f32;
+        out.energy[at] = c.energy as f32;
+        let sink = 1.0 - c.keys * scale;
+        if !out.sink_mass.is_empty() {
+            out.sink_mass[at] = sink as f32;
+        }
+        // Over the keys alone: what a sink takes is not part of the distribution's shape.
+        out.entropy[at] = (c.keys.ln() - c.zl / c.keys).max(0.0) as f32;
+        out.participation[at] = (c.keys * c.keys / c.zz) as f32;
+        out.forbidden_mass[at] = 0.0;
+
+        let top = simd::max(s, e);
+        let best = simd::find(s, e, top);
+        out.peak[at] = (f64::from(top) * scale) as f32;
+        out.argmax[at] = best.map_or(u32::MAX, |j| (range.start + j) as u32);
+        out.self_mass[at] = weight(position);
+        out.previous_mass[at] = position.checked_sub(1).map_or(0.0, weight);
+        out.first_mass[at] = weight(0);
+        let window = request.window;
+        let local = (position + 1).saturating_sub(window)..position + window;
+        out.window_mass[at] = (sum_between(s, e, &range, local) * scale) as f32;
+
+        for (members, masses) in shared.classes.iter().zip(&mut out.class_mass) {
+            let sum = match members {
+                Members::Few(keys) => {
+                    let from = keys.partition_point(|&j| j < range.start);
+                    let to = keys.partition_point(|&j| j < range.end);
+                    keys[from..to].iter().map(|&j| f64::from(e[j - range.start])).sum::<f64>()
+                }
+                Members::Many(indicator) => simd::dot(s, e, &indicator[range.clone()]),
+            };
+            masses[at] = (sum * scale) as f32;
+        }
+        if let Some(token) = request.tokens.get(position) {
+            let keys = &shared.positions[token];
+            let from = keys.partition_point(|&j| j < range.start);
+            let to = keys.partition_point(|&j| j < range.end);
+            let (mut sum, mut count) = (0.0, 0);
+            for &j in keys[from..to].iter().filter(|&&j| j != position) {
+                if shared.plain() || shared.sees(self.head, row, j) {
+                    sum += f64::from(e[j - range.start]);
+                    count += 1;
+                }
+            }
+            out.same_token_mass[at] = (sum * scale) as f32;
+            out.same_token_keys[at] = count;
+        }
+
+        // Distances: past keys p - (b + 1) w < j <= p - b w, future keys p + b w <= j < p + (b + 1) w; bin 0 of the
+        // future starts after p.
+        let width = out.distance_bin_width;
+        let mut total = 0.0;
+        for bin in 0..out.distance_mass.len() {
+            let past = (position + 1).saturating_sub((bin + 1) * width)..(position + 1).saturating_sub(bin * width);
+            let future = (position + bin * width).max(position + 1)..position + (bin + 1) * width;
+            if past.end <= range.start && future.start >= range.end {
+                break;
+            }
+            let mut sum = 0.0;
+            for side in [past, future] {
+                sum += sum_between(s, e, &range, side.clone()) * scale;
+                let (low, high) = (side.start.max(range.start), side.end.min(range.end));
+                if low < high {
+                    out.distance_pairs[bin] += shared.visible(self.head, row, low..high) as u64;
+                }
+            }
+            total += sum;
+            out.distance_mass[bin] += sum;
+            out.distance_enrichment[bin] += sum * n as f64;
+        }
+        out.row_sum_error[at] = (total + if out.sink_mass.is_empty() { 0.0 } else { sink } - 1.0) as f32;
+
+        match shared.problem.modifiers.bias {
+            None => {
+                self.column_steps[range.start] += 1;
+                self.column_steps[range.end] -= 1;
+            }
+            Some(_) => range.clone().filter(|&j| shared.sees(self.head, row, j)).for_each(|j| {
+                self.column_steps[j] += 1;
+                self.column_steps[j + 1] -= 1;
+            }),
+        }
+
+        if request.extended {
+            out.score_spread[at] = c.spread as f32;
+            out.entropy_bound[at] = zhai_bound(c.spread, n) as f32;
+            if n >= 2 {
+                let split = best.unwrap_or(0);
+                let (left, right) = (&e[..split], &e[split + 1..]);
+                let second = simd::max(s, left).max(simd::max(s, right));
+                out.runner_up[at] = (f64::from(second) * scale) as f32;
+                if out.runner_up[at] >= NEGLIGIBLE {
+                    let found = simd::find(s, left, second)
+                        .or_else(|| simd::find(s, right, second).map(|j| split + 1 + j));
+                    out.runner_up_key[at] = found.map_or(u32::MAX, |j| (range.start + j) as u32);
+                }
+            }
+            let past = range.start..range.end.min(position + 1).max(range.start);
+            let future = range.start.max(position + 1)..range.end;
+            let mut distance = 0.0;
+            if !past.is_empty() {
+                let last = shared.falling.len() - 1;
+                let d = &shared.falling[last - position + past.start..last - position + past.end];
+                distance += simd::dot(s, &e[..past.len()], d);
+            }
+            if !future.is_empty() {
+                let d = &shared.rising[future.start - position..future.end - position];
+                distance += simd::dot(s, &e[future.start - range.start..], d);
+            }
+            out.mean_distance[at] = (distance / c.keys) as f32;
+        }
+
+        let side = out.pooled_side;
+        if side > 0 {
+            let cell = ((row + 1) * side).div_ceil(shared.problem.queries.rows) - 1;
+            let first = shared.cells.partition_point(|&start| start <= range.start).saturating_sub(1);
+            for b in first..side {
+                let (low, high) = (shared.cells[b].max(range.start), shared.cells[b + 1].min(range.end));
+                if low >= range.end {
+                    break;
+                }
+                if low < high {
+                    let part = &e[low - range.start..high - range.start];
+                    let max = (f64::from(simd::max(s, part)) * scale) as f32;
+                    let into = cell * side + b;
+                    out.pooled_max[into] = out.pooled_max[into].max(max);
+                    self.pooled_sum[into] += simd::sum(s, part) * scale;
+                }
+            }
+        }
+
+        if request.row_top > 0 {
+            let from = at * request.row_top;
+            let mut best: Vec<(f32, u32)> = Vec::with_capacity(request.row_top + 1);
+            for (offset, &x) in e.iter().enumerate() {
+                if x > 0.0 && (best.len() < request.row_top || x > best[best.len() - 1].0) {
+                    let place = best.partition_point(|&(kept, _)| kept >= x);
+                    best.insert(place, (x, (range.start + offset) as u32));
+                    best.truncate(request.row_top);
+                }
+            }
+            for (rank, &(x, key)) in best.iter().enumerate() {
+                out.row_top_keys[from + rank] = key;
+                out.row_top_weights[from + rank] = (f64::from(x) * scale) as f32;
+            }
+        }
+        if request.links > 0 {
+            // Once full, only a stronger link gets in: an equal one of a later row would lose the tie.
+            let full = out.links.len() >= request.links;
+            let weakest = if full { out.links[request.links - 1].weight } else { 0.0 };
+            if out.peak[at] > weakest {
+                let mut found: Vec<Link> = e
+                    .iter()
+                    .enumerate()
+                    .map(|(j, &x)| (j, (f64::from(x) * scale) as f32))
+                    .filter(|&(_, w)| w > weakest)
+                    .map(|(j, weight)| Link { query: row as u32, key: (range.start + j) as u32, weight })
+                    .collect();
+                builder::keep_strongest(&mut found, request.links);
+                out.links.extend(found);
+                builder::keep_strongest(&mut out.links, request.links);
+            }
+        }
+
+        for (lag, divergences) in request.lags.iter().zip(&mut out.divergence) {
+            let Some(earlier) = slot.checked_sub(*lag) else { continue };
+            if !matches!(strip.states[earlier], RowState::Counts(_)) {
+                continue;
+            }
+            let other = strip.ranges[earlier].clone();
+            let common = range.start.max(other.start)..range.end.min(other.end);
+            if common.start >= common.end {
+                continue;
+            }
+            let slice = |slot: usize| LogWeights {
+                e: &strip.weights[slot * strip.stride..][common.clone()],
+                l: strip.log_row(slot, common.clone()),
+            };
+            let divergence = if shared.problem.modifiers.bias.is_some() {
+                let wide = |slot: usize| slice(slot).e.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
+                let seen = |row: usize| common.clone().map(|j| shared.sees(self.head, row, j)).collect::<Vec<bool>>();
+                let (a, b) = (wide(slot), wide(earlier));
+                builder::jensen_shannon((&a, &seen(row)), (&b, &seen(row - lag)))
+            } else if shared.visible(self.head, row, common.clone()) < 2 {
+                f64::NAN
+            } else {
+                simd::jensen_shannon(s, slice(slot), slice(earlier))
+            };
+            divergences[at] = divergence as f32;
+        }
+    }
+
+    /// Takes in the rows that follow.
+    pub(crate) fn join(&mut self, other: Self) {
+        debug_assert_eq!(self.rows.end, other.rows.start, "groups join in order");
+        self.rows.end = other.rows.end;
+        let (a, b) = (&mut self.stats, other.stats);
+        a.empty_rows += b.empty_rows;
+        a.invalid_rows += b.invalid_rows;
+        a.visible.extend(b.visible);
+        a.argmax.extend(b.argmax);
+        a.runner_up_key.extend(b.runner_up_key);
+        a.same_token_keys.extend(b.same_token_keys);
+        a.row_top_keys.extend(b.row_top_keys);
+        for (mine, theirs) in [
+            (&mut a.log_sum_exp, b.log_sum_exp),
+            (&mut a.row_sum_error, b.row_sum_error),
+            (&mut a.forbidden_mass, b.forbidden_mass),
+            (&mut a.sink_mass, b.sink_mass),
+            (&mut a.energy, b.energy),
+            (&mut a.entropy, b.entropy),
+            (&mut a.participation, b.participation),
+            (&mut a.peak, b.peak),
+            (&mut a.runner_up, b.runner_up),
+            (&mut a.score_spread, b.score_spread),
+            (&mut a.entropy_bound, b.entropy_bound),
+            (&mut a.mean_distance, b.mean_distance),
+            (&mut a.self_mass, b.self_mass),
+            (&mut a.previous_mass, b.previous_mass),
+            (&mut a.first_mass, b.first_mass),
+            (&mut a.window_mass, b.window_mass),
+            (&mut a.same_token_mass, b.same_token_mass),
+            (&mut a.row_top_weights, b.row_top_weights),
+        ] {
+            mine.extend(theirs);
+        }
+        let nested = a.class_mass.iter_mut().zip(b.class_mass).chain(a.divergence.iter_mut().zip(b.divergence));
+        nested.for_each(|(mine, theirs)| mine.extend(theirs));
+        for (mine, theirs) in [
+            (&mut a.distance_mass, b.distance_mass),
+            (&mut a.distance_enrichment, b.distance_enrichment),
+            (&mut a.column_mass, b.column_mass),
+            (&mut a.column_enrichment, b.column_enrichment),
+            (&mut self.pooled_sum, other.pooled_sum),
+        ] {
+            mine.iter_mut().zip(theirs).for_each(|(x, y)| *x += y);
+        }
+        a.distance_pairs.iter_mut().zip(b.distance_pairs).for_each(|(x, y)| *x += y);
+        a.pooled_max.iter_mut().zip(b.pooled_max).for_each(|(x, y)| *x = x.max(y));
+        self.column_steps.iter_mut().zip(other.column_steps).for_each(|(x, y)| *x += y);
+        a.links.extend(b.links);
+    }
+
+    /// The statistics of the whole head.
+    pub(crate) fn finish(mut self, shared: &Shared<'_>) -> HeadStatistics {
+        let s = &mut self.stats;
+        builder::keep_strongest(&mut s.links, shared.request.links);
+        let mut rows = 0;
+        for (j, count) in s.column_rows.iter_mut().enumerate() {
+            rows += self.column_steps[j];
+            *count = if shared.problem.modifiers.mask.hides(j) { 0 } else { rows as u32 };
+        }
+        let side = s.pooled_side;
+        for a in 0..side {
+            let rows = builder::cell_start(a + 1, side, s.queries) - builder::cell_start(a, side, s.queries);
+            for b in 0..side {
+                let keys = shared.cells[b + 1] - shared.cells[b];
+                s.pooled_mean[a * side + b] = (self.pooled_sum[a * side + b] / (rows * keys) as f64) as f32;
+            }
+        }
+        self.stats
+    }
+}
