@@ -1,0 +1,291 @@
+//! The weight files of a checkpoint as one set of names.
+
+use super::array::Array;
+use super::check::{Weights, base};
+use super::safetensors::Safetensors;
+use super::source::{Source, read_json};
+use super::spec::Family;
+use crate::error::{Error, Result};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Weight files in a folder that are no model.
+const NOT_WEIGHTS: [&str; 6] = ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scheduler.bin", "scaler.pt"];
+
+#[derive(Debug)]
+enum Shard {
+    Safetensors(Safetensors),
+}
+
+/// All tensors, by the names that models ask for.
+#[derive(Debug)]
+pub(super) struct Shards {
+    files: Vec<Shard>,
+    /// Wanted name -> file and name there.
+    names: BTreeMap<String, (usize, String)>,
+    base: &'static str,
+}
+
+impl Shard {
+    fn open(path: &Path) -> Result<Self> {
+        Ok(Self::Safetensors(Safetensors::open(path)?))
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Safetensors(file) => Box::new(file.names()),
+        }
+    }
+
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        match self {
+            Self::Safetensors(file) => file.shape(name),
+        }
+    }
+
+    fn is_float(&self, name: &str) -> bool {
+        match self {
+            Self::Safetensors(file) => file.dtype(name).is_some_and(|d| d.is_float()),
+        }
+    }
+
+    fn tensor(&self, name: &str) -> Result<Array> {
+        match self {
+            Self::Safetensors(file) => file.tensor(name),
+        }
+    }
+
+    fn source(&self) -> &Source {
+        match self {
+            Self::Safetensors(file) => file.source(),
+        }
+    }
+}
+
+impl Shards {
+    /// One file.
+    pub(super) fn lone(path: &Path) -> Result<Self> {
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+            return Err(Error::request(format!(
+                "{}: expected a weight file or a model folder, got a JSON file; give the folder that holds it",
+                path.display()
+            )));
+        }
+        Self::of(vec![path.to_path_buf()])
+    }
+
+    /// The weights of a folder.
+    pub(super) fn in_folder(folder: &Path) -> Result<Self> {
+        for (single, index) in [
+            ("model.safetensors", "model.safetensors.index.json"),
+            ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+        ] {
+            if folder.join(single).exists() {
+                return Self::of(vec![folder.join(single)]);
+            }
+            if folder.join(index).exists() {
+                return Self::indexed(folder, &folder.join(index));
+            }
+        }
+        let mut found = Vec::new();
+        let entries = std::fs::read_dir(folder).map_err(|e| Error::reading(folder, "the folder", &e))?;
+        for entry in entries {
+            let path = entry.map_err(|e| Error::reading(folder, "the folder", &e))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let weights = [".safetensors", ".pt", ".pth", ".bin"].iter().any(|end| name.ends_with(end));
+            if weights && !NOT_WEIGHTS.contains(&name.as_str()) && !name.starts_with("rng_state") {
+                found.push(path);
+            }
+        }
+        found.sort();
+        match found.as_slice() {
+            [] => Err(Error::request(format!(
+                "{}: there are no weights in this folder; expected model.safetensors, model.safetensors.index.json, \
+                 pytorch_model.bin or one file that ends in .safetensors, .pt, .pth or .bin",
+                folder.display()
+            ))),
+            [_] => Self::of(found),
+            several => Err(Error::request(format!(
+                "{}: there are {} weight files and no index that says how they belong together ({}); give the one that \
+                 is meant",
+                folder.display(),
+                several.len(),
+                several.iter().filter_map(|p| p.file_name()?.to_str()).take(8).collect::<Vec<_>>().join(", ")
+            ))),
+        }
+    }
+
+    /// The shards that an index names.
+    fn indexed(folder: &Path, index: &Path) -> Result<Self> {
+        let place = index.display();
+        let value = read_json(index, "the index of shards")?;
+        let map = value.get("weight_map").and_then(Value::as_object).ok_or_else(|| {
+            Error::format(format!("{place}: expected an object `weight_map` from tensors to files, got none"))
+        })?;
+        let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, file) in map {
+            let file = file.as_str().ok_or_else(|| {
+                Error::format(format!("{place}: tensor `{name}`: expected the name of a file, got {file}"))
+            })?;
+            // A path would lead out of the folder.
+            if file.is_empty() || file.contains(['/', '\\', '\0']) || file == ".." || file == "." {
+                return Err(Error::format(format!(
+                    "{place}: tensor `{name}`: expected the name of a file in this folder, got {file:?}"
+                )));
+            }
+            files.entry(file).or_default().push(name);
+        }
+        if files.is_empty() {
+            return Err(Error::format(format!("{place}: `weight_map` is empty; the index is damaged: fetch it again")));
+        }
+        let paths: Vec<_> = files.keys().map(|file| folder.join(file)).collect();
+        for (path, (file, tensors)) in paths.iter().zip(&files) {
+            if !path.exists() {
+                return Err(Error::io(format!(
+                    "{}: the shard {file} is missing; {place} says that it holds {} tensors (the first: `{}`): fetch it",
+                    path.display(),
+                    tensors.len(),
+                    tensors[0]
+                )));
+            }
+        }
+        let shards = Self::of(paths)?;
+        for (number, (file, tensors)) in files.iter().enumerate() {
+            for tensor in tensors {
+                if shards.files[number].shape(tensor).is_none() {
+                    return Err(Error::format(format!(
+                        "{place}: tensor `{tensor}` should be in {file}, but is not; index and shards are of different \
+                         models"
+                    )));
+                }
+            }
+        }
+        Ok(shards)
+    }
+
+    fn of(paths: Vec<PathBuf>) -> Result<Self> {
+        let files = paths.iter().map(|path| Shard::open(path)).collect::<Result<Vec<_>>>()?;
+        let mut names = BTreeMap::new();
+        for (number, file) in files.iter().enumerate() {
+            for name in file.names() {
+                if let Some((other, _)) = names.insert(name.to_owned(), (number, name.to_owned())) {
+                    let other: &Shard = &files[other];
+                    return Err(file.source().format(format_args!(
+                        "tensor `{name}` is also in {}; two shards hold the same tensor",
+                        other.source().path().display()
+                    )));
+                }
+            }
+        }
+        Ok(Self { files, names, base: "" })
+    }
+
+    /// The same with the names that models of this family ask for: wrappers' prefixes and old spellings gone.
+    pub(super) fn named_for(mut self, family: Family) -> Result<Self> {
+        let mut names = BTreeMap::new();
+        for (name, place) in std::mem::take(&mut self.names) {
+            let wanted = canonical(&name, family);
+            let number = place.0;
+            if let Some((_, other)) = names.insert(wanted.clone(), place) {
+                return Err(self.files[number].source().format(format_args!(
+                    "tensors `{other}` and `{name}` are the same tensor `{wanted}` of the model; the file holds two models"
+                )));
+            }
+        }
+        self.names = names;
+        self.base = base(family);
+        Ok(self)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
+    /// Finds a tensor whether or not the base model's prefix is on it.
+    pub(super) fn resolve(&self, name: &str) -> Option<(&str, &(usize, String))> {
+        let find = |name: &str| self.names.get_key_value(name).map(|(k, v)| (k.as_str(), v));
+        find(name)
+            .or_else(|| name.strip_prefix(self.base).and_then(find))
+            .or_else(|| find(&format!("{}{name}", self.base)))
+    }
+
+    pub(super) fn tensor(&self, name: &str) -> Result<Array> {
+        let Some((_, (file, there))) = self.resolve(name) else {
+            return Err(Error::request(format!(
+                "{}: there is no tensor `{name}` among the {} of this checkpoint (the first: {})",
+                self.files[0].source().path().display(),
+                self.names.len(),
+                self.names().take(5).collect::<Vec<_>>().join(", ")
+            )));
+        };
+        self.files[*file].tensor(there)
+    }
+
+    pub(super) fn parameters(&self) -> u64 {
+        self.names
+            .values()
+            .filter(|(file, name)| self.files[*file].is_float(name))
+            .filter_map(|(file, name)| self.files[*file].shape(name))
+            .map(|shape| shape.iter().map(|&n| n as u64).product::<u64>())
+            .sum()
+    }
+
+    /// A configuration that the weight file itself holds.
+    pub(super) fn configuration(&self) -> Result<Option<Value>> {
+        Ok(None)
+    }
+
+    pub(super) fn hash(&self) -> Result<String> {
+        let mut files: Vec<_> = self.files.iter().map(Shard::source).collect();
+        files.sort_by_key(|source| source.path().to_path_buf());
+        let mut hash = Sha256::new();
+        for source in files {
+            source.hash_into(&mut hash)?;
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl Weights for Shards {
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        let (_, (file, there)) = self.resolve(name)?;
+        self.files[*file].shape(there)
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.names.keys().map(String::as_str))
+    }
+}
+
+impl Shards {
+    /// Shape of a tensor, found as by [`Shards::resolve`].
+    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+        Weights::shape(self, name)
+    }
+}
+
+/// The name that models ask for.
+fn canonical(name: &str, family: Family) -> String {
+    let mut name = name;
+    // What DataParallel and torch.compile put in front.
+    while let Some(rest) = name.strip_prefix("module.").or_else(|| name.strip_prefix("_orig_mod.")) {
+        name = rest;
+    }
+    if family == Family::Gemma3 {
+        // The language model inside the multimodal one, old and new.
+        for (there, here) in [("language_model.model.", "model."), ("model.language_model.", "model."), ("language_model.", "")] {
+            if let Some(rest) = name.strip_prefix(there) {
+                return format!("{here}{rest}");
+            }
+        }
+    }
+    // Names from the days of TensorFlow.
+    for (there, here) in [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")] {
+        if let Some(rest) = name.strip_suffix(there) {
+            return format!("{rest}{here}");
+        }
+    }
+    name.to_owned()
+}
