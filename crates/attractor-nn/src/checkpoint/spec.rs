@@ -250,7 +250,8 @@ pub struct Spec {
     pub placement: Placement,
     /// How a position is told.
     pub position: Position,
-    /// Most positions an input may have; `None` if nothing says so.
+    /// Positions that the configuration states, less what the family reserves; `None` if it states none. See
+    /// [`position_limit`](Self::position_limit).
     pub max_positions: Option<usize>,
     /// Nonlinearity of the MLP.
     pub activation: Activation,
@@ -309,6 +310,16 @@ impl Spec {
                 _ => *global,
             }),
         }
+    }
+
+    /// Most positions an input may have. Dynamically stretched rotary positions reach `factor` times as far as the
+    /// configuration's number, which is the length of training.
+    pub fn position_limit(&self) -> Option<usize> {
+        let stretch = match &self.position {
+            Position::Rope { global: Rope { scaling: Scaling::Dynamic { factor, .. }, .. }, .. } => factor.max(1.0),
+            _ => 1.0,
+        };
+        self.max_positions.map(|n| (n as f64 * stretch) as usize)
     }
 
     /// Positions of an image input: class token, distillation token (DeiT), patches; `None` for text models.

@@ -1,0 +1,277 @@
+//! What "loss" means for each kind of model, with and without gradients.
+//!
+//! | kind               | definition                                                                       |
+//! |--------------------|----------------------------------------------------------------------------------|
+//! | `NextToken`        | mean over positions but the last of -ln p(next token), nats a token               |
+//! | `MaskedToken`      | mean over seeded masked positions of -ln p(the token that stood there)            |
+//! | `Label`            | -ln p(label), nats an input                                                       |
+//! | `RandomProjection` | sum(R * h) / sqrt(size of h), h the last hidden state, R standard normal, seeded  |
+//! | `RelativeChange`   | \|h' - h\| / \|h\|                                                                  |
+
+use attractor::random::Philox;
+use attractor_capture::evidence::LossKind;
+use burn::tensor::{Int, Tensor};
+use rayon::prelude::*;
+
+use crate::checkpoint::spec::Head;
+use crate::error::{Error, Result};
+use crate::model::{Input, Model, Overrides, Traced};
+use crate::ops::rows::{LogSoftmax, log_sum_exp};
+use crate::ops::{self, Matrix, unary};
+
+/// Share of the positions that a masked-token loss hides.
+pub const MASKED: f64 = 0.15;
+
+/// Rows of logits that are held at once.
+const ROWS: usize = 512;
+
+/// An input with what it is judged against.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What the model reads (tokens masked, for a masked-token loss).
+    pub input: Input,
+    target: Target,
+}
+
+#[derive(Debug, Clone)]
+enum Target {
+    /// These rows of the last hidden state must predict these tokens.
+    Rows { kind: LossKind, rows: Vec<usize>, tokens: Vec<u32> },
+    /// The whole input has this label.
+    Label(usize),
+    /// Nothing is predicted.
+    State,
+}
+
+/// What a model can be asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Targets<'a> {
+    /// Seed of masked positions.
+    pub seed: u64,
+    /// The mask token; without one a masked language model has no loss.
+    pub mask_token: Option<u32>,
+    /// Tokens that are never masked (special ones).
+    pub special: &'a [u32],
+    /// One label an input; without them a classifier has no loss.
+    pub labels: Option<&'a [usize]>,
+}
+
+impl Case {
+    /// Gives input number `index` what it is judged against.
+    ///
+    /// # Errors
+    /// What [`Input::check`] refuses, `is_request` for a text too short to predict anything of, or a label that the
+    /// model does not have.
+    pub fn new(model: &Model, input: &Input, index: usize, targets: &Targets<'_>) -> Result<Self> {
+        let spec = model.spec();
+        input.check(spec)?;
+        let target = match (spec.head, input.ids()) {
+            (Head::CausalLm, Some(ids)) => {
+                if ids.len() < 2 {
+                    return Err(Error::request(format!(
+                        "loss: input {index} has {} token; predicting the next one needs at least 2",
+                        ids.len()
+                    )));
+                }
+                Target::Rows { kind: LossKind::NextToken, rows: (0..ids.len() - 1).collect(), tokens: ids[1..].to_vec() }
+            }
+            (Head::MaskedLm, Some(ids)) => {
+                let Some(mask) = targets.mask_token.or(spec.mask_token).filter(|&id| (id as usize) < spec.vocab) else {
+                    return Ok(Self { input: input.clone(), target: Target::State });
+                };
+                let open: Vec<usize> = (0..ids.len()).filter(|&i| !targets.special.contains(&ids[i])).collect();
+                if open.is_empty() {
+                    return Err(Error::request(format!(
+                        "loss: input {index} consists of special tokens only; give a text"
+                    )));
+                }
+                let count = ((open.len() as f64 * MASKED).round() as usize).max(1);
+                let order = Philox::new(targets.seed, 0x6d61_736b_0000 + index as u64).permutation(open.len());
+                let mut rows: Vec<usize> = order[..count].iter().map(|&i| open[i]).collect();
+                rows.sort_unstable();
+                let mut masked = ids.to_vec();
+                rows.iter().for_each(|&i| masked[i] = mask);
+                let tokens = rows.iter().map(|&i| ids[i]).collect();
+                let input = match input {
+                    Input::Padded { padding, .. } => Input::Padded { ids: masked, padding: padding.clone() },
+                    _ => Input::Tokens(masked),
+                };
+                return Ok(Self { input, target: Target::Rows { kind: LossKind::MaskedToken, rows, tokens } });
+            }
+            (Head::Classifier { labels } | Head::DistilledClassifier { labels }, _) => match targets.labels {
+                None => Target::State,
+                Some(given) => match given.get(index) {
+                    Some(&label) if label < labels => Target::Label(label),
+                    Some(label) => {
+                        return Err(Error::request(format!(
+                            "loss: input {index} has label {label}, the model has {labels} (counted from 0)"
+                        )));
+                    }
+                    None => {
+                        return Err(Error::request(format!(
+                            "loss: {} labels, but there is an input {index}; give one label an input",
+                            given.len()
+                        )));
+                    }
+                },
+            },
+            _ => Target::State,
+        };
+        Ok(Self { input: input.clone(), target })
+    }
+
+    /// What its loss is; `RelativeChange` where nothing is predicted.
+    pub fn kind(&self) -> LossKind {
+        match &self.target {
+            Target::Rows { kind, .. } => *kind,
+            Target::Label(_) => LossKind::Label,
+            Target::State => LossKind::RelativeChange,
+        }
+    }
+
+    /// Number of predictions behind the loss.
+    pub fn predictions(&self) -> usize {
+        match &self.target {
+            Target::Rows { rows, .. } => rows.len(),
+            Target::Label(_) => 1,
+            Target::State => 0,
+        }
+    }
+
+    /// The loss of each of several last hidden states, [variants x positions, width], and the plain one for
+    /// comparison where nothing is predicted.
+    pub(crate) fn losses(&self, model: &Model, states: Matrix, plain: &[f32]) -> Result<Vec<f64>> {
+        let [rows, width] = states.dims();
+        let n = plain.len() / width;
+        let variants = rows / n.max(1);
+        match &self.target {
+            Target::State => ops::read(states, |states| {
+                Ok(states.chunks(plain.len()).map(|state| relative_change(state, plain)).collect())
+            }),
+            Target::Label(label) => (0..variants)
+                .map(|v| {
+                    let logits = model.input_logits(states.clone().slice([v * n..(v + 1) * n]));
+                    Ok(ops::read(logits.ok_or_else(no_logits)?, |row| surprise(row, *label)))
+                })
+                .collect(),
+            Target::Rows { rows, tokens, .. } => {
+                let all: Vec<usize> = (0..variants).flat_map(|v| rows.iter().map(move |r| v * n + r)).collect();
+                let mut surprises = Vec::with_capacity(all.len());
+                for (piece, start) in all.chunks(ROWS).zip((0..).step_by(ROWS)) {
+                    let x = states.clone().select(0, ops::indices(piece));
+                    let logits = model.row_logits(x).ok_or_else(no_logits)?;
+                    let vocab = logits.dims()[1];
+                    ops::read(logits, |logits| {
+                        let rows = logits.par_chunks(vocab).enumerate();
+                        surprises.par_extend(rows.map(|(i, row)| surprise(row, tokens[(start + i) % tokens.len()] as usize)));
+                    });
+                }
+                Ok(surprises.chunks(rows.len()).map(|x| x.iter().sum::<f64>() / x.len() as f64).collect())
+            }
+        }
+    }
+
+    /// The loss of the model as it is; 0 by definition where nothing is predicted.
+    ///
+    /// # Errors
+    /// As [`Model::forward`].
+    pub fn loss(&self, model: &Model) -> Result<f64> {
+        let state = model.encode(&self.input, &mut (), &Overrides::none())?;
+        let plain = ops::values(state.clone());
+        Ok(self.losses(model, state, &plain)?[0])
+    }
+
+    /// What gradients are taken of: the loss, or a random projection where there is none.
+    pub fn objective(&self) -> LossKind {
+        match self.kind() {
+            LossKind::RelativeChange => LossKind::RandomProjection,
+            kind => kind,
+        }
+    }
+
+    /// The objective's value, without gradients.
+    pub(crate) fn objective_value(&self, model: &Model, seed: u64) -> Result<f64> {
+        let state = model.encode(&self.input, &mut (), &Overrides::none())?;
+        let values = ops::values(state.clone());
+        match &self.target {
+            Target::State => {
+                let r = projection(seed, values.len());
+                Ok(values.iter().zip(&r).map(|(&h, &r)| f64::from(h) * f64::from(r)).sum())
+            }
+            _ => Ok(self.losses(model, state, &values)?[0]),
+        }
+    }
+
+    /// The objective of a recorded last hidden state, as a scalar that can be differentiated.
+    pub(crate) fn objective_traced(&self, traced: &mut Traced, hidden: Matrix, seed: u64) -> Result<Tensor<1>> {
+        let [n, width] = hidden.dims();
+        let model = traced.model();
+        Ok(match &self.target {
+            Target::State => hidden.mul(ops::tensor(projection(seed, n * width), [n, width])).sum(),
+            Target::Label(label) => {
+                cross_entropy(model.input_logits(hidden).ok_or_else(no_logits)?, std::slice::from_ref(label))
+            }
+            Target::Rows { rows, tokens, .. } => {
+                let targets: Vec<usize> = tokens.iter().map(|&t| t as usize).collect();
+                let chosen = hidden.select(0, ops::indices(rows));
+                cross_entropy(model.row_logits(chosen).ok_or_else(no_logits)?, &targets)
+            }
+        })
+    }
+
+    /// The same case, cut to its first `limit` tokens; images stay whole.
+    pub(crate) fn truncated(&self, limit: usize) -> Self {
+        let mut cut = self.clone();
+        match &mut cut.input {
+            Input::Tokens(ids) => ids.truncate(limit),
+            Input::Padded { ids, padding } => {
+                ids.truncate(limit);
+                padding.truncate(limit);
+            }
+            Input::Image { .. } => return cut,
+        }
+        if let Target::Rows { kind, rows, tokens } = &mut cut.target {
+            // A next token beyond the cut can still be predicted from the last row kept.
+            let keep = rows.iter().filter(|&&row| row < limit).count();
+            match keep {
+                // All masked positions lie beyond: there is nothing to predict within.
+                0 if *kind == LossKind::MaskedToken => cut.target = Target::State,
+                _ => {
+                    rows.truncate(keep);
+                    tokens.truncate(keep);
+                }
+            }
+        }
+        cut
+    }
+}
+
+/// Mean of -ln softmax(logits)[target] over rows.
+pub(crate) fn cross_entropy(logits: Matrix, targets: &[usize]) -> Tensor<1> {
+    let [rows, width] = logits.dims();
+    let targets: Tensor<2, Int> = ops::indices(targets).reshape([rows, 1]);
+    unary(LogSoftmax { width }, logits).gather(1, targets).mean().neg()
+}
+
+/// -ln softmax(logits)[target]
+fn surprise(logits: &[f32], target: usize) -> f64 {
+    f64::from(log_sum_exp(logits)) - f64::from(logits[target])
+}
+
+fn relative_change(state: &[f32], plain: &[f32]) -> f64 {
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let change: f64 = state.iter().zip(plain).map(|(&a, &b)| square(a - b)).sum();
+    let size: f64 = plain.iter().map(|&x| square(x)).sum();
+    if change == 0.0 { 0.0 } else { (change / size).sqrt() }
+}
+
+/// R / sqrt(size), R standard normal.
+fn projection(seed: u64, size: usize) -> Vec<f32> {
+    let mut random = Philox::new(seed, 0x7072_6f6a);
+    let scale = 1.0 / (size as f64).sqrt();
+    (0..size).map(|_| (random.normal() * scale) as f32).collect()
+}
+
+fn no_logits() -> Error {
+    Error::request("loss: this model has no such head")
+}

@@ -1,0 +1,137 @@
+//! From a tap to a record, with what can only be checked while the model runs.
+
+use attractor::retrieve::{Heads, Problem, dense};
+use attractor_capture::record::{Facts, LayerRecord};
+use rayon::prelude::*;
+
+use super::{Model, Tap};
+use crate::error::{Error, Result};
+use crate::ops;
+
+/// What of a tap goes into the record; queries and keys always do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keep {
+    /// Values.
+    pub values: bool,
+    /// z per head.
+    pub z: bool,
+    /// The normalised input to attention.
+    pub input: bool,
+}
+
+/// Multiplications above which A.V and W_O z are recomputed on evenly spaced rows only (the last row always included).
+const WORK: usize = 1 << 30;
+
+impl Model {
+    /// Turns a full tap ([`Want::all`](super::Want::all)) into a record, checking it on the way.
+    ///
+    /// A.V is recomputed from queries, keys and values by the definition of the retrieval, in f64; W_O z + b likewise
+    /// by plain sums. On inputs so long that this would take longer than the model itself, the rows checked are evenly
+    /// spaced and include the last.
+    ///
+    /// # Errors
+    /// `is_request` for a tap of a layer that the model does not have, `is_shape` if something was not tapped.
+    pub fn record(&self, tap: Tap, keep: Keep) -> Result<LayerRecord> {
+        let facts = self.facts(&tap)?;
+        let kept = |wanted: bool, x: Vec<f32>| if wanted { x } else { Vec::new() };
+        Ok(LayerRecord {
+            layer: tap.layer,
+            heads: tap.heads,
+            key_heads: tap.key_heads,
+            queries: tap.positions,
+            keys: tap.positions,
+            width: tap.width,
+            value_width: tap.width,
+            beta: tap.beta,
+            mask: tap.mask,
+            soft_cap: tap.soft_cap,
+            alibi: Vec::new(),
+            sinks: tap.sinks,
+            q: tap.q,
+            k: tap.k,
+            v: kept(keep.values, tap.v),
+            z: kept(keep.z, tap.z),
+            input: kept(keep.input, tap.input),
+            statistics: Vec::new(),
+            facts,
+        })
+    }
+
+    fn facts(&self, tap: &Tap) -> Result<Facts> {
+        let block = self.blocks.get(tap.layer).ok_or_else(|| {
+            Error::request(format!("tap: there is no layer {}, the model has {}", tap.layer, self.blocks.len()))
+        })?;
+        let (n, h, d) = (tap.positions, tap.heads, tap.width);
+        let [features, hidden] = block.output.weight.dims();
+        if features != h * d || tap.z.len() != n * features || tap.v.is_empty() || tap.output.len() != n * hidden {
+            return Err(Error::shape("tap: a record needs values, z and output; want all of them"));
+        }
+        let rows = |work: usize| {
+            let step = (work / WORK + 1).min(n.max(1));
+            (0..n).rev().step_by(step).collect::<Vec<_>>()
+        };
+        let problem = tap.problem()?;
+        let checked = rows(h * n * n * d);
+        let output_error = (0..h)
+            .into_par_iter()
+            .map(|head| head_error(&problem, tap, head, &checked))
+            .try_reduce(|| 0.0, |a, b| Ok(larger(a, b)))?;
+        let weight = ops::values(block.output.weight.clone());
+        let bias = block.output.bias.clone().map(ops::values);
+        let projection_error = rows(n * features * hidden)
+            .into_par_iter()
+            .map(|i| {
+                let mut sums: Vec<f64> = match &bias {
+                    Some(bias) => bias.iter().map(|&b| f64::from(b)).collect(),
+                    None => vec![0.0; hidden],
+                };
+                for (f, row) in weight.chunks(hidden).enumerate() {
+                    let z = f64::from(tap.z[((f / d) * n + i) * d + f % d]);
+                    sums.iter_mut().zip(row).for_each(|(s, &w)| *s += z * f64::from(w));
+                }
+                let given = &tap.output[i * hidden..(i + 1) * hidden];
+                sums.iter().zip(given).map(|(s, &o)| (s - f64::from(o)).abs()).fold(0.0, larger)
+            })
+            .reduce(|| 0.0, larger);
+        let output_scale = tap.output.iter().map(|&x| f64::from(x).abs()).fold(0.0, larger);
+        Ok(Facts {
+            output_error: Some(output_error),
+            projection_error: Some(projection_error),
+            output_scale: Some(output_scale),
+            // Dropout is no part of these models' inference: there is nothing to switch off.
+            evaluation_mode: Some(true),
+        })
+    }
+}
+
+/// Largest |A.V - z| of one head over `rows`.
+fn head_error(problem: &Problem<'_>, tap: &Tap, head: usize, rows: &[usize]) -> Result<f64> {
+    let (n, d) = (tap.positions, tap.width);
+    let group = problem.key_head(head);
+    let values = &tap.v[group * n * d..(group + 1) * n * d];
+    // One head alone, so that the definition's checks do not walk over all of them for every row.
+    let alone = Problem {
+        queries: Heads::new(&tap.q[head * n * d..(head + 1) * n * d], 1, n, d)?,
+        keys: Heads::new(&tap.k[group * n * d..(group + 1) * n * d], 1, n, d)?,
+        values: None,
+        ..*problem
+    };
+    let sink = tap.sinks.get(head).map(std::slice::from_ref);
+    let alone = Problem { modifiers: attractor::retrieve::Modifiers { sinks: sink, ..alone.modifiers }, ..alone };
+    let mut worst = 0.0;
+    for &i in rows {
+        let weights = dense::weights(&alone, 0, i..i + 1)?;
+        let mut sums = vec![0.0f64; d];
+        for (&w, v) in weights.iter().zip(values.chunks(d)) {
+            sums.iter_mut().zip(v).for_each(|(s, &v)| *s += f64::from(w) * f64::from(v));
+        }
+        let z = &tap.z[(head * n + i) * d..(head * n + i + 1) * d];
+        worst = sums.iter().zip(z).map(|(s, &z)| (s - f64::from(z)).abs()).fold(worst, larger);
+    }
+    Ok(worst)
+}
+
+/// The larger of two, a NaN before any number.
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}

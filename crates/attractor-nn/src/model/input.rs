@@ -1,0 +1,106 @@
+//! What a model reads, checked before anything is computed.
+
+use crate::checkpoint::spec::Spec;
+use crate::error::{Error, Result};
+
+/// One input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Token numbers.
+    Tokens(Vec<u32>),
+    /// Token numbers with padding.
+    Padded {
+        /// All of them, padding included.
+        ids: Vec<u32>,
+        /// True where a token is padding: a key that nobody sees.
+        padding: Vec<bool>,
+    },
+    /// Normalised pixels.
+    Image {
+        /// [channels, height, width]
+        values: Vec<f32>,
+    },
+}
+
+impl Input {
+    /// Token numbers, if it is a text.
+    pub fn ids(&self) -> Option<&[u32]> {
+        match self {
+            Self::Tokens(ids) | Self::Padded { ids, .. } => Some(ids),
+            Self::Image { .. } => None,
+        }
+    }
+
+    /// Keys that nobody sees; empty: none.
+    pub(crate) fn padding(&self) -> &[bool] {
+        match self {
+            Self::Padded { padding, .. } => padding,
+            _ => &[],
+        }
+    }
+
+    /// The number of positions that the model makes of it.
+    pub(crate) fn positions(&self, spec: &Spec) -> usize {
+        self.ids().map_or_else(|| spec.image_positions().unwrap_or(0), <[u32]>::len)
+    }
+
+    /// Refuses what the model cannot read.
+    ///
+    /// # Errors
+    /// `is_request` for the wrong kind, an empty or too long text, `is_value` for tokens outside the table, `is_shape`
+    /// for an image of another size, `is_non_finite` for pixels that are no numbers.
+    pub fn check(&self, spec: &Spec) -> Result<()> {
+        match (self, &spec.image) {
+            (Self::Image { values }, Some(image)) => {
+                if values.len() != image.channels * image.height * image.width {
+                    return Err(Error::shape(format!(
+                        "image: {} pixel values, the model reads {} channels x {} x {}; resize the image",
+                        values.len(),
+                        image.channels,
+                        image.height,
+                        image.width
+                    )));
+                }
+                match values.iter().position(|x| !x.is_finite()) {
+                    Some(at) => Err(Error::non_finite(format!("image: pixel value {at} is {}", values[at]))),
+                    None => Ok(()),
+                }
+            }
+            (Self::Image { .. }, None) => {
+                Err(Error::request(format!("input: a {} model reads text, got an image", spec.family.name())))
+            }
+            (_, Some(_)) => {
+                Err(Error::request(format!("input: a {} model reads images, got text", spec.family.name())))
+            }
+            (Self::Tokens(ids) | Self::Padded { ids, .. }, None) => {
+                if ids.is_empty() {
+                    return Err(Error::request("input: the text has no tokens; give at least one"));
+                }
+                if let Some(limit) = spec.position_limit()
+                    && ids.len() > limit
+                {
+                    return Err(Error::request(format!(
+                        "input: {} tokens, the model has {limit} positions; cut the text (--seq-len {limit})",
+                        ids.len()
+                    )));
+                }
+                if let Some(at) = ids.iter().position(|&id| id as usize >= spec.vocab) {
+                    return Err(Error::value(format!(
+                        "input: token {at} has number {}, the model's table has {} rows; the tokenizer belongs to \
+                         another model",
+                        ids[at], spec.vocab
+                    )));
+                }
+                let padding = self.padding();
+                if !padding.is_empty() && padding.len() != ids.len() {
+                    return Err(Error::shape(format!(
+                        "input: {} padding flags for {} tokens; give one a token",
+                        padding.len(),
+                        ids.len()
+                    )));
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a block is made of: linear maps, norms, the MLP.
+
+use crate::checkpoint::spec::{Activation, Norm};
+use crate::ops::rows::Standardise;
+use crate::ops::{Matrix, unary};
+
+/// y = x W + b, W of shape [in, out], b of shape [1, out].
+#[derive(Debug, Clone)]
+pub(crate) struct Linear {
+    pub weight: Matrix,
+    pub bias: Option<Matrix>,
+}
+
+impl Linear {
+    pub(crate) fn forward(&self, x: Matrix) -> Matrix {
+        let y = x.matmul(self.weight.clone());
+        match &self.bias {
+            Some(bias) => y.add(bias.clone()),
+            None => y,
+        }
+    }
+
+    /// Width of what comes out.
+    pub(crate) fn outputs(&self) -> usize {
+        self.weight.dims()[1]
+    }
+}
+
+/// Normalisation of rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Normalise {
+    pub norm: Norm,
+    /// [1, width]
+    pub weight: Matrix,
+    /// [1, width]; none for RMS norms.
+    pub bias: Option<Matrix>,
+}
+
+impl Normalise {
+    pub(crate) fn forward(&self, x: Matrix) -> Matrix {
+        let [_, width] = x.dims();
+        match self.norm {
+            Norm::Layer { eps } => {
+                let y = unary(Standardise { width, eps, centred: true }, x).mul(self.weight.clone());
+                match &self.bias {
+                    Some(bias) => y.add(bias.clone()),
+                    None => y,
+                }
+            }
+            Norm::Rms { eps, offset } => {
+                let y = unary(Standardise { width, eps, centred: false }, x);
+                let weight = self.weight.clone();
+                y.mul(if offset == 0.0 { weight } else { weight.add_scalar(offset) })
+            }
+        }
+    }
+}
+
+/// down(act(up x)), or down(act(gate x) * up x).
+#[derive(Debug, Clone)]
+pub(crate) struct Mlp {
+    pub activation: Activation,
+    pub gate: Option<Linear>,
+    pub up: Linear,
+    pub down: Linear,
+}
+
+impl Mlp {
+    pub(crate) fn forward(&self, x: Matrix) -> Matrix {
+        let inner = match &self.gate {
+            Some(gate) => unary(self.activation, gate.forward(x.clone())).mul(self.up.forward(x)),
+            None => unary(self.activation, self.up.forward(x)),
+        };
+        self.down.forward(inner)
+    }
+}
