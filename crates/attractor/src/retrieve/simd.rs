@@ -248,15 +248,18 @@ pub(crate) struct LogWeights<'a> {
     pub l: &'a [f32],
 }
 
-/// Adds p ln(p / m) + q ln(q / m) of one register: `[e, l]` of both rows, `[1 / z, ln z]` of both.
+/// Adds p ln e_a + q ln e_b - 2 m ln m of one register, m = (p + q) / 2: `[e, ln e]` of both rows, `[1 / z]` of both.
+///
+/// `ln` of zero is some finite number, and 0 times it is 0.
 #[inline(always)]
-fn divergence_lane<S: Simd>(simd: S, rows: [S::f32s; 4], norms: [S::f32s; 4], acc: S::f32s) -> S::f32s {
-    let p = simd.mul_f32s(rows[0], norms[0]);
-    let q = simd.mul_f32s(rows[2], norms[2]);
-    let mid = simd.mul_f32s(simd.splat_f32s(0.5), simd.add_f32s(p, q));
-    let log_mid = ln(simd, simd.max_f32s(mid, simd.splat_f32s(1e-37)));
-    let acc = simd.mul_add_f32s(p, simd.sub_f32s(simd.sub_f32s(rows[1], norms[1]), log_mid), acc);
-    simd.mul_add_f32s(q, simd.sub_f32s(simd.sub_f32s(rows[3], norms[3]), log_mid), acc)
+fn divergence_lane<S: Simd>(simd: S, rows: [S::f32s; 4], inverse: [S::f32s; 2], acc: S::f32s) -> S::f32s {
+    let p = simd.mul_f32s(rows[0], inverse[0]);
+    let q = simd.mul_f32s(rows[2], inverse[1]);
+    let both = simd.add_f32s(p, q);
+    let log_mid = ln(simd, simd.mul_f32s(simd.splat_f32s(0.5), both));
+    let acc = simd.mul_add_f32s(p, rows[1], acc);
+    let acc = simd.mul_add_f32s(q, rows[3], acc);
+    simd.negate_mul_add_f32s(both, log_mid, acc)
 }
 
 /// Jensen-Shannon divergence of two rows over the same keys, each renormalised there; NaN if one has no mass.
@@ -267,8 +270,7 @@ pub(crate) fn jensen_shannon<S: Simd>(simd: S, a: LogWeights<'_>, b: LogWeights<
         return f64::NAN;
     }
     let (ia, ib) = (simd.splat_f32s((1.0 / za) as f32), simd.splat_f32s((1.0 / zb) as f32));
-    let (la, lb) = (simd.splat_f32s(za.ln() as f32), simd.splat_f32s(zb.ln() as f32));
-    let norms = [ia, la, ib, lb];
+    let inverse = [ia, ib];
     let mut total = 0.0;
     let lane = S::F32_LANES;
     for start in (0..a.e.len()).step_by(CHUNK) {
@@ -280,18 +282,19 @@ pub(crate) fn jensen_shannon<S: Simd>(simd: S, a: LogWeights<'_>, b: LogWeights<
         let (eb, _) = S::as_simd_f32s(&b.e[start..end]);
         let (l_b, _) = S::as_simd_f32s(&b.l[start..end]);
         for at in 0..ea.len() {
-            lanes[at % 2] = divergence_lane(simd, [ea[at], l_a[at], eb[at], l_b[at]], norms, lanes[at % 2]);
+            lanes[at % 2] = divergence_lane(simd, [ea[at], l_a[at], eb[at], l_b[at]], inverse, lanes[at % 2]);
         }
         let done = start + ea.len() * lane;
         if done < end {
             // Missing lanes load as e = 0: no mass, no term.
             let (x, y) = (simd.partial_load_f32s(&a.e[done..end]), simd.partial_load_f32s(&a.l[done..end]));
             let (u, v) = (simd.partial_load_f32s(&b.e[done..end]), simd.partial_load_f32s(&b.l[done..end]));
-            lanes[0] = divergence_lane(simd, [x, y, u, v], norms, lanes[0]);
+            lanes[0] = divergence_lane(simd, [x, y, u, v], inverse, lanes[0]);
         }
         total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0], lanes[1])));
     }
-    (0.5 * total).max(0.0)
+    // ln p = ln e - ln z, and p sums to one.
+    (0.5 * (total - za.ln() - zb.ln())).max(0.0)
 }
 
 /// Adds sum_r a_r x_r[j] to `first` and sum_r b_r x_r[j] to `second`, for rows `start..end` of keys.

@@ -3,6 +3,7 @@
 //! A strip is filled by register tiles from packed queries and keys, modified, then separated row by row while it is
 //! in cache. It holds O(rows x keys) numbers for a fixed, small number of rows: never N x N.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use pulp::Simd;
@@ -29,7 +30,34 @@ pub(crate) struct PackedKeys {
 
 /// True if all numbers are finite; one pass without branches.
 fn all_finite(x: &[f32]) -> bool {
-    x.iter().fold(0.0f32, |a, &v| a + v * 0.0) == 0.0
+    const EXPONENT: u32 = 0x7f80_0000;
+    !x.iter().fold(false, |broken, v| broken | (v.to_bits() & EXPONENT == EXPONENT))
+}
+
+thread_local! {
+    /// The last strip's numbers, for the next strip of this thread: fresh pages cost more than the arithmetic.
+    static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Numbers of any value, at least `length` of them.
+fn scratch(length: usize) -> Vec<f32> {
+    let mut numbers = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+    if numbers.len() < length {
+        numbers = vec![0.0; length];
+    }
+    numbers
+}
+
+impl Drop for Strip {
+    fn drop(&mut self) {
+        SPARE.with_borrow_mut(|spare| {
+            for numbers in [&mut self.logs, &mut self.weights] {
+                if !numbers.is_empty() && spare.len() < 2 {
+                    spare.push(std::mem::take(numbers));
+                }
+            }
+        });
+    }
 }
 
 impl PackedKeys {
@@ -147,8 +175,8 @@ impl Strip {
         // A stride that is no multiple of 4096 bytes, so that rows do not fall into the same cache sets.
         let stride = problem.keys.rows.div_ceil(simd::tile_keys::<S>()) * simd::tile_keys::<S>() + 16;
         Self {
-            weights: vec![0.0; slots * stride],
-            logs: if keep_logs { vec![0.0; slots * stride] } else { Vec::new() },
+            weights: scratch(slots * stride),
+            logs: if keep_logs { scratch(slots * stride) } else { Vec::new() },
             stride,
             first: 0,
             ranges: vec![0..0; slots],

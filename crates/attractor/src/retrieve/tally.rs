@@ -315,13 +315,19 @@ impl Tally {
             let full = out.links.len() >= request.links;
             let weakest = if full { out.links[request.links - 1].weight } else { 0.0 };
             if out.peak[at] > weakest {
-                let mut found: Vec<Link> = e
-                    .iter()
-                    .enumerate()
-                    .map(|(j, &x)| (j, (f64::from(x) * scale) as f32))
-                    .filter(|&(_, w)| w > weakest)
-                    .map(|(j, weight)| Link { query: row as u32, key: (range.start + j) as u32, weight })
-                    .collect();
+                let mut found: Vec<Link> = Vec::new();
+                for (block, part) in e.chunks(64).enumerate() {
+                    // Most blocks hold nothing strong enough.
+                    if (f64::from(simd::max(s, part)) * scale) as f32 > weakest {
+                        for (offset, &x) in part.iter().enumerate() {
+                            let weight = (f64::from(x) * scale) as f32;
+                            if weight > weakest {
+                                let key = (range.start + block * 64 + offset) as u32;
+                                found.push(Link { query: row as u32, key, weight });
+                            }
+                        }
+                    }
+                }
                 builder::keep_strongest(&mut found, request.links);
                 out.links.extend(found);
                 builder::keep_strongest(&mut out.links, request.links);
