@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod error;
+pub mod evidence;
 pub mod loss;
 pub mod model;
 mod ops;

@@ -266,7 +266,7 @@ fn relative_change(state: &[f32], plain: &[f32]) -> f64 {
 }
 
 /// R / sqrt(size), R standard normal.
-fn projection(seed: u64, size: usize) -> Vec<f32> {
+pub(crate) fn projection(seed: u64, size: usize) -> Vec<f32> {
     let mut random = Philox::new(seed, 0x7072_6f6a);
     let scale = 1.0 / (size as f64).sqrt();
     (0..size).map(|_| (random.normal() * scale) as f32).collect()

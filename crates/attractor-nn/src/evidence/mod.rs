@@ -1,0 +1,111 @@
+//! What only a live model can show: losses, the causality probe, gradients through attention, ablations.
+//!
+//! Everything is a function of the model, the inputs and the seed; threads change nothing.
+
+mod ablation;
+mod gradients;
+mod probe;
+#[cfg(test)]
+mod tests;
+
+use attractor_capture::evidence::{Evidence, LossKind};
+
+pub use gradients::GRADIENT_TOKENS;
+
+use crate::error::{Error, Result};
+use crate::loss::{Case, Targets};
+use crate::model::{Input, Model};
+
+/// How much is ablated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ablate {
+    /// Nothing.
+    None,
+    /// Every head by the uniform and by the mean map; every layer, and the whole model, by all modes.
+    #[default]
+    Standard,
+    /// Every head by all modes too.
+    Full,
+}
+
+/// What evidence is wanted.
+#[derive(Debug, Clone)]
+pub struct Options<'a> {
+    /// Seed of masked positions, probes and projections.
+    pub seed: u64,
+    /// Ablations.
+    pub ablate: Ablate,
+    /// Gradients.
+    pub gradients: bool,
+    /// The mask token, where the tokenizer knows it.
+    pub mask_token: Option<u32>,
+    /// Special tokens: never masked, never used to perturb.
+    pub special: &'a [u32],
+    /// Labels of the inputs, for a classifier.
+    pub labels: Option<&'a [usize]>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { seed: 0, ablate: Ablate::Standard, gradients: true, mask_token: None, special: &[], labels: None }
+    }
+}
+
+/// How far the work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done: "losses", "gradients", "ablations".
+    pub stage: &'static str,
+    /// Steps of this stage that are done.
+    pub done: usize,
+    /// Steps of this stage.
+    pub total: usize,
+}
+
+/// Gathers evidence on `inputs`.
+///
+/// # Errors
+/// No inputs, inputs that the model cannot read, labels that do not fit.
+///
+/// # Cost
+/// About 1 forward pass an input for losses, 1 for the probe, 4 for gradients; for standard ablations of L layers of
+/// h heads about (L + 1) (h + 4) / 1 passes, each from its layer on.
+pub fn gather(
+    model: &Model,
+    inputs: &[Input],
+    options: &Options<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Evidence> {
+    if inputs.is_empty() {
+        return Err(Error::request("evidence: there are no inputs; give at least one"));
+    }
+    let targets =
+        Targets { seed: options.seed, mask_token: options.mask_token, special: options.special, labels: options.labels };
+    let cases = inputs.iter().enumerate().map(|(i, input)| Case::new(model, input, i, &targets)).collect::<Result<Vec<_>>>()?;
+    let kind = cases[0].kind();
+    let mut losses = Vec::new();
+    let mut probes = Vec::new();
+    for (i, (case, input)) in cases.iter().zip(inputs).enumerate() {
+        progress(Progress { stage: "losses", done: i, total: cases.len() });
+        if kind != LossKind::RelativeChange {
+            losses.push(case.loss(model)?);
+        }
+        if model.spec().causal {
+            probes.extend(probe::probe(model, input, i, inputs, options)?);
+        }
+    }
+    let gradients = match options.gradients {
+        true => Some(gradients::gradients(model, &cases, options.seed, progress)?),
+        false => None,
+    };
+    let ablations = ablation::ablations(model, &cases, options.ablate, progress)?;
+    Ok(Evidence {
+        loss: kind,
+        predictions: losses.iter().zip(&cases).map(|(_, case)| case.predictions()).collect(),
+        losses,
+        probes,
+        gradients,
+        ablations,
+        ablation_loss: kind,
+    })
+}
