@@ -1,3 +1,19 @@
 //! Runs on disk, readers of foreign captures, and the capture certificate.
 
+pub mod captured;
+pub mod error;
+pub mod evidence;
+mod kernel;
+pub mod observations;
+pub mod patterns;
 pub mod record;
+pub mod run;
+pub mod selection;
+pub mod table;
+
+pub use captured::Captured;
+pub use error::{Error, Result};
+pub use kernel::default_request;
+pub use patterns::Patterns;
+pub use run::{Run, RunOptions, RunWriter};
+pub use selection::Selection;

@@ -1,0 +1,155 @@
+//! What only a live model can show: its loss, gradients through attention, ablations and the causality probe.
+//!
+//! A model writes it, judgement reads it.
+
+use serde::{Deserialize, Serialize};
+
+/// What "loss" means for this model; natural-log units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossKind {
+    /// Mean next-token cross-entropy, nats a token.
+    NextToken,
+    /// Mean cross-entropy at seeded masked positions, nats a token.
+    MaskedToken,
+    /// Cross-entropy on given labels, nats an input.
+    Label,
+    /// A fixed seeded random projection of the last hidden state: the gradient's target where there is no loss.
+    RandomProjection,
+    /// |h' - h| / |h| of the last hidden state: the ablation's effect where there is no loss.
+    RelativeChange,
+}
+
+/// What an override puts in place of a head's attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AblationMode {
+    /// Uniform over the visible keys.
+    Uniform,
+    /// The query's own position only.
+    SelfOnly,
+    /// The previous position only (the first keeps itself).
+    Previous,
+    /// Uniform over the visible keys of the local window.
+    Local,
+    /// The mean map of the other inputs, by position.
+    MeanMap,
+    /// Another input's map.
+    OtherInput,
+    /// Nothing: z = 0.
+    Zero,
+}
+
+/// Which heads an ablation touched; numbers are the model's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// One head of one layer.
+    Head {
+        /// Layer.
+        layer: usize,
+        /// Head.
+        head: usize,
+    },
+    /// All heads of a layer.
+    Layer {
+        /// Layer.
+        layer: usize,
+    },
+    /// All heads of all layers.
+    Whole,
+}
+
+/// One ablation over all inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ablation {
+    /// Where.
+    pub scope: Scope,
+    /// What instead.
+    pub mode: AblationMode,
+    /// The loss (or relative change) of each input with the override; `None` where the mode cannot serve that input
+    /// (no other input of its length).
+    pub losses: Vec<Option<f64>>,
+}
+
+/// Norm of the loss gradient for a group of parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParameterGroup {
+    /// Its name: "L0.attention.query", "embedding"...
+    pub name: String,
+    /// True for attention's own parameters.
+    pub attention: bool,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Euclidean norm of the gradient, mean over inputs.
+    pub norm: f64,
+}
+
+/// Gradient of the loss with respect to one head's weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeadGradient {
+    /// Layer.
+    pub layer: usize,
+    /// Head.
+    pub head: usize,
+    /// |dL/dA| (Frobenius) of each input.
+    pub norms: Vec<f64>,
+    /// sum |A . dL/dA| of each input: Michel-style importance.
+    pub importance: Vec<f64>,
+}
+
+/// Directional derivative by backpropagation and by central difference.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FiniteDifference {
+    /// <gradient, direction> by backpropagation.
+    pub analytic: f64,
+    /// (L(+step) - L(-step)) / (2 step).
+    pub numeric: f64,
+    /// The step.
+    pub step: f64,
+}
+
+/// Gradients through attention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gradients {
+    /// What was differentiated.
+    pub loss: LossKind,
+    /// Per head.
+    pub heads: Vec<HeadGradient>,
+    /// Per parameter group.
+    pub groups: Vec<ParameterGroup>,
+    /// The check against finite differences.
+    pub finite_difference: FiniteDifference,
+}
+
+/// One perturbed token and what it moved before it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CausalityProbe {
+    /// Input.
+    pub input: usize,
+    /// The position whose token was replaced.
+    pub position: usize,
+    /// Largest change of any output (logit or hidden value) at earlier positions.
+    pub past_change: f64,
+    /// Largest change at this and later positions: shows that the probe did something.
+    pub future_change: f64,
+}
+
+/// All that a live model contributed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What `losses` are.
+    pub loss: LossKind,
+    /// Unablated loss of each input; empty for `RelativeChange`.
+    pub losses: Vec<f64>,
+    /// Predictions behind each loss.
+    pub predictions: Vec<usize>,
+    /// The causality probe; empty for bidirectional models.
+    pub probes: Vec<CausalityProbe>,
+    /// Gradients, if taken.
+    pub gradients: Option<Gradients>,
+    /// Ablations; `loss` says what their numbers are unless that is `RandomProjection`.
+    pub ablations: Vec<Ablation>,
+    /// What the ablations' numbers are.
+    pub ablation_loss: LossKind,
+}

@@ -1,0 +1,140 @@
+//! Whole files or none: temporary sibling, rename, lock and sweep.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::options::Durability;
+use crate::error::{Error, Result};
+
+/// Extension of files that are not whole yet.
+const TEMPORARY: &str = "tmp";
+
+pub(crate) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::io(format!("{what} {}: {error}", path.display()))
+}
+
+/// Writes a file so that a reader sees the old one or the new one and nothing in between.
+///
+/// # Errors
+/// `is_io`; then the old file, if there was one, is as it was.
+pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.{TEMPORARY}", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        if durability == Durability::Power {
+            file.sync_all()?;
+        }
+        drop(file);
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        failed("cannot write", path, &error)
+    })?;
+    if durability == Durability::Power
+        && let Some(folder) = path.parent()
+    {
+        sync_folder(folder)?;
+    }
+    Ok(())
+}
+
+/// Flushes a folder's list of names.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed("cannot flush", folder, &error))
+}
+
+pub(crate) fn children(folder: &Path) -> Result<Vec<PathBuf>> {
+    let list = || fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>();
+    list().map_err(|error| failed("cannot list", folder, &error))
+}
+
+pub(crate) fn create_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|error| failed("cannot make the folder", folder, &error))
+}
+
+/// Removes what a killed writer left half-written directly in `folder`; returns how many files that were.
+pub(crate) fn sweep(folder: &Path) -> Result<usize> {
+    let mut swept = 0;
+    for path in children(folder)? {
+        if path.extension().is_some_and(|extension| extension == TEMPORARY) && path.is_file() {
+            fs::remove_file(&path).map_err(|error| failed("cannot remove", &path, &error))?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// Bytes of all files below a folder.
+pub(crate) fn size_below(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for path in children(folder)? {
+        let metadata = fs::symlink_metadata(&path).map_err(|error| failed("cannot look at", &path, &error))?;
+        bytes += match metadata.is_dir() {
+            true => size_below(&path)?,
+            false => metadata.len(),
+        };
+    }
+    Ok(bytes)
+}
+
+/// The right to write to a run, held while it lives.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of the run at `root`.
+    ///
+    /// # Errors
+    /// `is_request` if another writer holds it, `is_io` if the lock file cannot be made.
+    pub(crate) fn take(root: &Path) -> Result<Self> {
+        let path = root.join(".lock");
+        let open = || File::options().create(true).truncate(false).write(true).open(&path);
+        let file = open().map_err(|error| failed("cannot open the lock", &path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Error::request(format!(
+                "{}: another process is writing to this run; wait for it, or write to another folder",
+                root.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path, &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_temporary() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write_whole(&path, b"old", Durability::Power).unwrap();
+        // A folder in the way of the temporary file makes the write fail before the rename.
+        let blocked = folder.path().join(format!("x.{}.tmp", std::process::id()));
+        fs::create_dir(&blocked).unwrap();
+        assert!(write_whole(&path, b"new", Durability::Process).unwrap_err().is_io());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        fs::remove_dir(&blocked).unwrap();
+        write_whole(&path, b"new", Durability::Process).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(children(folder.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn the_lock_is_exclusive_and_ends_with_its_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::take(folder.path()).unwrap();
+        let error = Lock::take(folder.path()).unwrap_err();
+        assert!(error.is_request() && error.to_string().contains("another process is writing"), "{error}");
+        drop(lock);
+        Lock::take(folder.path()).unwrap();
+    }
+}

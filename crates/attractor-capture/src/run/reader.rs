@@ -1,0 +1,380 @@
+//! Reading a run: the committed inputs, whoever writes more meanwhile.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use attractor::retrieve::{HeadStatistics, Heads, Mask, tiled};
+use half::f16;
+use zarrs::array::ElementOwned;
+use zarrs::filesystem::FilesystemStore;
+
+use super::array::{self, ArrayEntry};
+use super::statistics::{Source, unpack};
+use super::{Commit, InputEntry, LayerEntry, Manifest, Precision, RunOptions, STORE, files};
+use crate::captured::{check_rows, no_input, no_layer};
+use crate::error::{Error, Result};
+use crate::kernel::Rule;
+use crate::observations::Observations;
+use crate::patterns::{LayerShape, Patterns};
+use crate::record::{Facts, ModelInfo, Token};
+
+/// A run on disk, as far as it was committed when it was opened.
+#[derive(Debug)]
+pub struct Run {
+    root: PathBuf,
+    store: Arc<FilesystemStore>,
+    manifest: Manifest,
+    inputs: Vec<InputEntry>,
+    layers: Vec<LayerShape>,
+}
+
+/// One layer of one input.
+struct Place<'a> {
+    run: &'a Run,
+    input: usize,
+    entry: &'a LayerEntry,
+}
+
+impl Run {
+    /// Opens a run.
+    ///
+    /// # Errors
+    /// `is_format` if the folder is no run, was written by a later version, or is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let root = path.as_ref().to_path_buf();
+        let manifest = super::read_manifest(&root)?;
+        let store_path = root.join(STORE);
+        let commit: Commit = super::read_group(&store_path.join("zarr.json"))?;
+        let store = FilesystemStore::new(&store_path)
+            .map_err(|error| Error::format(format!("{}: {error}", store_path.display())))?;
+        let mut inputs = Vec::new();
+        for input in 0..commit.committed_inputs {
+            let path = store_path.join(super::input_group(input)).join("zarr.json");
+            let entry: InputEntry = super::read_group(&path)?;
+            check_entry(&entry, input)
+                .map_err(|what| Error::format(format!("{}: {what}; the run is damaged here", path.display())))?;
+            inputs.push(entry);
+        }
+        let mut layers: Vec<LayerShape> = Vec::new();
+        for entry in inputs.iter().flat_map(|input| &input.layers) {
+            if let Err(place) = layers.binary_search_by_key(&entry.layer, |shape| shape.layer) {
+                let (heads, model_heads, key_heads) = (entry.heads.clone(), entry.model_heads, entry.key_heads);
+                layers.insert(place, LayerShape { layer: entry.layer, heads, model_heads, key_heads });
+            }
+        }
+        Ok(Self { root, store: Arc::new(store), manifest, inputs, layers })
+    }
+
+    /// What was captured and how.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// How it was written.
+    pub fn options(&self) -> &RunOptions {
+        &self.manifest.options
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Bytes of all its files.
+    ///
+    /// # Errors
+    /// `is_io` if the folder cannot be listed.
+    pub fn bytes(&self) -> Result<u64> {
+        files::size_below(&self.root)
+    }
+
+    /// The number that a step-by-step capture gave to an input.
+    pub fn step(&self, input: usize) -> Option<u64> {
+        self.inputs.get(input).and_then(|entry| entry.step)
+    }
+
+    /// Height and width in patches, for images.
+    pub fn grid(&self, input: usize) -> Option<(usize, usize)> {
+        self.inputs.get(input).and_then(|entry| entry.grid)
+    }
+
+    /// Arrays of a layer that were kept as f32 although f16 was asked, with the reason.
+    pub fn promoted(&self, layer: usize, input: usize) -> Result<Vec<(String, String)>> {
+        let place = self.place(layer, input)?;
+        Ok(place.map_or(Vec::new(), |p| p.entry.promoted.iter().map(|(a, b)| (a.clone(), b.clone())).collect()))
+    }
+
+    pub(crate) fn observations(&self, layer: usize, input: usize) -> Result<Option<Observations>> {
+        Ok(self.place(layer, input)?.and_then(|place| place.entry.observations.clone()))
+    }
+
+    /// Checks that every array of every input can be read whole.
+    ///
+    /// # Errors
+    /// `is_format`, naming the first file that is torn or damaged.
+    pub fn verify(&self) -> Result<()> {
+        for (input, entry) in self.inputs.iter().enumerate() {
+            for layer in &entry.layers {
+                let place = Place { run: self, input, entry: layer };
+                for (name, array) in &layer.arrays {
+                    let all: Vec<Range<usize>> = array.shape.iter().map(|&axis| 0..axis).collect();
+                    match array.dtype.as_str() {
+                        "float16" => drop(place.part::<f16>(name, &all)?),
+                        "float32" => drop(place.part::<f32>(name, &all)?),
+                        "float64" => drop(place.part::<f64>(name, &all)?),
+                        "uint32" => drop(place.part::<u32>(name, &all)?),
+                        other => return Err(Error::format(format!("{name}: the type {other:?} is unknown"))),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn input(&self, input: usize) -> Result<&InputEntry> {
+        self.inputs.get(input).ok_or_else(|| no_input(input, self.inputs.len()))
+    }
+
+    /// `None` if the layer was kept, but not for this input.
+    fn place(&self, layer: usize, input: usize) -> Result<Option<Place<'_>>> {
+        let entry = self.input(input)?.layers.iter().find(|entry| entry.layer == layer);
+        if entry.is_none() && self.layers.iter().all(|shape| shape.layer != layer) {
+            return Err(no_layer(layer, input, &self.layers));
+        }
+        Ok(entry.map(|entry| Place { run: self, input, entry }))
+    }
+
+    /// The model's own log-sum-exp of a head, per row, and that of its stored queries and keys.
+    ///
+    /// # Errors
+    /// `is_format` if the run is damaged; `is_request` if there is no such layer, head or input.
+    #[allow(clippy::type_complexity)]
+    pub fn log_sum_exp(&self, layer: usize, head: usize, input: usize) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+        let Some(place) = self.place(layer, input)? else { return Ok(None) };
+        let at = place.head(head)?;
+        let whole = [at..at + 1, 0..place.entry.queries];
+        match ["log_sum_exp", "stored_log_sum_exp"].map(|name| place.entry.arrays.contains_key(name)) {
+            [true, true] => Ok(Some((place.part("log_sum_exp", &whole)?, place.part("stored_log_sum_exp", &whole)?))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Weights of some rows and keys of a head, [rows, keys], from no more than those queries and keys: the stored
+    /// log-sum-exp normalises them.
+    ///
+    /// # Errors
+    /// As [`Patterns::weights`].
+    pub fn tile(&self, layer: usize, head: usize, input: usize, rows: Range<usize>, keys: Range<usize>) -> Result<Option<Vec<f32>>> {
+        let Some(place) = self.place(layer, input)? else { return Ok(None) };
+        let (at, entry) = (place.head(head)?, place.entry);
+        check_rows(&rows, entry.queries)?;
+        if keys.start > keys.end || keys.end > entry.keys {
+            return Err(Error::request(format!("keys {}..{} of {} keys do not exist", keys.start, keys.end, entry.keys)));
+        }
+        if entry.arrays.contains_key("pattern") {
+            return place.floats("pattern", &[at..at + 1, rows, keys]).map(Some);
+        }
+        let Some((q, k, width)) = place.vectors(at, head, rows.clone(), keys.clone())? else { return Ok(None) };
+        if rows.is_empty() || keys.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let lse: Vec<f32> = place.part("stored_log_sum_exp", &[at..at + 1, rows.clone()])?;
+        // A tile need not begin at key 0, which a mask cannot say: the rule becomes a bias.
+        let slope = entry.alibi.get(at).copied().unwrap_or(0.0);
+        let bias: Vec<f32> = rows
+            .clone()
+            .flat_map(|row| keys.clone().map(move |key| (row, key)))
+            .map(|(row, key)| match entry.mask.admits(row, key, entry.keys) {
+                true => -slope * (row + entry.mask.offset).abs_diff(key) as f32,
+                false => f32::NEG_INFINITY,
+            })
+            .collect();
+        let full = Mask::full();
+        let rule = Rule { mask: &full, alibi: &[], sinks: &[], ..place.rule(at) };
+        let (queries, stored) = (Heads::new(&q[..], 1, rows.len(), width)?, Heads::new(&k[..], 1, keys.len(), width)?);
+        let mut problem = rule.problem(queries, stored)?;
+        problem.modifiers.bias = Some(&bias);
+        let part = tiled::retrieve(&problem)?.log_sum_exp;
+        let mut weights = tiled::weights(&problem, 0, 0..rows.len())?;
+        for (row, weights) in weights.chunks_exact_mut(keys.len()).enumerate() {
+            // A row without a visible key here has weights of zero and a share of exp(-inf): leave the zeros.
+            if part[row] != f32::NEG_INFINITY {
+                let share = (part[row] - lse[row]).exp();
+                weights.iter_mut().for_each(|w| *w *= share);
+            }
+        }
+        Ok(Some(weights))
+    }
+}
+
+impl Place<'_> {
+    fn head(&self, head: usize) -> Result<usize> {
+        self.entry.heads.iter().position(|&kept| kept == head).ok_or_else(|| {
+            let kept: Vec<String> = self.entry.heads.iter().map(usize::to_string).collect();
+            Error::request(format!("head {head} of layer {} was not kept; kept: {}", self.entry.layer, kept.join(", ")))
+        })
+    }
+
+    fn rule(&self, at: usize) -> Rule<'_> {
+        let entry = self.entry;
+        Rule {
+            beta: entry.beta.unwrap_or(1.0),
+            mask: &entry.mask,
+            soft_cap: entry.soft_cap,
+            alibi: &entry.alibi,
+            sinks: &entry.sinks,
+        }
+        .head(at)
+    }
+
+    fn array(&self, name: &str) -> Result<&ArrayEntry> {
+        self.entry.arrays.get(name).ok_or_else(|| Error::format(format!("L{}: there is no array {name}", self.entry.layer)))
+    }
+
+    /// A part of a floating-point array, widened.
+    fn floats(&self, name: &str, part: &[Range<usize>]) -> Result<Vec<f32>> {
+        match self.array(name)?.dtype.as_str() {
+            "float16" => Ok(self.part::<f16>(name, part)?.into_iter().map(f16::to_f32).collect()),
+            _ => self.part(name, part),
+        }
+    }
+
+    /// Some queries and keys of a head, with their width.
+    #[allow(clippy::type_complexity)]
+    fn vectors(&self, at: usize, head: usize, rows: Range<usize>, keys: Range<usize>) -> Result<Option<(Vec<f32>, Vec<f32>, usize)>> {
+        let (Some(q), Some(k)) = (self.entry.arrays.get("q"), self.entry.arrays.get("k")) else { return Ok(None) };
+        let (&[_, _, width], &[_, _, key_width]) = (&q.shape[..], &k.shape[..]) else {
+            return Err(Error::format(format!("L{}: q is {:?}, k is {:?}; the run is damaged", self.entry.layer, q.shape, k.shape)));
+        };
+        let group = (self.entry.model_heads / self.entry.key_heads.max(1)).max(1);
+        let key = self.entry.kept_key_heads.iter().position(|&kept| kept == head / group);
+        let key = key.ok_or_else(|| Error::format(format!("L{}: head {head} has no key head; the run is damaged", self.entry.layer)))?;
+        let q = self.floats("q", &[at..at + 1, rows, 0..width])?;
+        let k = self.floats("k", &[key..key + 1, keys, 0..key_width])?;
+        Ok(Some((q, k, width)))
+    }
+}
+
+impl Source for Place<'_> {
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entry.arrays.get(name).map(|entry| entry.shape.as_slice())
+    }
+
+    fn part<T: ElementOwned + Copy + Default>(&self, name: &str, part: &[Range<usize>]) -> Result<Vec<T>> {
+        let path = format!("{}/{name}", super::layer_group(self.input, self.entry.layer));
+        array::read(&self.run.store, &self.run.root.join(STORE), &path, self.array(name)?, part)
+    }
+}
+
+/// What an entry claims must hang together before anything is computed from it.
+fn check_entry(entry: &InputEntry, input: usize) -> std::result::Result<(), String> {
+    if entry.index != input {
+        return Err(format!("the index is {}, expected {input}", entry.index));
+    }
+    for layer in &entry.layers {
+        let heads = layer.heads.len();
+        let axes = [("head", heads), ("key_head", layer.kept_key_heads.len()), ("query", layer.queries), ("key", layer.keys)];
+        if let Some((axis, _)) = axes.iter().find(|(axis, length)| *length == 0 && *axis != "key_head") {
+            return Err(format!("layer {} has an empty {axis} axis", layer.layer));
+        }
+        let ascending = |x: &[usize], below: usize| x.windows(2).all(|w| w[0] < w[1]) && x.last().is_none_or(|&l| l < below);
+        if !ascending(&layer.heads, layer.model_heads) || !ascending(&layer.kept_key_heads, layer.key_heads) {
+            return Err(format!("layer {}: the kept heads are not heads of the layer", layer.layer));
+        }
+        if [&layer.alibi, &layer.sinks].iter().any(|x| !x.is_empty() && x.len() != heads) {
+            return Err(format!("layer {}: slopes or sinks do not match the kept heads", layer.layer));
+        }
+        layer.mask.check(layer.keys).map_err(|error| error.to_string())?;
+        let (n, m) = (layer.queries, layer.keys);
+        let expected: [(&str, &[usize]); 6] = [
+            ("q", &[heads, n]),
+            ("k", &[layer.kept_key_heads.len(), m]),
+            ("pattern", &[heads, n, m]),
+            ("log_sum_exp", &[heads, n]),
+            ("stored_log_sum_exp", &[heads, n]),
+            ("layer_input", &[n]),
+        ];
+        for (name, shape) in expected {
+            if layer.arrays.get(name).is_some_and(|array| !array.shape.starts_with(shape)) {
+                return Err(format!("layer {}: {name} is {:?}, expected {shape:?}...", layer.layer, layer.arrays[name].shape));
+            }
+        }
+        if layer.arrays.contains_key("q") && !layer.arrays.contains_key("stored_log_sum_exp") {
+            return Err(format!("layer {}: q has no stored_log_sum_exp", layer.layer));
+        }
+        if layer.mask.offset > 1 << 40 {
+            return Err(format!("layer {}: the mask's offset is {}", layer.layer, layer.mask.offset));
+        }
+    }
+    Ok(())
+}
+
+impl Patterns for Run {
+    fn info(&self) -> &ModelInfo {
+        &self.manifest.model
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    fn tokens(&self, input: usize) -> &[Token] {
+        self.inputs.get(input).map_or(&[], |entry| &entry.tokens)
+    }
+
+    fn prompt_length(&self, input: usize) -> Option<usize> {
+        self.inputs.get(input).and_then(|entry| entry.prompt_length)
+    }
+
+    fn layers(&self) -> Vec<LayerShape> {
+        self.layers.clone()
+    }
+
+    fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
+        Ok(self.place(layer, input)?.map_or_else(Mask::full, |place| place.entry.mask.clone()))
+    }
+
+    fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {
+        Ok(self.place(layer, input)?.map_or((0, 0), |place| (place.entry.queries, place.entry.keys)))
+    }
+
+    fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
+        let Some(place) = self.place(layer, input)? else { return Ok(None) };
+        let at = place.head(head)?;
+        unpack(&place.entry.statistics, at, place.entry.queries, place.entry.keys, &place).map(Some)
+    }
+
+    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
+        let Some(place) = self.place(layer, input)? else { return Ok(None) };
+        let (at, entry) = (place.head(head)?, place.entry);
+        check_rows(&rows, entry.queries)?;
+        if entry.arrays.contains_key("pattern") {
+            return place.floats("pattern", &[at..at + 1, rows, 0..entry.keys]).map(Some);
+        }
+        let Some((q, k, width)) = place.vectors(at, head, rows.clone(), 0..entry.keys)? else { return Ok(None) };
+        // Only these rows are read: the mask counts positions from the first of them.
+        let mask = Mask { offset: entry.mask.offset + rows.start, ..entry.mask.clone() };
+        let rule = Rule { mask: &mask, ..place.rule(at) };
+        let (queries, keys) = (Heads::new(&q[..], 1, rows.len(), width)?, Heads::new(&k[..], 1, entry.keys, width)?);
+        Ok(Some(tiled::weights(&rule.problem(queries, keys)?, 0, 0..rows.len())?))
+    }
+
+    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
+        let Some(place) = self.place(layer, input)? else { return Ok(None) };
+        let Some(array) = place.entry.arrays.get("layer_input") else { return Ok(None) };
+        let all: Vec<Range<usize>> = array.shape.iter().map(|&axis| 0..axis).collect();
+        place.floats("layer_input", &all).map(Some)
+    }
+
+    fn facts(&self, layer: usize, input: usize) -> Result<Facts> {
+        Ok(self.place(layer, input)?.map_or_else(Facts::default, |place| (&place.entry.facts).into()))
+    }
+}
+
+impl Run {
+    /// Precision of the stored arrays of a layer: the worst of them.
+    pub(crate) fn precision(&self) -> Precision {
+        self.manifest.options.dtype
+    }
+}

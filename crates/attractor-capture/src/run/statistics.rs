@@ -1,0 +1,303 @@
+//! Head statistics as a few arrays a layer, and back.
+//!
+//! One file for each statistic would be forty files a layer and input; they are stacked along a first axis whose
+//! labels stand in the array's attributes.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use attractor::retrieve::{HeadStatistics, Link};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zarrs::array::ElementOwned;
+
+use super::array::{Data, Spec};
+use crate::error::{Error, Result};
+
+type Field<T> = (&'static str, fn(&HeadStatistics) -> &Vec<T>, fn(&mut HeadStatistics) -> &mut Vec<T>);
+
+macro_rules! fields {
+    ($($name:ident),* $(,)?) => { &[$((stringify!($name), |s| &s.$name, |s| &mut s.$name)),*] };
+}
+
+/// Per-row f32 statistics; the log-sum-exp has an array of its own.
+const ROWS: &[Field<f32>] = fields![
+    row_sum_error,
+    forbidden_mass,
+    sink_mass,
+    energy,
+    entropy,
+    participation,
+    peak,
+    runner_up,
+    score_spread,
+    entropy_bound,
+    mean_distance,
+    self_mass,
+    previous_mass,
+    first_mass,
+    window_mass,
+    same_token_mass,
+];
+
+/// Per-row whole numbers.
+const ROW_KEYS: &[Field<u32>] = fields![visible, argmax, runner_up_key, same_token_keys];
+
+/// Rows a chunk.
+const CHUNK: usize = 4096;
+
+/// What is one number a head, and which statistics there are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StatisticsEntry {
+    /// Labels of `row_statistics`, in order.
+    pub rows: Vec<String>,
+    /// Labels of `row_keys`, in order.
+    pub row_keys: Vec<String>,
+    pub heads: Vec<HeadEntry>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HeadEntry {
+    pub empty_rows: usize,
+    pub invalid_rows: usize,
+    pub distance_bin_width: usize,
+    pub links: usize,
+}
+
+fn class_label(class: usize, names: &[String]) -> String {
+    names.get(class).map_or_else(|| format!("class_mass[{class}]"), |name| format!("class_mass[{class}]:{name}"))
+}
+
+fn lag_label(place: usize, lags: &[usize]) -> String {
+    lags.get(place).map_or_else(|| format!("divergence[{place}]"), |lag| format!("divergence[{place}]:{lag}"))
+}
+
+/// All per-row f32 vectors of a head that are there, by label.
+fn row_vectors<'a>(s: &'a HeadStatistics, classes: &[String], lags: &[usize]) -> Vec<(String, &'a Vec<f32>)> {
+    let mut vectors: Vec<(String, &Vec<f32>)> =
+        ROWS.iter().map(|(name, get, _)| (name.to_string(), get(s))).filter(|(_, x)| !x.is_empty()).collect();
+    vectors.extend(s.class_mass.iter().enumerate().map(|(i, x)| (class_label(i, classes), x)));
+    vectors.extend(s.divergence.iter().enumerate().map(|(i, x)| (lag_label(i, lags), x)));
+    vectors
+}
+
+/// Stacks one vector a (label, head) into [label, head, length].
+fn stack<'a, T: Copy + 'a>(
+    heads: &'a [HeadStatistics],
+    labels: usize,
+    length: usize,
+    get: impl Fn(usize, &'a HeadStatistics) -> Cow<'a, [T]>,
+) -> Result<Vec<T>> {
+    let mut all = Vec::with_capacity(labels * heads.len() * length);
+    for label in 0..labels {
+        for s in heads {
+            let x = get(label, s);
+            if x.len() != length {
+                return Err(Error::request(format!(
+                    "statistics: a head has {} numbers where {length} are expected; ask the same of every head",
+                    x.len()
+                )));
+            }
+            all.extend_from_slice(&x);
+        }
+    }
+    Ok(all)
+}
+
+/// Packs the statistics of a layer's heads.
+///
+/// # Errors
+/// `is_request` if the heads do not agree on what was asked, or a vector has another length than its axis.
+pub(crate) fn pack(heads: &[HeadStatistics], classes: &[String], lags: &[usize]) -> Result<(StatisticsEntry, Vec<Spec>)> {
+    let Some(first) = heads.first() else { return Ok((StatisticsEntry::default(), Vec::new())) };
+    let (h, n, m) = (heads.len(), first.queries, first.keys);
+    let mut entry = StatisticsEntry {
+        rows: row_vectors(first, classes, lags).into_iter().map(|(name, _)| name).collect(),
+        row_keys: ROW_KEYS.iter().filter(|(_, get, _)| !get(first).is_empty()).map(|f| f.0.to_string()).collect(),
+        heads: Vec::new(),
+    };
+    for s in heads {
+        entry.heads.push(HeadEntry {
+            empty_rows: s.empty_rows,
+            invalid_rows: s.invalid_rows,
+            distance_bin_width: s.distance_bin_width,
+            links: s.links.len(),
+        });
+        if (s.queries, s.keys, s.pooled_side) != (n, m, first.pooled_side) {
+            return Err(Error::request("statistics: the heads of a layer differ in shape"));
+        }
+    }
+    let mut specs = Vec::new();
+    let labels = |spec: &mut Spec, names: &[String]| {
+        spec.attributes.insert("labels".into(), Value::from(names.to_vec()));
+    };
+
+    if !first.log_sum_exp.is_empty() {
+        let lse = stack(heads, 1, n, |_, s| (&s.log_sum_exp).into())?;
+        specs.push(Spec::new("log_sum_exp", Data::F32(lse), &[h, n], &[1, CHUNK], &["head", "query"]));
+    }
+    if !entry.rows.is_empty() {
+        let rows = stack(heads, entry.rows.len(), n, |label, s| {
+            let named = row_vectors(s, classes, lags).into_iter().find(|(name, _)| *name == entry.rows[label]);
+            named.map_or(Cow::Borrowed(&[]), |(_, x)| x.into())
+        })?;
+        let shape = [entry.rows.len(), h, n];
+        let axes = ["row_statistic", "head", "query"];
+        let mut spec = Spec::new("row_statistics", Data::F32(rows), &shape, &[usize::MAX, 1, CHUNK], &axes);
+        labels(&mut spec, &entry.rows);
+        specs.push(spec);
+    }
+    if !entry.row_keys.is_empty() {
+        let kept: Vec<_> = ROW_KEYS.iter().filter(|f| entry.row_keys.iter().any(|name| name == f.0)).collect();
+        let keys = stack(heads, kept.len(), n, |label, s| kept[label].1(s).into())?;
+        let shape = [kept.len(), h, n];
+        let axes = ["row_key_statistic", "head", "query"];
+        let mut spec = Spec::new("row_keys", Data::U32(keys), &shape, &[usize::MAX, 1, CHUNK], &axes);
+        labels(&mut spec, &entry.row_keys);
+        specs.push(spec);
+    }
+    let named = |names: &[&str]| names.iter().map(|x| x.to_string()).collect::<Vec<_>>();
+    if !first.column_mass.is_empty() {
+        let columns = stack(heads, 3, m, |label, s| match label {
+            0 => (&s.column_mass).into(),
+            1 => (&s.column_enrichment).into(),
+            _ => s.column_rows.iter().map(|&x| x.into()).collect(),
+        })?;
+        let axes = ["key_statistic", "head", "key"];
+        let mut spec = Spec::new("key_statistics", Data::F64(columns), &[3, h, m], &[usize::MAX, 1, CHUNK], &axes);
+        labels(&mut spec, &named(&["column_mass", "column_enrichment", "column_rows"]));
+        specs.push(spec);
+    }
+    let bins = first.distance_mass.len();
+    if bins > 0 {
+        let distances = stack(heads, 3, bins, |label, s| match label {
+            0 => (&s.distance_mass).into(),
+            1 => (&s.distance_enrichment).into(),
+            // Pairs stay below 2^53: exact.
+            _ => s.distance_pairs.iter().map(|&x| x as f64).collect(),
+        })?;
+        let axes = ["distance_statistic", "head", "distance_bin"];
+        let mut spec = Spec::new("distance_statistics", Data::F64(distances), &[3, h, bins], &[usize::MAX, 1, CHUNK], &axes);
+        labels(&mut spec, &named(&["distance_mass", "distance_enrichment", "distance_pairs"]));
+        specs.push(spec);
+    }
+    let side = first.pooled_side;
+    if side > 0 {
+        let pooled = stack(heads, 2, side * side, |label, s| match label {
+            0 => (&s.pooled_max).into(),
+            _ => (&s.pooled_mean).into(),
+        })?;
+        let axes = ["pooled_statistic", "head", "pooled_query", "pooled_key"];
+        let inner = [usize::MAX, 1, usize::MAX, usize::MAX];
+        let mut spec = Spec::new("pooled", Data::F32(pooled), &[2, h, side, side], &inner, &axes);
+        labels(&mut spec, &named(&["max", "mean"]));
+        specs.push(spec);
+    }
+    let most = heads.iter().map(|s| s.links.len()).max().unwrap_or(0);
+    if most > 0 {
+        let link = |s: &HeadStatistics, place: usize| {
+            s.links.get(place).copied().unwrap_or(Link { query: u32::MAX, key: u32::MAX, weight: 0.0 })
+        };
+        let end = |label, link: Link| if label == 0 { link.query } else { link.key };
+        let ends = stack(heads, 2, most, |label, s| (0..most).map(|i| end(label, link(s, i))).collect())?;
+        let weights = stack(heads, 1, most, |_, s| (0..most).map(|i| link(s, i).weight).collect())?;
+        let mut spec = Spec::new("link_ends", Data::U32(ends), &[2, h, most], &[usize::MAX, 1, CHUNK], &["end", "head", "link"]);
+        labels(&mut spec, &named(&["query", "key"]));
+        specs.push(spec);
+        specs.push(Spec::new("link_weight", Data::F32(weights), &[h, most], &[1, CHUNK], &["head", "link"]));
+    }
+    let top = first.row_top_keys.len() / n.max(1);
+    if top > 0 {
+        let keys = stack(heads, 1, n * top, |_, s| (&s.row_top_keys).into())?;
+        let weights = stack(heads, 1, n * top, |_, s| (&s.row_top_weights).into())?;
+        let (shape, inner, axes) = ([h, n, top], [1, CHUNK, usize::MAX], ["head", "query", "rank"]);
+        specs.push(Spec::new("row_top_keys", Data::U32(keys), &shape, &inner, &axes));
+        specs.push(Spec::new("row_top_weights", Data::F32(weights), &shape, &inner, &axes));
+    }
+    Ok((entry, specs))
+}
+
+/// Where [`unpack`] gets arrays from.
+pub(crate) trait Source {
+    /// Shape of an array; `None` if the run has none of that name.
+    fn shape(&self, name: &str) -> Option<&[usize]>;
+    /// A part of an array.
+    fn part<T: ElementOwned + Copy + Default>(&self, name: &str, part: &[Range<usize>]) -> Result<Vec<T>>;
+}
+
+/// The statistics of the head at place `head` among the kept heads.
+pub(crate) fn unpack(entry: &StatisticsEntry, head: usize, n: usize, m: usize, source: &impl Source) -> Result<HeadStatistics> {
+    let scalars = entry.heads.get(head).cloned().unwrap_or_default();
+    let mut s = HeadStatistics {
+        queries: n,
+        keys: m,
+        empty_rows: scalars.empty_rows,
+        invalid_rows: scalars.invalid_rows,
+        distance_bin_width: scalars.distance_bin_width,
+        ..HeadStatistics::default()
+    };
+    let one = head..head + 1;
+    /// The shape, of `axes` axes at least.
+    fn ranked<'s>(source: &'s impl Source, name: &str, axes: usize) -> Result<Option<&'s [usize]>> {
+        match source.shape(name) {
+            Some(shape) if shape.len() < axes => {
+                Err(Error::format(format!("{name}: {} axes, expected at least {axes}; the run is damaged", shape.len())))
+            }
+            shape => Ok(shape),
+        }
+    }
+    /// Reads [labels, head, rest...] at one head and cuts it by label.
+    fn stacked<T: ElementOwned + Copy + Default>(source: &impl Source, name: &str, head: Range<usize>) -> Result<Vec<Vec<T>>> {
+        let Some(shape) = ranked(source, name, 3)? else { return Ok(Vec::new()) };
+        let (labels, rest) = (shape[0], shape[2..].iter().product::<usize>());
+        let mut part = vec![0..labels, head];
+        part.extend(shape[2..].iter().map(|&axis| 0..axis));
+        let all = source.part::<T>(name, &part)?;
+        Ok(all.chunks_exact(rest.max(1)).map(<[T]>::to_vec).collect())
+    }
+    fn plain<T: ElementOwned + Copy + Default>(source: &impl Source, name: &str, head: Range<usize>) -> Result<Vec<T>> {
+        let Some(shape) = ranked(source, name, 2)? else { return Ok(Vec::new()) };
+        let mut part = vec![head];
+        part.extend(shape[1..].iter().map(|&axis| 0..axis));
+        source.part(name, &part)
+    }
+
+    s.log_sum_exp = plain(source, "log_sum_exp", one.clone())?;
+    for (label, x) in entry.rows.iter().zip(stacked::<f32>(source, "row_statistics", one.clone())?) {
+        match ROWS.iter().find(|(name, ..)| name == label) {
+            Some((_, _, field)) => *field(&mut s) = x,
+            None if label.starts_with("class_mass[") => s.class_mass.push(x),
+            None if label.starts_with("divergence[") => s.divergence.push(x),
+            None => return Err(Error::format(format!("row_statistics: the label {label:?} is unknown"))),
+        }
+    }
+    for (label, x) in entry.row_keys.iter().zip(stacked::<u32>(source, "row_keys", one.clone())?) {
+        match ROW_KEYS.iter().find(|(name, ..)| name == label) {
+            Some((_, _, field)) => *field(&mut s) = x,
+            None => return Err(Error::format(format!("row_keys: the label {label:?} is unknown"))),
+        }
+    }
+    if let Ok([mass, enrichment, rows]) = <[_; 3]>::try_from(stacked::<f64>(source, "key_statistics", one.clone())?) {
+        s.column_mass = mass;
+        s.column_enrichment = enrichment;
+        s.column_rows = rows.into_iter().map(|x| x as u32).collect();
+    }
+    if let Ok([mass, enrichment, pairs]) = <[_; 3]>::try_from(stacked::<f64>(source, "distance_statistics", one.clone())?) {
+        s.distance_mass = mass;
+        s.distance_enrichment = enrichment;
+        s.distance_pairs = pairs.into_iter().map(|x| x as u64).collect();
+    }
+    if let Ok([max, mean]) = <[_; 2]>::try_from(stacked::<f32>(source, "pooled", one.clone())?) {
+        s.pooled_side = source.shape("pooled").map_or(0, |shape| shape[2]);
+        s.pooled_max = max;
+        s.pooled_mean = mean;
+    }
+    if let Ok([queries, keys]) = <[_; 2]>::try_from(stacked::<u32>(source, "link_ends", one.clone())?) {
+        let weights = plain::<f32>(source, "link_weight", one.clone())?;
+        let links = queries.into_iter().zip(keys).zip(weights).take(scalars.links);
+        s.links = links.map(|((query, key), weight)| Link { query, key, weight }).collect();
+    }
+    s.row_top_keys = plain(source, "row_top_keys", one.clone())?;
+    s.row_top_weights = plain(source, "row_top_weights", one)?;
+    Ok(s)
+}

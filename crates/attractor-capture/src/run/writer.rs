@@ -1,0 +1,587 @@
+//! Appending to a run: every input whole, or not there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use attractor::retrieve::{HeadStatistics, Heads, Mask, Request, tiled};
+use half::f16;
+use sha2::{Digest, Sha256};
+
+use super::array::{self, Data, Spec};
+use super::budget::{self, Extent};
+use super::files::{self, Lock, create_folder, sweep, write_whole};
+use super::{Commit, FORMAT, InputEntry, Keep, LayerEntry, MANIFEST, Manifest, Precision, Run, RunOptions};
+use super::{SCHEMA_VERSION, STORE, statistics};
+use crate::error::{Error, Result};
+use crate::kernel::{Rule, default_request, head_problem, problem_of};
+use crate::observations::Observations;
+use crate::patterns::{LayerShape, Patterns};
+use crate::record::{Facts, InputRecord, LayerRecord, ModelInfo, Token};
+
+/// Largest finite f16.
+const F16_MAX: f32 = 65504.0;
+/// Rows and columns of a chunk of a map; rows of a chunk of vectors.
+const MAP_CHUNK: usize = 128;
+const VECTOR_CHUNK: usize = 512;
+
+/// Writes a run, one input at a time. Only one writer at a time may hold a run.
+#[derive(Debug)]
+pub struct RunWriter {
+    root: PathBuf,
+    _lock: Lock,
+    manifest: Manifest,
+    commit: Commit,
+    /// Bytes of all files so far.
+    used: u64,
+    /// Kept heads of every layer seen so far: the same for all inputs.
+    layers: BTreeMap<usize, LayerShape>,
+}
+
+/// A layer about to be written.
+struct Parts<'a> {
+    shape: LayerShape,
+    kept_key_heads: Vec<usize>,
+    queries: usize,
+    keys: usize,
+    beta: Option<f32>,
+    mask: &'a Mask,
+    soft_cap: Option<f32>,
+    alibi: Vec<f32>,
+    sinks: Vec<f32>,
+    facts: Facts,
+    observations: Option<Observations>,
+    statistics: Vec<HeadStatistics>,
+    specs: Vec<Spec>,
+    promoted: BTreeMap<String, String>,
+}
+
+/// The key heads that the query heads `heads` read, ascending.
+pub(crate) fn key_heads(heads: &[usize], model_heads: usize, key_heads: usize) -> Vec<usize> {
+    let group = (model_heads / key_heads.max(1)).max(1);
+    let mut read: Vec<usize> = heads.iter().map(|head| head / group).collect();
+    read.dedup();
+    read
+}
+
+/// Rounds to the stored precision; arrays that f16 cannot hold stay f32, and `promoted` says why.
+fn quantise(name: &str, x: Vec<f32>, dtype: Precision, promoted: &mut BTreeMap<String, String>) -> Data {
+    if dtype == Precision::F32 {
+        return Data::F32(x);
+    }
+    let largest = x.iter().filter(|x| x.is_finite()).fold(0f32, |m, x| m.max(x.abs()));
+    if largest > F16_MAX {
+        promoted.insert(name.to_string(), format!("largest value {largest:e} exceeds f16's {F16_MAX}; kept as f32"));
+        return Data::F32(x);
+    }
+    Data::F16(x.into_iter().map(f16::from_f32).collect())
+}
+
+fn widened(data: &Data) -> Vec<f32> {
+    match data {
+        Data::F16(x) => x.iter().map(|x| x.to_f32()).collect(),
+        Data::F32(x) => x.clone(),
+        Data::F64(x) => x.iter().map(|&x| x as f32).collect(),
+        Data::U32(x) => x.iter().map(|&x| x as f32).collect(),
+    }
+}
+
+/// Vectors of some heads, [heads, rows, width].
+fn picked(x: &[f32], heads: &[usize], size: usize) -> Vec<f32> {
+    heads.iter().flat_map(|&head| &x[head * size..(head + 1) * size]).copied().collect()
+}
+
+impl RunWriter {
+    /// Begins a run in a new or empty folder.
+    ///
+    /// # Errors
+    /// `is_request` if the folder holds a run already, holds something else, or the options do not fit the model;
+    /// `is_io` if it cannot be written. What was there stays as it was.
+    pub fn create(path: impl AsRef<Path>, options: &RunOptions, info: &ModelInfo) -> Result<Self> {
+        let root = path.as_ref().to_path_buf();
+        options.check(info.layers, info.heads)?;
+        if root.exists() && !root.is_dir() {
+            return Err(Error::request(format!("{}: a file is in the way; give another folder", root.display())));
+        }
+        if root.join(MANIFEST).exists() {
+            return Err(Error::request(format!(
+                "{}: a run is already here and is never overwritten; resume it or give another folder",
+                root.display()
+            )));
+        }
+        if root.is_dir() {
+            Self::check_free(&root)?;
+        }
+        create_folder(&root)?;
+        let lock = Lock::take(&root)?;
+        sweep(&root)?;
+        let store = root.join(STORE);
+        if store.exists() {
+            // Only a creation that was killed before its last step can have left this: check_free saw no commit.
+            std::fs::remove_dir_all(&store).map_err(|error| files::failed("cannot remove", &store, &error))?;
+        }
+        create_folder(&store.join("inputs"))?;
+        create_folder(&root.join("tables"))?;
+        let manifest = Manifest {
+            format: FORMAT.to_string(),
+            version: SCHEMA_VERSION,
+            created: super::now(),
+            model: info.clone(),
+            options: options.clone(),
+            tokens_hash: None,
+            inputs: None,
+        };
+        let empty = serde_json::Map::new();
+        write_whole(&store.join("inputs/zarr.json"), &super::group(&empty)?, options.durability)?;
+        let commit = Commit::default();
+        let mut writer = Self { root, _lock: lock, manifest, commit, used: 0, layers: BTreeMap::new() };
+        writer.write_commit()?;
+        writer.write_manifest()?;
+        writer.used = files::size_below(&writer.root)?;
+        Ok(writer)
+    }
+
+    /// A folder may be used if it is empty, or holds nothing but what a killed `create` left.
+    fn check_free(root: &Path) -> Result<()> {
+        for path in files::children(root)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let ours = [".lock", STORE, "tables"].contains(&name.as_str()) || name.ends_with(".tmp");
+            if !ours {
+                return Err(Error::request(format!(
+                    "{}: the folder is not empty and holds no run (there is {name:?}); nothing was written, give \
+                     another folder",
+                    root.display()
+                )));
+            }
+        }
+        let commit = root.join(STORE).join("zarr.json");
+        if commit.exists() && super::read_group::<Commit>(&commit)?.committed_inputs > 0 {
+            return Err(Error::request(format!(
+                "{}: a run whose run.json is missing lies here; nothing was written, give another folder",
+                root.display()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Goes on with a run: sweeps what a killed writer left and starts behind the last committed input.
+    ///
+    /// # Errors
+    /// `is_request` if another process writes to it, `is_format` if it is no run or its commit point is unreadable.
+    pub fn resume(path: impl AsRef<Path>) -> Result<Self> {
+        let root = path.as_ref().to_path_buf();
+        let manifest = super::read_manifest(&root)?;
+        let lock = Lock::take(&root)?;
+        let store = root.join(STORE);
+        for folder in [&root, &store, &root.join("tables")] {
+            create_folder(folder)?;
+            sweep(folder)?;
+        }
+        let commit: Commit = super::read_group(&store.join("zarr.json"))?;
+        let inputs = store.join("inputs");
+        for path in files::children(&inputs)? {
+            let number: Option<usize> = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+            if number.is_some_and(|number| number >= commit.committed_inputs) {
+                std::fs::remove_dir_all(&path).map_err(|error| files::failed("cannot remove", &path, &error))?;
+            }
+        }
+        sweep(&inputs)?;
+        let run = Run::open(&root)?;
+        let layers = run.layers().into_iter().map(|shape| (shape.layer, shape)).collect();
+        let used = files::size_below(&root)?;
+        Ok(Self { root, _lock: lock, manifest, commit, used, layers })
+    }
+
+    /// Number of inputs that are part of the run: the index of the next one.
+    pub fn committed(&self) -> usize {
+        self.commit.committed_inputs
+    }
+
+    /// How the run is written.
+    pub fn options(&self) -> &RunOptions {
+        &self.manifest.options
+    }
+
+    /// Bytes of all files so far.
+    pub fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Appends an input and commits it.
+    ///
+    /// # Errors
+    /// `is_budget` before anything is written if it would not fit; `is_request` if it is not the next input or does
+    /// not look like the others; `is_io` if the system refuses. After an error the run is what it was.
+    pub fn append(&mut self, record: &InputRecord) -> Result<()> {
+        if record.index != self.committed() {
+            return Err(Error::request(format!(
+                "run: input {} was given, input {} is next; append inputs in order",
+                record.index,
+                self.committed()
+            )));
+        }
+        let options = self.manifest.options.clone();
+        for layer in &record.layers {
+            check_record(layer)?;
+        }
+        let extents = budget::extents(&options, record);
+        if extents.is_empty() {
+            return Err(Error::request(format!(
+                "run: input {} has none of the selected layers ({})",
+                record.index, options.selection
+            )));
+        }
+        budget::check(&options, &extents, record.tokens.len(), self.used)?;
+        let head = InputEntry {
+            index: record.index,
+            tokens: record.tokens.clone(),
+            prompt_length: record.prompt_length,
+            grid: record.grid,
+            step: None,
+            layers: Vec::new(),
+        };
+        let parts = record.layers.iter().filter_map(|layer| {
+            let heads = options.selection.heads(layer.layer, layer.heads);
+            (!heads.is_empty()).then(|| parts_of(&options, layer, heads, &record.tokens))
+        });
+        self.write_input(head, parts)
+    }
+
+    /// Appends the next input of any source of patterns and commits it; `step` is the number that the source gave it.
+    ///
+    /// # Errors
+    /// As [`RunWriter::append`]; `is_request` with `keep = stats+qk`, since patterns hold no queries and keys.
+    pub fn append_patterns(&mut self, source: &dyn Patterns, input: usize, step: Option<u64>) -> Result<()> {
+        self.append_observed(source, input, step, &|_| None)
+    }
+
+    /// [`append_patterns`](Self::append_patterns) with what was seen when a layer was imported.
+    pub(crate) fn append_observed(
+        &mut self,
+        source: &dyn Patterns,
+        input: usize,
+        step: Option<u64>,
+        observed: &dyn Fn(usize) -> Option<Observations>,
+    ) -> Result<()> {
+        let options = self.manifest.options.clone();
+        if options.keep == Keep::StatsQk {
+            return Err(Error::request("keep: an import holds no queries and keys; use pattern, stats or topk:K"));
+        }
+        let mut kept = Vec::new();
+        for shape in source.layers() {
+            let (queries, keys) = source.shape(shape.layer, input)?;
+            let heads: Vec<usize> = options.selection.heads(shape.layer, shape.model_heads);
+            let heads: Vec<usize> = heads.into_iter().filter(|head| shape.heads.contains(head)).collect();
+            if queries > 0 && keys > 0 && !heads.is_empty() {
+                kept.push((LayerShape { heads, ..shape }, queries, keys, source.mask(shape.layer, input)?));
+            }
+        }
+        if kept.is_empty() {
+            return Err(Error::request(format!("run: input {input} has none of the selected layers ({})", options.selection)));
+        }
+        let extents: Vec<Extent> = kept
+            .iter()
+            .map(|&(ref shape, queries, keys, _)| Extent {
+                heads: shape.heads.len(),
+                key_heads: 0,
+                queries,
+                keys,
+                width: 0,
+                value_width: 0,
+                model_width: 0,
+            })
+            .collect();
+        budget::check(&options, &extents, source.tokens(input).len(), self.used)?;
+        let head = InputEntry {
+            index: self.committed(),
+            tokens: source.tokens(input).to_vec(),
+            prompt_length: source.prompt_length(input),
+            grid: None,
+            step,
+            layers: Vec::new(),
+        };
+        let parts = kept.iter().map(|(shape, queries, keys, mask)| {
+            let mut statistics = Vec::new();
+            let mut promoted = BTreeMap::new();
+            let mut map = Vec::new();
+            for &head in &shape.heads {
+                let weights = match options.keep {
+                    Keep::Stats => None,
+                    _ => source.weights(shape.layer, head, input, 0..*queries)?,
+                };
+                let given = source.statistics(shape.layer, head, input)?;
+                let mut given = given.ok_or_else(|| Error::request("statistics were not kept in the source"))?;
+                if let (Keep::TopK(k), Some(weights)) = (options.keep, &weights) {
+                    let request = Request { row_top: k.min(*keys), ..Request::core() };
+                    let top = attractor::retrieve::dense::of_weights(weights, *queries, *keys, mask, &request)?;
+                    given.row_top_keys = top.row_top_keys;
+                    given.row_top_weights = top.row_top_weights;
+                }
+                statistics.push(given);
+                match (options.keep, weights) {
+                    (Keep::Pattern, Some(weights)) => map.extend(weights),
+                    (Keep::Stats, _) | (Keep::TopK(_), Some(_)) => {}
+                    _ => return Err(Error::request("keep: the source holds no weights; use keep=stats")),
+                }
+            }
+            let mut specs = Vec::new();
+            if options.keep == Keep::Pattern {
+                specs.push(map_spec(quantise("pattern", map, options.dtype, &mut promoted), shape.heads.len(), *queries, *keys));
+            }
+            Ok(Parts {
+                shape: shape.clone(),
+                kept_key_heads: Vec::new(),
+                queries: *queries,
+                keys: *keys,
+                beta: None,
+                mask,
+                soft_cap: None,
+                alibi: Vec::new(),
+                sinks: Vec::new(),
+                facts: source.facts(shape.layer, input)?,
+                observations: observed(shape.layer),
+                statistics,
+                specs,
+                promoted,
+            })
+        });
+        self.write_input(head, parts)
+    }
+
+    fn write_input<'a>(&mut self, entry: InputEntry, parts: impl Iterator<Item = Result<Parts<'a>>>) -> Result<()> {
+        let folder = self.root.join(STORE).join(super::input_group(entry.index));
+        let written = self.write_layers(entry, parts);
+        if written.is_err() {
+            // Not part of the run yet: give the space back if the system lets us.
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+        written
+    }
+
+    fn write_layers<'a>(&mut self, mut entry: InputEntry, parts: impl Iterator<Item = Result<Parts<'a>>>) -> Result<()> {
+        let store = self.root.join(STORE);
+        let durability = self.manifest.options.durability;
+        let mut written = 0;
+        let mut seen = self.layers.clone();
+        for parts in parts {
+            let parts = parts?;
+            let layer = parts.shape.layer;
+            if seen.get(&layer).is_some_and(|shape| *shape != parts.shape) {
+                return Err(Error::request(format!("run: the heads of layer {layer} differ from those of earlier inputs")));
+            }
+            seen.insert(layer, parts.shape.clone());
+            let group = super::layer_group(entry.index, layer);
+            let options = &self.manifest.options;
+            let (packed, mut specs) = statistics::pack(&parts.statistics, &options.classes, &options.lags)?;
+            specs.extend(parts.specs);
+            let mut arrays = BTreeMap::new();
+            for spec in &specs {
+                let (array, bytes) = array::write(&store, &group, spec, durability)?;
+                written += bytes;
+                arrays.insert(spec.name.clone(), array);
+            }
+            let described = serde_json::json!({ "layer": layer, "heads": parts.shape.heads });
+            let described = super::group(&described)?;
+            written += described.len() as u64;
+            write_whole(&store.join(&group).join("zarr.json"), &described, durability)?;
+            entry.layers.push(LayerEntry {
+                layer,
+                heads: parts.shape.heads,
+                model_heads: parts.shape.model_heads,
+                key_heads: parts.shape.key_heads,
+                kept_key_heads: parts.kept_key_heads,
+                queries: parts.queries,
+                keys: parts.keys,
+                beta: parts.beta,
+                mask: parts.mask.clone(),
+                soft_cap: parts.soft_cap,
+                alibi: parts.alibi,
+                sinks: parts.sinks,
+                facts: (&parts.facts).into(),
+                promoted: parts.promoted,
+                statistics: packed,
+                arrays,
+                observations: parts.observations,
+            });
+        }
+        let bytes = super::group(&entry)?;
+        written += bytes.len() as u64;
+        write_whole(&store.join(super::input_group(entry.index)).join("zarr.json"), &bytes, durability)?;
+        if durability == super::Durability::Power {
+            files::sync_folder(&store.join("inputs"))?;
+        }
+        let tokens_hash = tokens_hash(&self.commit.tokens_hash, &entry.tokens);
+        let after = Commit { committed_inputs: entry.index + 1, tokens_hash };
+        let before = std::mem::replace(&mut self.commit, after);
+        if let Err(error) = self.write_commit() {
+            self.commit = before;
+            return Err(error);
+        }
+        self.layers = seen;
+        self.used += written;
+        Ok(())
+    }
+
+    fn write_commit(&self) -> Result<()> {
+        write_whole(&self.root.join(STORE).join("zarr.json"), &super::group(&self.commit)?, self.options().durability)
+    }
+
+    fn write_manifest(&self) -> Result<()> {
+        let bytes = serde_json::to_vec_pretty(&self.manifest).map_err(|error| Error::request(error.to_string()))?;
+        write_whole(&self.root.join(MANIFEST), &bytes, self.options().durability)
+    }
+
+    /// Writes the tables, and into `run.json` how many inputs there are and the hash of their tokens.
+    ///
+    /// # Errors
+    /// `is_io`; the inputs are in the run all the same.
+    pub fn finish(mut self) -> Result<()> {
+        self.manifest.inputs = Some(self.committed());
+        self.manifest.tokens_hash = Some(self.commit.tokens_hash.clone());
+        if self.committed() > 0 {
+            let table = crate::table::Table::of(&Run::open(&self.root)?)?;
+            write_whole(&self.root.join("tables/heads.parquet"), &table.parquet()?, self.options().durability)?;
+        }
+        self.write_manifest()
+    }
+}
+
+/// Hash of all tokens so far and those of one more input.
+fn tokens_hash(so_far: &str, tokens: &[Token]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(so_far.as_bytes());
+    for token in tokens {
+        hash.update(token.id.to_le_bytes());
+        hash.update((token.text.len() as u64).to_le_bytes());
+        hash.update(token.text.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn map_spec(data: Data, heads: usize, queries: usize, keys: usize) -> Spec {
+    Spec::new("pattern", data, &[heads, queries, keys], &[1, MAP_CHUNK, MAP_CHUNK], &["head", "query", "key"])
+}
+
+/// Checks a record's shapes and parameters before anything is written.
+fn check_record(record: &LayerRecord) -> Result<()> {
+    let at = |message: String| Error::request(format!("layer {}: {message}", record.layer));
+    problem_of(record).map_err(|error| at(error.to_string()))?;
+    if record.queries == 0 || record.keys == 0 || record.width == 0 {
+        return Err(at("no positions or no features; nothing can be kept".to_string()));
+    }
+    let (h, g, n, m, e) = (record.heads, record.key_heads, record.queries, record.keys, record.value_width);
+    let optional = [("v", record.v.len(), g * m * e), ("z", record.z.len(), h * n * e)];
+    for (name, found, expected) in optional {
+        if found != 0 && found != expected {
+            return Err(at(format!("{name} has {found} numbers, expected {expected} or none")));
+        }
+    }
+    if record.input.len() % n != 0 || (!record.statistics.is_empty() && record.statistics.len() != h) {
+        return Err(at("the input or the statistics have no whole number of rows or heads".to_string()));
+    }
+    if record.alibi.iter().chain(&record.sinks).any(|x| !x.is_finite()) {
+        return Err(at("an ALiBi slope or a sink is not a number".to_string()));
+    }
+    Ok(())
+}
+
+/// Statistics of the kept heads: those of the record, and what it lacks.
+fn statistics_of(options: &RunOptions, record: &LayerRecord, heads: &[usize], tokens: &[Token]) -> Result<Vec<HeadStatistics>> {
+    let compute = |request: &Request| -> Result<Vec<HeadStatistics>> {
+        if heads.len() == record.heads {
+            return Ok(tiled::statistics(&problem_of(record)?, request)?);
+        }
+        let one = |&head: &usize| Ok(tiled::statistics(&head_problem(record, head)?, request)?.swap_remove(0));
+        heads.iter().map(one).collect()
+    };
+    let row_top = if let Keep::TopK(k) = options.keep { k.min(record.keys) } else { 0 };
+    if record.statistics.is_empty() {
+        return compute(&Request { row_top, ..default_request(tokens, record.keys) });
+    }
+    let mut given: Vec<HeadStatistics> = heads.iter().map(|&head| record.statistics[head].clone()).collect();
+    if given.iter().any(|s| s.row_top_keys.len() != row_top * record.queries) && row_top > 0 {
+        for (s, top) in given.iter_mut().zip(compute(&Request { row_top, ..Request::core() })?) {
+            s.row_top_keys = top.row_top_keys;
+            s.row_top_weights = top.row_top_weights;
+        }
+    }
+    Ok(given)
+}
+
+fn parts_of<'a>(options: &RunOptions, record: &'a LayerRecord, heads: Vec<usize>, tokens: &[Token]) -> Result<Parts<'a>> {
+    let (n, m, d, e) = (record.queries, record.keys, record.width, record.value_width);
+    let kept_key_heads = key_heads(&heads, record.heads, record.key_heads);
+    let (h, g) = (heads.len(), kept_key_heads.len());
+    let of_heads = |x: &[f32]| if x.is_empty() { Vec::new() } else { heads.iter().map(|&head| x[head]).collect() };
+    let mut promoted = BTreeMap::new();
+    let mut specs = Vec::new();
+    let dtype = options.dtype;
+    match options.keep {
+        Keep::Stats | Keep::TopK(_) => {}
+        Keep::Pattern => {
+            let mut halves = Vec::new();
+            let mut singles = Vec::new();
+            for &head in &heads {
+                let weights = tiled::weights(&head_problem(record, head)?, 0, 0..n)?;
+                match dtype {
+                    Precision::F32 => singles.extend(weights),
+                    _ => halves.extend(weights.into_iter().map(f16::from_f32)),
+                }
+            }
+            let data = if dtype == Precision::F32 { Data::F32(singles) } else { Data::F16(halves) };
+            specs.push(map_spec(data, h, n, m));
+        }
+        Keep::StatsQk => {
+            let q = quantise("q", picked(&record.q, &heads, n * d), dtype, &mut promoted);
+            let k = quantise("k", picked(&record.k, &kept_key_heads, m * d), dtype, &mut promoted);
+            let stored = stored_log_sum_exp(record, &heads, &kept_key_heads, &widened(&q), &widened(&k))?;
+            let inner = [1, VECTOR_CHUNK, usize::MAX];
+            let keys = ["key_head", "key", "feature"];
+            specs.push(Spec::new("q", q, &[h, n, d], &inner, &["head", "query", "feature"]));
+            specs.push(Spec::new("k", k, &[g, m, d], &inner, &keys));
+            specs.push(Spec::new("stored_log_sum_exp", Data::F32(stored), &[h, n], &[1, 4096], &["head", "query"]));
+            if options.values && !record.v.is_empty() {
+                let v = quantise("v", picked(&record.v, &kept_key_heads, m * e), dtype, &mut promoted);
+                specs.push(Spec::new("v", v, &[g, m, e], &inner, &["key_head", "key", "value_feature"]));
+            }
+            if options.outputs && !record.z.is_empty() {
+                let z = quantise("z", picked(&record.z, &heads, n * e), dtype, &mut promoted);
+                specs.push(Spec::new("z", z, &[h, n, e], &inner, &["head", "query", "value_feature"]));
+            }
+            if options.layer_input && !record.input.is_empty() {
+                let x = quantise("layer_input", record.input.clone(), dtype, &mut promoted);
+                let shape = [n, record.input.len() / n];
+                specs.push(Spec::new("layer_input", x, &shape, &[VECTOR_CHUNK, usize::MAX], &["query", "model_feature"]));
+            }
+        }
+    }
+    Ok(Parts {
+        statistics: statistics_of(options, record, &heads, tokens)?,
+        shape: LayerShape { layer: record.layer, heads: heads.clone(), model_heads: record.heads, key_heads: record.key_heads },
+        kept_key_heads,
+        queries: n,
+        keys: m,
+        beta: Some(record.beta),
+        mask: &record.mask,
+        soft_cap: record.soft_cap,
+        alibi: of_heads(&record.alibi),
+        sinks: of_heads(&record.sinks),
+        facts: record.facts.clone(),
+        observations: None,
+        specs,
+        promoted,
+    })
+}
+
+/// Log-sum-exp of the stored queries and keys, [heads, n]: with it the recomputed rows sum to one.
+fn stored_log_sum_exp(record: &LayerRecord, heads: &[usize], key_heads: &[usize], q: &[f32], k: &[f32]) -> Result<Vec<f32>> {
+    let (nd, md) = (record.queries * record.width, record.keys * record.width);
+    let group = record.heads / record.key_heads;
+    let mut all = Vec::with_capacity(heads.len() * record.queries);
+    for (place, &head) in heads.iter().enumerate() {
+        let key = key_heads.partition_point(|&key_head| key_head < head / group);
+        let queries = Heads::new(&q[place * nd..(place + 1) * nd], 1, record.queries, record.width)?;
+        let keys = Heads::new(&k[key * md..(key + 1) * md], 1, record.keys, record.width)?;
+        all.extend(tiled::retrieve(&Rule::of(record).head(head).problem(queries, keys)?)?.log_sum_exp);
+    }
+    Ok(all)
+}
