@@ -6,10 +6,14 @@
 mod array;
 mod check;
 pub mod config;
+mod globals;
+mod pickle;
 pub mod safetensors;
 mod shards;
 mod source;
 pub mod spec;
+mod torch;
+mod zip;
 
 pub use array::{Array, Dtype};
 pub(crate) use source::{read_json, read_small};
@@ -137,8 +141,8 @@ fn configuration_of(
         let file = if given.is_dir() { given.join("config.json") } else { given.to_path_buf() };
         return Ok((read_json(&file, "the configuration")?, file.display().to_string()));
     }
-    if let Some(value) = shards.configuration()? {
-        return Ok((value, format!("{} (the configuration inside it)", path.display())));
+    if let Some(value) = shards.configuration() {
+        return Ok((value.clone(), format!("{} (the configuration inside it)", path.display())));
     }
     let file = folder.join("config.json");
     if file.exists() {

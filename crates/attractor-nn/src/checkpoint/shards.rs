@@ -5,6 +5,7 @@ use super::check::{Weights, base};
 use super::safetensors::Safetensors;
 use super::source::{Source, read_json};
 use super::spec::Family;
+use super::torch::Torch;
 use crate::error::{Error, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -17,6 +18,7 @@ const NOT_WEIGHTS: [&str; 6] = ["training_args.bin", "optimizer.bin", "optimizer
 #[derive(Debug)]
 enum Shard {
     Safetensors(Safetensors),
+    Torch(Torch),
 }
 
 /// All tensors, by the names that models ask for.
@@ -30,36 +32,42 @@ pub(super) struct Shards {
 
 impl Shard {
     fn open(path: &Path) -> Result<Self> {
-        Ok(Self::Safetensors(Safetensors::open(path)?))
+        let torch = ["pt", "pth", "bin", "ckpt"].iter().any(|end| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end)));
+        if torch { Torch::open(path).map(Self::Torch) } else { Safetensors::open(path).map(Self::Safetensors) }
     }
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::Safetensors(file) => Box::new(file.names()),
+            Self::Torch(file) => Box::new(file.names()),
         }
     }
 
     fn shape(&self, name: &str) -> Option<&[usize]> {
         match self {
             Self::Safetensors(file) => file.shape(name),
+            Self::Torch(file) => file.shape(name),
         }
     }
 
     fn is_float(&self, name: &str) -> bool {
         match self {
             Self::Safetensors(file) => file.dtype(name).is_some_and(|d| d.is_float()),
+            Self::Torch(file) => file.dtype(name).is_some_and(|d| d.is_float()),
         }
     }
 
     fn tensor(&self, name: &str) -> Result<Array> {
         match self {
             Self::Safetensors(file) => file.tensor(name),
+            Self::Torch(file) => file.tensor(name),
         }
     }
 
     fn source(&self) -> &Source {
         match self {
             Self::Safetensors(file) => file.source(),
+            Self::Torch(file) => file.source(),
         }
     }
 }
@@ -233,8 +241,11 @@ impl Shards {
     }
 
     /// A configuration that the weight file itself holds.
-    pub(super) fn configuration(&self) -> Result<Option<Value>> {
-        Ok(None)
+    pub(super) fn configuration(&self) -> Option<&Value> {
+        match self.files.as_slice() {
+            [Shard::Torch(file)] => file.configuration(),
+            _ => None,
+        }
     }
 
     pub(super) fn hash(&self) -> Result<String> {
