@@ -33,8 +33,13 @@ impl Captured {
         Ok(self.input(input)?.layers.iter().find(|record| record.layer == layer))
     }
 
-    fn kept(&self, layer: usize, input: usize) -> Result<&LayerRecord> {
-        self.layer(layer, input)?.ok_or_else(|| no_layer(layer, input, &self.layers()))
+    /// `None` if the layer was captured, but not for this input.
+    fn kept(&self, layer: usize, input: usize) -> Result<Option<&LayerRecord>> {
+        let record = self.layer(layer, input)?;
+        match record.is_some() || self.layers().iter().any(|shape| shape.layer == layer) {
+            true => Ok(record),
+            false => Err(no_layer(layer, input, &self.layers())),
+        }
     }
 }
 
@@ -87,15 +92,15 @@ impl Patterns for Captured {
     }
 
     fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
-        Ok(self.kept(layer, input)?.mask.clone())
+        Ok(self.kept(layer, input)?.map_or_else(Mask::full, |record| record.mask.clone()))
     }
 
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {
-        self.kept(layer, input).map(|record| (record.queries, record.keys))
+        Ok(self.kept(layer, input)?.map_or((0, 0), |record| (record.queries, record.keys)))
     }
 
     fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
-        let Some(record) = self.layer(layer, input)? else { return Ok(None) };
+        let Some(record) = self.kept(layer, input)? else { return Ok(None) };
         let problem = head_problem(record, head)?;
         match record.statistics.get(head) {
             Some(statistics) => Ok(Some(statistics.clone())),
@@ -104,17 +109,17 @@ impl Patterns for Captured {
     }
 
     fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        let Some(record) = self.layer(layer, input)? else { return Ok(None) };
+        let Some(record) = self.kept(layer, input)? else { return Ok(None) };
         check_rows(&rows, record.queries)?;
         Ok(Some(tiled::weights(&head_problem(record, head)?, 0, rows)?))
     }
 
     fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
-        let record = self.layer(layer, input)?.filter(|record| !record.input.is_empty());
+        let record = self.kept(layer, input)?.filter(|record| !record.input.is_empty());
         Ok(record.map(|record| record.input.clone()))
     }
 
     fn facts(&self, layer: usize, input: usize) -> Result<Facts> {
-        Ok(self.kept(layer, input)?.facts.clone())
+        Ok(self.kept(layer, input)?.map_or_else(Facts::default, |record| record.facts.clone()))
     }
 }

@@ -1,6 +1,7 @@
 //! Runs on disk, readers of foreign captures, and the capture certificate.
 
 pub mod captured;
+pub mod certificate;
 pub mod error;
 pub mod evidence;
 mod kernel;
@@ -12,6 +13,7 @@ pub mod selection;
 pub mod table;
 
 pub use captured::Captured;
+pub use certificate::Certificate;
 pub use error::{Error, Result};
 pub use kernel::default_request;
 pub use patterns::Patterns;

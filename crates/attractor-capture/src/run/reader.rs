@@ -11,7 +11,7 @@ use zarrs::filesystem::FilesystemStore;
 
 use super::array::{self, ArrayEntry};
 use super::statistics::{Source, unpack};
-use super::{Commit, InputEntry, LayerEntry, Manifest, Precision, RunOptions, STORE, files};
+use super::{Commit, InputEntry, LayerEntry, Manifest, RunOptions, STORE, files};
 use crate::captured::{check_rows, no_input, no_layer};
 use crate::error::{Error, Result};
 use crate::kernel::Rule;
@@ -369,12 +369,5 @@ impl Patterns for Run {
 
     fn facts(&self, layer: usize, input: usize) -> Result<Facts> {
         Ok(self.place(layer, input)?.map_or_else(Facts::default, |place| (&place.entry.facts).into()))
-    }
-}
-
-impl Run {
-    /// Precision of the stored arrays of a layer: the worst of them.
-    pub(crate) fn precision(&self) -> Precision {
-        self.manifest.options.dtype
     }
 }

@@ -1,0 +1,90 @@
+//! What a certificate passes and what it catches.
+
+mod common;
+
+use attractor_capture::certificate::{Verdict, names};
+use attractor_capture::{Captured, Run, RunOptions, RunWriter};
+use common::{info, input};
+
+fn captured() -> Captured {
+    let mut captured = Captured { info: info(), inputs: vec![input(5, 0, 60), input(5, 1, 33)] };
+    for layer in captured.inputs.iter_mut().flat_map(|input| &mut input.layers) {
+        layer.facts.projection_error = Some(2e-6);
+    }
+    captured
+}
+
+#[test]
+fn a_faithful_capture_passes_everywhere() {
+    let certificate = captured().certificate().unwrap();
+    assert_eq!(certificate.verdict(), Verdict::Pass, "{certificate:#?}");
+    assert_eq!(certificate.entries.len(), 2 * 9);
+    let deficit = certificate.entry(3, names::DEFICIT).unwrap();
+    assert!(deficit.why.contains("learned sink takes") && deficit.value.unwrap() > 0.01, "{deficit:?}");
+    let back = serde_json::from_str(&serde_json::to_string(&certificate).unwrap()).unwrap();
+    assert_eq!(certificate, back);
+}
+
+#[test]
+fn every_fault_is_caught_by_its_own_check() {
+    type Fault = fn(&mut Captured);
+    let cases: [(&str, Verdict, Fault); 9] = [
+        (names::OUTPUT, Verdict::Fail, |c| c.inputs[1].layers[0].facts.output_error = Some(0.01)),
+        (names::OUTPUT, Verdict::Warn, |c| c.inputs[1].layers[0].facts.output_error = Some(1e-4)),
+        (names::PROJECTION, Verdict::Fail, |c| c.inputs[1].layers[0].facts.projection_error = Some(f64::NAN)),
+        (names::EVALUATION, Verdict::Fail, |c| c.inputs[0].layers[0].facts.evaluation_mode = Some(false)),
+        (names::FINITE, Verdict::NotTestable, |c| c.inputs[0].layers[0].q[2] = f32::NAN),
+        (names::ROW_SUMS, Verdict::Fail, |c| c.inputs[0].layers[0].statistics[1].row_sum_error[7] = -2e-5),
+        (names::SUPPORT, Verdict::Fail, |c| c.inputs[0].layers[0].statistics[1].forbidden_mass[7] = 0.1),
+        (names::ENTROPY, Verdict::Fail, |c| c.inputs[0].layers[0].statistics[4].entropy[40] += 0.7),
+        (names::PEAK, Verdict::Fail, |c| c.inputs[0].layers[0].statistics[4].peak[40] *= 0.1),
+    ];
+    for (name, verdict, fault) in cases {
+        let mut captured = captured();
+        if name != names::FINITE {
+            for input in 0..2 {
+                for at in 0..2 {
+                    let layer = captured.inputs[input].layers[at].layer;
+                    let all = |head| attractor_capture::Patterns::statistics(&captured, layer, head, input);
+                    let statistics = (0..common::HEADS).map(|head| all(head).unwrap().unwrap()).collect();
+                    captured.inputs[input].layers[at].statistics = statistics;
+                }
+            }
+        }
+        fault(&mut captured);
+        let certificate = captured.certificate().unwrap();
+        for entry in &certificate.entries {
+            // Rows that do not sum to one have a deficit that nothing explains.
+            let consequence = (name, entry.name.as_str()) == (names::ROW_SUMS, names::DEFICIT);
+            let caught = entry.layer == 0 && (entry.name == name || consequence);
+            let expected = if caught { verdict } else { Verdict::Pass };
+            assert_eq!(entry.verdict, expected, "{name}: {entry:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_says_what_storing_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut captured = captured();
+    let write = |name: &str, options: &RunOptions, captured: &Captured| {
+        let path = folder.path().join(name);
+        let mut writer = RunWriter::create(&path, options, &captured.info).unwrap();
+        captured.inputs.iter().for_each(|input| writer.append(input).unwrap());
+        Run::open(path).unwrap().certificate().unwrap()
+    };
+    let f16 = RunOptions::default();
+    let f32 = RunOptions { dtype: "f32".parse().unwrap(), ..RunOptions::default() };
+    let (half, single) = (write("a", &f16, &captured), write("b", &f32, &captured));
+    assert_eq!(half.verdict(), Verdict::Pass, "{half:#?}");
+    let stored = |c: &attractor_capture::certificate::Certificate| c.entry(0, names::STORED).unwrap().clone();
+    assert!(stored(&half).value.unwrap() > 1e-4 && stored(&single).value.is_none_or(|value| value < 2e-6));
+    // Scores in the thousands: f16 is not enough, and the certificate says what to do.
+    captured.inputs[0].layers[0].q.iter_mut().for_each(|q| *q *= 2000.0);
+    let entry = stored(&write("c", &f16, &captured));
+    assert!(entry.verdict == Verdict::Fail && entry.why.contains("dtype f32"), "{entry:?}");
+    let entry = stored(&write("e", &f32, &captured));
+    assert!(entry.verdict == Verdict::Pass, "{entry:?}");
+    let stats = write("d", &RunOptions { keep: "stats".parse().unwrap(), ..RunOptions::default() }, &captured);
+    assert_eq!(stored(&stats).verdict, Verdict::NotTestable);
+}
