@@ -13,7 +13,6 @@ pub struct Error {
 enum Kind {
     Config,
     Source,
-    Evidence,
 }
 
 /// `Result` with this crate's [`Error`].
@@ -28,10 +27,6 @@ impl Error {
         Self { kind: Kind::Source, message: message.into() }
     }
 
-    pub(crate) fn evidence(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Evidence, message: message.into() }
-    }
-
     /// True if the thresholds file is at fault.
     pub fn is_config(&self) -> bool {
         self.kind == Kind::Config
@@ -40,11 +35,6 @@ impl Error {
     /// True if the patterns could not be read or contradict themselves.
     pub fn is_source(&self) -> bool {
         self.kind == Kind::Source
-    }
-
-    /// True if the evidence of a live model does not fit the patterns.
-    pub fn is_evidence(&self) -> bool {
-        self.kind == Kind::Evidence
     }
 }
 

@@ -1,6 +1,28 @@
 //! Checks, head detectors and honest statistics for attention.
+//!
+//! [`judge`] reads attention patterns from anywhere, and what a live model contributed if there is one, puts nine
+//! groups of questions to them and answers with a [`Report`]. It never runs a model.
+//!
+//! Every verdict stands on a figure that does not depend on the length of the input, and comes with its null, its
+//! effect, an interval over inputs, a threshold and the threshold's source. [`legacy`] holds the formulas that the
+//! corrected figures replace.
 
+pub mod conclusion;
+pub mod config;
 pub mod error;
+mod groups;
+mod judge;
+pub mod legacy;
+mod measure;
+pub mod report;
 pub mod statistics;
+pub mod verdict;
 
+pub use conclusion::{Conclusion, Scenario};
+pub use config::Config;
 pub use error::{Error, Result};
+pub use groups::Class;
+pub use judge::judge;
+pub use report::Report;
+pub use statistics::Interval;
+pub use verdict::{Check, Group, Verdict};

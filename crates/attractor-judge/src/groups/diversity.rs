@@ -1,0 +1,263 @@
+//! 7. Diversity correlation: do positions whose beliefs differ attend differently?
+//!
+//! Belief distance is the cosine distance between two positions of the layer's normalised input, attention distance
+//! the Jensen-Shannon divergence of their rows on the keys that both see. Spearman's correlation between the two over
+//! pairs of positions, with the Mantel permutation: positions of one side are relabelled as a whole, since pairs that
+//! share a position depend on each other.
+
+use rayon::prelude::*;
+
+use super::{Case, listed, plural};
+use crate::Result;
+use crate::config::Key;
+use crate::measure::Geometry;
+use crate::statistics::permutation::upper_p;
+use crate::statistics::rank::{dot, mantel_null, residual, standard_ranks};
+use crate::statistics::{Triangle, mean, mean_of, stream};
+use crate::verdict::{Check, Group, Verdict};
+
+const GROUP: Group = Group::Diversity;
+
+/// One layer's answer.
+struct Correlation {
+    layer: usize,
+    /// Mean over inputs of the correlation with the heads' mean divergence.
+    rho: f64,
+    per_input: Vec<Option<f64>>,
+    /// The same with the distance |i - k| held fixed.
+    partial: Option<f64>,
+    /// Under each permutation.
+    null: Vec<f64>,
+    /// The head with the largest correlation, and its p against the largest of all heads under each permutation.
+    best: Option<(usize, f64, f64)>,
+    cosine: f64,
+    divergence: f64,
+}
+
+pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
+    let inputs = case.patterns.inputs().min(case.config.count(Key::DiversityInputs));
+    let layers = case.patterns.layers();
+    let answers: Vec<std::result::Result<Correlation, String>> = layers
+        .par_iter()
+        .enumerate()
+        .map(|(index, shape)| correlate(case, index, shape.layer, inputs))
+        .collect::<Result<_>>()?;
+    let alpha = case.config.sourced(Key::Alpha);
+    let threshold = (0.0, "positive beyond the permutation null at statistics.alpha");
+    let mut all = Vec::new();
+    let there: Vec<&Correlation> = answers.iter().flatten().collect();
+    let check = Check::new("div.mantel", GROUP).threshold(threshold);
+    all.push(match there.is_empty() {
+        true => {
+            let reason = answers.iter().find_map(|a| a.as_ref().err().cloned());
+            check.skipped(reason.unwrap_or_else(|| case.no_figure_at_all("no layer was captured")))
+        }
+        false => {
+            let count = there.len() as f64;
+            let each: Vec<Option<f64>> = (0..inputs)
+                .map(|input| mean_of(there.iter().filter_map(|c| c.per_input.get(input).copied().flatten())))
+                .collect();
+            let figure = case.figure(&each);
+            let rho = there.iter().map(|c| c.rho).sum::<f64>() / count;
+            let null: Vec<f64> =
+                (0..there[0].null.len()).map(|b| there.iter().map(|c| c.null[b]).sum::<f64>() / count).collect();
+            let p = upper_p(rho, &null);
+            let cosine = there.iter().map(|c| c.cosine).sum::<f64>() / count;
+            let divergence = there.iter().map(|c| c.divergence).sum::<f64>() / count;
+            let diverse = cosine >= case.config.get(Key::DiverseInputs);
+            let partial = mean_of(there.iter().filter_map(|c| c.partial));
+            let good = p <= alpha.0 && rho > 0.0;
+            let linked: Vec<String> = there
+                .iter()
+                .filter(|c| c.rho > 0.0 && upper_p(c.rho, &c.null) <= alpha.0)
+                .map(|c| format!("L{}", c.layer))
+                .collect();
+            let beliefs = if diverse { "diverse" } else { "alike" };
+            let mut check = check.value(rho).null(mean(&null)).effect(partial.unwrap_or(f64::NAN));
+            check.interval = figure.interval.clone();
+            check.verdict(
+                case.verdict(GROUP, good),
+                format!(
+                    "Spearman {rho:.3}, Mantel p = {p:.4}, {} with distance held fixed (the effect); linked in {}; \
+                     beliefs are {beliefs} (mean cosine distance {cosine:.3}), rows differ by JS {divergence:.3} nats; {}, \
+                     at most {} positions each{}",
+                    partial.map_or("not testable".to_string(), |p| format!("{p:.3}")),
+                    listed(&linked),
+                    plural(inputs, "input"),
+                    case.config.count(Key::DiversityRows),
+                    figure.note
+                ),
+            )
+        }
+    });
+    all.push(beliefs(case, &there));
+    for (answer, shape) in answers.iter().zip(&layers) {
+        let check = Check::new("div.mantel", GROUP).layer(shape.layer).threshold(threshold);
+        all.push(match answer {
+            Err(why) => check.skipped(why.clone()),
+            Ok(c) => {
+                let p = upper_p(c.rho, &c.null);
+                let best = c.best.map_or(String::new(), |(head, rho, p)| {
+                    format!("; best head L{}H{head}: {rho:.3}, max-T p = {p:.4}", c.layer)
+                });
+                let good = p <= alpha.0 && c.rho > 0.0;
+                let mut check = check.value(c.rho).null(mean(&c.null)).effect(c.partial.unwrap_or(f64::NAN));
+                let figure = case.figure(&c.per_input);
+                check.interval = figure.interval;
+                check.verdict(
+                    if good { Verdict::Pass } else { Verdict::Warn },
+                    format!(
+                        "Spearman {:.3}, Mantel p = {p:.4}; mean cosine distance {:.3}, mean JS {:.3} nats{best}{}",
+                        c.rho, c.cosine, c.divergence, figure.note
+                    ),
+                )
+            }
+        });
+    }
+    Ok(all)
+}
+
+/// How different the positions are before attention: what uniform attention is to be judged by.
+fn beliefs(case: &Case<'_>, there: &[&Correlation]) -> Check {
+    let threshold = case.config.sourced(Key::DiverseInputs);
+    let check = Check::new("div.beliefs", GROUP).threshold(threshold);
+    match mean_of(there.iter().map(|c| c.cosine)) {
+        None => check.skipped("the layers' inputs were not kept or cannot be compared"),
+        Some(cosine) => check.value(cosine).null(0.0).effect(cosine).verdict(
+            case.verdict(GROUP, cosine >= threshold.0),
+            match cosine >= threshold.0 {
+                true => format!("positions differ before attention: mean cosine distance {cosine:.3}"),
+                false => format!("positions are alike before attention (mean cosine distance {cosine:.3}): similar rows are to be expected"),
+            },
+        ),
+    }
+}
+
+fn correlate(
+    case: &Case<'_>,
+    index: usize,
+    layer: usize,
+    inputs: usize,
+) -> Result<std::result::Result<Correlation, String>> {
+    let heads: Vec<_> = case.measures.heads.iter().filter(|h| h.layer == layer).collect();
+    let permutations = case.config.count(Key::Permutations).min(999);
+    let mut per_input = vec![None; inputs];
+    let (mut partials, mut cosines, mut divergences) = (Vec::new(), Vec::new(), Vec::new());
+    let mut null = vec![0.0; permutations];
+    let mut head_rho = vec![0.0; heads.len()];
+    let mut head_null = vec![vec![0.0; heads.len()]; permutations];
+    let mut used = 0.0f64;
+    let mut why = "the layer's inputs were not kept".to_string();
+    for (input, own) in per_input.iter_mut().enumerate() {
+        let g = &*case.measures.geometry[index][input];
+        let Some(beliefs) = case.patterns.layer_input(layer, input)? else { continue };
+        let rows = g.chosen.len();
+        let triangle = Triangle { rows };
+        if rows < 5 {
+            why = format!("input {input} has {rows} rows that see two keys; five are needed");
+            continue;
+        }
+        let Some(cosine) = cosine_distances(&beliefs, g) else {
+            why = format!("the inputs of L{layer} are not finite numbers in [queries, width]");
+            continue;
+        };
+        let usable: Vec<&Vec<f32>> =
+            heads.iter().map(|h| &h.row_divergence[input]).filter(|d| d.len() == triangle.len()).collect();
+        if usable.is_empty() {
+            why = "the maps were not kept or cannot be judged".to_string();
+            continue;
+        }
+        let aggregate: Vec<f64> = (0..triangle.len())
+            .map(|pair| mean_of(usable.iter().map(|d| f64::from(d[pair])).filter(|d| !d.is_nan())).unwrap_or(0.0))
+            .collect();
+        let Some(moved) = standard_ranks(&cosine) else {
+            why = format!("all inputs of L{layer} are alike: there is no diversity to follow");
+            continue;
+        };
+        let Some(fixed) = standard_ranks(&aggregate) else {
+            why = "all rows are alike on their common support: there is nothing to correlate".to_string();
+            continue;
+        };
+        // A head whose rows are all alike correlates with nothing: zero.
+        let zeros = vec![0.0; triangle.len()];
+        let sides: Vec<Vec<f64>> = heads
+            .iter()
+            .map(|h| {
+                let d = &h.row_divergence[input];
+                let clean = |d: &Vec<f32>| d.iter().map(|x| if x.is_nan() { 0.0 } else { f64::from(*x) }).collect::<Vec<_>>();
+                (d.len() == triangle.len()).then(|| standard_ranks(&clean(d))).flatten().unwrap_or_else(|| zeros.clone())
+            })
+            .collect();
+        let mut all: Vec<&[f64]> = vec![&fixed];
+        all.extend(sides.iter().map(Vec::as_slice));
+        // The same relabelling in every layer, so that layers add up permutation by permutation.
+        let draws =
+            mantel_null(&moved, &all, rows, case.config.seed, stream::MANTEL | input as u64, permutations);
+        for (b, draw) in draws.iter().enumerate() {
+            null[b] += draw[0];
+            head_null[b].iter_mut().zip(&draw[1..]).for_each(|(sum, x)| *sum += x);
+        }
+        head_rho.iter_mut().zip(&sides).for_each(|(sum, side)| *sum += dot(side, &moved));
+        *own = Some(dot(&fixed, &moved));
+        let apart: Vec<f64> = (1..rows)
+            .flat_map(|a| (0..a).map(move |b| (a, b)))
+            .map(|(a, b)| g.chosen[a].abs_diff(g.chosen[b]) as f64)
+            .collect();
+        if let Some(control) = standard_ranks(&apart)
+            && let (Some(a), Some(b)) = (residual(&moved, &control), residual(&fixed, &control))
+        {
+            partials.push(dot(&a, &b));
+        }
+        cosines.push(mean(&cosine));
+        divergences.push(mean(&aggregate));
+        used += 1.0;
+    }
+    if used == 0.0 {
+        return Ok(Err(why));
+    }
+    null.iter_mut().for_each(|x| *x /= used);
+    let largest: Vec<f64> =
+        head_null.iter().map(|row| row.iter().copied().fold(f64::MIN, f64::max) / used).collect();
+    let best = (0..heads.len())
+        .max_by(|&a, &b| head_rho[a].total_cmp(&head_rho[b]).then(b.cmp(&a)))
+        .map(|slot| (heads[slot].head, head_rho[slot] / used, upper_p(head_rho[slot] / used, &largest)));
+    Ok(Ok(Correlation {
+        layer,
+        rho: mean_of(per_input.iter().flatten().copied()).unwrap_or(f64::NAN),
+        per_input,
+        partial: mean_of(partials),
+        null,
+        best,
+        cosine: mean(&cosines),
+        divergence: mean(&divergences),
+    }))
+}
+
+/// Cosine distances between the chosen positions, in the order of [`Triangle`]; a zero vector is at distance one.
+fn cosine_distances(beliefs: &[f32], g: &Geometry) -> Option<Vec<f64>> {
+    if g.queries == 0 || !beliefs.len().is_multiple_of(g.queries) {
+        return None;
+    }
+    let width = beliefs.len() / g.queries;
+    let rows: Vec<Vec<f64>> = g
+        .chosen
+        .iter()
+        .map(|&row| {
+            let v: Vec<f64> = beliefs[row * width..(row + 1) * width].iter().map(|&x| f64::from(x)).collect();
+            let norm = dot(&v, &v).sqrt();
+            v.iter().map(|x| if norm > 0.0 { x / norm } else { 0.0 }).collect()
+        })
+        .collect();
+    let mut distances = Vec::with_capacity(Triangle { rows: rows.len() }.len());
+    for a in 1..rows.len() {
+        for b in 0..a {
+            let d = 1.0 - dot(&rows[a], &rows[b]);
+            if !d.is_finite() {
+                return None;
+            }
+            // Rounding of equal vectors must not make ranks.
+            distances.push(if d.abs() < 1e-7 { 0.0 } else { d });
+        }
+    }
+    Some(distances)
+}

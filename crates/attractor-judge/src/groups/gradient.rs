@@ -1,0 +1,122 @@
+//! 8. Gradient flow: does the loss reach attention, head by head, and is the gradient right?
+
+use attractor_capture::evidence::LossKind;
+
+use super::{Case, found, listed};
+use crate::config::Key;
+use crate::statistics::mean_of;
+use crate::verdict::{Check, Group, Verdict, place};
+
+const GROUP: Group = Group::Gradient;
+
+/// What is differentiated, in words.
+pub(super) fn loss_words(loss: LossKind) -> &'static str {
+    match loss {
+        LossKind::NextToken => "next-token cross-entropy",
+        LossKind::MaskedToken => "masked-token cross-entropy",
+        LossKind::Label => "cross-entropy on the labels",
+        LossKind::RandomProjection => {
+            "a fixed seeded random projection of the last hidden state (this model has no loss of its own)"
+        }
+        LossKind::RelativeChange => "the relative change of the last hidden state (this model has no loss of its own)",
+    }
+}
+
+pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
+    let flow = Check::new("grad.flow", GROUP).threshold(case.config.sourced(Key::RelativeNorm));
+    let Some(gradients) = case.evidence.and_then(|e| e.gradients.as_ref()) else {
+        let why = match case.evidence {
+            None => "needs the model: a run holds no gradients; validate the checkpoint itself",
+            Some(_) => "gradients were not taken",
+        };
+        return ["grad.flow", "grad.finite", "grad.parameters"]
+            .map(|id| Check::new(id, GROUP).skipped(why))
+            .into();
+    };
+    let mut heads = Vec::new();
+    let largest = gradients.heads.iter().flat_map(|h| &h.norms).copied().fold(0.0, f64::max);
+    let least = case.config.get(Key::RelativeNorm) * largest;
+    let mut dead = Vec::new();
+    for head in &gradients.heads {
+        let each: Vec<Option<f64>> = head.norms.iter().map(|&n| Some(n)).collect();
+        let figure = case.figure(&each);
+        let importance = mean_of(head.importance.iter().copied()).unwrap_or(f64::NAN);
+        // Written so that a NaN does not pass.
+        let good = !head.norms.is_empty() && head.norms.iter().all(|&n| n > least && n.is_finite());
+        if !good {
+            dead.push(place(Some(head.layer), Some(head.head)));
+        }
+        let check = Check::new("grad.flow", GROUP)
+            .at(Some((head.layer, head.head)))
+            .threshold(case.config.sourced(Key::RelativeNorm));
+        let mut check = figure.fill(check).null(0.0).effect(importance);
+        check.threshold = Some(least);
+        heads.push(check.verdict(
+            found(good),
+            format!(
+                "|dL/dA| = {:.3e}, sum |A dL/dA| = {importance:.3e} (the effect){}",
+                figure.value.unwrap_or(f64::NAN),
+                figure.note
+            ),
+        ));
+    }
+    let inputs = gradients.heads.iter().map(|h| h.norms.len()).max().unwrap_or(0);
+    let each: Vec<Option<f64>> = (0..inputs)
+        .map(|input| mean_of(gradients.heads.iter().filter_map(|h| h.norms.get(input).copied())))
+        .collect();
+    let figure = case.figure(&each);
+    let mut all = Vec::new();
+    all.push(match figure.value {
+        None => flow.skipped("no head has a gradient on record"),
+        Some(value) => {
+            let why = match dead.is_empty() {
+                true => format!("the gradient of {} reaches all {} heads: mean |dL/dA| = {value:.3e}", loss_words(gradients.loss), heads.len()),
+                false => format!("no gradient of {} in {} of {} heads: {}", loss_words(gradients.loss), dead.len(), heads.len(), listed(&dead)),
+            };
+            let mut check = figure.fill(flow).null(0.0).effect(value);
+            check.threshold = Some(least);
+            check.verdict(case.verdict(GROUP, dead.is_empty()), why + &figure.note)
+        }
+    });
+
+    let f = gradients.finite_difference;
+    let scale = f.analytic.abs().max(f.numeric.abs());
+    let difference = if scale > 0.0 { (f.analytic - f.numeric).abs() / scale } else { 0.0 };
+    let check = Check::new("grad.finite", GROUP).threshold(case.config.sourced(Key::FiniteDifference));
+    all.push(match scale == 0.0 {
+        true => check.verdict(
+            case.verdict(GROUP, false),
+            "both derivatives are zero: the direction that was tried does not reach the loss",
+        ),
+        false => check.value(difference).null(0.0).effect(f.analytic - f.numeric).verdict(
+            case.verdict(GROUP, difference <= case.config.get(Key::FiniteDifference)),
+            format!("backpropagation {:.6e}, central difference {:.6e} (step {:.0e})", f.analytic, f.numeric, f.step),
+        ),
+    });
+
+    let attention: Vec<_> = gradients.groups.iter().filter(|g| g.attention).collect();
+    let count: u64 = attention.iter().map(|g| g.parameters).sum();
+    let squares = |groups: &mut dyn Iterator<Item = f64>| groups.map(|n| n * n).sum::<f64>();
+    let share = squares(&mut attention.iter().map(|g| g.norm)) / squares(&mut gradients.groups.iter().map(|g| g.norm));
+    let silent: Vec<String> =
+        attention.iter().filter(|g| !(g.norm > 0.0 && g.norm.is_finite())).map(|g| g.name.clone()).collect();
+    let norms: Vec<String> = attention.iter().map(|g| format!("{} {:.2e}", g.name, g.norm)).collect();
+    let check = Check::new("grad.parameters", GROUP).threshold((0.0, "a parameter group that learns has a gradient"));
+    all.push(match attention.is_empty() {
+        true => check.verdict(Verdict::Skipped, "the model names no attention parameters"),
+        false => check.value(count as f64).null(0.0).effect(share).verdict(
+            case.verdict(GROUP, silent.is_empty()),
+            match silent.is_empty() {
+                true => format!(
+                    "{count} attention parameters in {} groups hold {:.0} % of the squared gradient (effect: that share): {}",
+                    attention.len(),
+                    100.0 * share,
+                    listed(&norms)
+                ),
+                false => format!("{count} attention parameters; no gradient in {}", listed(&silent)),
+            },
+        ),
+    });
+    all.extend(heads);
+    all
+}

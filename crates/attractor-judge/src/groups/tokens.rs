@@ -1,0 +1,208 @@
+//! 3. Tokens: do equal tokens attract each other, and what do special tokens, punctuation and the first token receive?
+
+use super::{Case, found, listed};
+use crate::config::Key;
+use crate::measure::{ClassKind, HeadMeasure, Null};
+use crate::statistics::{benjamini_hochberg, resolvable};
+use crate::verdict::{Check, Group, Verdict, place};
+
+const GROUP: Group = Group::Tokens;
+
+pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
+    let mut all = repeat(case);
+    for (kind, id, what) in [
+        (ClassKind::Special, "tok.special", "special token"),
+        (ClassKind::Punctuation, "tok.punctuation", "punctuation"),
+        (ClassKind::First, "tok.first", "first position"),
+    ] {
+        all.extend(class(case, kind, id, what));
+    }
+    all.extend(sinks(case));
+    all
+}
+
+fn repeat(case: &Case<'_>) -> Vec<Check> {
+    let threshold = case.config.sourced(Key::Repeat);
+    let alpha = case.config.get(Key::Alpha);
+    let tokens = case.measures.geometry.iter().flatten().any(|g| g.has_tokens);
+    let missing = if tokens {
+        "no token of the text occurs twice where a different one could stand at the same distance"
+    } else {
+        "the tokens are not known"
+    };
+    let pick = |h: &HeadMeasure| Case::of_head(h, |i| i.repeat);
+    let q = adjusted(case, |h| h.repeat_null.as_ref());
+    let mut heads = Vec::new();
+    let mut attracting = Vec::new();
+    for (head, q) in case.measures.heads.iter().zip(&q) {
+        let figure = case.figure(&pick(head));
+        let check = Check::new("tok.repeat", GROUP).at(Case::place(head)).threshold(threshold);
+        let Some(value) = figure.value else {
+            heads.push(check.skipped(case.no_figure(head, missing)));
+            continue;
+        };
+        let null = head.repeat_null.as_ref().map_or(0.0, Null::mean);
+        let good = figure.is_above(threshold.0, 0.0) && q.is_none_or(|q| q <= alpha);
+        if good {
+            attracting.push(place(Some(head.layer), Some(head.head)));
+        }
+        let p = q.map_or(String::new(), |q| format!(", permutation q = {q:.3}"));
+        heads.push(figure.fill(check).null(null).effect(value - null).verdict(
+            found(good),
+            format!("same-token pairs receive {value:+.2} uniform weights more than others at their distance{p}{}", figure.note),
+        ));
+    }
+    let check = Check::new("tok.repeat", GROUP).threshold(threshold);
+    let figure = case.figure(&case.of_model(pick));
+    let model = match figure.value {
+        None => check.skipped(case.no_figure_at_all(missing)),
+        Some(value) => {
+            let null = Null::mean_over(case.measures.heads.iter().filter_map(|h| h.repeat_null.as_ref()));
+            let p = null.as_ref().map(Null::p);
+            let good = figure.is_above(threshold.0, 0.0) && p.is_none_or(|p| p <= alpha);
+            let p = p.map_or(String::new(), |p| format!("; p = {p:.4} ({})", case.measures.null_plan.describe()));
+            let mean = null.as_ref().map_or(0.0, Null::mean);
+            figure.fill(check).null(mean).effect(value - mean).verdict(
+                case.verdict(GROUP, good),
+                format!(
+                    "same-token pairs receive {value:+.2} uniform weights more than others at their distance{p}; in {} of \
+                     {} heads: {}{}",
+                    attracting.len(),
+                    heads.len(),
+                    listed(&attracting),
+                    figure.note
+                ),
+            )
+        }
+    };
+    heads.insert(0, model);
+    heads
+}
+
+/// Permutation p-values over heads, adjusted; `None` where a head has none or the permutations are too few to tell.
+pub(super) fn adjusted<'a>(
+    case: &'a Case<'_>,
+    pick: impl Fn(&'a HeadMeasure) -> Option<&'a Null>,
+) -> Vec<Option<f64>> {
+    let nulls: Vec<Option<&Null>> = case.measures.heads.iter().map(pick).collect();
+    let p: Vec<f64> = nulls.iter().flatten().map(|n| n.p()).collect();
+    let mut q = benjamini_hochberg(&p).into_iter();
+    nulls.iter().map(|null| null.and_then(|_| q.next())).collect()
+}
+
+/// A sentence where the permutations cannot resolve so many heads.
+pub(super) fn resolution<'a>(case: &Case<'_>, nulls: impl Iterator<Item = &'a Null>) -> String {
+    let counts: Vec<usize> = nulls.map(|n| n.values.len()).collect();
+    let Some(&fewest) = counts.iter().min() else { return String::new() };
+    match resolvable(fewest, counts.len(), case.config.get(Key::Alpha)) {
+        true => String::new(),
+        false => format!(
+            "; not resolvable for a single head: {fewest} permutations are too few for {} heads",
+            counts.len()
+        ),
+    }
+}
+
+fn class(case: &Case<'_>, kind: ClassKind, id: &str, what: &str) -> Vec<Check> {
+    let slot = kind as usize;
+    let tokens = case.measures.geometry.iter().flatten().any(|g| g.has_tokens);
+    let missing = match (kind, tokens) {
+        (ClassKind::First, _) => "no row sees the first position beside others, or the maps were not kept".to_string(),
+        (_, false) => "the tokens are not known".to_string(),
+        _ => format!("no {what} among the tokens, or the maps were not kept"),
+    };
+    let pick = |h: &HeadMeasure| Case::of_head(h, move |i| i.classes[slot]);
+    let words = |value: f64| format!("{what}: {value:.2} times uniform, over the queries that see it");
+    let mut all = Vec::new();
+    let check = Check::new(id, GROUP).reported();
+    let figure = case.figure(&case.of_model(pick));
+    all.push(match figure.value {
+        None => check.skipped(case.no_figure_at_all(&missing)),
+        Some(value) => figure
+            .fill(check)
+            .null(1.0)
+            .effect(value - 1.0)
+            .verdict(Verdict::Pass, format!("{}{}", words(value), figure.note)),
+    });
+    if all[0].verdict == Verdict::Skipped {
+        return all;
+    }
+    for head in &case.measures.heads {
+        let figure = case.figure(&pick(head));
+        let check = Check::new(id, GROUP).at(Case::place(head)).reported();
+        all.push(match figure.value {
+            None => check.skipped(case.no_figure(head, &missing)),
+            Some(value) => figure
+                .fill(check)
+                .null(1.0)
+                .effect(value - 1.0)
+                .verdict(Verdict::Pass, format!("{}{}", words(value), figure.note)),
+        });
+    }
+    all
+}
+
+/// Sinks: a head parks more than epsilon of its attention on one position. Said, not blamed; a warn of a head means that
+/// its other figures describe what is left beside the sink.
+fn sinks(case: &Case<'_>) -> Vec<Check> {
+    let threshold = case.config.sourced(Key::Sink);
+    let mut heads = Vec::new();
+    let (mut at_first, mut anywhere, mut judged) = (0usize, Vec::new(), 0usize);
+    for head in &case.measures.heads {
+        let figure = case.figure(&Case::of_head(head, |i| i.sink.map(|(_, alpha, _)| alpha)));
+        let null = case.figure(&Case::of_head(head, |i| i.sink.map(|(_, _, null)| null))).value;
+        let first = case.figure(&Case::of_head(head, |i| i.first)).value;
+        let check = Check::new("sink.rate", GROUP).at(Case::place(head)).threshold(threshold);
+        let Some(value) = figure.value else {
+            heads.push(check.skipped(case.no_figure(head, "no column sums were kept")));
+            continue;
+        };
+        judged += 1;
+        let mut places: Vec<usize> = head.inputs.iter().filter_map(|i| i.sink.map(|(key, _, _)| key)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let names: Vec<String> = places.iter().map(|&key| token_name(case, key)).collect();
+        let sink = value > threshold.0;
+        at_first += usize::from(first.is_some_and(|f| f > threshold.0));
+        let why = match sink {
+            true => {
+                anywhere.push(place(Some(head.layer), Some(head.head)));
+                format!("a sink: {:.0} % of the attention goes to {}{}", 100.0 * value, listed(&names), figure.note)
+            }
+            false => format!("no sink: at most {:.0} % goes to one position ({}){}", 100.0 * value, listed(&names), figure.note),
+        };
+        let null = null.unwrap_or(f64::NAN);
+        heads.push(figure.fill(check).null(null).effect(value - null).verdict(found(!sink), why));
+    }
+    let check = Check::new("sink.rate", GROUP).threshold(threshold);
+    let model = match judged {
+        0 => check.skipped(case.no_figure_at_all("no column sums were kept")),
+        n => {
+            let rate = anywhere.len() as f64 / n as f64;
+            check.value(rate).null(0.0).effect(rate).verdict(
+                Verdict::Pass,
+                format!(
+                    "{} of {n} heads have a sink ({} at the first position): {}; reported, not judged (whole inputs, not \
+                     the 64 tokens of the source)",
+                    anywhere.len(),
+                    at_first,
+                    listed(&anywhere)
+                ),
+            )
+        }
+    };
+    heads.insert(0, model);
+    heads
+}
+
+/// "position 0 ([CLS])", with the token's text if all inputs agree on it.
+fn token_name(case: &Case<'_>, key: usize) -> String {
+    let mut texts: Vec<&str> = (0..case.patterns.inputs())
+        .filter_map(|input| case.patterns.tokens(input).get(key).map(|t| t.text.as_str()))
+        .collect();
+    texts.dedup();
+    match texts[..] {
+        [text] => format!("position {key} ({text})"),
+        _ => format!("position {key}"),
+    }
+}

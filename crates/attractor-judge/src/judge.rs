@@ -1,0 +1,101 @@
+//! From patterns to a report.
+
+use std::collections::BTreeMap;
+
+use attractor_capture::Patterns;
+use attractor_capture::evidence::Evidence;
+
+use crate::conclusion::conclude;
+use crate::config::{Config, Key};
+use crate::error::Result;
+use crate::groups::{self, Case, class_of};
+use crate::legacy;
+use crate::measure;
+use crate::report::{self, HeadSummary, Provenance, Report, SCHEMA_VERSION};
+use crate::statistics::Bootstrap;
+use crate::verdict::{Check, Group, Verdict};
+
+/// Puts the nine groups of questions to attention patterns.
+///
+/// `evidence` is what a live model contributed; without it groups 8 and 9 and the causality probe are skipped with the
+/// reason. The answer is the same for any number of threads.
+///
+/// # Cost
+/// O(inputs x heads x N^2) time; memory 64 MiB a thread for maps, and what the figures need.
+/// # Errors
+/// `is_source` if the patterns cannot be read or contradict their own shape.
+pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Config) -> Result<Report> {
+    let measures = measure::measure(patterns, config)?;
+    let bootstrap = Bootstrap::new(config.seed, config.count(Key::Resamples), config.get(Key::Confidence));
+    let case = Case { patterns, evidence, config, measures, bootstrap };
+    let mut checks = Vec::new();
+    for group in Group::ALL {
+        checks.extend(groups::checks(&case, group)?);
+    }
+    let lengths = case
+        .measures
+        .geometry
+        .first()
+        .map(|layer| layer.iter().map(|g| g.keys).collect())
+        .unwrap_or_default();
+    let provenance = Provenance {
+        tool: "attractor".to_string(),
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        model: patterns.info().clone(),
+        inputs: patterns.inputs(),
+        lengths,
+        live_model: evidence.is_some(),
+        extra: BTreeMap::new(),
+    };
+    Ok(Report {
+        schema_version: SCHEMA_VERSION,
+        provenance,
+        seed: config.seed,
+        groups: report::groups(&checks),
+        heads: heads(&case, &checks),
+        summary: report::summary(&checks),
+        conclusion: conclude(&checks, config),
+        legacy: config.legacy.then(|| legacy::of_patterns(patterns)).transpose()?,
+        checks,
+    })
+}
+
+fn heads(case: &Case<'_>, checks: &[Check]) -> Vec<HeadSummary> {
+    // One walk over the checks; looking each head up would be quadratic.
+    let mut figures: BTreeMap<(usize, usize), BTreeMap<&str, &Check>> = BTreeMap::new();
+    for check in checks {
+        if let (Some(layer), Some(head)) = (check.layer, check.head) {
+            figures.entry((layer, head)).or_default().insert(&check.id, check);
+        }
+    }
+    let none = BTreeMap::new();
+    case.measures
+        .heads
+        .iter()
+        .map(|head| {
+            let own = figures.get(&(head.layer, head.head)).unwrap_or(&none);
+            let value = |id: &str| own.get(id).and_then(|c| c.value);
+            let is = |id: &str, verdict| own.get(id).is_some_and(|c| c.verdict == verdict);
+            let sharpness = value("head.sharpness");
+            let kinds = [
+                ("previous-token", is("head.previous", Verdict::Pass)),
+                ("induction", is("head.induction", Verdict::Pass)),
+                ("sink", is("sink.rate", Verdict::Warn)),
+                ("local", is("pos.local", Verdict::Pass)),
+            ];
+            HeadSummary {
+                layer: head.layer,
+                head: head.head,
+                class: sharpness.map(|s| class_of(s, case.config)),
+                sharpness,
+                effective_keys: own.get("head.sharpness").and_then(|c| c.effect),
+                previous: value("head.previous"),
+                induction: value("head.induction"),
+                near: value("pos.local"),
+                sink: value("sink.rate"),
+                variation: value("query.variation"),
+                kinds: kinds.iter().filter(|(_, is)| *is).map(|(name, _)| name.to_string()).collect(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,240 @@
+//! The document's own formulas, exactly as it codes them, so that its numbers can be reproduced.
+//!
+//! No verdict rests on them. All of them depend on the length of the input, and a causal head that ignores its input
+//! altogether passes most of their thresholds; so each stands beside its value for a head that is uniform over the
+//! visible keys. `docs/correctness.md` tells what replaces which.
+
+use attractor::retrieve::Mask;
+use attractor_capture::Patterns;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// Longest input for which they are computed: the query variation costs N^3.
+pub const LONGEST: usize = 1024;
+
+/// The six formulas for one map; `None` where the document's own loop finds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// mean_i std_j(A_ij), j != i, zeros of the mask included.
+    pub legacy_row_std: f64,
+    /// mean_i sqrt(mean_j (A_ij - 1/N)^2).
+    pub legacy_rms_deviation: f64,
+    /// mean_i -sum_j A ln(A + 1e-10) / ln N.
+    pub legacy_entropy: Option<f64>,
+    /// mean_(i<j) |A_i - A_j|.
+    pub legacy_query_l2: Option<f64>,
+    /// Mean of the 5 nearest distances' mean weights over that of the 5 furthest, i > j; needs 10 distances.
+    pub legacy_near_far: Option<f64>,
+    /// Mean weight of column 0 over the mean of the other columns, all rows.
+    pub legacy_bos_ratio: Option<f64>,
+}
+
+/// The formulas for one head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeadFigures {
+    /// Layer.
+    pub layer: usize,
+    /// Head.
+    pub head: usize,
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The document's figures of the first input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Legacy {
+    /// Length N of the first input.
+    pub length: usize,
+    /// Per head.
+    pub heads: Vec<HeadFigures>,
+    /// What a head uniform over the visible keys would show.
+    pub null: Figures,
+    /// Largest row_std that a one-hot row of this length can reach.
+    pub attainable_row_std: f64,
+    /// Largest RMS deviation that a one-hot row of this length can reach.
+    pub attainable_rms_deviation: f64,
+    /// Why there is nothing, or what to bear in mind.
+    pub note: String,
+}
+
+/// Largest row_std: one-hot beside the diagonal, n = N - 1 keys: sqrt(1/n - 1/n^2).
+pub fn attainable_row_std(length: usize) -> f64 {
+    let n = length.saturating_sub(1).max(1) as f64;
+    (1.0 / n - 1.0 / (n * n)).max(0.0).sqrt()
+}
+
+/// Largest RMS deviation: sqrt((1 - 1/N) / N).
+pub fn attainable_rms_deviation(length: usize) -> f64 {
+    let n = length.max(1) as f64;
+    ((1.0 - 1.0 / n) / n).sqrt()
+}
+
+/// The formulas for a square map, [n, n] row-major.
+///
+/// # Panics
+/// If the map has another size.
+pub fn figures(map: &[f32], n: usize) -> Figures {
+    assert_eq!(map.len(), n * n, "legacy: a map is [n, n]");
+    let row = |i: usize| &map[i * n..(i + 1) * n];
+    let count = n.max(1) as f64;
+    let (mut row_std, mut rms, mut entropy) = (0.0, 0.0, 0.0);
+    for i in 0..n {
+        let others = || row(i).iter().enumerate().filter(move |&(j, _)| j != i).map(|(_, &w)| f64::from(w));
+        let m = (n - 1).max(1) as f64;
+        let mean = others().sum::<f64>() / m;
+        row_std += (others().map(|w| (w - mean).powi(2)).sum::<f64>() / m).sqrt();
+        rms += (row(i).iter().map(|&w| (f64::from(w) - 1.0 / count).powi(2)).sum::<f64>() / count).sqrt();
+        entropy -= row(i).iter().map(|&w| f64::from(w) * (f64::from(w) + 1e-10).ln()).sum::<f64>();
+    }
+    let mut l2 = 0.0;
+    for a in 1..n {
+        for b in 0..a {
+            l2 += row(a).iter().zip(row(b)).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum::<f64>().sqrt();
+        }
+    }
+    let by_distance: Vec<f64> =
+        (1..n).map(|d| (d..n).map(|i| f64::from(row(i)[i - d])).sum::<f64>() / (n - d) as f64).collect();
+    let five = |means: &[f64]| means.iter().sum::<f64>() / 5.0;
+    let near_far = (by_distance.len() >= 10)
+        .then(|| five(&by_distance[..5]) / five(&by_distance[by_distance.len() - 5..]))
+        .filter(|r| r.is_finite());
+    let bos: f64 = (0..n).map(|i| f64::from(row(i)[0])).sum::<f64>() / count;
+    let rest: f64 = map.iter().map(|&w| f64::from(w)).sum::<f64>() / count - bos;
+    Figures {
+        legacy_row_std: row_std / count,
+        legacy_rms_deviation: rms / count,
+        legacy_entropy: (n >= 2).then(|| entropy / count / count.ln()),
+        legacy_query_l2: (n >= 2).then(|| l2 / (count * (count - 1.0) / 2.0)),
+        legacy_near_far: near_far,
+        legacy_bos_ratio: (n >= 2 && rest > 0.0).then(|| bos / (rest / (count - 1.0))),
+    }
+}
+
+/// The map that is uniform over the visible keys of a mask, [n, n].
+pub fn uniform_map(mask: &Mask, n: usize) -> Vec<f32> {
+    let mut map = vec![0.0; n * n];
+    for i in 0..n {
+        let visible = mask.visible(i, n);
+        for j in mask.range(i, n).filter(|&j| !mask.hides(j)) {
+            map[i * n + j] = 1.0 / visible as f32;
+        }
+    }
+    map
+}
+
+/// The formulas for all heads; like the document, for the first input only.
+pub(crate) fn of_patterns(patterns: &dyn Patterns) -> Result<Legacy> {
+    let layers = patterns.layers();
+    let nothing = |length: usize, note: String| Legacy {
+        length,
+        heads: Vec::new(),
+        null: figures(&[], 0),
+        attainable_row_std: attainable_row_std(length),
+        attainable_rms_deviation: attainable_rms_deviation(length),
+        note,
+    };
+    let (Some(first), true) = (layers.first(), patterns.inputs() > 0) else {
+        return Ok(nothing(0, "nothing was captured".into()));
+    };
+    let (n, keys) = patterns.shape(first.layer, 0)?;
+    if n != keys || n > LONGEST {
+        return Ok(nothing(n, format!("the document's formulas need a square map of at most {LONGEST} tokens")));
+    }
+    let mut heads = Vec::new();
+    for shape in layers.iter().filter(|s| patterns.shape(s.layer, 0).is_ok_and(|shape| shape == (n, n))) {
+        for &head in &shape.heads {
+            if let Some(map) = patterns.weights(shape.layer, head, 0, 0..n)?
+                && map.len() == n * n
+                && map.iter().all(|w| w.is_finite())
+            {
+                heads.push(HeadFigures { layer: shape.layer, head, figures: figures(&map, n) });
+            }
+        }
+    }
+    let null = figures(&uniform_map(&patterns.mask(first.layer, 0)?, n), n);
+    let note = match heads.is_empty() {
+        true => "the maps were not kept".into(),
+        false => "the first input only; no verdict rests on these".into(),
+    };
+    Ok(Legacy {
+        length: n,
+        heads,
+        null,
+        attainable_row_std: attainable_row_std(n),
+        attainable_rms_deviation: attainable_rms_deviation(n),
+        note,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What causal attention that ignores its input shows under the document's formulas, to the digits printed:
+    /// N, row_std, RMS deviation, H/ln N, query L2, near/far, BOS ratio, attainable row_std, attainable RMS.
+    #[test]
+    fn the_null_table_of_causal_uniform_attention() {
+        let table: [(usize, [(f64, f64); 8]); 5] = [
+            (32, [(0.0333, 5e-5), (0.0410, 5e-5), (0.735, 5e-4), (0.295, 5e-4), (2.46, 5e-3), (4.5, 5e-2), (0.177, 5e-4), (0.174, 5e-4)]),
+            (64, [(0.0187, 5e-5), (0.0217, 5e-5), (0.771, 5e-4), (0.222, 5e-4), (3.09, 5e-3), (5.0, 5e-2), (0.125, 5e-4), (0.124, 5e-4)]),
+            (94, [(0.0134, 5e-5), (0.0151, 5e-5), (0.787, 5e-4), (0.188, 5e-4), (3.45, 5e-3), (5.4, 5e-2), (0.103, 5e-4), (0.103, 5e-4)]),
+            (128, [(0.0102, 5e-5), (0.0113, 5e-5), (0.799, 5e-4), (0.165, 5e-4), (3.75, 5e-3), (5.6, 5e-2), (0.088, 5e-4), (0.088, 5e-4)]),
+            (512, [(0.0028, 5e-5), (0.0029, 5e-5), (0.841, 5e-4), (0.087, 5e-4), (5.10, 5e-3), (6.9, 5e-2), (0.044, 5e-4), (0.044, 5e-4)]),
+        ];
+        for (n, expected) in table {
+            let f = figures(&uniform_map(&Mask::causal(), n), n);
+            let got = [
+                f.legacy_row_std,
+                f.legacy_rms_deviation,
+                f.legacy_entropy.unwrap(),
+                f.legacy_query_l2.unwrap(),
+                f.legacy_near_far.unwrap(),
+                f.legacy_bos_ratio.unwrap(),
+                attainable_row_std(n),
+                attainable_rms_deviation(n),
+            ];
+            for (column, (got, (expected, half))) in got.iter().zip(expected).enumerate() {
+                assert!((got - expected).abs() <= half * 1.02, "N {n}, column {column}: {got}, printed {expected}");
+            }
+        }
+    }
+
+    /// The "query variation" of 0.501 that was read as a learned mechanism: twelve tokens, causal, the diagonal masked
+    /// where another key exists, and no dependence on the input at all.
+    #[test]
+    fn twelve_data_independent_rows_show_a_query_variation_of_one_half() {
+        let n = 12;
+        let mut map = vec![0.0f32; n * n];
+        map[0] = 1.0;
+        for i in 1..n {
+            map[i * n..i * n + i].fill(1.0 / i as f32);
+        }
+        assert!((figures(&map, n).legacy_query_l2.unwrap() - 0.5003).abs() < 5e-5);
+    }
+
+    /// |b_i - b_j|^2 = 1/(i+1) - 1/(j+1) for causal-uniform rows.
+    #[test]
+    fn the_distance_of_causal_uniform_rows_in_closed_form() {
+        let n = 7;
+        let mut sum = 0.0;
+        for j in 1..n {
+            for i in 0..j {
+                sum += (1.0 / (i + 1) as f64 - 1.0 / (j + 1) as f64).sqrt();
+            }
+        }
+        let expected = sum / (n * (n - 1) / 2) as f64;
+        let got = figures(&uniform_map(&Mask::causal(), n), n).legacy_query_l2.unwrap();
+        assert!((got - expected).abs() < 1e-7);
+    }
+
+    #[test]
+    fn short_maps_have_fewer_figures_and_no_panic() {
+        for n in 0..4 {
+            let f = figures(&uniform_map(&Mask::causal(), n), n);
+            assert_eq!(f.legacy_near_far, None);
+            assert_eq!(f.legacy_query_l2.is_some(), n >= 2);
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What mask and tokens say before any weight is seen: visible keys, distances, classes, repeats, induction targets.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use attractor::retrieve::Mask;
+use attractor_capture::Patterns;
+use attractor_capture::record::{Role, Token};
+
+use crate::config::{Config, Key};
+use crate::error::{Error, Result};
+
+/// Most occurrences of its token that a query is compared with on either side, nearest first.
+///
+/// Bounds the work for long texts over small vocabularies; a query of 4096 letters sees its 32 nearest.
+const OCCURRENCES: usize = 32;
+
+/// The classes of keys whose share of attention is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClassKind {
+    Special,
+    Punctuation,
+    First,
+}
+
+impl ClassKind {
+    pub(crate) const ALL: [Self; 3] = [Self::Special, Self::Punctuation, Self::First];
+}
+
+/// A class of keys and how many of them each row sees.
+#[derive(Debug)]
+pub(crate) struct ClassKeys {
+    pub members: Vec<usize>,
+    pub seen: Vec<u32>,
+}
+
+/// For each row, some of its keys.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs {
+    starts: Vec<u32>,
+    keys: Vec<u32>,
+}
+
+impl Pairs {
+    fn new() -> Self {
+        Self { starts: vec![0], keys: Vec::new() }
+    }
+
+    fn push_row(&mut self, keys: impl IntoIterator<Item = usize>) {
+        self.keys.extend(keys.into_iter().map(|key| key as u32));
+        self.starts.push(self.keys.len() as u32);
+    }
+
+    pub(crate) fn row(&self, row: usize) -> &[u32] {
+        &self.keys[self.starts[row] as usize..self.starts[row + 1] as usize]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Number of rows with at least one key.
+    pub(crate) fn rows(&self) -> usize {
+        self.starts.windows(2).filter(|w| w[0] < w[1]).count()
+    }
+
+    /// All (row, key).
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        (0..self.starts.len() - 1).flat_map(move |row| self.row(row).iter().map(move |&key| (row, key as usize)))
+    }
+}
+
+/// The stage on which one input meets one layer's mask.
+#[derive(Debug)]
+pub(crate) struct Geometry {
+    /// Its number; keys the random draws.
+    pub id: usize,
+    pub queries: usize,
+    pub keys: usize,
+    pub offset: usize,
+    pub mask: Mask,
+    /// n_i.
+    pub visible: Vec<u32>,
+    /// Weight of each distance in the near enrichment: 1 / (near distances x pairs at that distance); empty: no pair.
+    pub near_weight: Vec<f64>,
+    /// Smallest distance that counts as far, and the number of pairs at least that far apart.
+    pub far: Option<(usize, u64)>,
+    /// Special, punctuation, first; `None` without a member.
+    pub classes: [Option<ClassKeys>; 3],
+    /// Whether tokens are known.
+    pub has_tokens: bool,
+    /// True for keys that stand for a piece of text.
+    pub text: Vec<bool>,
+    /// Other visible keys with the query's own token, both of them text.
+    pub same: Pairs,
+    /// Visible pairs of two different text positions, by signed offset; empty without `same`.
+    pub text_pairs: Vec<u32>,
+    /// Successors of earlier occurrences of the query's token.
+    pub induction: Pairs,
+    /// Rows that the diversity check compares.
+    pub chosen: Vec<usize>,
+}
+
+impl Geometry {
+    /// One for each [layer][input]; layers with the same mask share theirs.
+    pub(crate) fn of_all(patterns: &dyn Patterns, config: &Config) -> Result<Vec<Vec<Arc<Self>>>> {
+        let mut known: Vec<Vec<Arc<Self>>> = vec![Vec::new(); patterns.inputs()];
+        let mut count = 0;
+        let mut all = Vec::new();
+        for shape in patterns.layers() {
+            let mut row = Vec::with_capacity(patterns.inputs());
+            for (input, known) in known.iter_mut().enumerate() {
+                let mask = patterns.mask(shape.layer, input)?;
+                let (queries, keys) = patterns.shape(shape.layer, input)?;
+                mask.check(keys).map_err(|e| Error::source(format!("judge: L{}, input {input}: {e}", shape.layer)))?;
+                let same = known.iter().find(|g| g.queries == queries && g.keys == keys && g.mask == mask).cloned();
+                let geometry = match same {
+                    Some(geometry) => geometry,
+                    None => {
+                        count += 1;
+                        let new = Arc::new(Self::new(count - 1, mask, queries, keys, patterns.tokens(input), config));
+                        known.push(new.clone());
+                        new
+                    }
+                };
+                row.push(geometry);
+            }
+            all.push(row);
+        }
+        Ok(all)
+    }
+
+    fn new(id: usize, mask: Mask, queries: usize, keys: usize, tokens: &[Token], config: &Config) -> Self {
+        let visible: Vec<u32> = (0..queries).map(|i| mask.visible(i, keys) as u32).collect();
+        let mut geometry = Self {
+            id,
+            queries,
+            keys,
+            offset: mask.offset,
+            mask,
+            visible,
+            near_weight: Vec::new(),
+            far: None,
+            classes: [None, None, None],
+            has_tokens: tokens.len() == keys && keys > 0,
+            text: Vec::new(),
+            same: Pairs::new(),
+            text_pairs: Vec::new(),
+            induction: Pairs::new(),
+            chosen: Vec::new(),
+        };
+        geometry.set_distances(config.count(Key::NearDistances));
+        geometry.set_classes(tokens);
+        if geometry.has_tokens {
+            geometry.set_repeats(tokens);
+        }
+        let candidates: Vec<usize> = (0..queries).filter(|&i| geometry.visible[i] >= 2).collect();
+        let count = candidates.len().min(config.count(Key::DiversityRows));
+        geometry.chosen = (0..count).map(|c| candidates[c * candidates.len() / count]).collect();
+        geometry
+    }
+
+    /// Position of a query among the keys.
+    pub(crate) fn position(&self, query: usize) -> usize {
+        query + self.offset
+    }
+
+    /// Index of the signed offset from query to key.
+    pub(crate) fn offset_index(&self, query: usize, key: usize) -> usize {
+        self.position(query) + self.keys - 1 - key
+    }
+
+    /// Number of signed offsets.
+    pub(crate) fn offsets(&self) -> usize {
+        self.queries + self.offset + self.keys
+    }
+
+    /// True if maps of the two can be compared cell by cell.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        self.queries == other.queries && self.keys == other.keys && self.mask == other.mask
+    }
+
+    /// The visible keys of a query.
+    pub(crate) fn visible_keys(&self, query: usize) -> impl Iterator<Item = usize> + '_ {
+        self.mask.range(query, self.keys).filter(move |&key| !self.mask.hides(key))
+    }
+
+    /// Makes rows distributions in place: zero outside the visible keys, sum one (or all zero).
+    pub(crate) fn normalise(&self, block: &mut [f32], rows: Range<usize>) {
+        for (row, weights) in rows.zip(block.chunks_exact_mut(self.keys.max(1))) {
+            let range = self.mask.range(row, self.keys);
+            weights[..range.start].fill(0.0);
+            weights[range.end..].fill(0.0);
+            let mut sum = 0.0f64;
+            for (key, w) in weights.iter_mut().enumerate().take(range.end).skip(range.start) {
+                if self.mask.hides(key) || !w.is_finite() || *w < 0.0 {
+                    *w = 0.0;
+                }
+                sum += f64::from(*w);
+            }
+            let scale = if sum > 0.0 { (1.0 / sum) as f32 } else { 0.0 };
+            weights[range].iter_mut().for_each(|w| *w *= scale);
+        }
+    }
+
+    fn set_distances(&mut self, near: usize) {
+        // Pairs by distance, as a difference array: each row covers one run of distances on either side.
+        let length = (self.queries + self.offset).max(self.keys) + 2;
+        let mut change = vec![0i64; length];
+        let mut hidden = vec![0i64; length];
+        for query in 0..self.queries {
+            let (p, range) = (self.position(query), self.mask.range(query, self.keys));
+            let left = range.start..range.end.min(p + 1);
+            if !left.is_empty() {
+                change[p + 1 - left.end] += 1;
+                change[p + 1 - left.start] -= 1;
+            }
+            let right = range.start.max(p + 1)..range.end;
+            if !right.is_empty() {
+                change[right.start - p] += 1;
+                change[right.end - p] -= 1;
+            }
+            if !self.mask.hidden.is_empty() {
+                range.filter(|&key| self.mask.hides(key)).for_each(|key| hidden[p.abs_diff(key)] += 1);
+            }
+        }
+        let mut running = 0;
+        let pairs: Vec<u64> = (0..length)
+            .map(|d| {
+                running += change[d];
+                (running - hidden[d]) as u64
+            })
+            .collect();
+        let chosen: Vec<usize> = (1..length).filter(|&d| pairs[d] > 0).take(near).collect();
+        if let Some(&last) = chosen.last() {
+            self.near_weight = vec![0.0; last + 1];
+            for &d in &chosen {
+                self.near_weight[d] = 1.0 / (chosen.len() as f64 * pairs[d] as f64);
+            }
+            let furthest = (1..length).rev().find(|&d| pairs[d] > 0).unwrap_or(last);
+            let from = (furthest / 2 + 1).max(last + 1);
+            let count = pairs[from.min(length)..].iter().sum();
+            self.far = (count > 0).then_some((from, count));
+        }
+    }
+
+    fn set_classes(&mut self, tokens: &[Token]) {
+        for kind in ClassKind::ALL {
+            let member = |key: usize| match kind {
+                ClassKind::Special => tokens.get(key).is_some_and(|t| t.role.is_special()),
+                ClassKind::Punctuation => tokens.get(key).is_some_and(|t| t.role == Role::Punctuation),
+                ClassKind::First => key == 0,
+            };
+            let members: Vec<usize> =
+                (0..self.keys).filter(|&key| member(key) && !self.mask.hides(key)).collect();
+            if members.is_empty() {
+                continue;
+            }
+            let seen = (0..self.queries)
+                .map(|query| {
+                    let range = self.mask.range(query, self.keys);
+                    let below = |bound: usize| members.partition_point(|&key| key < bound);
+                    (below(range.end) - below(range.start)) as u32
+                })
+                .collect();
+            self.classes[kind as usize] = Some(ClassKeys { members, seen });
+        }
+    }
+
+    fn set_repeats(&mut self, tokens: &[Token]) {
+        self.text = tokens.iter().map(|t| !t.role.is_special() && t.role != Role::Patch).collect();
+        let mut places: HashMap<u32, Vec<usize>> = HashMap::new();
+        for (key, token) in tokens.iter().enumerate().filter(|&(key, _)| self.text[key]) {
+            places.entry(token.id).or_default().push(key);
+        }
+        for query in 0..self.queries {
+            let p = self.position(query);
+            if !self.text.get(p).copied().unwrap_or(false) {
+                self.same.push_row([]);
+                self.induction.push_row([]);
+                continue;
+            }
+            let all = &places[&tokens[p].id];
+            let own = all.partition_point(|&key| key < p);
+            let before = &all[own.saturating_sub(OCCURRENCES)..own];
+            let after = &all[own + 1..(own + 1 + OCCURRENCES).min(all.len())];
+            let admits = |key: usize| self.mask.admits(query, key, self.keys);
+            let same: Vec<usize> = before.iter().chain(after).copied().filter(|&key| admits(key)).collect();
+            self.same.push_row(same);
+            // The query itself is no successor: attending to oneself is no induction.
+            let next: Vec<usize> = before
+                .iter()
+                .map(|&key| key + 1)
+                .filter(|&key| key < p && self.text[key] && admits(key))
+                .collect();
+            self.induction.push_row(next);
+        }
+        if self.same.len() > 0 {
+            let mut pairs = vec![0u32; self.offsets()];
+            for query in 0..self.queries {
+                let p = self.position(query);
+                if self.text.get(p).copied().unwrap_or(false) {
+                    for key in self.visible_keys(query).filter(|&key| key != p && self.text[key]) {
+                        pairs[self.offset_index(query, key)] += 1;
+                    }
+                }
+            }
+            self.text_pairs = pairs;
+        }
+    }
+}

@@ -1,0 +1,529 @@
+//! One head on one input.
+
+use attractor::retrieve::{HeadStatistics, Request};
+use attractor_capture::Patterns;
+
+use super::divergence::jensen_shannon;
+use super::{BLOCK, Geometry, Source};
+use crate::error::Result;
+
+/// The figures of one head on one input. `None`: it could not be taken.
+#[derive(Debug, Default)]
+pub(crate) struct HeadInput {
+    /// Why groups 2 to 7 cannot use this map.
+    pub unfit: Option<String>,
+    pub has_weights: bool,
+    pub has_statistics: bool,
+    pub invalid_rows: usize,
+    pub empty_rows: usize,
+    /// Largest |row sum - 1|.
+    pub row_sum_error: Option<f64>,
+    /// Row with that error.
+    pub row_sum_row: usize,
+    /// Coarsest precision that the stored weights fit: 0 f32, 1 f16, 2 bf16.
+    pub precision: u8,
+    /// Most negative weight.
+    pub lowest: f64,
+    /// Largest mass of a row on keys that the mask forbids, and the row.
+    pub forbidden: Option<(f64, usize)>,
+    /// Largest mass of a row on later positions, and the row.
+    pub future: Option<(f64, usize)>,
+    /// Largest excess over the bounds between entropy and sum of squares, nats.
+    pub bound_excess: Option<f64>,
+    /// Mean over rows of 1 - H / ln n, the normalised KL to uniform.
+    pub sharpness: Option<f64>,
+    /// Mean over rows of ln n - H, nats.
+    pub divergence_uniform: Option<f64>,
+    /// Mean over rows of exp(H), keys.
+    pub effective_keys: Option<f64>,
+    /// Mean enrichment of near keys.
+    pub near: Option<f64>,
+    /// Upper tail of the near enrichment among within-row permutations (exact moments, normal tail).
+    pub near_p: Option<f64>,
+    /// Mean enrichment of far keys.
+    pub far: Option<f64>,
+    /// Mean enrichment of special tokens, punctuation and the first token.
+    pub classes: [Option<f64>; 3],
+    /// Position with the largest mean attention over the rows that see it, that mean, its value if uniform.
+    pub sink: Option<(usize, f64, f64)>,
+    /// Mean attention to position 0.
+    pub first: Option<f64>,
+    /// Mean mass on the previous position, and its value if uniform.
+    pub previous: Option<(f64, f64)>,
+    /// Mean mass on the successors of earlier occurrences.
+    pub induction: Option<f64>,
+    /// Distance-matched enrichment of same-token pairs less that of different-token pairs.
+    pub repeat: Option<f64>,
+    /// Mean divergence of rows at each lag, in units of ln 2.
+    pub variation: [Option<f64>; 2],
+    /// Sum of enrichment by signed offset, and the sum over text pairs.
+    pub profile: Vec<f64>,
+    /// Sum of enrichment over visible text pairs by signed offset.
+    pub text_profile: Vec<f64>,
+}
+
+/// Sums over rows while they pass by.
+struct Tally<'a> {
+    g: &'a Geometry,
+    figures: HeadInput,
+    entropy: [f64; 3],
+    entropy_rows: usize,
+    near: (f64, f64, f64),
+    far: f64,
+    class_sum: [f64; 3],
+    class_rows: [usize; 3],
+    columns: Vec<f64>,
+    column_rows: Vec<u32>,
+    column_null: Vec<f64>,
+    previous: (f64, f64, usize),
+    induction: f64,
+    same: Vec<f64>,
+    variation: [(f64, usize); 2],
+}
+
+impl HeadInput {
+    pub(crate) fn measure(
+        patterns: &dyn Patterns,
+        source: &Source<'_>,
+        layer: usize,
+        head: usize,
+        input: usize,
+    ) -> Result<Self> {
+        let g = &*source.geometry[input];
+        let statistics = patterns.statistics(layer, head, input)?;
+        let mut tally = Tally::new(g);
+        let overlap = Request::LAGS[1];
+        let rows = (BLOCK / g.keys.max(1)).max(1);
+        let mut start = 0;
+        while start < g.queries {
+            let end = if source.cached { g.queries } else { (start + rows).min(g.queries) };
+            let from = start.saturating_sub(overlap);
+            let Some(block) = source.rows(input, from..end)? else { break };
+            tally.figures.has_weights = true;
+            for row in start..end {
+                tally.row(&block, from, row);
+            }
+            start = end;
+        }
+        let mut figures = tally.finish(statistics.as_ref());
+        // Only rows that do not sum to one within f32 make it worth knowing how coarse the numbers are.
+        if figures.has_weights && figures.row_sum_error.is_some_and(|e| e > 1e-6) {
+            figures.precision = 2;
+            let mut start = 0;
+            while start < g.queries && figures.precision > 0 {
+                let end = (start + rows).min(g.queries);
+                let Some(block) = source.rows(input, start..end)? else { break };
+                figures.precision = figures.precision.min(precision_of(&block));
+                start = end;
+            }
+        }
+        Ok(figures)
+    }
+}
+
+impl<'a> Tally<'a> {
+    fn new(g: &'a Geometry) -> Self {
+        // How many rows see each key, and what a uniform head would give it: by difference arrays.
+        let mut rows = vec![0i64; g.keys + 1];
+        let mut null = vec![0.0f64; g.keys + 1];
+        for query in 0..g.queries {
+            let range = g.mask.range(query, g.keys);
+            if g.visible[query] > 0 {
+                rows[range.start] += 1;
+                rows[range.end] -= 1;
+                null[range.start] += 1.0 / f64::from(g.visible[query]);
+                null[range.end] -= 1.0 / f64::from(g.visible[query]);
+            }
+        }
+        for key in 1..=g.keys {
+            rows[key] += rows[key - 1];
+            null[key] += null[key - 1];
+        }
+        Self {
+            g,
+            figures: HeadInput::default(),
+            entropy: [0.0; 3],
+            entropy_rows: 0,
+            near: (0.0, 0.0, 0.0),
+            far: 0.0,
+            class_sum: [0.0; 3],
+            class_rows: [0; 3],
+            columns: vec![0.0; g.keys],
+            column_rows: rows[..g.keys].iter().map(|&r| r as u32).collect(),
+            column_null: null[..g.keys].to_vec(),
+            previous: (0.0, 0.0, 0),
+            induction: 0.0,
+            same: Vec::with_capacity(g.same.len()),
+            variation: [(0.0, 0); 2],
+        }
+    }
+
+    fn row(&mut self, block: &[f32], from: usize, query: usize) {
+        let g = self.g;
+        let m = g.keys;
+        let slice = |row: usize| &block[(row - from) * m..(row - from + 1) * m];
+        let weights = slice(query);
+        let p = g.position(query);
+        let range = g.mask.range(query, m);
+        let n = f64::from(g.visible[query]);
+        let f = &mut self.figures;
+        if weights.iter().any(|w| !w.is_finite()) {
+            f.invalid_rows += 1;
+            // Keep one entry a pair, so that pairs and values stay aligned.
+            self.same.extend(g.same.row(query).iter().map(|_| 0.0));
+            return;
+        }
+        let (mut sum, mut squares, mut forbidden, mut future) = (0.0f64, 0.0f64, 0.0f64, 0.0f64);
+        for (key, &w) in weights.iter().enumerate() {
+            let w = f64::from(w);
+            f.lowest = f.lowest.min(w);
+            if range.contains(&key) && !g.mask.hides(key) {
+                sum += w;
+                squares += w * w;
+            } else {
+                forbidden += w.abs();
+            }
+            if key > p {
+                future += w.abs();
+            }
+        }
+        if f.forbidden.is_none_or(|(worst, _)| forbidden > worst) {
+            f.forbidden = Some((forbidden, query));
+        }
+        if f.future.is_none_or(|(worst, _)| future > worst) {
+            f.future = Some((future, query));
+        }
+        if n == 0.0 || sum <= 0.0 {
+            f.empty_rows += 1;
+            self.same.extend(g.same.row(query).iter().map(|_| 0.0));
+            return;
+        }
+        // The forbidden mass counts: a row that leaks sums to one with it.
+        let error = (sum + forbidden - 1.0).abs();
+        if f.row_sum_error.is_none_or(|worst| error > worst) {
+            f.row_sum_error = Some(error);
+            f.row_sum_row = query;
+        }
+        let enrich = n / sum;
+        let mut log_sum = 0.0;
+        for key in range.clone() {
+            if g.mask.hides(key) {
+                continue;
+            }
+            let w = f64::from(weights[key]);
+            self.columns[key] += w / sum;
+            if w > 0.0 {
+                log_sum += w * w.ln();
+            }
+        }
+        if n >= 2.0 {
+            let entropy = sum.ln() - log_sum / sum;
+            self.entropy[0] += 1.0 - entropy / n.ln();
+            self.entropy[1] += n.ln() - entropy;
+            self.entropy[2] += entropy.exp();
+            self.entropy_rows += 1;
+        }
+        self.near_and_far(weights, query, enrich, n, squares / (sum * sum));
+        for (kind, class) in g.classes.iter().enumerate() {
+            let Some(class) = class else { continue };
+            let seen = f64::from(class.seen[query]);
+            if seen > 0.0 && seen < n {
+                let mass: f64 = class
+                    .members
+                    .iter()
+                    .filter(|&&key| range.contains(&key))
+                    .map(|&key| f64::from(weights[key]))
+                    .sum();
+                self.class_sum[kind] += enrich * mass / seen;
+                self.class_rows[kind] += 1;
+            }
+        }
+        if p > 0 && g.mask.admits(query, p - 1, m) {
+            self.previous.0 += f64::from(weights[p - 1]) / sum;
+            self.previous.1 += 1.0 / n;
+            self.previous.2 += 1;
+        }
+        self.induction += g.induction.row(query).iter().map(|&key| f64::from(weights[key as usize]) / sum).sum::<f64>();
+        self.same.extend(g.same.row(query).iter().map(|&key| enrich * f64::from(weights[key as usize])));
+        if !g.text_pairs.is_empty() && g.text.get(p).copied().unwrap_or(false) {
+            self.figures.text_profile.resize(g.offsets(), 0.0);
+            for key in g.visible_keys(query).filter(|&key| key != p && g.text[key]) {
+                self.figures.text_profile[g.offset_index(query, key)] += enrich * f64::from(weights[key]);
+            }
+        }
+        self.figures.profile.resize(g.offsets(), 0.0);
+        for key in g.visible_keys(query) {
+            self.figures.profile[g.offset_index(query, key)] += enrich * f64::from(weights[key]);
+        }
+        for (slot, lag) in Request::LAGS.into_iter().enumerate() {
+            if query >= lag {
+                let other = g.mask.range(query - lag, m);
+                let common = range.start.max(other.start)..range.end.min(other.end);
+                // A hidden key may carry weight in a foreign map: it is in nobody's support.
+                let js = jensen_shannon(weights, slice(query - lag), common, &g.mask);
+                if let Some(js) = js {
+                    self.variation[slot].0 += js / std::f64::consts::LN_2;
+                    self.variation[slot].1 += 1;
+                }
+            }
+        }
+    }
+
+    /// Enrichment at near and far distances, with the moments of the near one under within-row permutation.
+    fn near_and_far(&mut self, weights: &[f32], query: usize, enrich: f64, n: f64, squares: f64) {
+        let g = self.g;
+        let p = g.position(query);
+        let (mut c1, mut c2) = (0.0, 0.0);
+        for (distance, &c) in g.near_weight.iter().enumerate().skip(1) {
+            let left = p.checked_sub(distance);
+            for key in left.into_iter().chain(Some(p + distance)) {
+                if key < g.keys && g.mask.admits(query, key, g.keys) {
+                    self.near.0 += c * enrich * f64::from(weights[key]);
+                    c1 += c;
+                    c2 += c * c;
+                }
+            }
+        }
+        // sum_k c_k x_pi(k) has mean c1 x mean(x) and variance (c2 - c1^2 / n) x sum (x - mean)^2 / (n - 1);
+        // here x = n p has mean 1 and sum of squares n (n sum p^2 - 1).
+        self.near.1 += c1;
+        if n >= 2.0 {
+            self.near.2 += (c2 - c1 * c1 / n).max(0.0) * (n * (n * squares - 1.0)).max(0.0) / (n - 1.0);
+        }
+        if let Some((from, _)) = g.far {
+            let range = g.mask.range(query, g.keys);
+            let left = range.start..range.end.min((p + 1).saturating_sub(from));
+            let right = range.start.max(p + from)..range.end;
+            for key in left.chain(right) {
+                if !g.mask.hides(key) {
+                    self.far += enrich * f64::from(weights[key]);
+                }
+            }
+        }
+    }
+
+    fn finish(self, statistics: Option<&HeadStatistics>) -> HeadInput {
+        let g = self.g;
+        let has_weights = self.figures.has_weights;
+        let mut f = self.figures;
+        if has_weights && g.queries > 0 {
+            let share = |sum: f64, rows: usize| (rows > 0).then(|| sum / rows as f64);
+            f.sharpness = share(self.entropy[0], self.entropy_rows);
+            f.divergence_uniform = share(self.entropy[1], self.entropy_rows);
+            f.effective_keys = share(self.entropy[2], self.entropy_rows);
+            if !g.near_weight.is_empty() {
+                f.near = Some(self.near.0);
+                let spread = self.near.2.sqrt();
+                f.near_p = (spread > 1e-9)
+                    .then(|| crate::statistics::upper_normal((self.near.0 - self.near.1) / spread));
+            }
+            f.far = g.far.map(|(_, pairs)| self.far / pairs as f64);
+            for kind in 0..3 {
+                f.classes[kind] = share(self.class_sum[kind], self.class_rows[kind]);
+            }
+            f.previous = (self.previous.2 > 0).then(|| {
+                (self.previous.0 / self.previous.2 as f64, self.previous.1 / self.previous.2 as f64)
+            });
+            f.induction = share(self.induction, g.induction.rows());
+            f.repeat = contrast(g, &self.same, &f.text_profile);
+            f.variation = self.variation.map(|(sum, rows)| share(sum, rows));
+            (f.sink, f.first) = sink(&self.columns, &self.column_rows, &self.column_null, g);
+        }
+        if let Some(s) = statistics {
+            from_statistics(&mut f, s, g, &self.column_rows, &self.column_null);
+        }
+        f.unfit = unfit(&f, g);
+        f
+    }
+}
+
+/// Why a map cannot be judged beyond correctness.
+fn unfit(f: &HeadInput, g: &Geometry) -> Option<String> {
+    if !f.has_weights && !f.has_statistics {
+        return Some("neither its map nor its statistics were kept".into());
+    }
+    if f.invalid_rows > 0 {
+        return Some(format!("{} of {} rows are not finite numbers", f.invalid_rows, g.queries));
+    }
+    if f.empty_rows >= g.queries {
+        return Some("no row sees a key".into());
+    }
+    if f.lowest < -1e-6 {
+        return Some(format!("a weight is negative ({:.3e}): these are no attention weights", f.lowest));
+    }
+    None
+}
+
+/// Position with the largest mean attention, among those that at least half of the rows see.
+fn sink(
+    columns: &[f64],
+    rows: &[u32],
+    null: &[f64],
+    g: &Geometry,
+) -> (Option<(usize, f64, f64)>, Option<f64>) {
+    let half = g.queries.div_ceil(2).max(1);
+    let mut best: Option<(usize, f64, f64)> = None;
+    for key in 0..columns.len() {
+        if rows[key] as usize >= half && !g.mask.hides(key) {
+            let alpha = columns[key] / f64::from(rows[key]);
+            if best.is_none_or(|(_, most, _)| alpha > most) {
+                best = Some((key, alpha, null[key] / f64::from(rows[key])));
+            }
+        }
+    }
+    let first = (!columns.is_empty() && rows[0] > 0 && !g.mask.hides(0)).then(|| columns[0] / f64::from(rows[0]));
+    (best, first)
+}
+
+/// Same-token less different-token enrichment at equal offset, weighted by the same-token pairs.
+///
+/// Offsets without a different-token pair have no partner and stay out.
+pub(crate) fn contrast(g: &Geometry, same: &[f64], text_profile: &[f64]) -> Option<f64> {
+    if g.text_pairs.is_empty() || text_profile.is_empty() {
+        return None;
+    }
+    let mut at = vec![(0.0f64, 0u32); g.offsets()];
+    for ((query, key), &value) in g.same.iter().zip(same) {
+        let slot = &mut at[g.offset_index(query, key)];
+        slot.0 += value;
+        slot.1 += 1;
+    }
+    let (mut sum, mut count) = (0.0, 0u64);
+    for (offset, &(total, pairs)) in at.iter().enumerate() {
+        let others = g.text_pairs[offset].saturating_sub(pairs);
+        if pairs > 0 && others > 0 {
+            let different = (text_profile[offset] - total) / f64::from(others);
+            sum += total - f64::from(pairs) * different;
+            count += u64::from(pairs);
+        }
+    }
+    (count > 0).then(|| sum / count as f64)
+}
+
+/// Largest entropy of n probabilities whose squares sum to `squares`: one spike, the rest equal.
+pub(crate) fn one_spike_entropy(n: f64, squares: f64) -> f64 {
+    if n < 2.0 {
+        return 0.0;
+    }
+    let spike = ((1.0 + ((n - 1.0) * (n * squares - 1.0)).max(0.0).sqrt()) / n).min(1.0);
+    let rest = (1.0 - spike) / (n - 1.0);
+    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    term(spike) + (n - 1.0) * term(rest)
+}
+
+/// What the model's own row statistics add: they stand above figures from recomputed maps, and alone without maps.
+fn from_statistics(f: &mut HeadInput, s: &HeadStatistics, g: &Geometry, column_rows: &[u32], column_null: &[f64]) {
+    f.has_statistics = true;
+    f.invalid_rows = f.invalid_rows.max(s.invalid_rows);
+    f.empty_rows = f.empty_rows.max(s.empty_rows);
+    let counted = |x: &&f32| !x.is_nan();
+    let worst = |xs: &[f32]| {
+        xs.iter().enumerate().filter(|(_, x)| !x.is_nan()).fold(None, |worst: Option<(f64, usize)>, (row, &x)| {
+            let x = f64::from(x).abs();
+            if worst.is_none_or(|(most, _)| x > most) { Some((x, row)) } else { worst }
+        })
+    };
+    if let Some((error, row)) = worst(&s.row_sum_error) {
+        f.row_sum_error = Some(error);
+        f.row_sum_row = row;
+    }
+    if let Some((mass, row)) = worst(&s.forbidden_mass)
+        && f.forbidden.is_none_or(|(most, _)| mass > most)
+    {
+        f.forbidden = Some((mass, row));
+    }
+    if s.entropy.len() == g.queries {
+        let (mut sums, mut rows) = ([0.0; 3], 0usize);
+        let mut excess = None;
+        for (row, &h) in s.entropy.iter().enumerate().filter(|(_, h)| !h.is_nan()) {
+            let n = f64::from(g.visible[row]);
+            if n < 2.0 {
+                continue;
+            }
+            let h = f64::from(h);
+            sums[0] += 1.0 - h / n.ln();
+            sums[1] += n.ln() - h;
+            sums[2] += h.exp();
+            rows += 1;
+            if let Some(&participation) = s.participation.get(row)
+                && participation > 0.0
+                && s.sink_mass.is_empty()
+            {
+                let squares = 1.0 / f64::from(participation);
+                let bound = s.entropy_bound.get(row).map_or(0.0, |&b| f64::from(b));
+                let over = (h - one_spike_entropy(n, squares)).max(-squares.ln() - h).max(bound - h).max(h - n.ln());
+                excess = Some(excess.map_or(over, |most: f64| most.max(over)));
+            }
+        }
+        f.bound_excess = excess;
+        if rows > 0 {
+            let mean = |sum: f64| Some(sum / rows as f64);
+            (f.sharpness, f.divergence_uniform, f.effective_keys) = (mean(sums[0]), mean(sums[1]), mean(sums[2]));
+        }
+    }
+    if f.has_weights {
+        return;
+    }
+    if s.column_mass.len() == g.keys {
+        (f.sink, f.first) = sink(&s.column_mass, column_rows, column_null, g);
+    }
+    let rows: Vec<usize> = (0..g.queries)
+        .filter(|&i| g.position(i) > 0 && g.mask.admits(i, g.position(i) - 1, g.keys))
+        .filter(|&i| s.previous_mass.get(i).is_some_and(|x| !x.is_nan()))
+        .collect();
+    if !rows.is_empty() {
+        let mass: f64 = rows.iter().map(|&i| f64::from(s.previous_mass[i])).sum();
+        let null: f64 = rows.iter().map(|&i| 1.0 / f64::from(g.visible[i])).sum();
+        f.previous = Some((mass / rows.len() as f64, null / rows.len() as f64));
+    }
+    // The histogram's first bin holds the query itself; near is read only where a bin is one distance wide.
+    if s.distance_bin_width == 1 && !g.near_weight.is_empty() {
+        let mut sum = 0.0;
+        for (d, &c) in g.near_weight.iter().enumerate().filter(|(_, c)| **c > 0.0) {
+            sum += c * s.distance_enrichment.get(d).copied().unwrap_or(0.0);
+        }
+        f.near = Some(sum);
+    }
+    if s.divergence.len() == Request::LAGS.len() {
+        for (slot, rows) in s.divergence.iter().enumerate() {
+            let values: Vec<f64> = rows.iter().filter(counted).map(|&x| f64::from(x)).collect();
+            f.variation[slot] = crate::statistics::mean_of(values.iter().map(|v| v / std::f64::consts::LN_2));
+        }
+    }
+}
+
+/// The coarsest floating-point format that holds every number: 0 f32, 1 f16, 2 bf16.
+pub(crate) fn precision_of(weights: &[f32]) -> u8 {
+    // Below 2^-14 f16 has fewer bits still, and f32 keeps what it reads exactly.
+    if weights.iter().all(|w| w.to_bits() & 0xFFFF == 0) {
+        2
+    } else if weights.iter().all(|&w| w.to_bits() & 0x1FFF == 0) {
+        1
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four keys: uniform (squares 1/4) gives ln 4, one-hot 0; (0.7, 0.1, 0.1, 0.1) is the one-spike law itself.
+    #[test]
+    fn the_one_spike_bound_is_reached_by_the_one_spike_law() {
+        assert!((one_spike_entropy(4.0, 0.25) - 4f64.ln()).abs() < 1e-12);
+        assert!(one_spike_entropy(4.0, 1.0).abs() < 1e-12);
+        let h = -(0.7 * 0.7f64.ln() + 0.3 * 0.1f64.ln());
+        assert!((one_spike_entropy(4.0, 0.52) - h).abs() < 1e-12);
+        // A row of 128 keys with standard deviation 0.0243 cannot have 98.3 % of the largest entropy.
+        let squares = 128.0 * 0.0243f64.powi(2) + 1.0 / 128.0;
+        assert!((one_spike_entropy(128.0, squares) / 128f64.ln() - 0.840).abs() < 5e-4);
+    }
+
+    #[test]
+    fn precision_is_read_from_the_bits() {
+        assert_eq!(precision_of(&[0.5, 0.25, 0.0]), 2);
+        assert_eq!(precision_of(&[0.333_251_95, 0.5]), 1);
+        assert_eq!(precision_of(&[1.0 / 3.0]), 0);
+    }
+}

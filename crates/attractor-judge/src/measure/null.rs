@@ -1,0 +1,348 @@
+//! Nulls of the token figures: which scores would these patterns reach with tokens that are not theirs?
+//!
+//! Several inputs of one shape: patterns are paired with the other inputs' tokens, which keeps every pattern's
+//! sharpness, sinks and locality. Otherwise the labels "same token", "induction target" are permuted among the pairs
+//! at the same offset within each input, which keeps locality; keys are never permuted freely within a row, which
+//! would break sinks and make the null far too narrow.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use attractor::random::Philox;
+
+use super::head::contrast;
+use super::{Geometry, HeadInput, Source};
+use crate::config::{Config, Key};
+use crate::statistics::bootstrap::FEWEST_INPUTS;
+use crate::statistics::{mean_of, permutation::upper_p, stream};
+
+/// Most drawn pairs held a geometry and figure (8 MiB).
+const DRAWS: usize = 2 << 20;
+/// Most inputs whose labels are permuted.
+const INPUTS: usize = 8;
+
+/// A null distribution of a figure, centred as the figure is.
+#[derive(Debug, Clone)]
+pub(crate) struct Null {
+    /// The observed figure over the inputs that the null covers.
+    pub observed: f64,
+    /// The figure under each permutation.
+    pub values: Vec<f64>,
+}
+
+impl Null {
+    pub(crate) fn mean(&self) -> f64 {
+        crate::statistics::mean(&self.values)
+    }
+
+    pub(crate) fn p(&self) -> f64 {
+        upper_p(self.observed, &self.values)
+    }
+
+    /// The null of the mean over heads; the permutations are shared, so they add up one by one.
+    pub(crate) fn mean_over<'a>(nulls: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let mut sum: Option<Self> = None;
+        let mut count = 0.0;
+        for null in nulls {
+            count += 1.0;
+            match &mut sum {
+                None => sum = Some(null.clone()),
+                Some(sum) => {
+                    sum.observed += null.observed;
+                    sum.values.iter_mut().zip(&null.values).for_each(|(s, v)| *s += v);
+                }
+            }
+        }
+        let mut mean = sum?;
+        mean.observed /= count;
+        mean.values.iter_mut().for_each(|v| *v /= count);
+        Some(mean)
+    }
+}
+
+/// Labelled pairs and where their labels fall under each permutation: cells of the map.
+#[derive(Debug)]
+pub(crate) struct Draws {
+    own: Vec<u32>,
+    weight: Vec<f32>,
+    drawn: Vec<u32>,
+}
+
+/// How the nulls are drawn; the same for every head.
+#[derive(Debug)]
+pub(crate) enum NullPlan {
+    /// Patterns against the tokens of other inputs of the same shape: the inputs, and the pairings.
+    Mismatched { inputs: Vec<usize>, pairings: Vec<Vec<usize>> },
+    /// Labels permuted among pairs of one offset, by input.
+    Stratified { inputs: Vec<usize>, repeat: HashMap<usize, Draws>, induction: HashMap<usize, Draws> },
+    /// No tokens, or nothing repeats.
+    None,
+}
+
+impl NullPlan {
+    pub(crate) fn new(geometry: &[Vec<Arc<Geometry>>], alike: &[usize], config: &Config) -> Self {
+        let permutations = config.count(Key::Permutations);
+        let Some(first) = geometry.first() else { return Self::None };
+        let repeating =
+            |input: usize| geometry.iter().any(|l| l[input].has_tokens && l[input].same.len() > 0);
+        let inputs: Vec<usize> = alike.iter().copied().filter(|&input| repeating(input)).collect();
+        if inputs.len() >= FEWEST_INPUTS {
+            let mut random = Philox::new(config.seed, stream::PAIRING | inputs.len() as u64);
+            let pairings = (0..permutations).map(|_| random.permutation(inputs.len())).collect();
+            return Self::Mismatched { inputs, pairings };
+        }
+        let inputs: Vec<usize> = (0..first.len()).filter(|&input| repeating(input)).take(INPUTS).collect();
+        if inputs.is_empty() {
+            return Self::None;
+        }
+        let mut distinct: HashMap<usize, &Geometry> = HashMap::new();
+        for layer in geometry {
+            for &input in &inputs {
+                distinct.insert(layer[input].id, &layer[input]);
+            }
+        }
+        // One number of permutations for all, so that they add up over inputs and heads.
+        let slots = distinct.values().map(|g| g.same.len().max(g.induction.len())).max().unwrap_or(1).max(1);
+        let permutations = permutations.min(DRAWS / slots).max(99);
+        let fits = |g: &Geometry| {
+            g.same.len().max(g.induction.len()).saturating_mul(permutations) <= 2 * DRAWS
+                && g.queries.saturating_mul(g.keys) <= super::CACHE
+        };
+        let draw = |kind: u64, make: fn(&Geometry, Philox, usize) -> Option<Draws>| {
+            distinct
+                .iter()
+                .filter(|(_, g)| fits(g))
+                .filter_map(|(&id, g)| {
+                    let random = Philox::new(config.seed, kind | id as u64);
+                    Some((id, make(g, random, permutations)?))
+                })
+                .collect::<HashMap<_, _>>()
+        };
+        let repeat = draw(stream::REPEAT, repeat_draws);
+        let induction = draw(stream::INDUCTION, induction_draws);
+        Self::Stratified { inputs, repeat, induction }
+    }
+
+    /// In words, for the report.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Mismatched { inputs, pairings } => format!(
+                "patterns paired with the tokens of other inputs, {} inputs, {} pairings",
+                inputs.len(),
+                pairings.len()
+            ),
+            Self::Stratified { inputs, .. } => {
+                format!("labels permuted among pairs of equal offset within each of {} inputs", inputs.len())
+            }
+            Self::None => "no null: no token repeats".into(),
+        }
+    }
+
+    /// The nulls of the repetition contrast and the induction score of a head.
+    pub(crate) fn apply(
+        &self,
+        source: &Source<'_>,
+        geometry: &[Arc<Geometry>],
+        testable: &[bool],
+        figures: &[HeadInput],
+    ) -> (Option<Null>, Option<Null>) {
+        match self {
+            Self::None => (None, None),
+            Self::Mismatched { inputs, pairings } => {
+                if !inputs.iter().all(|&input| testable[input] && source.whole(input).is_some()) {
+                    return (None, None);
+                }
+                mismatched(source, geometry, inputs, pairings, figures)
+            }
+            Self::Stratified { inputs, repeat, induction } => {
+                let inputs: Vec<usize> = inputs.iter().copied().filter(|&i| testable[i]).collect();
+                let null = |draws: &HashMap<usize, Draws>, enriched: bool, pick: fn(&HeadInput) -> Option<f64>| {
+                    let each = inputs.iter().filter_map(|&input| {
+                        let g = &geometry[input];
+                        let observed = pick(&figures[input])?;
+                        Some(draws.get(&g.id)?.null(g, source.whole(input)?, enriched, observed))
+                    });
+                    Null::mean_over(&each.collect::<Vec<_>>())
+                };
+                (null(repeat, true, |f| f.repeat), null(induction, false, |f| f.induction))
+            }
+        }
+    }
+}
+
+impl Draws {
+    /// The figure is a weighted sum over labelled pairs plus a constant; the constant cancels.
+    fn null(&self, g: &Geometry, map: &[f32], enriched: bool, observed: f64) -> Null {
+        let scaled: Vec<f32>;
+        let map = if enriched {
+            // r = n p.
+            let rows = map.chunks_exact(g.keys).zip(&g.visible);
+            scaled = rows.flat_map(|(row, &n)| row.iter().map(move |w| w * n as f32)).collect();
+            &scaled
+        } else {
+            map
+        };
+        let sum = |cells: &[u32]| -> f64 {
+            cells.iter().zip(&self.weight).map(|(&cell, &w)| f64::from(map[cell as usize] * w)).sum()
+        };
+        let own = sum(&self.own);
+        let values = self.drawn.chunks_exact(self.own.len()).map(|cells| observed + sum(cells) - own).collect();
+        Null { observed, values }
+    }
+
+    /// Permutes the labels among `strata[offset]`; `labels[offset]` are the labelled cells, with their weight.
+    fn new(labels: Vec<(Vec<u32>, f32)>, mut strata: Vec<Vec<u32>>, mut random: Philox, permutations: usize) -> Option<Self> {
+        let slots: usize = labels.iter().map(|(cells, _)| cells.len()).sum();
+        if slots == 0 {
+            return None;
+        }
+        let weight = labels.iter().flat_map(|(cells, w)| cells.iter().map(move |_| *w)).collect();
+        let own: Vec<u32> = labels.iter().flat_map(|(cells, _)| cells.iter().copied()).collect();
+        let mut drawn = Vec::with_capacity(slots * permutations);
+        for _ in 0..permutations {
+            for ((cells, _), stratum) in labels.iter().zip(&mut strata) {
+                // The first few of a Fisher-Yates shuffle; the rest stays in any order, which does no harm.
+                for slot in 0..cells.len() {
+                    let other = slot + random.below(stratum.len() - slot);
+                    stratum.swap(slot, other);
+                    drawn.push(stratum[slot]);
+                }
+            }
+        }
+        Some(Self { own, weight, drawn })
+    }
+}
+
+/// Cells of text pairs by signed offset, where `keep` says which.
+fn strata(g: &Geometry, needed: &[bool], keep: impl Fn(usize, usize) -> bool) -> Vec<Vec<u32>> {
+    let mut strata = vec![Vec::new(); g.offsets()];
+    for query in 0..g.queries {
+        let p = g.position(query);
+        if g.text.get(p).copied().unwrap_or(false) {
+            for key in g.visible_keys(query).filter(|&key| key != p && g.text[key] && keep(p, key)) {
+                let offset = g.offset_index(query, key);
+                if needed[offset] {
+                    strata[offset].push((query * g.keys + key) as u32);
+                }
+            }
+        }
+    }
+    strata
+}
+
+fn by_offset(g: &Geometry, pairs: impl Iterator<Item = (usize, usize)>) -> Vec<Vec<u32>> {
+    let mut labels = vec![Vec::new(); g.offsets()];
+    for (query, key) in pairs {
+        labels[g.offset_index(query, key)].push((query * g.keys + key) as u32);
+    }
+    labels
+}
+
+fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Draws> {
+    let labels = by_offset(g, g.same.iter());
+    let needed: Vec<bool> = labels.iter().map(|cells| !cells.is_empty()).collect();
+    let strata = strata(g, &needed, |_, _| true);
+    // Offsets without a different-token pair are not in the contrast.
+    let used = |offset: usize| !labels[offset].is_empty() && strata[offset].len() > labels[offset].len();
+    let total: usize = (0..labels.len()).filter(|&o| used(o)).map(|o| labels[o].len()).sum();
+    let (mut kept, mut pools) = (Vec::new(), Vec::new());
+    for offset in (0..labels.len()).filter(|&offset| used(offset)) {
+        let (n, all) = (labels[offset].len() as f32, strata[offset].len() as f32);
+        // d contrast / d (sum of same-token enrichment at this offset).
+        kept.push((labels[offset].clone(), (1.0 + n / (all - n)) / total as f32));
+        pools.push(strata[offset].clone());
+    }
+    Draws::new(kept, pools, random, permutations)
+}
+
+fn induction_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Draws> {
+    let labels = by_offset(g, g.induction.iter());
+    let needed: Vec<bool> = labels.iter().map(|cells| !cells.is_empty()).collect();
+    // A target is a successor: it lies before the query and never at position 0, so a sink there is no rival.
+    let strata = strata(g, &needed, |p, key| key >= 1 && key < p);
+    let rows = g.induction.rows() as f32;
+    let (mut kept, mut pools) = (Vec::new(), Vec::new());
+    for (cells, pool) in labels.into_iter().zip(strata).filter(|(cells, _)| !cells.is_empty()) {
+        kept.push((cells, 1.0 / rows));
+        pools.push(pool);
+    }
+    Draws::new(kept, pools, random, permutations)
+}
+
+/// Scores of every pattern with every input's tokens, then means along random pairings.
+fn mismatched(
+    source: &Source<'_>,
+    geometry: &[Arc<Geometry>],
+    inputs: &[usize],
+    pairings: &[Vec<usize>],
+    figures: &[HeadInput],
+) -> (Option<Null>, Option<Null>) {
+    let count = inputs.len();
+    let mut repeat = vec![f64::NAN; count * count];
+    let mut induction = vec![f64::NAN; count * count];
+    for (a, &pattern) in inputs.iter().enumerate() {
+        let Some(map) = source.whole(pattern) else { return (None, None) };
+        for (b, &tokens) in inputs.iter().enumerate() {
+            let g = &*geometry[tokens];
+            let weight = |(query, key): (usize, usize)| f64::from(map[query * g.keys + key]);
+            let rows = g.induction.rows();
+            if rows > 0 {
+                induction[a * count + b] = g.induction.iter().map(weight).sum::<f64>() / rows as f64;
+            }
+            let same: Vec<f64> =
+                g.same.iter().map(|(query, key)| f64::from(g.visible[query]) * weight((query, key))).collect();
+            // The same positions are text: the profile is the pattern's own.
+            let own = geometry[pattern].text == g.text && !figures[pattern].text_profile.is_empty();
+            let profile = match own {
+                true => &figures[pattern].text_profile,
+                false => &text_profile(g, map),
+            };
+            if let Some(value) = contrast(g, &same, profile) {
+                repeat[a * count + b] = value;
+            }
+        }
+    }
+    let null = |scores: &[f64]| -> Option<Null> {
+        // An input whose tokens do not serve (no repeats) serves no pattern.
+        let fit: Vec<usize> = (0..count).filter(|&b| (0..count).all(|a| !scores[a * count + b].is_nan())).collect();
+        if fit.len() < FEWEST_INPUTS {
+            return None;
+        }
+        let along = |pairing: &dyn Fn(usize) -> usize| {
+            mean_of(fit.iter().enumerate().map(|(slot, &a)| scores[a * count + fit[pairing(slot)]]))
+        };
+        let observed = along(&|slot| slot)?;
+        let values = pairings
+            .iter()
+            .filter_map(|pairing| {
+                if fit.len() == count {
+                    return along(&|slot| pairing[slot]);
+                }
+                // A pairing of all inputs, read as an order of those that fit.
+                let order: Vec<usize> = pairing.iter().copied().filter(|p| fit.contains(p)).collect();
+                let position: Vec<usize> = order.iter().filter_map(|p| fit.iter().position(|f| f == p)).collect();
+                along(&|slot| position[slot])
+            })
+            .collect();
+        Some(Null { observed, values })
+    };
+    (null(&repeat), null(&induction))
+}
+
+/// Sum of enrichment over visible text pairs by signed offset, for another input's tokens.
+fn text_profile(g: &Geometry, map: &[f32]) -> Vec<f64> {
+    let mut profile = vec![0.0; g.offsets()];
+    if g.text_pairs.is_empty() {
+        return profile;
+    }
+    for query in 0..g.queries {
+        let p = g.position(query);
+        if g.text.get(p).copied().unwrap_or(false) {
+            let n = f64::from(g.visible[query]);
+            for key in g.visible_keys(query).filter(|&key| key != p && g.text[key]) {
+                profile[g.offset_index(query, key)] += n * f64::from(map[query * g.keys + key]);
+            }
+        }
+    }
+    profile
+}

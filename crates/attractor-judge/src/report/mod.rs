@@ -1,0 +1,204 @@
+//! The report: everything that was found, and its three forms.
+
+mod junit;
+mod text;
+
+use std::collections::BTreeMap;
+
+use attractor_capture::record::ModelInfo;
+use serde::{Deserialize, Serialize};
+
+pub use text::{Kind, Line};
+
+use crate::conclusion::Conclusion;
+use crate::groups::Class;
+use crate::legacy::Legacy;
+use crate::verdict::{Check, Group, Verdict};
+
+/// Version of the report's form in JSON; it grows when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What was judged, and by what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// "attractor".
+    pub tool: String,
+    /// Its version.
+    pub version: String,
+    /// What was captured.
+    pub model: ModelInfo,
+    /// Number of inputs.
+    pub inputs: usize,
+    /// Their lengths, tokens.
+    pub lengths: Vec<usize>,
+    /// Whether a live model contributed evidence.
+    pub live_model: bool,
+    /// What the caller adds: paths, hashes, command line.
+    pub extra: BTreeMap<String, String>,
+}
+
+/// A group in a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupSummary {
+    /// 1 to 9.
+    pub number: u8,
+    /// Its name in a thresholds file.
+    pub name: String,
+    /// Its heading.
+    pub title: String,
+    /// The worst of its checks of the whole model; skipped if all of them are.
+    pub verdict: Verdict,
+    /// The reason, if it was skipped.
+    pub why: String,
+}
+
+/// A head in a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeadSummary {
+    /// Layer.
+    pub layer: usize,
+    /// Head.
+    pub head: usize,
+    /// How sharp it is; `None`: not testable.
+    pub class: Option<Class>,
+    /// 1 - H / ln n.
+    pub sharpness: Option<f64>,
+    /// exp(H), keys.
+    pub effective_keys: Option<f64>,
+    /// Mean mass on the previous token.
+    pub previous: Option<f64>,
+    /// Mean mass on the successors of earlier occurrences.
+    pub induction: Option<f64>,
+    /// Enrichment of near keys, 1 if uniform.
+    pub near: Option<f64>,
+    /// Mean attention to the head's favourite position.
+    pub sink: Option<f64>,
+    /// Divergence between rows, units of ln 2.
+    pub variation: Option<f64>,
+    /// What it was recognised as: "previous-token", "induction", "sink", "local".
+    pub kinds: Vec<String>,
+}
+
+/// Passed n of m.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Checks of the whole model that passed.
+    pub passed: usize,
+    /// Those that warned.
+    pub warned: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those that could not be tested.
+    pub skipped: usize,
+    /// passed + warned + failed.
+    pub tested: usize,
+    /// Ids and reasons of the failures.
+    pub critical: Vec<String>,
+    /// Ids and reasons of the warnings.
+    pub warnings: Vec<String>,
+}
+
+/// What [`judge`](crate::judge) answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What was judged.
+    pub provenance: Provenance,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// The nine groups.
+    pub groups: Vec<GroupSummary>,
+    /// Every check, in the order of the groups.
+    pub checks: Vec<Check>,
+    /// Every head.
+    pub heads: Vec<HeadSummary>,
+    /// Passed n of m.
+    pub summary: Summary,
+    /// What it comes to.
+    pub conclusion: Conclusion,
+    /// The document's own formulas, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub legacy: Option<Legacy>,
+}
+
+impl Report {
+    /// True if no check failed.
+    pub fn is_ok(&self) -> bool {
+        self.checks.iter().all(|c| c.verdict != Verdict::Fail)
+    }
+
+    /// The first check of an id that speaks of the whole model.
+    pub fn of_model(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|c| c.id == id && c.is_of_model())
+    }
+
+    /// The check of an id for one head.
+    pub fn of_head(&self, id: &str, layer: usize, head: usize) -> Option<&Check> {
+        self.checks.iter().find(|c| c.id == id && c.layer == Some(layer) && c.head == Some(head))
+    }
+
+    /// The report as JSON, with a final newline. Figures that are not there are null.
+    pub fn to_json(&self) -> String {
+        // Every number is finite or None, every key is a string: there is nothing that could fail.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_else(|e| format!("{{\"error\": {:?}}}", e.to_string()));
+        text.push('\n');
+        text
+    }
+
+    /// The report as JUnit XML.
+    pub fn to_junit(&self) -> String {
+        junit::render(self)
+    }
+
+    /// The report as lines for a terminal, without colour.
+    pub fn lines(&self) -> Vec<Line> {
+        text::render(self)
+    }
+
+    /// The lines as one text.
+    pub fn to_text(&self) -> String {
+        self.lines().into_iter().map(|line| line.text + "\n").collect()
+    }
+}
+
+pub(crate) fn groups(checks: &[Check]) -> Vec<GroupSummary> {
+    Group::ALL
+        .into_iter()
+        .map(|group| {
+            let own: Vec<&Check> = checks.iter().filter(|c| c.group == group.number() && c.is_of_model()).collect();
+            let has = |verdict| own.iter().any(|c| c.verdict == verdict);
+            let verdict = [Verdict::Fail, Verdict::Warn, Verdict::Pass]
+                .into_iter()
+                .find(|&v| has(v))
+                .unwrap_or(Verdict::Skipped);
+            let why = match verdict {
+                Verdict::Skipped => own.first().map(|c| c.why.clone()).unwrap_or_default(),
+                _ => String::new(),
+            };
+            GroupSummary {
+                number: group.number(),
+                name: group.key().to_string(),
+                title: group.title().to_string(),
+                verdict,
+                why,
+            }
+        })
+        .collect()
+}
+
+pub(crate) fn summary(checks: &[Check]) -> Summary {
+    let of = |verdict| checks.iter().filter(move |c| c.is_of_model() && c.verdict == verdict);
+    let said = |verdict| of(verdict).map(|c| format!("{}: {}", c.id, c.why)).collect();
+    let count = |verdict| of(verdict).count();
+    let (passed, warned, failed) = (count(Verdict::Pass), count(Verdict::Warn), count(Verdict::Fail));
+    Summary {
+        passed,
+        warned,
+        failed,
+        skipped: count(Verdict::Skipped),
+        tested: passed + warned + failed,
+        critical: said(Verdict::Fail),
+        warnings: said(Verdict::Warn),
+    }
+}

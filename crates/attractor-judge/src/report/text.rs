@@ -1,0 +1,255 @@
+//! The report as lines for a terminal, in the numbered form of the document; the terminal adds colour.
+
+use super::{HeadSummary, Report};
+use crate::groups::Class;
+use crate::verdict::{Check, Group, Verdict, place};
+
+/// What a line is, so that a terminal can dress it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// ====== or ------
+    Rule,
+    /// The report's title.
+    Title,
+    /// "[1/9] ..."
+    Heading,
+    /// A check; the verdict is in the line.
+    Check,
+    /// A head in the table of group 5.
+    Head,
+    /// Anything else.
+    Plain,
+    /// The conclusion's headline.
+    Headline,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is.
+    pub kind: Kind,
+    /// The verdict that it shows, if any.
+    pub verdict: Option<Verdict>,
+    /// The text, without colour and without a newline.
+    pub text: String,
+}
+
+/// Width of the rules, and the column at which reasons wrap.
+const WIDTH: usize = 100;
+/// Most heads in the table.
+const HEADS: usize = 144;
+
+pub(super) fn render(report: &Report) -> Vec<Line> {
+    let mut page = Page::default();
+    page.rule('=');
+    page.line(Kind::Title, None, "ATTENTION VALIDATION REPORT");
+    page.rule('=');
+    let p = &report.provenance;
+    let lengths = match (p.lengths.iter().min(), p.lengths.iter().max()) {
+        (Some(a), Some(b)) if a == b => format!("{a} tokens each"),
+        (Some(a), Some(b)) => format!("{a} to {b} tokens"),
+        _ => "no tokens".to_string(),
+    };
+    let inputs = if p.inputs == 1 { "1 input".to_string() } else { format!("{} inputs", p.inputs) };
+    page.line(
+        Kind::Plain,
+        None,
+        &format!(
+            "{} ({} layers, {} heads{}), {inputs}, {lengths}, seed {}",
+            clean(&p.model.family),
+            p.model.layers,
+            p.model.heads,
+            if p.model.causal { ", causal" } else { ", bidirectional" },
+            report.seed
+        ),
+    );
+    for group in Group::ALL {
+        page.blank();
+        page.line(Kind::Heading, None, &format!("[{}/9] {}", group.number(), group.title()));
+        page.rule('-');
+        let own = || report.checks.iter().filter(move |c| c.group == group.number());
+        for check in own().filter(|c| c.is_of_model()) {
+            page.check(check);
+        }
+        // Failures of layers and heads are never hidden behind the model's line.
+        let failed: Vec<String> =
+            own().filter(|c| !c.is_of_model() && c.verdict == Verdict::Fail).map(|c| format!("{} {}", c.id, c.place())).collect();
+        if !failed.is_empty() {
+            let shown = failed.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
+            let more = if failed.len() > 12 { format!(" and {} more", failed.len() - 12) } else { String::new() };
+            page.wrapped(Kind::Plain, Some(Verdict::Fail), "    ", &format!("failed: {shown}{more}"));
+        }
+        if group == Group::Heads {
+            page.heads(&report.heads);
+        }
+    }
+    if let Some(legacy) = &report.legacy {
+        page.blank();
+        page.line(Kind::Heading, None, "The document's own formulas (--legacy)");
+        page.rule('-');
+        page.line(Kind::Plain, None, &format!("  {} (N = {})", legacy.note, legacy.length));
+        if !legacy.heads.is_empty() {
+            page.line(Kind::Plain, None, "           row_std  RMS dev  H/ln N  query L2  near/far  BOS ratio");
+            let row = |name: &str, f: &crate::legacy::Figures| {
+                let maybe = |x: Option<f64>, digits: usize| x.map_or("-".to_string(), |x| format!("{x:.digits$}"));
+                format!(
+                    "  {name:8} {:.4}   {:.4}   {:>6}   {:>7}   {:>7}    {:>7}",
+                    f.legacy_row_std,
+                    f.legacy_rms_deviation,
+                    maybe(f.legacy_entropy, 3),
+                    maybe(f.legacy_query_l2, 3),
+                    maybe(f.legacy_near_far, 2),
+                    maybe(f.legacy_bos_ratio, 2)
+                )
+            };
+            page.line(Kind::Plain, None, &row("uniform", &legacy.null));
+            for head in legacy.heads.iter().take(HEADS) {
+                page.line(Kind::Head, None, &row(&place(Some(head.layer), Some(head.head)), &head.figures));
+            }
+            page.line(
+                Kind::Plain,
+                None,
+                &format!(
+                    "  largest possible: row_std {:.4}, RMS dev {:.4}",
+                    legacy.attainable_row_std, legacy.attainable_rms_deviation
+                ),
+            );
+        }
+    }
+    page.blank();
+    page.rule('=');
+    page.line(Kind::Title, None, "SUMMARY");
+    page.rule('=');
+    let s = &report.summary;
+    let verdict = if s.failed > 0 { Verdict::Fail } else { Verdict::Pass };
+    page.line(
+        Kind::Check,
+        Some(verdict),
+        &format!("{} Passed: {}/{} checks of the whole model ({} skipped)", sign(verdict), s.passed, s.tested, s.skipped),
+    );
+    for (what, items, verdict) in
+        [("Critical issues", &s.critical, Verdict::Fail), ("Warnings", &s.warnings, Verdict::Warn)]
+    {
+        if items.is_empty() {
+            continue;
+        }
+        page.line(Kind::Check, Some(verdict), &format!("{} {what}: {}", sign(verdict), items.len()));
+        for item in items {
+            page.wrapped(Kind::Plain, None, "   - ", item);
+        }
+    }
+    page.blank();
+    page.rule('-');
+    page.line(Kind::Title, None, "CONCLUSION:");
+    page.rule('-');
+    page.wrapped(Kind::Headline, None, "", &report.conclusion.headline);
+    page.wrapped(Kind::Plain, None, "", &report.conclusion.action);
+    page.rule('=');
+    page.lines
+}
+
+/// Lines as they grow.
+#[derive(Default)]
+struct Page {
+    lines: Vec<Line>,
+}
+
+impl Page {
+    fn line(&mut self, kind: Kind, verdict: Option<Verdict>, text: &str) {
+        self.lines.push(Line { kind, verdict, text: text.to_string() });
+    }
+
+    fn rule(&mut self, mark: char) {
+        self.line(Kind::Rule, None, &mark.to_string().repeat(WIDTH));
+    }
+
+    fn blank(&mut self) {
+        self.line(Kind::Plain, None, "");
+    }
+
+    fn check(&mut self, check: &Check) {
+        let lead = format!("{} {:16} ", sign(check.verdict), check.id);
+        self.wrapped(Kind::Check, Some(check.verdict), &lead, &check.why);
+        if let Some(i) = &check.interval {
+            let text = format!("[{:.4}, {:.4}] {:.0} % {}", i.low, i.high, 100.0 * i.level, i.method);
+            self.line(Kind::Plain, None, &format!("{:19}{text}", ""));
+        }
+    }
+
+    /// `text` after `lead`, wrapped at words, continued at the lead's width.
+    fn wrapped(&mut self, kind: Kind, verdict: Option<Verdict>, lead: &str, text: &str) {
+        let indent = " ".repeat(lead.chars().count());
+        let mut current = lead.to_string();
+        let mut fresh = true;
+        for word in clean(text).split_whitespace() {
+            if !fresh && current.chars().count() + 1 + word.chars().count() > WIDTH {
+                self.line(kind, verdict, &current);
+                current = indent.clone();
+                fresh = true;
+            }
+            if !fresh {
+                current.push(' ');
+            }
+            current.push_str(word);
+            fresh = false;
+        }
+        self.line(kind, verdict, &current);
+    }
+
+    fn heads(&mut self, heads: &[HeadSummary]) {
+        // Where there are too many, those that were recognised come first, then the sharpest.
+        let mut shown: Vec<&HeadSummary> = heads.iter().collect();
+        if shown.len() > HEADS {
+            shown.sort_by(|a, b| {
+                (b.kinds.len(), b.sharpness.unwrap_or(-1.0))
+                    .partial_cmp(&(a.kinds.len(), a.sharpness.unwrap_or(-1.0)))
+                    .unwrap_or(std::cmp::Ordering::Equal)
+                    .then((a.layer, a.head).cmp(&(b.layer, b.head)))
+            });
+            shown.truncate(HEADS);
+            shown.sort_by_key(|h| (h.layer, h.head));
+        }
+        for head in &shown {
+            let verdict = match head.class {
+                None => Verdict::Skipped,
+                Some(Class::Sharp | Class::Medium) => Verdict::Pass,
+                Some(Class::Broad | Class::Uniform) => Verdict::Warn,
+            };
+            let class = head.class.map_or("NOT TESTABLE".to_string(), |c| c.name().to_uppercase());
+            let number = |x: Option<f64>, digits: usize| x.map_or("-".to_string(), |x| format!("{x:.digits$}"));
+            let kinds = if head.kinds.is_empty() { String::new() } else { format!("  {}", head.kinds.join(", ")) };
+            self.line(
+                Kind::Head,
+                Some(verdict),
+                &format!(
+                    "  {:8} sharpness {:>5}  keys {:>6}  previous {:>5}  induction {:>5}  near {:>5}  [{class}]{kinds}",
+                    place(Some(head.layer), Some(head.head)),
+                    number(head.sharpness, 3),
+                    number(head.effective_keys, 1),
+                    number(head.previous, 2),
+                    number(head.induction, 2),
+                    number(head.near, 2),
+                ),
+            );
+        }
+        if heads.len() > shown.len() {
+            let text = format!("  ... and {} heads more; --json has them all", heads.len() - shown.len());
+            self.line(Kind::Plain, None, &text);
+        }
+    }
+}
+
+/// The sign of a verdict.
+fn sign(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Warn => "⚠",
+        Verdict::Fail => "✗",
+        Verdict::Skipped => "–",
+    }
+}
+
+/// Token texts come from anywhere: no control character reaches the terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,232 @@
+//! A check, its verdict and everything needed to doubt it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::statistics::Interval;
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The property that the check is named for is there.
+    Pass,
+    /// It is not, or it could not be told apart from the null; worth a look, no failure.
+    Warn,
+    /// It is not, and that fails the whole.
+    Fail,
+    /// Not testable; `why` says why.
+    Skipped,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Skipped => "skipped",
+        })
+    }
+}
+
+/// The nine groups, in the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// Is it attention at all, and the attention that the model used?
+    Correctness,
+    /// Where does it look?
+    Position,
+    /// At which tokens?
+    Tokens,
+    /// Is it more than an average?
+    Uniform,
+    /// Which head does what?
+    Heads,
+    /// Do different queries look differently?
+    Query,
+    /// Do different beliefs look differently?
+    Diversity,
+    /// Does learning reach it?
+    Gradient,
+    /// Does it matter?
+    Ablation,
+}
+
+impl Group {
+    /// All nine.
+    pub const ALL: [Self; 9] = [
+        Self::Correctness,
+        Self::Position,
+        Self::Tokens,
+        Self::Uniform,
+        Self::Heads,
+        Self::Query,
+        Self::Diversity,
+        Self::Gradient,
+        Self::Ablation,
+    ];
+
+    /// 1 to 9.
+    pub fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// Its name in a thresholds file.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Correctness => "correctness",
+            Self::Position => "position",
+            Self::Tokens => "tokens",
+            Self::Uniform => "uniform",
+            Self::Heads => "heads",
+            Self::Query => "query",
+            Self::Diversity => "diversity",
+            Self::Gradient => "gradient",
+            Self::Ablation => "ablation",
+        }
+    }
+
+    /// Its heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Correctness => "Sanity checks (correctness)",
+            Self::Position => "Positional patterns",
+            Self::Tokens => "Token-level patterns",
+            Self::Uniform => "Statistical tests (against uniform)",
+            Self::Heads => "Per-head analysis",
+            Self::Query => "Query-side variation (do different tokens attend differently?)",
+            Self::Diversity => "Diversity correlation",
+            Self::Gradient => "Gradient flow check",
+            Self::Ablation => "Ablation study (does attention help?)",
+        }
+    }
+}
+
+/// One question put to the attention, and its answer.
+///
+/// Without `layer` the check speaks of the whole model, without `head` of a layer. `pass` means that the property that
+/// `id` names is there: a head that fails to be an induction head is a `warn` of `head.induction`, not a fault. Only
+/// checks of the whole model are counted in the summary; in groups 2 to 9 only they are raised to `fail` by a thresholds
+/// file, while in group 1 every wrong head and layer fails.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Stable name: `norm.rows`, `pos.local`, `abl.uniform`...
+    pub id: String,
+    /// 1 to 9.
+    pub group: u8,
+    /// The model's own layer number.
+    pub layer: Option<usize>,
+    /// The model's own head number.
+    pub head: Option<usize>,
+    /// The figure.
+    pub value: Option<f64>,
+    /// What the figure would be if there were nothing.
+    pub null: Option<f64>,
+    /// How far it is from nothing; `why` says in which unit where it is not the difference of value and null.
+    pub effect: Option<f64>,
+    /// Interval of the value over inputs; null with fewer than five of them.
+    pub interval: Option<Interval>,
+    /// What the value is held against.
+    pub threshold: Option<f64>,
+    /// Where the threshold comes from.
+    pub threshold_source: String,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The answer in words.
+    pub why: String,
+}
+
+impl Check {
+    pub(crate) fn new(id: &str, group: Group) -> Self {
+        Self {
+            id: id.to_string(),
+            group: group.number(),
+            layer: None,
+            head: None,
+            value: None,
+            null: None,
+            effect: None,
+            interval: None,
+            threshold: None,
+            threshold_source: String::new(),
+            verdict: Verdict::Skipped,
+            why: String::new(),
+        }
+    }
+
+    pub(crate) fn layer(mut self, layer: usize) -> Self {
+        self.layer = Some(layer);
+        self
+    }
+
+    pub(crate) fn at(mut self, place: Option<(usize, usize)>) -> Self {
+        if let Some((layer, head)) = place {
+            self.layer = Some(layer);
+            self.head = Some(head);
+        }
+        self
+    }
+
+    /// JSON has no infinities and no NaN: what is not finite is not there.
+    pub(crate) fn value(mut self, value: f64) -> Self {
+        self.value = value.is_finite().then_some(value);
+        self
+    }
+
+    pub(crate) fn null(mut self, null: f64) -> Self {
+        self.null = null.is_finite().then_some(null);
+        self
+    }
+
+    pub(crate) fn effect(mut self, effect: f64) -> Self {
+        self.effect = effect.is_finite().then_some(effect);
+        self
+    }
+
+    pub(crate) fn interval(mut self, interval: Option<Interval>) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    pub(crate) fn threshold(mut self, (threshold, source): (f64, &str)) -> Self {
+        self.threshold = Some(threshold);
+        self.threshold_source = source.to_string();
+        self
+    }
+
+    pub(crate) fn reported(mut self) -> Self {
+        self.threshold_source = "reported, not judged".to_string();
+        self
+    }
+
+    pub(crate) fn verdict(mut self, verdict: Verdict, why: impl Into<String>) -> Self {
+        self.verdict = verdict;
+        self.why = why.into();
+        self
+    }
+
+    pub(crate) fn skipped(self, why: impl Into<String>) -> Self {
+        self.verdict(Verdict::Skipped, why)
+    }
+
+    /// True if the check speaks of the whole model.
+    pub fn is_of_model(&self) -> bool {
+        self.layer.is_none() && self.head.is_none()
+    }
+
+    /// "L1H3", "L1" or "model".
+    pub fn place(&self) -> String {
+        place(self.layer, self.head)
+    }
+}
+
+/// "L1H3", "L1" or "model".
+pub fn place(layer: Option<usize>, head: Option<usize>) -> String {
+    match (layer, head) {
+        (Some(layer), Some(head)) => format!("L{layer}H{head}"),
+        (Some(layer), None) => format!("L{layer}"),
+        _ => "model".to_string(),
+    }
+}
