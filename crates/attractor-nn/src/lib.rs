@@ -7,9 +7,12 @@
 pub mod checkpoint;
 pub mod error;
 pub mod evidence;
+pub mod image;
 pub mod loss;
 pub mod model;
 mod ops;
+pub mod text;
+pub mod train;
 pub mod weights;
 
 pub use error::{Error, Result};
