@@ -7,12 +7,13 @@ mod array;
 mod check;
 pub mod config;
 mod globals;
+pub mod npy;
 mod pickle;
 pub mod safetensors;
 mod shards;
 mod source;
 pub mod spec;
-mod torch;
+pub mod torch;
 mod zip;
 
 pub use array::{Array, Dtype};

@@ -20,7 +20,7 @@ const LEGACY: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20,
 
 /// A torch file; its tensors are read when asked for.
 #[derive(Debug)]
-pub(super) struct Torch {
+pub struct Torch {
     source: Source,
     tensors: BTreeMap<String, View>,
     configuration: Option<Value>,
@@ -45,7 +45,7 @@ impl Torch {
     /// # Errors
     /// `is_refused` for a pickle that would run code; `is_unsupported` for TorchScript, compression and whole pickled
     /// modules; `is_format` for what is torn or no torch file.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let source = Source::open(path)?;
         let start = source.read(0, source.length().min(LEGACY.len() as u64), "the first bytes")?;
         let mut heap = Heap::default();
@@ -71,19 +71,23 @@ impl Torch {
         Ok(Self { source, tensors, configuration })
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    /// Names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
-    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+    /// Shape of a tensor.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|view| view.shape.as_slice())
     }
 
-    pub(super) fn dtype(&self, name: &str) -> Option<Dtype> {
+    /// Number format of a tensor; `None` if there is no such tensor or we do not read its format.
+    pub fn dtype(&self, name: &str) -> Option<Dtype> {
         self.tensors.get(name).and_then(|view| view.dtype.as_ref().ok().copied())
     }
 
-    pub(super) fn configuration(&self) -> Option<&Value> {
+    /// A configuration kept beside the weights as a plain dictionary with a `model_type`.
+    pub fn configuration(&self) -> Option<&Value> {
         self.configuration.as_ref()
     }
 
@@ -91,7 +95,12 @@ impl Torch {
         &self.source
     }
 
-    pub(super) fn tensor(&self, name: &str) -> Result<Array> {
+    /// A tensor as f32, whatever its format; integers and truth values are converted.
+    ///
+    /// # Errors
+    /// `is_request` if there is no such tensor; `is_unsupported` for a number format that is not read; `is_non_finite`
+    /// for NaN or infinity.
+    pub fn tensor(&self, name: &str) -> Result<Array> {
         let path = self.source.path().display();
         let view = self.tensors.get(name).ok_or_else(|| {
             Error::request(format!("{path}: there is no tensor `{name}` among the {} here", self.tensors.len()))
