@@ -327,3 +327,21 @@ fn what_cannot_be_served_is_refused_by_name() {
     let error = model.forward(&Input::Tokens(vec![1, 2]), &mut (), &overrides).unwrap_err();
     assert!(error.is_request() && error.to_string().contains("head 99"), "{error}");
 }
+
+/// Losses, gradients and ablations to the bit, for 1, 2 and 5 threads.
+#[test]
+fn threads_change_nothing() {
+    for kind in ["gpt2_tiny", "gemma2_tiny", "bert_mlm_tiny"] {
+        let model = model(kind);
+        let inputs: Vec<Input> = (0..3).map(|i| input(&model, 37, i)).collect();
+        let options = Options { mask_token: Some(4), ..Options::default() };
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| gather(&model, &inputs, &options, &mut |_| ()).unwrap())
+        };
+        let one = run(1);
+        for threads in [2, 5] {
+            assert_eq!(one, run(threads), "{kind}: {threads} threads");
+        }
+    }
+}

@@ -19,11 +19,6 @@ impl Linear {
             None => y,
         }
     }
-
-    /// Width of what comes out.
-    pub(crate) fn outputs(&self) -> usize {
-        self.weight.dims()[1]
-    }
 }
 
 /// Normalisation of rows.

@@ -51,8 +51,3 @@ pub(crate) fn read<const D: usize, T>(tensor: Tensor<D>, look: impl FnOnce(&[f32
         None => look(flex.to_contiguous().storage::<f32>()),
     }
 }
-
-/// Adds the sum of squares in f64.
-pub(crate) fn squared_norm<const D: usize>(tensor: &Tensor<D>) -> f64 {
-    read(tensor.clone(), |x| x.iter().map(|&x| f64::from(x) * f64::from(x)).sum())
-}
