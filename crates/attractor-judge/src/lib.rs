@@ -26,3 +26,6 @@ pub use judge::judge;
 pub use report::Report;
 pub use statistics::Interval;
 pub use verdict::{Check, Group, Verdict};
+
+#[cfg(test)]
+mod tests;

@@ -177,14 +177,22 @@ fn induction(case: &Case<'_>) -> Vec<Check> {
             let Some(value) = figure.value else {
                 return check.skipped(case.no_figure(head, missing));
             };
-            let null = head.induction_null.as_ref().map_or(f64::NAN, Null::mean);
+            // Where the labels cannot move the null says nothing, and the score stands alone, as the convention has it.
+            let own = head.induction_null.as_ref().filter(|n| !n.is_cramped());
+            let null = own.map_or(f64::NAN, Null::mean);
             let beyond = if null.is_nan() { 0.0 } else { null };
             // Where the permutations cannot resolve this many heads, the head's own p speaks.
-            let p = head.induction_null.as_ref().map(Null::p);
+            let p = own.map(Null::p);
+            let q = q.filter(|_| own.is_some());
             let chance = if limits.is_empty() { q } else { p };
             let good = figure.is_above(threshold.0, beyond) && chance.is_none_or(|c| c <= alpha);
             let words = match (q, p) {
                 (Some(q), Some(p)) => format!(", {null:.3} by chance, p = {p:.4}, q = {q:.4}"),
+                _ if head.induction_null.is_some() => {
+                    ", without a null: the targets lie where any text of this form has them, so a head that always looks \
+                     that far back would score the same"
+                        .to_string()
+                }
                 _ => ", without a null".to_string(),
             };
             figure.fill(check).null(null).effect(value - null).verdict(

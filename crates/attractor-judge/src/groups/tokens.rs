@@ -41,7 +41,9 @@ fn repeat(case: &Case<'_>) -> Vec<Check> {
             heads.push(check.skipped(case.no_figure(head, missing)));
             continue;
         };
-        let null = head.repeat_null.as_ref().map_or(0.0, Null::mean);
+        let own = head.repeat_null.as_ref().filter(|n| !n.is_cramped());
+        let null = own.map_or(0.0, Null::mean);
+        let q = q.filter(|_| own.is_some());
         let good = figure.is_above(threshold.0, 0.0) && q.is_none_or(|q| q <= alpha);
         if good {
             attracting.push(place(Some(head.layer), Some(head.head)));
@@ -57,7 +59,8 @@ fn repeat(case: &Case<'_>) -> Vec<Check> {
     let model = match figure.value {
         None => check.skipped(case.no_figure_at_all(missing)),
         Some(value) => {
-            let null = Null::mean_over(case.measures.heads.iter().filter_map(|h| h.repeat_null.as_ref()));
+            let nulls = case.measures.heads.iter().filter_map(|h| h.repeat_null.as_ref());
+            let null = Null::mean_over(nulls).filter(|n| !n.is_cramped());
             let p = null.as_ref().map(Null::p);
             let good = figure.is_above(threshold.0, 0.0) && p.is_none_or(|p| p <= alpha);
             let p = p.map_or(String::new(), |p| format!("; p = {p:.4} ({})", case.measures.null_plan.describe()));

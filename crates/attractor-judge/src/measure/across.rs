@@ -137,7 +137,7 @@ fn by_offset(
         for (index, value) in figures[other].profile.iter().enumerate() {
             sum[index + back - o.keys] += value;
         }
-        for query in 0..o.queries {
+        for query in (0..o.queries).filter(|&query| o.visible[query] >= 2) {
             for key in o.visible_keys(query) {
                 pairs[o.offset_index(query, key) + back - o.keys] += 1.0;
             }

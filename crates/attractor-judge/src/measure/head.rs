@@ -252,8 +252,11 @@ impl<'a> Tally<'a> {
             }
         }
         self.figures.profile.resize(g.offsets(), 0.0);
-        for key in g.visible_keys(query) {
-            self.figures.profile[g.offset_index(query, key)] += enrich * f64::from(weights[key]);
+        // A row with one key has no choice and tells nothing about offsets.
+        if n >= 2.0 {
+            for key in g.visible_keys(query) {
+                self.figures.profile[g.offset_index(query, key)] += enrich * f64::from(weights[key]);
+            }
         }
         for (slot, lag) in Request::LAGS.into_iter().enumerate() {
             if query >= lag {

@@ -5,11 +5,12 @@
 //! at the same offset within each input, which keeps locality; keys are never permuted freely within a row, which
 //! would break sinks and make the null far too narrow.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use attractor::random::Philox;
 
+use super::geometry::Pairs;
 use super::head::contrast;
 use super::{Geometry, HeadInput, Source};
 use crate::config::{Config, Key};
@@ -28,7 +29,13 @@ pub(crate) struct Null {
     pub observed: f64,
     /// The figure under each permutation.
     pub values: Vec<f64>,
+    /// Share of the labels that a permutation can put elsewhere, in [0, 1]. In a text that is one sequence twice all
+    /// induction targets lie at one offset and fill it: nothing can move, and the null says nothing.
+    pub room: f64,
 }
+
+/// Least room that a null needs to speak.
+const LEAST_ROOM: f64 = 0.5;
 
 impl Null {
     pub(crate) fn mean(&self) -> f64 {
@@ -37,6 +44,11 @@ impl Null {
 
     pub(crate) fn p(&self) -> f64 {
         upper_p(self.observed, &self.values)
+    }
+
+    /// True if the labels lie where any tokens would put them: position cannot be told from content.
+    pub(crate) fn is_cramped(&self) -> bool {
+        self.room < LEAST_ROOM
     }
 
     /// The null of the mean over heads; the permutations are shared, so they add up one by one.
@@ -49,12 +61,14 @@ impl Null {
                 None => sum = Some(null.clone()),
                 Some(sum) => {
                     sum.observed += null.observed;
+                    sum.room += null.room;
                     sum.values.iter_mut().zip(&null.values).for_each(|(s, v)| *s += v);
                 }
             }
         }
         let mut mean = sum?;
         mean.observed /= count;
+        mean.room /= count;
         mean.values.iter_mut().for_each(|v| *v /= count);
         Some(mean)
     }
@@ -63,6 +77,7 @@ impl Null {
 /// Labelled pairs and where their labels fall under each permutation: cells of the map.
 #[derive(Debug)]
 pub(crate) struct Draws {
+    room: f64,
     own: Vec<u32>,
     weight: Vec<f32>,
     drawn: Vec<u32>,
@@ -72,7 +87,7 @@ pub(crate) struct Draws {
 #[derive(Debug)]
 pub(crate) enum NullPlan {
     /// Patterns against the tokens of other inputs of the same shape: the inputs, and the pairings.
-    Mismatched { inputs: Vec<usize>, pairings: Vec<Vec<usize>> },
+    Mismatched { inputs: Vec<usize>, pairings: Vec<Vec<usize>>, repeat_room: f64, induction_room: f64 },
     /// Labels permuted among pairs of one offset, by input.
     Stratified { inputs: Vec<usize>, repeat: HashMap<usize, Draws>, induction: HashMap<usize, Draws> },
     /// No tokens, or nothing repeats.
@@ -89,7 +104,19 @@ impl NullPlan {
         if inputs.len() >= FEWEST_INPUTS {
             let mut random = Philox::new(config.seed, stream::PAIRING | inputs.len() as u64);
             let pairings = (0..permutations).map(|_| random.permutation(inputs.len())).collect();
-            return Self::Mismatched { inputs, pairings };
+            let room = |pairs: fn(&Geometry) -> &Pairs| {
+                let cells: Vec<HashSet<(usize, usize)>> =
+                    inputs.iter().map(|&input| pairs(&first[input]).iter().collect()).collect();
+                let shares = cells.iter().enumerate().flat_map(|(a, own)| {
+                    let others = cells.iter().enumerate().filter(move |&(b, _)| b != a);
+                    others.filter(|_| !own.is_empty()).map(|(_, other)| {
+                        own.intersection(other).count() as f64 / own.len() as f64
+                    })
+                });
+                1.0 - mean_of(shares).unwrap_or(0.0)
+            };
+            let (repeat_room, induction_room) = (room(|g| &g.same), room(|g| &g.induction));
+            return Self::Mismatched { inputs, pairings, repeat_room, induction_room };
         }
         let inputs: Vec<usize> = (0..first.len()).filter(|&input| repeating(input)).take(INPUTS).collect();
         if inputs.is_empty() {
@@ -126,7 +153,7 @@ impl NullPlan {
     /// In words, for the report.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Mismatched { inputs, pairings } => format!(
+            Self::Mismatched { inputs, pairings, .. } => format!(
                 "patterns paired with the tokens of other inputs, {} inputs, {} pairings",
                 inputs.len(),
                 pairings.len()
@@ -148,11 +175,11 @@ impl NullPlan {
     ) -> (Option<Null>, Option<Null>) {
         match self {
             Self::None => (None, None),
-            Self::Mismatched { inputs, pairings } => {
+            Self::Mismatched { inputs, pairings, repeat_room, induction_room } => {
                 if !inputs.iter().all(|&input| testable[input] && source.whole(input).is_some()) {
                     return (None, None);
                 }
-                mismatched(source, geometry, inputs, pairings, figures)
+                mismatched(source, geometry, inputs, pairings, figures, [*repeat_room, *induction_room])
             }
             Self::Stratified { inputs, repeat, induction } => {
                 let inputs: Vec<usize> = inputs.iter().copied().filter(|&i| testable[i]).collect();
@@ -187,7 +214,7 @@ impl Draws {
         };
         let own = sum(&self.own);
         let values = self.drawn.chunks_exact(self.own.len()).map(|cells| observed + sum(cells) - own).collect();
-        Null { observed, values }
+        Null { observed, values, room: self.room }
     }
 
     /// Permutes the labels among `strata[offset]`; `labels[offset]` are the labelled cells, with their weight.
@@ -196,6 +223,9 @@ impl Draws {
         if slots == 0 {
             return None;
         }
+        let stuck: f64 =
+            labels.iter().zip(&strata).map(|((c, _), s)| (c.len() * c.len()) as f64 / s.len() as f64).sum();
+        let room = 1.0 - stuck / slots as f64;
         let weight = labels.iter().flat_map(|(cells, w)| cells.iter().map(move |_| *w)).collect();
         let own: Vec<u32> = labels.iter().flat_map(|(cells, _)| cells.iter().copied()).collect();
         let mut drawn = Vec::with_capacity(slots * permutations);
@@ -209,7 +239,7 @@ impl Draws {
                 }
             }
         }
-        Some(Self { own, weight, drawn })
+        Some(Self { room, own, weight, drawn })
     }
 }
 
@@ -276,6 +306,7 @@ fn mismatched(
     inputs: &[usize],
     pairings: &[Vec<usize>],
     figures: &[HeadInput],
+    rooms: [f64; 2],
 ) -> (Option<Null>, Option<Null>) {
     let count = inputs.len();
     let mut repeat = vec![f64::NAN; count * count];
@@ -302,7 +333,7 @@ fn mismatched(
             }
         }
     }
-    let null = |scores: &[f64]| -> Option<Null> {
+    let null = |scores: &[f64], room: f64| -> Option<Null> {
         // An input whose tokens do not serve (no repeats) serves no pattern.
         let fit: Vec<usize> = (0..count).filter(|&b| (0..count).all(|a| !scores[a * count + b].is_nan())).collect();
         if fit.len() < FEWEST_INPUTS {
@@ -324,9 +355,9 @@ fn mismatched(
                 along(&|slot| position[slot])
             })
             .collect();
-        Some(Null { observed, values })
+        Some(Null { observed, values, room })
     };
-    (null(&repeat), null(&induction))
+    (null(&repeat, rooms[0]), null(&induction, rooms[1]))
 }
 
 /// Sum of enrichment over visible text pairs by signed offset, for another input's tokens.

@@ -1,0 +1,105 @@
+//! How often attention that knows nothing of its tokens is said to.
+//!
+//! 240 trials a test at level 0.05: the standard error of the rate is sqrt(0.05 x 0.95 / 240) = 0.0141; accepted is
+//! 0.05 +- 4 standard errors, so below 0.106.
+//!
+//! | test                  | attention                          | null                          | rate   |
+//! |-----------------------|------------------------------------|-------------------------------|--------|
+//! | near keys             | noise, one input                   | within-row, exact moments     | 0.0458 |
+//! | repetition            | noise, one input                   | labels permuted by offset     | 0.0542 |
+//! | induction             | noise, one input                   | labels permuted by offset     | 0.0500 |
+//! | repetition            | local head with a sink, one input  | labels permuted by offset     | 0.0417 |
+//! | induction             | local head with a sink, one input  | labels permuted by offset     | 0.0583 |
+//! | repetition            | local head with a sink, five       | mismatched pairing            | 0.0292 |
+//! | induction             | local head with a sink, five       | mismatched pairing            | 0.0458 |
+//! | diversity correlation | noise, unrelated beliefs           | Mantel                        | 0.0375 |
+
+use super::*;
+use crate::config::{Config, Key};
+use crate::measure::measure;
+use crate::statistics::permutation::upper_p;
+use crate::statistics::rank::{mantel_null, standard_ranks};
+
+const TRIALS: u64 = 240;
+const STANDARD_ERROR: f64 = 0.0141;
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.set(Key::Permutations, 199.0, "test").unwrap();
+    config
+}
+
+/// Share of trials in which each p-value is at most 0.05: repetition, induction.
+fn rates(inputs: usize, map: impl Fn(usize, u64) -> Vec<f32> + Copy) -> [f64; 2] {
+    let mut hits = [0usize; 2];
+    for trial in 0..TRIALS {
+        let ids: Vec<Vec<u32>> = (0..inputs as u64).map(|s| random_ids(36, 8, trial * 100 + s)).collect();
+        let maps = Maps::causal(&ids, 1).head(0, |ids, input| map(ids.len(), trial * 1000 + input as u64));
+        let mut config = config();
+        config.seed = trial;
+        let measures = measure(&maps, &config).unwrap();
+        let head = &measures.heads[0];
+        for (hit, null) in hits.iter_mut().zip([&head.repeat_null, &head.induction_null]) {
+            *hit += usize::from(null.as_ref().unwrap().p() <= 0.05);
+        }
+    }
+    hits.map(|h| h as f64 / TRIALS as f64)
+}
+
+fn accept(what: &str, rate: f64) {
+    println!("false-alarm rate of {what}: {rate:.4}");
+    assert!((rate - 0.05).abs() < 4.0 * STANDARD_ERROR, "{what}: {rate}");
+}
+
+#[test]
+fn noise_raises_no_alarm_on_one_input() {
+    let [repeat, induction] = rates(1, |n, seed| noise(n, 1.0, seed, |_, _| 0.0));
+    accept("repetition, noise, one input", repeat);
+    accept("induction, noise, one input", induction);
+}
+
+/// A sharp local head with a sink: everything that a token test must not take for content.
+#[test]
+fn locality_and_sinks_raise_no_alarm() {
+    let local = |n: usize, seed: u64| {
+        noise(n, 0.7, seed, |i, j| if j == 0 { 3.0 } else { -0.4 * (i - j) as f64 })
+    };
+    let [repeat, induction] = rates(1, local);
+    accept("repetition, local head with a sink, one input", repeat);
+    accept("induction, local head with a sink, one input", induction);
+    let [repeat, induction] = rates(5, local);
+    accept("repetition, local head with a sink, mismatched pairing of five", repeat);
+    accept("induction, local head with a sink, mismatched pairing of five", induction);
+}
+
+#[test]
+fn noise_is_not_local() {
+    let mut hits = 0;
+    for trial in 0..TRIALS {
+        let maps = Maps::causal(&[random_ids(36, 8, trial)], 1).head(0, |ids, _| noise(ids.len(), 1.5, trial, |_, _| 0.0));
+        let measures = measure(&maps, &config()).unwrap();
+        hits += usize::from(measures.heads[0].inputs[0].near_p.unwrap() <= 0.05);
+    }
+    accept("near keys, noise", hits as f64 / TRIALS as f64);
+}
+
+/// Beliefs and rows drawn apart from each other.
+#[test]
+fn unrelated_beliefs_are_not_correlated() {
+    let n = 24;
+    let mut hits = 0;
+    for trial in 0..TRIALS {
+        let maps = Maps::causal(&[random_ids(n, 8, trial)], 1).head(0, |_, _| noise(n, 1.0, trial, |_, _| 0.0));
+        let measures = measure(&maps, &config()).unwrap();
+        let rows = measures.geometry[0][0].chosen.len();
+        let mut random = Philox::new(trial, 5);
+        let points: Vec<f64> = (0..rows).map(|_| random.normal()).collect();
+        let distances: Vec<f64> =
+            (1..rows).flat_map(|a| (0..a).map(move |b| (a, b))).map(|(a, b)| (points[a] - points[b]).abs()).collect();
+        let attention: Vec<f64> = measures.heads[0].row_divergence[0].iter().map(|&d| f64::from(d)).collect();
+        let (a, b) = (standard_ranks(&distances).unwrap(), standard_ranks(&attention).unwrap());
+        let null: Vec<f64> = mantel_null(&a, &[&b], rows, trial, 1, 199).into_iter().map(|v| v[0]).collect();
+        hits += usize::from(upper_p(crate::statistics::rank::dot(&a, &b), &null) <= 0.05);
+    }
+    accept("Mantel, unrelated beliefs", hits as f64 / TRIALS as f64);
+}

@@ -1,0 +1,183 @@
+//! Patterns built by hand, whose answers are known, and what judgement makes of them.
+
+mod false_alarms;
+mod live;
+mod nulls;
+mod planted;
+mod timing;
+
+use std::ops::Range;
+
+use attractor::random::Philox;
+use attractor::retrieve::{HeadStatistics, Mask};
+use attractor_capture::patterns::LayerShape;
+use attractor_capture::record::{Facts, ModelInfo, Role, Task, Token};
+use attractor_capture::{Patterns, Result};
+
+/// Dense maps in memory.
+pub(crate) struct Maps {
+    pub info: ModelInfo,
+    pub tokens: Vec<Vec<Token>>,
+    pub mask: Mask,
+    /// [layer][head][input] -> [n, n].
+    pub maps: Vec<Vec<Vec<Vec<f32>>>>,
+    /// [layer][input] -> [n, width].
+    pub beliefs: Vec<Vec<Vec<f32>>>,
+    pub facts: Facts,
+    /// Hides the maps, leaving these.
+    pub statistics: Option<HeadStatistics>,
+}
+
+impl Maps {
+    /// A causal model over these token ids, with no head yet.
+    pub(crate) fn causal(ids: &[Vec<u32>], layers: usize) -> Self {
+        let tokens = ids
+            .iter()
+            .map(|ids| ids.iter().map(|&id| Token { text: format!("t{id}"), id, role: Role::Text }).collect())
+            .collect();
+        Self {
+            info: ModelInfo {
+                family: "hand-built".into(),
+                task: Task::CausalLm,
+                causal: true,
+                layers,
+                heads: 1,
+                parameters: None,
+                max_positions: None,
+                weights_hash: String::new(),
+            },
+            tokens,
+            mask: Mask::causal(),
+            maps: vec![Vec::new(); layers],
+            beliefs: Vec::new(),
+            facts: Facts::default(),
+            statistics: None,
+        }
+    }
+
+    pub(crate) fn bidirectional(mut self) -> Self {
+        self.info.causal = false;
+        self.info.task = Task::Encoder;
+        self.mask = Mask::full();
+        self
+    }
+
+    /// Adds a head to a layer; `map` builds the map of an input from its ids.
+    pub(crate) fn head(mut self, layer: usize, map: impl Fn(&[u32], usize) -> Vec<f32>) -> Self {
+        let maps = self
+            .tokens
+            .iter()
+            .enumerate()
+            .map(|(input, tokens)| map(&tokens.iter().map(|t| t.id).collect::<Vec<_>>(), input))
+            .collect();
+        self.maps[layer].push(maps);
+        self.info.heads = self.maps.iter().map(Vec::len).max().unwrap_or(0);
+        self
+    }
+}
+
+impl Patterns for Maps {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+    fn inputs(&self) -> usize {
+        self.tokens.len()
+    }
+    fn tokens(&self, input: usize) -> &[Token] {
+        &self.tokens[input]
+    }
+    fn prompt_length(&self, _: usize) -> Option<usize> {
+        None
+    }
+    fn layers(&self) -> Vec<LayerShape> {
+        let shape = |(layer, heads): (usize, &Vec<_>)| LayerShape {
+            layer,
+            heads: (0..heads.len()).collect(),
+            model_heads: heads.len(),
+            key_heads: heads.len(),
+        };
+        self.maps.iter().enumerate().map(shape).collect()
+    }
+    fn mask(&self, _: usize, _: usize) -> Result<Mask> {
+        Ok(self.mask.clone())
+    }
+    fn shape(&self, _: usize, input: usize) -> Result<(usize, usize)> {
+        Ok((self.tokens[input].len(), self.tokens[input].len()))
+    }
+    fn statistics(&self, _: usize, _: usize, _: usize) -> Result<Option<HeadStatistics>> {
+        Ok(self.statistics.clone())
+    }
+    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
+        let n = self.tokens[input].len();
+        let map = &self.maps[layer][head][input];
+        Ok(self.statistics.is_none().then(|| map[rows.start * n..rows.end * n].to_vec()))
+    }
+    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
+        Ok(self.beliefs.get(layer).map(|inputs| inputs[input].clone()))
+    }
+    fn facts(&self, _: usize, _: usize) -> Result<Facts> {
+        Ok(self.facts.clone())
+    }
+}
+
+/// `count` ids below `vocabulary`.
+pub(crate) fn random_ids(count: usize, vocabulary: usize, seed: u64) -> Vec<u32> {
+    let mut random = Philox::new(seed, 77);
+    (0..count).map(|_| random.below(vocabulary) as u32).collect()
+}
+
+pub(crate) fn uniform(ids: &[u32], _: usize) -> Vec<f32> {
+    crate::legacy::uniform_map(&Mask::causal(), ids.len())
+}
+
+/// All mass on the previous token.
+pub(crate) fn previous(ids: &[u32], _: usize) -> Vec<f32> {
+    let n = ids.len();
+    let mut map = vec![0.0; n * n];
+    for i in 0..n {
+        map[i * n + i.saturating_sub(1)] = 1.0;
+    }
+    map
+}
+
+/// Mass spread over the successors of earlier occurrences of the token; on the first position where there is none.
+pub(crate) fn induction(ids: &[u32], _: usize) -> Vec<f32> {
+    let n = ids.len();
+    let mut map = vec![0.0; n * n];
+    for i in 0..n {
+        let targets: Vec<usize> = (1..i).filter(|&j| ids[j - 1] == ids[i]).collect();
+        if targets.is_empty() {
+            map[i * n] = 1.0;
+        }
+        for &j in &targets {
+            map[i * n + j] = 1.0 / targets.len() as f32;
+        }
+    }
+    map
+}
+
+/// `mass` on position 0, the rest uniform.
+pub(crate) fn sink(ids: &[u32], mass: f32) -> Vec<f32> {
+    let n = ids.len();
+    let mut map = uniform(ids, 0);
+    for i in 1..n {
+        let level = (1.0 - mass) / i as f32;
+        map[i * n..=i * n + i].fill(level);
+        map[i * n] = mass;
+    }
+    map
+}
+
+/// softmax of `spread` x standard normal scores (plus `bias(i, j)`), causal; knows nothing of the tokens.
+pub(crate) fn noise(n: usize, spread: f64, seed: u64, bias: impl Fn(usize, usize) -> f64) -> Vec<f32> {
+    let mut random = Philox::new(seed, 3);
+    let mut map = vec![0.0; n * n];
+    for i in 0..n {
+        let scores: Vec<f64> = (0..=i).map(|j| (spread * random.normal() + bias(i, j)).exp()).collect();
+        let sum: f64 = scores.iter().sum();
+        for (j, s) in scores.iter().enumerate() {
+            map[i * n + j] = (s / sum) as f32;
+        }
+    }
+    map
+}
