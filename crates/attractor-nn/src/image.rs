@@ -57,7 +57,10 @@ impl Processor {
     fn read(value: &Value, spec: &ImageSpec, place: &str) -> Result<Self> {
         let wrong = |key: &str, expected: &str| {
             let got = value.get(key).map(Value::to_string).unwrap_or_default();
-            Error::format(format!("{place}: `{key}`: expected {expected}, got {}", got.chars().take(60).collect::<String>()))
+            Error::format(format!(
+                "{place}: `{key}`: expected {expected}, got {}",
+                got.chars().take(60).collect::<String>()
+            ))
         };
         if !value.is_object() {
             return Err(Error::format(format!("{place}: expected an object of settings, got something else")));
@@ -67,13 +70,13 @@ impl Processor {
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(_) => Err(wrong(key, "true or false")),
         };
-        let side = |value: &Value| {
-            value.as_u64().filter(|&n| n > 0 && n <= u64::from(LARGEST_SIDE)).map(|n| n as u32)
-        };
+        let side = |value: &Value| value.as_u64().filter(|&n| n > 0 && n <= u64::from(LARGEST_SIDE)).map(|n| n as u32);
         let size = |key: &str, default: Size| match value.get(key) {
             None | Some(Value::Null) => Ok(default),
             Some(Value::Object(sides)) => match (sides.get("height"), sides.get("width"), sides.get("shortest_edge")) {
-                (Some(height), Some(width), None) => side(height).zip(side(width)).map(|(height, width)| Size::Exact { height, width }),
+                (Some(height), Some(width), None) => {
+                    side(height).zip(side(width)).map(|(height, width)| Size::Exact { height, width })
+                }
                 (None, None, Some(edge)) => side(edge).map(Size::ShortestEdge),
                 _ => None,
             }
@@ -153,7 +156,9 @@ impl Processor {
         limits.max_alloc = Some(MOST_BYTES);
         reader.limits(limits);
         let decoded = reader.decode().map_err(|e| {
-            Error::format(format!("{place}: expected a PNG or JPEG image, which cannot be decoded here: {e}; convert it to PNG"))
+            Error::format(format!(
+                "{place}: expected a PNG or JPEG image, which cannot be decoded here: {e}; convert it to PNG"
+            ))
         })?;
         self.tensor(&decoded).map_err(|e| e.at(place))
     }
@@ -171,7 +176,9 @@ impl Processor {
                 }
             };
             if width > LARGEST_SIDE || height > LARGEST_SIDE {
-                return Err(Error::shape(format!("resized, the image would have {width} x {height} pixels; crop it first")));
+                return Err(Error::shape(format!(
+                    "resized, the image would have {width} x {height} pixels; crop it first"
+                )));
             }
             sized = Some(picture.resize_exact(width, height, filter));
         }

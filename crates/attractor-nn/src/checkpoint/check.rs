@@ -165,7 +165,9 @@ fn around(spec: &Spec) -> Vec<Expected> {
             want(format!("{base}layernorm.bias"), &[d]);
             let heads: &[(&str, usize)] = match spec.head {
                 Head::Classifier { labels } => &[("classifier", labels)],
-                Head::DistilledClassifier { labels } => &[("cls_classifier", labels), ("distillation_classifier", labels)],
+                Head::DistilledClassifier { labels } => {
+                    &[("cls_classifier", labels), ("distillation_classifier", labels)]
+                }
                 _ => &[],
             };
             for &(head, labels) in heads {

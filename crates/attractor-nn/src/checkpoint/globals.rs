@@ -1,7 +1,7 @@
 //! Which names of a pickle mean something to us, and which could only be there to run code.
 
 use super::array::Dtype;
-use super::pickle::{Heap, Id, Node, Storage, Tensor};
+use super::heap::{Heap, Id, Node, Storage, Tensor};
 
 /// What a call gives.
 pub(super) enum Made {
@@ -16,18 +16,89 @@ const MOST_AXES: usize = 64;
 /// Modules of which nothing belongs into a checkpoint: they start programs, read files, load code or reach into the
 /// interpreter.
 const DANGEROUS: [&str; 62] = [
-    "_ctypes", "_io", "_operator", "_pickle", "_posixsubprocess", "_socket", "aifc", "asyncio", "bdb", "cPickle", "cProfile",
-    "cffi", "cloudpickle", "code", "codeop", "commands", "ctypes", "dill", "doctest", "ensurepip", "ftplib", "gc", "glob",
-    "http", "httplib", "imp", "importlib", "inspect", "io", "joblib", "linecache", "marshal", "multiprocessing", "nt",
-    "ntpath", "operator", "os", "pdb", "pickle", "pickletools", "pip", "pkgutil", "posix", "posixpath", "profile", "pty",
-    "pydoc", "requests", "runpy", "shelve", "shutil", "signal", "site", "smtplib", "socket", "subprocess", "sys",
-    "tempfile", "threading", "timeit", "urllib", "webbrowser",
+    "_ctypes",
+    "_io",
+    "_operator",
+    "_pickle",
+    "_posixsubprocess",
+    "_socket",
+    "aifc",
+    "asyncio",
+    "bdb",
+    "cPickle",
+    "cProfile",
+    "cffi",
+    "cloudpickle",
+    "code",
+    "codeop",
+    "commands",
+    "ctypes",
+    "dill",
+    "doctest",
+    "ensurepip",
+    "ftplib",
+    "gc",
+    "glob",
+    "http",
+    "httplib",
+    "imp",
+    "importlib",
+    "inspect",
+    "io",
+    "joblib",
+    "linecache",
+    "marshal",
+    "multiprocessing",
+    "nt",
+    "ntpath",
+    "operator",
+    "os",
+    "pdb",
+    "pickle",
+    "pickletools",
+    "pip",
+    "pkgutil",
+    "posix",
+    "posixpath",
+    "profile",
+    "pty",
+    "pydoc",
+    "requests",
+    "runpy",
+    "shelve",
+    "shutil",
+    "signal",
+    "site",
+    "smtplib",
+    "socket",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "timeit",
+    "urllib",
+    "webbrowser",
 ];
 
 /// Python's own names that are only data.
 const HARMLESS: [&str; 17] = [
-    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object", "range", "set",
-    "slice", "str", "tuple", "unicode",
+    "bool",
+    "bytearray",
+    "bytes",
+    "complex",
+    "dict",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "long",
+    "object",
+    "range",
+    "set",
+    "slice",
+    "str",
+    "tuple",
+    "unicode",
 ];
 
 /// True for a name that a checkpoint has no honest use for.
@@ -45,7 +116,9 @@ pub(super) fn runs_code(module: &str, name: &str) -> bool {
                 || parts.any(|part| DANGEROUS.contains(&part) && part != "multiprocessing" && part != "profile")
         }
         "numpy" => matches!(name, "load" | "loads" | "runstring" | "fromfile" | "memmap"),
-        root => DANGEROUS.contains(&root) || parts.any(|part| matches!(part, "os" | "sys" | "subprocess" | "__globals__")),
+        root => {
+            DANGEROUS.contains(&root) || parts.any(|part| matches!(part, "os" | "sys" | "subprocess" | "__globals__"))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod array;
 mod check;
 pub mod config;
 mod globals;
+mod heap;
 pub mod npy;
 mod pickle;
 pub mod safetensors;

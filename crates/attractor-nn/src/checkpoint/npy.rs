@@ -41,7 +41,10 @@ impl Npy {
         let header = source.read(skip, length, "the header")?;
         let header = std::str::from_utf8(&header).map_err(|_| source.format("the .npy header is no text"))?;
         let wrong = |what: &str| {
-            source.format(format_args!("the .npy header does not say {what}: {:?}", header.chars().take(80).collect::<String>()))
+            source.format(format_args!(
+                "the .npy header does not say {what}: {:?}",
+                header.chars().take(80).collect::<String>()
+            ))
         };
         let descr = field(header, "descr").and_then(quoted).ok_or_else(|| wrong("the number format (descr)"))?;
         let unsupported = |what: String| Error::unsupported(format!("{}: {what}", source.path().display()));
@@ -70,7 +73,8 @@ impl Npy {
         let inside = field(header, "shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
         let (axes, _) = inside.ok_or_else(|| wrong("the shape"))?;
         let axes = axes.split(',').map(str::trim).filter(|axis| !axis.is_empty());
-        let shape: Vec<u64> = axes.map(str::parse).collect::<std::result::Result<_, _>>().map_err(|_| wrong("the shape"))?;
+        let shape: Vec<u64> =
+            axes.map(str::parse).collect::<std::result::Result<_, _>>().map_err(|_| wrong("the shape"))?;
         let begin = skip + length;
         let room = source.length() - begin;
         let bytes = elements(&shape).and_then(|n| n.checked_mul(dtype.bytes() as u64));
@@ -99,10 +103,9 @@ impl Npy {
     /// `is_format` if the numbers are floats.
     pub fn integers(&self) -> Result<(Vec<usize>, Vec<i64>)> {
         if self.dtype.is_float() {
-            return Err(self.source.format(format_args!(
-                "expected integers, got {}; save x.astype('int64')",
-                self.dtype.name()
-            )));
+            return Err(self
+                .source
+                .format(format_args!("expected integers, got {}; save x.astype('int64')", self.dtype.name())));
         }
         let bytes = self.source.read(self.begin, self.count, "the numbers")?;
         Ok((self.shape.clone(), self.dtype.to_i64(&bytes)))

@@ -58,7 +58,9 @@ impl Safetensors {
         }
         let bytes = source.read(8, header, "the header")?;
         let Header(entries) = serde_json::from_slice(&bytes).map_err(|e| {
-            source.format(format_args!("the safetensors header is not what the format demands: {e}; fetch the file again"))
+            source.format(format_args!(
+                "the safetensors header is not what the format demands: {e}; fetch the file again"
+            ))
         })?;
         let tensors = place(&source, entries, 8 + header)?;
         Ok(Self { source, tensors })
@@ -98,10 +100,9 @@ impl Safetensors {
     pub fn integers(&self, name: &str) -> Result<(Vec<usize>, Vec<i64>)> {
         let (stored, dtype) = self.stored(name)?;
         if dtype.is_float() {
-            return Err(self.source.format(format_args!(
-                "tensor `{name}`: expected integers, got {}; store it as I64",
-                dtype.name()
-            )));
+            return Err(self
+                .source
+                .format(format_args!("tensor `{name}`: expected integers, got {}; store it as I64", dtype.name())));
         }
         let bytes = self.source.read(stored.begin, stored.count, name)?;
         Ok((stored.shape.clone(), dtype.to_i64(&bytes)))
@@ -162,8 +163,7 @@ fn place(source: &Source, entries: Vec<(String, Entry)>, data: u64) -> Result<BT
             )));
         }
         ranges.push((begin, end, name.clone()));
-        let stored =
-            Stored { dtype: dtype.map_err(|()| entry.dtype), shape, begin: data + begin, count: end - begin };
+        let stored = Stored { dtype: dtype.map_err(|()| entry.dtype), shape, begin: data + begin, count: end - begin };
         if tensors.insert(name.clone(), stored).is_some() {
             return Err(source.format(format_args!("tensor `{name}` appears twice in the header")));
         }
@@ -237,9 +237,9 @@ impl<'de> Deserialize<'de> for Header {
                     if name == "__metadata__" {
                         map.next_value::<Option<BTreeMap<String, String>>>()?;
                     } else {
-                        let entry = map.next_value::<Entry>().map_err(|e| {
-                            serde::de::Error::custom(format_args!("tensor `{name}`: {e}"))
-                        })?;
+                        let entry = map
+                            .next_value::<Entry>()
+                            .map_err(|e| serde::de::Error::custom(format_args!("tensor `{name}`: {e}")))?;
                         entries.push((name, entry));
                     }
                 }

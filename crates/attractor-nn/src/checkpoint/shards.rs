@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Weight files in a folder that are no model.
-const NOT_WEIGHTS: [&str; 6] = ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scheduler.bin", "scaler.pt"];
+const NOT_WEIGHTS: [&str; 6] =
+    ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scheduler.bin", "scaler.pt"];
 
 #[derive(Debug)]
 enum Shard {
@@ -32,7 +33,9 @@ pub(super) struct Shards {
 
 impl Shard {
     fn open(path: &Path) -> Result<Self> {
-        let torch = ["pt", "pth", "bin", "ckpt"].iter().any(|end| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end)));
+        let torch = ["pt", "pth", "bin", "ckpt"]
+            .iter()
+            .any(|end| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end)));
         if torch { Torch::open(path).map(Self::Torch) } else { Safetensors::open(path).map(Self::Safetensors) }
     }
 
@@ -286,7 +289,9 @@ fn canonical(name: &str, family: Family) -> String {
     }
     if family == Family::Gemma3 {
         // The language model inside the multimodal one, old and new.
-        for (there, here) in [("language_model.model.", "model."), ("model.language_model.", "model."), ("language_model.", "")] {
+        for (there, here) in
+            [("language_model.model.", "model."), ("model.language_model.", "model."), ("language_model.", "")]
+        {
             if let Some(rest) = name.strip_prefix(there) {
                 return format!("{here}{rest}");
             }

@@ -110,6 +110,7 @@ pub(crate) fn read_small(path: &Path, limit: u64, what: &str) -> Result<Vec<u8>>
 /// Reads a small JSON file.
 pub(crate) fn read_json(path: &Path, what: &str) -> Result<serde_json::Value> {
     let bytes = read_small(path, 64 << 20, what)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| Error::format(format!("{}: {what} is no valid JSON: {e}; fetch or write it again", path.display())))
+    serde_json::from_slice(&bytes).map_err(|e| {
+        Error::format(format!("{}: {what} is no valid JSON: {e}; fetch or write it again", path.display()))
+    })
 }

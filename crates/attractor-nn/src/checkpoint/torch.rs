@@ -1,7 +1,8 @@
 //! Files of torch.save: the zip format of torch 1.6 and later, and the plain sequence of pickles before it.
 
 use super::array::{Array, Dtype, elements, sizes};
-use super::pickle::{Bytes, Heap, Id, Node, Storage, Tensor, load};
+use super::heap::{Heap, Id, Node, Storage, Tensor};
+use super::pickle::{Bytes, load};
 use super::source::Source;
 use super::zip;
 use crate::error::{Error, Result};
@@ -192,7 +193,8 @@ impl Storages {
         let span = if count == 0 {
             Some(0)
         } else {
-            let last = shape.iter().zip(stride).try_fold(0u64, |sum, (&n, &step)| sum.checked_add((n - 1).checked_mul(step)?));
+            let last =
+                shape.iter().zip(stride).try_fold(0u64, |sum, (&n, &step)| sum.checked_add((n - 1).checked_mul(step)?));
             last.and_then(|last| last.checked_add(1))
         };
         let end = span.and_then(|span| span.checked_add(*offset)?.checked_mul(wide(format)));
@@ -238,7 +240,9 @@ fn from_zip(source: &Source, heap: &mut Heap) -> Result<(Id, Storages)> {
     let begin = entry.begin(source, name)?;
     // Read as a whole only to see whether it is what was written.
     if entry.length <= 64 << 20 && !entry.is_intact(&source.read(begin, entry.length, name)?) {
-        return Err(source.format(format_args!("{name} does not have its checksum; the file is damaged: fetch it again")));
+        return Err(
+            source.format(format_args!("{name} does not have its checksum; the file is damaged: fetch it again"))
+        );
     }
     let root = load(&mut Bytes::new(source, begin, begin + entry.length), heap)?;
     let mut places = HashMap::new();

@@ -119,7 +119,9 @@ impl Entry {
         }
         let local = source.read(self.header, 30, name)?;
         if number(&local, 0, 4) != 0x0403_4b50 || number(&local, 26, 2) as usize != self.name_bytes {
-            return Err(source.format(format_args!("the entry {name} is not where the zip directory says; fetch it again")));
+            return Err(
+                source.format(format_args!("the entry {name} is not where the zip directory says; fetch it again"))
+            );
         }
         let begin = self.header + 30 + number(&local, 26, 2) + number(&local, 28, 2);
         if begin.checked_add(self.length).is_none_or(|end| end > source.length()) {

@@ -22,7 +22,7 @@ pub fn train_byte_pairs(text: &str, vocab: usize) -> Result<Vec<u8>> {
         .show_progress(false)
         .vocab_size(vocab)
         .min_frequency(2)
-        .initial_alphabet(ByteLevel::alphabet())
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
     let mut tokenizer = TokenizerBuilder::<
         BPE,

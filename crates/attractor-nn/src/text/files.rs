@@ -32,7 +32,8 @@ impl Files {
             return Self::of(value, here("vocab.txt"));
         }
         let place = folder.display();
-        if here("tokenizer.model").exists() || here("spiece.model").exists() || here("sentencepiece.bpe.model").exists() {
+        if here("tokenizer.model").exists() || here("spiece.model").exists() || here("sentencepiece.bpe.model").exists()
+        {
             return Err(Error::unsupported(format!(
                 "{place}: there is only a SentencePiece model; expected tokenizer.json: make one with transformers \
                  (AutoTokenizer.from_pretrained(folder).save_pretrained(folder)), or give token numbers with --input"
@@ -50,7 +51,8 @@ impl Files {
         };
         object.insert("truncation".into(), Value::Null);
         object.insert("padding".into(), Value::Null);
-        let byte_level = ["decoder", "pre_tokenizer"].iter().any(|part| object.get(*part).is_some_and(names_byte_level));
+        let byte_level =
+            ["decoder", "pre_tokenizer"].iter().any(|part| object.get(*part).is_some_and(names_byte_level));
         let json = value.to_string().into_bytes();
         Ok(Self { place, json, byte_level })
     }

@@ -94,7 +94,11 @@ impl Roles {
     pub(super) fn of(&self, id: u32, position: usize, text: &str) -> Role {
         match self.by_id.get(&id) {
             Some(_) if self.both_ends.contains(&id) => {
-                if position == 0 { Role::Bos } else { Role::Eos }
+                if position == 0 {
+                    Role::Bos
+                } else {
+                    Role::Eos
+                }
             }
             Some(role) => *role,
             None if is_punctuation(text) => Role::Punctuation,

@@ -165,10 +165,9 @@ fn labels(keys: &Keys<'_>) -> Result<usize> {
         None => None,
         Some(Value::Object(names)) if !names.is_empty() => Some(names.len()),
         Some(other) => {
-            return Err(keys.error(format_args!(
-                "`id2label`: expected an object of label names, got {}",
-                keys::short(other)
-            )));
+            return Err(
+                keys.error(format_args!("`id2label`: expected an object of label names, got {}", keys::short(other)))
+            );
         }
     };
     match (keys.size_if("num_labels")?, named) {

@@ -1,0 +1,457 @@
+//! One input per attack: each must be refused with a clear error, without a panic and without much memory.
+
+#[path = "readers/build.rs"]
+mod build;
+#[path = "readers/fuzz.rs"]
+mod fuzz;
+#[path = "readers/memory.rs"]
+mod memory;
+#[path = "readers/refuse_torch.rs"]
+mod refuse_torch;
+
+use attractor_capture::record::Role;
+use attractor_nn::Error;
+use attractor_nn::checkpoint::safetensors::Safetensors;
+use attractor_nn::checkpoint::spec::ImageSpec;
+use attractor_nn::checkpoint::{Checkpoint, config};
+use attractor_nn::image::Processor;
+use attractor_nn::text::{Tokenizer, read_ids};
+use build::*;
+use serde_json::{Value, json};
+
+/// The error of opening `bytes` as safetensors.
+fn header_error(bytes: &[u8]) -> Error {
+    let folder = Folder::new();
+    Safetensors::open(&folder.put("x.safetensors", bytes)).expect_err("a damaged file was read")
+}
+
+/// Asserts the kind and that the message says all of `words`.
+#[track_caller]
+fn says(error: &Error, kind: fn(&Error) -> bool, words: &[&str]) {
+    let text = error.to_string();
+    assert!(kind(error), "wrong kind: {text}");
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn headers_that_lie_about_their_length() {
+    let format = Error::is_format;
+    says(&header_error(b""), format, &["x.safetensors", "truncated"]);
+    says(&header_error(&[1, 2, 3]), format, &["3 bytes"]);
+    let huge = (1u64 << 60).to_le_bytes();
+    says(&header_error(&huge), format, &["1152921504606846976", "at most 0"]);
+    says(&header_error(&[huge.as_slice(), &[b' '; 64]].concat()), format, &["1152921504606846976", "at most 64"]);
+    says(&header_error(&u64::MAX.to_le_bytes()), format, &["truncated"]);
+    let whole = safetensors(&[f32s("w", &[3, 5])]);
+    for cut in 0..whole.len() {
+        assert!(header_error(&whole[..cut]).is_format(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn headers_that_are_no_json_or_the_wrong_one() {
+    for header in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "3",
+        "{}}",
+        "{\"w\":3}",
+        "{\"w\":{}}",
+        "\u{feff}{}",
+        r#"{"w":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#,
+        r#"{"w":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#,
+        r#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#,
+        r#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}"#,
+        r#"{"w":{"dtype":32,"shape":[1],"data_offsets":[0,4]}}"#,
+        r#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"code":"x"}}"#,
+        r#"{"__metadata__":{"a":[1]},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+    ] {
+        says(&header_error(&with_header(header, &[0; 4])), Error::is_format, &["header"]);
+    }
+    // Nested as deep as the file is long.
+    assert!(header_error(&with_header(&"[".repeat(100_000), &[])).is_format());
+    assert!(header_error(&with_header(&format!("{{\"w\":{}", "{\"a\":".repeat(100_000)), &[])).is_format());
+}
+
+#[test]
+fn tensors_that_overlap_leave_holes_or_lie_outside() {
+    let two = |a: (u64, u64), b: (u64, u64)| {
+        let entry = |(from, to): (u64, u64)| {
+            format!(r#"{{"dtype":"F32","shape":[{}],"data_offsets":[{from},{to}]}}"#, to.saturating_sub(from) / 4)
+        };
+        with_header(&format!("{{\"a\":{},\"b\":{}}}", entry(a), entry(b)), &[0; 32])
+    };
+    let format = Error::is_format;
+    says(&header_error(&two((0, 20), (16, 32))), format, &["`a`", "`b`", "overlap"]);
+    says(&header_error(&two((0, 32), (0, 32))), format, &["overlap"]);
+    says(&header_error(&two((0, 12), (16, 32))), format, &["12..16", "no holes"]);
+    says(&header_error(&two((0, 12), (12, 28))), format, &["28 bytes", "32"]);
+    says(&header_error(&two((0, 16), (16, 36))), format, &["`b`", "16..36", "32 bytes"]);
+    says(&header_error(&two((0, 16), (32, 16))), format, &["`b`", "32..16"]);
+    says(&header_error(&two((0, 16), (16, u64::MAX))), format, &["`b`"]);
+}
+
+#[test]
+fn shapes_that_do_not_fit_their_bytes() {
+    let one = |dtype: &str, shape: &str| {
+        with_header(&format!(r#"{{"w":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,16]}}}}"#), &[0; 16])
+    };
+    let format = Error::is_format;
+    says(&header_error(&one("F32", "[5]")), format, &["`w`", "20 bytes", "16"]);
+    says(&header_error(&one("F16", "[4]")), format, &["`w`", "8 bytes"]);
+    says(&header_error(&one("F32", "[4294967296,4294967296]")), format, &["too large"]);
+    // 2^62 elements of 4 bytes are 2^64: a product that wraps to zero must not pass.
+    says(&header_error(&one("F32", "[4611686018427387908]")), format, &["`w`"]);
+    says(&header_error(&one("F32", "[0]")), format, &["0 bytes"]);
+}
+
+#[test]
+fn a_name_that_appears_twice() {
+    let entry = r#"{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
+    let other = r#"{"dtype":"F32","shape":[1],"data_offsets":[4,8]}"#;
+    let error = header_error(&with_header(&format!("{{\"w\":{entry},\"w\":{other}}}"), &[0; 8]));
+    says(&error, Error::is_format, &["`w`", "twice"]);
+}
+
+#[test]
+fn a_number_format_that_is_not_read_is_named_when_it_is_wanted() {
+    let folder = Folder::new();
+    let path = folder.put("x.safetensors", safetensors(&[raw("w", "F8_E4M3", &[4], vec![0; 4]), f32s("b", &[2])]));
+    let file = Safetensors::open(&path).unwrap();
+    says(&file.tensor("w").unwrap_err(), Error::is_unsupported, &["`w`", "F8_E4M3", "F32"]);
+    assert!(file.tensor("b").is_ok());
+    says(&file.tensor("c").unwrap_err(), Error::is_request, &["`c`", "b, w"]);
+}
+
+#[test]
+fn nan_and_infinite_weights_are_named_with_their_place() {
+    let folder = gpt2_folder();
+    let mut tensors = gpt2_tensors("transformer.");
+    tensors[4].bytes[4 * (24 * 2 + 7)..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    tensors[0].bytes[..4].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
+    folder.put("model.safetensors", safetensors(&tensors));
+    let checkpoint = Checkpoint::open(folder.path(), None).unwrap();
+    let error = checkpoint.tensor("h.0.attn.c_attn.weight").unwrap_err();
+    says(&error, Error::is_non_finite, &["h.0.attn.c_attn.weight", "NaN", "[2, 7]", "1 of 192"]);
+    says(&checkpoint.tensor("wte.weight").unwrap_err(), Error::is_non_finite, &["-inf", "[0, 0]"]);
+    // A double beyond the range of f32 is no finite weight either.
+    let path = folder.put("d.safetensors", safetensors(&[raw("w", "F64", &[1], 1e300f64.to_le_bytes().to_vec())]));
+    assert!(Safetensors::open(&path).unwrap().tensor("w").unwrap_err().is_non_finite());
+    let half = safetensors(&[raw("w", "F16", &[1], 0x7c00u16.to_le_bytes().to_vec())]);
+    assert!(Safetensors::open(&folder.put("h.safetensors", half)).unwrap().tensor("w").unwrap_err().is_non_finite());
+}
+
+#[test]
+fn what_is_no_file_of_weights() {
+    let folder = Folder::new();
+    let missing = folder.path().join("nowhere");
+    says(&Checkpoint::open(&missing, None).unwrap_err(), Error::is_io, &["nowhere", "check the path"]);
+    says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_request, &["no weights", "model.safetensors"]);
+    let config = folder.put("config.json", GPT2);
+    says(&Checkpoint::open(&config, None).unwrap_err(), Error::is_request, &["give the folder"]);
+    folder.put("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n");
+    says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_format, &["git lfs pull"]);
+    std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    std::fs::create_dir(folder.path().join("model.safetensors")).unwrap();
+    says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_format, &["not a regular file"]);
+    let several = Folder::new();
+    several.put("config.json", GPT2);
+    several.put("a.safetensors", safetensors(&gpt2_tensors("")));
+    assert!(Checkpoint::open(several.path(), None).is_ok());
+    several.put("b.safetensors", safetensors(&gpt2_tensors("")));
+    says(&Checkpoint::open(several.path(), None).unwrap_err(), Error::is_request, &["2 weight files", "b.safetensors"]);
+}
+
+#[test]
+fn indices_that_lead_astray() {
+    let open = |index: &str, with_shard: bool| {
+        let folder = Folder::new();
+        folder.put("config.json", GPT2);
+        folder.put("model.safetensors.index.json", index);
+        if with_shard {
+            folder.put("a.safetensors", safetensors(&gpt2_tensors("")));
+            folder.put("b.safetensors", safetensors(&gpt2_tensors("")));
+        }
+        Checkpoint::open(folder.path(), None).unwrap_err()
+    };
+    let format = Error::is_format;
+    says(
+        &open(r#"{"weight_map":{"wte.weight":"gone.safetensors"}}"#, true),
+        Error::is_io,
+        &["gone.safetensors", "fetch it"],
+    );
+    says(
+        &open(r#"{"weight_map":{"wte.weight":"../a.safetensors"}}"#, true),
+        format,
+        &["../a.safetensors", "in this folder"],
+    );
+    says(&open(r#"{"weight_map":{"wte.weight":"/etc/passwd"}}"#, true), format, &["in this folder"]);
+    says(&open(r#"{"weight_map":{"other":"a.safetensors"}}"#, true), format, &["`other`", "a.safetensors"]);
+    says(
+        &open(r#"{"weight_map":{"wte.weight":"a.safetensors","wpe.weight":"b.safetensors"}}"#, true),
+        format,
+        &["two shards", "a.safetensors"],
+    );
+    says(&open(r#"{"weight_map":{}}"#, false), format, &["empty"]);
+    says(&open(r#"{"weight_map":[1]}"#, false), format, &["weight_map"]);
+    says(&open(r#"{"weight_map":{"w":7}}"#, false), format, &["`w`"]);
+    says(&open("{", false), format, &["no valid JSON"]);
+}
+
+fn llama(more: Value) -> Value {
+    let mut value = json!({"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 96, "hidden_size": 48,
+        "intermediate_size": 80, "num_hidden_layers": 4, "num_attention_heads": 6, "num_key_value_heads": 2,
+        "max_position_embeddings": 128});
+    for (key, setting) in more.as_object().unwrap() {
+        match setting {
+            Value::String(text) if text == "REMOVED" => drop(value.as_object_mut().unwrap().remove(key)),
+            setting => value[key] = setting.clone(),
+        }
+    }
+    value
+}
+
+#[test]
+fn configurations_that_contradict_themselves() {
+    let error = |more: Value| config::read(&llama(more), "config.json").unwrap_err();
+    let format = Error::is_format;
+    for key in [
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "max_position_embeddings",
+    ] {
+        says(&error(json!({key: "REMOVED"})), format, &["config.json", key, "missing"]);
+        for wrong in [json!(-1), json!(1.5), json!("12"), json!([3]), json!(true), json!(1u64 << 60)] {
+            says(&error(json!({key: wrong})), format, &[key, "whole number", &wrong.to_string()]);
+        }
+        if key != "intermediate_size" {
+            says(&error(json!({key: 0})), format, &[key, "got 0"]);
+        }
+    }
+    says(&error(json!({"hidden_size": 50})), format, &["50", "6 attention heads"]);
+    says(&error(json!({"num_key_value_heads": 4})), format, &["6 query heads", "4 key heads"]);
+    says(&error(json!({"num_key_value_heads": 0})), format, &["num_key_value_heads", "got 0"]);
+    says(&error(json!({"rms_norm_eps": -1e-6})), format, &["rms_norm_eps", "above 0"]);
+    says(&error(json!({"attention_bias": "yes"})), format, &["attention_bias", "true or false"]);
+    says(&error(json!({"pad_token_id": 96})), format, &["pad_token_id", "96"]);
+    says(&error(json!({"head_dim": 7})), format, &["even", "7"]);
+    says(&error(json!({"rope_theta": 0})), format, &["rope_theta"]);
+    says(&error(json!({"rope_scaling": {"rope_type": "linear"}})), format, &["factor", "missing"]);
+    says(
+        &error(json!({"rope_scaling": {"rope_type": "longrope", "factor": 2}})),
+        Error::is_unsupported,
+        &["longrope", "yarn"],
+    );
+    says(
+        &error(
+            json!({"rope_scaling": {"rope_type": "llama3", "factor": 2, "low_freq_factor": 4, "high_freq_factor": 1}}),
+        ),
+        format,
+        &["high_freq_factor above"],
+    );
+    says(&error(json!({"hidden_act": "swiglu"})), Error::is_unsupported, &["swiglu", "silu"]);
+    says(&error(json!({"architectures": ["LlamaForMaskedLM"]})), format, &["architectures"]);
+    says(&error(json!({"architectures": "LlamaForCausalLM"})), format, &["architectures", "list of texts"]);
+    says(
+        &error(json!({"model_type": "qwen2", "layer_types": ["full_attention"]})),
+        format,
+        &["layer_types", "1 entries", "4"],
+    );
+    says(
+        &error(
+            json!({"model_type": "qwen2", "layer_types": ["full_attention", "linear_attention", "full_attention", "x"]}),
+        ),
+        Error::is_unsupported,
+        &["linear_attention"],
+    );
+    says(
+        &error(json!({"model_type": "gemma3_text", "rope_parameters": {"rope_type": "default"}})),
+        format,
+        &["sliding_attention"],
+    );
+    says(&error(json!({"model_type": "gemma3"})), format, &["text_config"]);
+    says(&error(json!({"model_type": "bert", "is_decoder": true})), Error::is_unsupported, &["is_decoder"]);
+    says(
+        &error(json!({"model_type": "bert", "position_embedding_type": "relative_key"})),
+        Error::is_unsupported,
+        &["relative_key"],
+    );
+    says(&error(json!({"model_type": "roberta", "pad_token_id": 127})), format, &["max_position_embeddings", "128"]);
+    let vit = json!({"model_type": "vit", "image_size": 30, "patch_size": 4, "num_channels": 3, "architectures": ["ViTModel"]});
+    says(&error(vit), format, &["30 x 30", "4 x 4"]);
+    says(&error(json!({"model_type": "vit", "image_size": [28, 28, 3], "patch_size": 4})), format, &["image_size"]);
+    let labels = json!({"model_type": "bert", "architectures": ["BertForSequenceClassification"], "num_labels": 3, "id2label": {"0": "a"}});
+    says(&error(labels), format, &["num_labels", "id2label"]);
+}
+
+#[test]
+fn an_unknown_architecture_lists_the_known_ones() {
+    let error = |model_type: Value| config::read(&llama(json!({"model_type": model_type})), "config.json").unwrap_err();
+    says(&error(json!("mamba2")), Error::is_unsupported, &["mamba2", "bert", "gpt2", "qwen3", "vit"]);
+    says(&error(json!("REMOVED")), Error::is_format, &["model_type", "missing"]);
+    says(&error(json!(3)), Error::is_format, &["model_type", "a text"]);
+    for value in [json!([]), json!(null), json!("gpt2")] {
+        assert!(config::read(&value, "config.json").unwrap_err().is_format());
+    }
+}
+
+#[test]
+fn a_configuration_of_another_model_names_the_tensor() {
+    let error = |change: &dyn Fn(&mut Vec<Raw>), config: &str| {
+        let folder = Folder::new();
+        folder.put("config.json", config);
+        let mut tensors = gpt2_tensors("transformer.");
+        change(&mut tensors);
+        folder.put("model.safetensors", safetensors(&tensors));
+        Checkpoint::open(folder.path(), None).unwrap_err()
+    };
+    let same = |_: &mut Vec<Raw>| ();
+    let shape = Error::is_shape;
+    says(&error(&same, &GPT2.replace("\"n_layer\":1", "\"n_layer\":2")), shape, &["2 layers", "have 1"]);
+    says(
+        &error(&same, &GPT2.replace("\"vocab_size\":11", "\"vocab_size\":12")),
+        shape,
+        &["wte.weight", "[12, 8]", "[11, 8]"],
+    );
+    says(
+        &error(&same, &GPT2.replace("\"n_positions\":16", "\"n_positions\":8")),
+        shape,
+        &["wpe.weight", "[8, 8]", "[16, 8]"],
+    );
+    says(&error(&same, &GPT2.replace("\"n_embd\":8", "\"n_embd\":10")), shape, &["[11, 10]", "[11, 8]"]);
+    says(&error(&|t| drop(t.remove(7)), GPT2), shape, &["h.0.attn.c_proj.bias", "missing"]);
+    let turn = |t: &mut Vec<Raw>| t[4].shape.reverse();
+    says(&error(&turn, GPT2), shape, &["h.0.attn.c_attn.weight", "[8, 24]", "[24, 8]"]);
+    says(&error(&same, &GPT2.replace("gpt2", "bert").replace("n_", "x_")), Error::is_format, &["missing"]);
+    // Biases that the configuration denies.
+    let folder = Folder::new();
+    folder.put("config.json", llama(json!({"num_hidden_layers": 1})).to_string());
+    let mut tensors = vec![
+        f32s("lm_head.weight", &[96, 48]),
+        f32s("model.embed_tokens.weight", &[96, 48]),
+        f32s("model.norm.weight", &[48]),
+    ];
+    for (name, rows, columns) in [
+        ("self_attn.q_proj", 48, 48),
+        ("self_attn.k_proj", 16, 48),
+        ("self_attn.v_proj", 16, 48),
+        ("self_attn.o_proj", 48, 48),
+        ("mlp.gate_proj", 80, 48),
+        ("mlp.up_proj", 80, 48),
+        ("mlp.down_proj", 48, 80),
+    ] {
+        tensors.push(f32s(&format!("model.layers.0.{name}.weight"), &[rows, columns]));
+    }
+    for norm in ["input_layernorm", "post_attention_layernorm"] {
+        tensors.push(f32s(&format!("model.layers.0.{norm}.weight"), &[48]));
+    }
+    folder.put("model.safetensors", safetensors(&tensors));
+    Checkpoint::open(folder.path(), None).unwrap();
+    tensors.push(f32s("model.layers.0.self_attn.k_proj.bias", &[16]));
+    folder.put("model.safetensors", safetensors(&tensors));
+    says(&Checkpoint::open(folder.path(), None).unwrap_err(), shape, &["k_proj.bias", "has none"]);
+}
+
+#[test]
+fn tokenizers_that_are_missing_damaged_or_of_another_model() {
+    let folder = Folder::new();
+    says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_request, &["no tokenizer", "--input"]);
+    folder.put("tokenizer.model", "x");
+    says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_unsupported, &["SentencePiece", "save_pretrained"]);
+    folder.put("vocab.txt", "the\nvalley\n");
+    says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_format, &["[UNK]"]);
+    folder.put("vocab.txt", [0xff, 0xfe]);
+    says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_format, &["UTF-8"]);
+    folder.put("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\nvalley");
+    let tokenizer = Tokenizer::open(folder.path()).unwrap();
+    for text in ["", " \n\t "] {
+        says(&tokenizer.encode(text, true).unwrap_err(), Error::is_request, &["empty"]);
+        says(&tokenizer.sequences(text, 8).unwrap_err(), Error::is_request, &["empty"]);
+    }
+    let tokenizer = tokenizer.for_vocabulary(5);
+    assert_eq!(tokenizer.encode("the", true).unwrap()[0].role, Role::Cls);
+    says(&tokenizer.encode("the valley", true).unwrap_err(), Error::is_format, &["valley", "number 5", "5 rows"]);
+    for (json, word) in [
+        ("{", "JSON"),
+        ("[]", "object"),
+        ("{}", "tokenizer"),
+        (r#"{"version":"1.0","model":{"type":"None"}}"#, "tokenizer"),
+    ] {
+        folder.put("tokenizer.json", json);
+        says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_format, &["tokenizer.json", word]);
+    }
+}
+
+#[test]
+fn given_numbers_that_are_none() {
+    let folder = Folder::new();
+    let error = |content: &str| read_ids(&folder.put("x.json", content), 11).unwrap_err();
+    says(&error("[1, 2"), Error::is_format, &["no valid JSON"]);
+    says(&error("{\"a\": 1}"), Error::is_format, &["list of token numbers"]);
+    says(&error("[1, \"two\"]"), Error::is_format, &["two"]);
+    says(&error("[[1], 2]"), Error::is_format, &["list of token numbers"]);
+    says(&error("[1.5]"), Error::is_format, &["1.5"]);
+    says(&error("[]"), Error::is_request, &["without tokens"]);
+    says(&error("[[1], []]"), Error::is_request, &["without tokens"]);
+    says(&error("[3, 11]"), Error::is_request, &["position 1", "0 to 10", "11"]);
+    says(&error("[-1]"), Error::is_request, &["got -1"]);
+    let npy = |header: &str, data: &[u8]| {
+        let file =
+            [b"\x93NUMPY\x01\0".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat();
+        read_ids(&folder.put("x.npy", file), 11).unwrap_err()
+    };
+    let good = "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }";
+    says(&npy(good, &[0; 7]), Error::is_format, &["7 bytes"]);
+    says(&npy(&good.replace("(1,)", "(4611686018427387905,)"), &[0; 8]), Error::is_format, &["does not fit"]);
+    says(&npy(&good.replace("<i8", ">i8"), &[0; 8]), Error::is_unsupported, &[">i8"]);
+    says(&npy(&good.replace("<i8", "|O"), &[0; 8]), Error::is_unsupported, &["|O"]);
+    says(&npy(&good.replace("<i8", "<f8"), &[0; 8]), Error::is_format, &["integers", "F64"]);
+    says(&npy(&good.replace("False", "True"), &[0; 8]), Error::is_unsupported, &["ascontiguousarray"]);
+    says(&npy("", &[0; 8]), Error::is_format, &["header"]);
+}
+
+#[test]
+fn images_that_are_none_or_of_another_size() {
+    let spec = ImageSpec { height: 4, width: 4, patch_height: 2, patch_width: 2, channels: 3 };
+    let folder = Folder::new();
+    let open = || Processor::open(folder.path(), &spec);
+    let read = |name: &str, bytes: &[u8]| open().unwrap().read_file(&folder.put(name, bytes)).unwrap_err();
+    says(&read("x.png", b""), Error::is_format, &["x.png", "PNG"]);
+    says(&read("x.png", b"\x89PNG\r\n\x1a\n"), Error::is_format, &["cannot be decoded"]);
+    says(&open().unwrap().read_file(&folder.path().join("gone.png")).unwrap_err(), Error::is_io, &["gone.png"]);
+    // A header that promises 2^31 x 2^31 pixels.
+    let bomb = [
+        b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".as_slice(),
+        &[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 8, 2, 0, 0, 0],
+        &[0; 4],
+    ];
+    assert!(read("bomb.png", &bomb.concat()).is_format());
+    let nan = safetensors(&[raw("pixel_values", "F32", &[3, 4, 4], floats(&[f32::NAN; 48]))]);
+    says(&read("x.safetensors", &nan), Error::is_non_finite, &["pixel_values"]);
+    says(&read("y.safetensors", &safetensors(&[f32s("pixels", &[3, 4, 4])])), Error::is_request, &["pixel_values"]);
+    says(
+        &read("z.safetensors", &safetensors(&[f32s("pixel_values", &[0, 3, 4, 4])])),
+        Error::is_request,
+        &["no images"],
+    );
+    for (settings, words) in [
+        (r#"{"image_mean":[0.5]}"#, ["image_mean", "3 channels"]),
+        (r#"{"image_std":[0.5,0,0.5]}"#, ["image_std", "3 channels"]),
+        (r#"{"do_resize":true,"size":{"height":0,"width":4}}"#, ["size", "height and width"]),
+        (r#"{"do_resize":true,"size":1000000000}"#, ["size", "above 0"]),
+        (r#"{"do_resize":1}"#, ["do_resize", "true or false"]),
+        (r#"{"resample":9}"#, ["resample", "bicubic"]),
+        (r#"{"rescale_factor":0}"#, ["rescale_factor", "above 0"]),
+        ("[]", ["preprocessor_config.json", "object"]),
+    ] {
+        folder.put("preprocessor_config.json", settings);
+        says(&open().unwrap_err(), Error::is_format, &words);
+    }
+}
