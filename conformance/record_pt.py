@@ -8,8 +8,10 @@ element i (row-major) of a tensor made by `ramp(shape, scale)` is i * scale - 1.
 
 import argparse
 import collections
+import io
 import os
 import sys
+import zipfile
 
 import torch
 
@@ -73,6 +75,16 @@ class Evil:
         return os.system, ("echo this must never be run",)
 
 
+def script(path):
+    """A TorchScript program, without the entries that tell where its source lay."""
+    whole = io.BytesIO()
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), whole)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            if not name.endswith(".debug_pkl"):
+                new.writestr(zipfile.ZipInfo(name), old.read(name))
+
+
 def main():
     folder = sys.argv[1]
 
@@ -97,7 +109,7 @@ def main():
     save("evil.pt", dict(model_state_dict=gpt2(""), more=Evil()))
     save("whole_module.pt", model)
     save("evil_legacy.pt", dict(model_state_dict=gpt2(""), more=Evil()), _use_new_zipfile_serialization=False)
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), os.path.join(folder, "script.pt"))
+    script(os.path.join(folder, "script.pt"))
 
 
 if __name__ == "__main__":
