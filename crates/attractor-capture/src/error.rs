@@ -41,6 +41,12 @@ impl Error {
         Self { kind: Kind::Budget, message: message.into() }
     }
 
+    /// The same error, naming the file it is about.
+    pub(crate) fn at(mut self, path: &std::path::Path) -> Self {
+        self.message = format!("{}: {}", path.display(), self.message);
+        self
+    }
+
     /// True if a file is torn, foreign or contradicts itself.
     pub fn is_format(&self) -> bool {
         self.kind == Kind::Format

@@ -1,0 +1,109 @@
+//! What a reader hands on: named arrays, before anybody knows what they mean.
+
+use crate::error::{Error, Result};
+use crate::run::Precision;
+
+/// An array of floating-point numbers, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Array {
+    pub shape: Vec<usize>,
+    pub data: Vec<f32>,
+    pub precision: Precision,
+}
+
+/// What a name in a file stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Floats(Array),
+    /// Whole numbers, in order: token ids, a prompt's length.
+    Whole(Vec<i64>),
+    Text(Vec<String>),
+}
+
+/// One map or stack of maps.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Raw {
+    /// Where it was found, for messages.
+    pub name: String,
+    pub layer: usize,
+    pub head: Option<usize>,
+    pub step: Option<u64>,
+    /// The array, or why there is none.
+    pub array: std::result::Result<Array, String>,
+}
+
+/// All that a file holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Contents {
+    pub maps: Vec<Raw>,
+    /// One list of tokens for all inputs, or one an input.
+    pub tokens: Vec<Vec<String>>,
+    pub prompt_length: Option<usize>,
+    /// What was left aside, and why.
+    pub notes: Vec<String>,
+}
+
+/// Axes of a map may be [q, k], [head, q, k], [batch, head, q, k].
+pub(crate) const SHAPES: &str = "[query, key], [head, query, key] or [batch, head, query, key]";
+
+impl Contents {
+    /// Adds a named value of a file without a structure of its own.
+    pub(crate) fn add(&mut self, name: &str, value: Value) -> Result<()> {
+        let said = super::names::parse(name);
+        let bare = name.to_ascii_lowercase();
+        match value {
+            Value::Whole(numbers) if ["tokens", "input_ids", "token_ids", "ids"].contains(&bare.as_str()) => {
+                self.tokens = vec![numbers.iter().map(ToString::to_string).collect()];
+            }
+            Value::Text(tokens) if bare == "tokens" => self.tokens = vec![tokens],
+            Value::Whole(numbers) if ["prompt_length", "prompt_len"].contains(&bare.as_str()) && numbers.len() == 1 => {
+                self.prompt_length = usize::try_from(numbers[0]).ok();
+            }
+            Value::Floats(array) => match said.layer {
+                Some(layer) => self.push(name, layer, said.head, said.step, array),
+                None => self.unnumbered(name, array)?,
+            },
+            Value::Whole(_) | Value::Text(_) => {
+                self.notes.push(format!("{name}: left aside: neither floating-point weights nor tokens"));
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, name: &str, layer: usize, head: Option<usize>, step: Option<u64>, array: Array) {
+        self.maps.push(Raw { name: name.to_string(), layer, head, step, array: Ok(array) });
+    }
+
+    /// An array whose name has no number is layer 0, or holds all layers along a fifth, first axis.
+    fn unnumbered(&mut self, name: &str, array: Array) -> Result<()> {
+        if self.maps.iter().any(|raw| raw.layer == 0) {
+            return Err(Error::format(format!(
+                "{name}: the name says no layer, and there are other arrays; name arrays such as L5, layer5/step3 or L5H5"
+            )));
+        }
+        if array.shape.len() < 5 {
+            self.push(name, 0, None, None, array);
+            return Ok(());
+        }
+        for (layer, part) in array.split(name)?.into_iter().enumerate() {
+            self.push(name, layer, None, None, part);
+        }
+        Ok(())
+    }
+}
+
+impl Array {
+    /// Cuts along the first axis.
+    pub(crate) fn split(self, name: &str) -> Result<Vec<Self>> {
+        let Some((&count, rest)) = self.shape.split_first() else {
+            return Err(Error::format(format!("{name}: a single number; expected {SHAPES}")));
+        };
+        if self.data.is_empty() {
+            return Err(Error::format(format!("{name}: the shape {:?} holds nothing", self.shape)));
+        }
+        let size: usize = rest.iter().product();
+        debug_assert_eq!(count * size, self.data.len());
+        let part = |data: &[f32]| Self { shape: rest.to_vec(), data: data.to_vec(), precision: self.precision };
+        Ok(self.data.chunks_exact(size).map(part).collect())
+    }
+}
