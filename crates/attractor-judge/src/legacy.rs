@@ -2,7 +2,14 @@
 //!
 //! No verdict rests on them. All of them depend on the length of the input, and a causal head that ignores its input
 //! altogether passes most of their thresholds; so each stands beside its value for a head that is uniform over the
-//! visible keys. `docs/correctness.md` tells what replaces which.
+//! visible keys.
+//!
+//! | formula                     | fault                                          | instead                         |
+//! |-----------------------------|------------------------------------------------|---------------------------------|
+//! | row_std, RMS deviation      | unit depends on N: one-hot rows fail from ~400 | 1 - H / ln n_i                  |
+//! | H / ln N                    | rows see n_i keys, not N                       | H / ln n_i                      |
+//! | query L2                    | rows of different support differ by nature     | JS on the common support        |
+//! | near / far, BOS ratio       | early rows have larger weights by nature       | enrichment n_i p_ij             |
 
 use attractor::retrieve::Mask;
 use attractor_capture::Patterns;

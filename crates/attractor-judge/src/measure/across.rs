@@ -137,10 +137,8 @@ fn by_offset(
         for (index, value) in figures[other].profile.iter().enumerate() {
             sum[index + back - o.keys] += value;
         }
-        for query in (0..o.queries).filter(|&query| o.visible[query] >= 2) {
-            for key in o.visible_keys(query) {
-                pairs[o.offset_index(query, key) + back - o.keys] += 1.0;
-            }
+        for (index, &count) in o.offset_pairs.iter().enumerate() {
+            pairs[index + back - o.keys] += f64::from(count);
         }
     }
     if pairs.iter().all(|&p| p == 0.0) {

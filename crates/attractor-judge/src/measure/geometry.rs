@@ -86,6 +86,8 @@ pub(crate) struct Geometry {
     pub near_weight: Vec<f64>,
     /// Smallest distance that counts as far, and the number of pairs at least that far apart.
     pub far: Option<(usize, u64)>,
+    /// Visible pairs by signed offset, over the rows that see two keys or more.
+    pub offset_pairs: Vec<u32>,
     /// Special, punctuation, first; `None` without a member.
     pub classes: [Option<ClassKeys>; 3],
     /// Whether tokens are known.
@@ -142,6 +144,7 @@ impl Geometry {
             visible,
             near_weight: Vec::new(),
             far: None,
+            offset_pairs: Vec::new(),
             classes: [None, None, None],
             has_tokens: tokens.len() == keys && keys > 0,
             text: Vec::new(),
@@ -151,6 +154,7 @@ impl Geometry {
             chosen: Vec::new(),
         };
         geometry.set_distances(config.count(Key::NearDistances));
+        geometry.set_offsets();
         geometry.set_classes(tokens);
         if geometry.has_tokens {
             geometry.set_repeats(tokens);
@@ -245,6 +249,27 @@ impl Geometry {
         }
     }
 
+    fn set_offsets(&mut self) {
+        // As above: the keys of a row are one run of offsets.
+        let mut change = vec![0i64; self.offsets() + 1];
+        let mut hidden = vec![0i64; self.offsets() + 1];
+        for query in (0..self.queries).filter(|&query| self.visible[query] >= 2) {
+            let range = self.mask.range(query, self.keys);
+            change[self.offset_index(query, range.end - 1)] += 1;
+            change[self.offset_index(query, range.start) + 1] -= 1;
+            if !self.mask.hidden.is_empty() {
+                range.filter(|&key| self.mask.hides(key)).for_each(|key| hidden[self.offset_index(query, key)] += 1);
+            }
+        }
+        let mut running = 0;
+        self.offset_pairs = (0..self.offsets())
+            .map(|index| {
+                running += change[index];
+                (running - hidden[index]) as u32
+            })
+            .collect();
+    }
+
     fn set_classes(&mut self, tokens: &[Token]) {
         for kind in ClassKind::ALL {
             let member = |key: usize| match kind {
@@ -308,5 +333,60 @@ impl Geometry {
             }
             self.text_pairs = pairs;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Distances, offsets and classes by difference arrays against counting pair by pair.
+    #[test]
+    fn pairs_are_counted_as_if_one_by_one() {
+        let token = |id: usize, role| Token { text: String::new(), id: id as u32, role };
+        let (n, m) = (11, 13);
+        for causal in [false, true] {
+            for window in [None, Some(4)] {
+                for padded in [0, 3] {
+                    let hidden = if padded > 0 { (0..m).map(|j| j >= m - padded || j == 2).collect() } else { vec![] };
+                    let mask = Mask { causal, window, offset: 2, hidden, ..Mask::full() };
+                    let tokens: Vec<Token> =
+                        (0..m).map(|j| token(j % 4, if j % 5 == 0 { Role::Sep } else { Role::Text })).collect();
+                    let g = Geometry::new(0, mask.clone(), n, m, &tokens, &Config::default());
+                    let mut offsets = vec![0u32; g.offsets()];
+                    let mut distances = vec![0u64; m + n];
+                    for i in 0..n {
+                        for j in (0..m).filter(|&j| mask.admits(i, j, m)) {
+                            distances[(i + 2).abs_diff(j)] += 1;
+                            if g.visible[i] >= 2 {
+                                offsets[g.offset_index(i, j)] += 1;
+                            }
+                        }
+                        let seen = (0..m).filter(|&j| mask.admits(i, j, m) && j % 5 == 0).count();
+                        assert_eq!(g.classes[0].as_ref().unwrap().seen[i] as usize, seen, "{mask:?} row {i}");
+                    }
+                    assert_eq!(g.offset_pairs, offsets, "{mask:?}");
+                    let near: Vec<usize> = (1..m).filter(|&d| distances[d] > 0).take(5).collect();
+                    for (d, &weight) in g.near_weight.iter().enumerate() {
+                        let expected = if near.contains(&d) { 1.0 / (near.len() as f64 * distances[d] as f64) } else { 0.0 };
+                        assert!((weight - expected).abs() < 1e-15, "{mask:?} distance {d}");
+                    }
+                    if let Some((from, pairs)) = g.far {
+                        assert_eq!(pairs, distances[from..].iter().sum::<u64>(), "{mask:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// a b a b a: the second a may see the first; its target is the b between; no query is its own target.
+    #[test]
+    fn repeats_and_induction_targets_by_hand() {
+        let tokens: Vec<Token> =
+            [0u32, 1, 0, 1, 0, 0].iter().map(|&id| Token { text: String::new(), id, role: Role::Text }).collect();
+        let g = Geometry::new(0, Mask::causal(), 6, 6, &tokens, &Config::default());
+        assert_eq!(g.same.iter().collect::<Vec<_>>(), [(2, 0), (3, 1), (4, 0), (4, 2), (5, 0), (5, 2), (5, 4)]);
+        assert_eq!(g.induction.iter().collect::<Vec<_>>(), [(2, 1), (3, 2), (4, 1), (4, 3), (5, 1), (5, 3)]);
+        assert_eq!(g.induction.rows(), 4);
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct HeadInput {
     pub repeat: Option<f64>,
     /// Mean divergence of rows at each lag, in units of ln 2.
     pub variation: [Option<f64>; 2],
-    /// Sum of enrichment by signed offset, and the sum over text pairs.
+    /// Sum of enrichment by signed offset, over the rows that see two keys or more.
     pub profile: Vec<f64>,
     /// Sum of enrichment over visible text pairs by signed offset.
     pub text_profile: Vec<f64>,

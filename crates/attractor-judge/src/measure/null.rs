@@ -159,7 +159,8 @@ impl NullPlan {
                 pairings.len()
             ),
             Self::Stratified { inputs, .. } => {
-                format!("labels permuted among pairs of equal offset within each of {} inputs", inputs.len())
+                let each = if inputs.len() == 1 { "the input".to_string() } else { format!("each of {} inputs", inputs.len()) };
+                format!("labels permuted among pairs of equal offset within {each}")
             }
             Self::None => "no null: no token repeats".into(),
         }
