@@ -239,6 +239,9 @@ fn configurations_that_contradict_themselves() {
     says(&error(json!({"num_key_value_heads": 4})), format, &["6 query heads", "4 key heads"]);
     says(&error(json!({"num_key_value_heads": 0})), format, &["num_key_value_heads", "got 0"]);
     says(&error(json!({"rms_norm_eps": -1e-6})), format, &["rms_norm_eps", "above 0"]);
+    // A number that is above zero, but whose inverse root is not finite in f32.
+    let tiny = json!({"model_type": "gemma2", "query_pre_attn_scalar": 1.6e-253});
+    says(&error(tiny), format, &["query_pre_attn_scalar", "1e-30"]);
     says(&error(json!({"attention_bias": "yes"})), format, &["attention_bias", "true or false"]);
     says(&error(json!({"pad_token_id": 96})), format, &["pad_token_id", "96"]);
     says(&error(json!({"head_dim": 7})), format, &["even", "7"]);

@@ -136,9 +136,9 @@ impl<'a> Keys<'a> {
     pub(super) fn positive_if(&self, key: &str) -> Result<Option<f64>> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_f64() {
-            // Held against f32 too, since that is what the model computes in.
-            Some(x) if x > 0.0 && x < 1e30 => Ok(Some(x)),
-            _ => Err(self.wrong(key, "a number above 0", value)),
+            // Within what f32 and its reciprocal can hold, since that is what the model computes in.
+            Some(x) if (1e-30..1e30).contains(&x) => Ok(Some(x)),
+            _ => Err(self.wrong(key, "a number above 0, from 1e-30 to 1e30", value)),
         }
     }
 
