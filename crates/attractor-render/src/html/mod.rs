@@ -1,0 +1,202 @@
+//! The report as one page: no server, no network, no script needed.
+//!
+//! The page holds everything it shows, forbids itself every request by its content security policy, and names the one
+//! script that may run (sorting of the head table) by its hash. Token text is untrusted: see [`crate::text`].
+
+mod checks;
+mod figures;
+mod heads;
+mod strip;
+mod summary;
+
+use std::fmt::Write as _;
+
+use attractor_capture::Patterns;
+use attractor_judge::{Report, Verdict};
+use base64::Engine as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::colour::{ColourMap, Scale};
+use crate::map::SIDE;
+use crate::text::escape;
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("sort.js");
+
+/// A square that fades along its diagonal.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 3 3'%3E%3Cpath fill='%23440154' \
+    d='M0 0h3v3H0z'/%3E%3Cpath fill='%2321918c' d='M0 1h1v1H0zM1 2h1v1H1z'/%3E%3Cpath fill='%23fde725' \
+    d='M0 0h1v1H0zM1 1h1v1H1zM2 2h1v1H2z'/%3E%3C/svg%3E";
+
+/// What the page shows, and how large it may grow.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Largest size of the page, bytes. What does not fit is left out, and the page says so.
+    pub max_bytes: usize,
+    /// Inputs whose maps are drawn; those that are not there are ignored.
+    pub inputs: Vec<usize>,
+    /// Largest side of a map, cells.
+    pub side: usize,
+    /// Colours of the maps.
+    pub colours: ColourMap,
+    /// From weights to colours, the same for every head so that they can be compared. `None`: linear from 0 to 1 and
+    /// beside it, in the small maps, logarithmic.
+    pub scale: Option<Scale>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_bytes: 10_000_000, inputs: vec![0], side: SIDE, colours: ColourMap::default(), scale: None }
+    }
+}
+
+/// The report as one self-contained page.
+///
+/// `patterns` are what was judged; without them (a report read back from JSON) the page has no maps and says so. What
+/// cannot be read or drawn is named in the page: it is no reason to have no page.
+///
+/// # Cost
+/// O(inputs drawn x heads x N^2) time to read every weight once; memory of the page and one strip of a map.
+pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &Options) -> String {
+    let title = format!("{}: attention report", report.provenance.model.family);
+    let mut left_out = Vec::new();
+    let json = json(report, options.max_bytes / 3, &mut left_out);
+
+    let mut head = String::new();
+    let _ = write!(
+        head,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+         img-src data:; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\"/>\n\
+         <meta name=\"referrer\" content=\"no-referrer\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\
+         <title>{}</title>\n<link rel=\"icon\" href=\"{ICON}\"/>\n<style>{STYLE}</style>\n</head>\n<body>\n",
+        base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT.as_bytes())),
+        escape(&title)
+    );
+    let tail = format!(
+        "<script type=\"application/json\" id=\"report\">{json}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    );
+
+    let opening = summary::opening(report);
+    let provenance = summary::provenance(report);
+    // What a reader needs first is never cut; the rest shares what is left.
+    let mut budget = Budget { left: options.max_bytes.saturating_sub(head.len() + tail.len() + opening.len() + provenance.len() + 4096) };
+    let groups = checks::groups(report, &mut budget, &mut left_out);
+    let drawn = patterns.map(|_| ()).is_some();
+    let heads = heads::section(report, drawn, options, &mut budget, &mut left_out);
+    let figures = figures::section(report, patterns, options, &mut budget, &mut left_out);
+
+    let mut page = head;
+    page.push_str(&opening);
+    page.push_str("<main>\n");
+    page.push_str(&groups);
+    page.push_str(&heads);
+    page.push_str(&figures);
+    page.push_str(&left_out_section(&left_out, options));
+    page.push_str(&provenance);
+    page.push_str("</main>\n");
+    page.push_str(&tail);
+    page
+}
+
+/// Bytes that may still be written.
+#[derive(Debug)]
+struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    /// True, and less is left, if `bytes` fit.
+    fn take(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.left;
+        if fits {
+            self.left -= bytes;
+        }
+        fits
+    }
+
+    /// Takes what has been written anyway.
+    fn spend(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// A part of what is left, for something that must not eat it all.
+    fn share(&self, part: usize) -> Budget {
+        Budget { left: self.left / part }
+    }
+}
+
+/// The report as JSON inside a script element: no "<" can end it or open a comment.
+fn json(report: &Report, limit: usize, left_out: &mut Vec<String>) -> String {
+    let encode = |report: &Report| {
+        serde_json::to_string(report).map(|text| text.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
+    };
+    let whole = encode(report).unwrap_or_else(|_| "null".to_string());
+    if whole.len() <= limit {
+        return whole;
+    }
+    let mut less = report.clone();
+    less.checks.retain(|c| c.is_of_model() || c.verdict == Verdict::Fail);
+    let gone = report.checks.len() - less.checks.len();
+    match encode(&less) {
+        Ok(text) if text.len() <= limit => {
+            left_out.push(format!("{gone} checks of single layers and heads, in the JSON inside this page"));
+            text
+        }
+        _ => {
+            left_out.push("the JSON inside this page".to_string());
+            "null".to_string()
+        }
+    }
+}
+
+fn left_out_section(left_out: &[String], options: &Options) -> String {
+    if left_out.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("<section id=\"left-out\"><h2>Left out</h2>\n");
+    let _ = write!(
+        out,
+        "<p>This page may have {:.1} MB. To stay within that it lacks:</p><ul>",
+        options.max_bytes as f64 / 1e6
+    );
+    for what in left_out.iter().take(64) {
+        let _ = write!(out, "<li>{}</li>", escape(what));
+    }
+    out.push_str("</ul><p>The whole report is in the JSON that <code>--json</code> writes.</p></section>\n");
+    out
+}
+
+/// The sign of a verdict: a shape, so that colour is never alone.
+fn sign(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Warn => "▲",
+        Verdict::Fail => "✕",
+        Verdict::Skipped => "○",
+    }
+}
+
+/// A verdict as sign, word and colour; `word` replaces its name.
+fn badge(verdict: Verdict, word: Option<&str>) -> String {
+    let name = verdict.to_string();
+    format!(
+        "<span class=\"badge {name}\"><span aria-hidden=\"true\">{}</span> {}</span>",
+        sign(verdict),
+        escape(word.unwrap_or(&name))
+    )
+}
+
+/// "3 heads", "1 head".
+fn plural(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// A number, or a dash with the words "not there".
+fn figure(value: Option<f64>) -> String {
+    match value {
+        Some(value) => escape(&crate::colour::number(value)),
+        None => "<span class=\"none\" title=\"not there\">–</span>".to_string(),
+    }
+}
