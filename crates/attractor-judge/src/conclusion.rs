@@ -70,7 +70,9 @@ fn signs(checks: &[Check], config: &Config) -> Signs {
         .collect();
     let sharp_heads = checks
         .iter()
-        .filter(|c| c.id == "head.sharpness" && c.head.is_some() && c.value.is_some_and(|v| v >= config.get(Key::Sharp)))
+        .filter(|c| {
+            c.id == "head.sharpness" && c.head.is_some() && c.value.is_some_and(|v| v >= config.get(Key::Sharp))
+        })
         .count();
     let sharpness = value("head.sharpness");
     let structured = sharp_heads > 0 || sharpness.is_some_and(|s| s >= config.get(Key::Medium));

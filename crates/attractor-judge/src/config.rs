@@ -68,36 +68,198 @@ const fn count(key: Key, name: &'static str, default: f64, range: (f64, f64), so
 
 /// The table, in the order of [`Key`].
 pub const THRESHOLDS: &[Threshold] = &[
-    count(Key::Resamples, "statistics.resamples", 1999.0, (199.0, 100_000.0), "bootstrap resamples; Efron and Tibshirani 1993 ask for 1000 or more"),
-    count(Key::Permutations, "statistics.permutations", 1999.0, (99.0, 100_000.0), "random permutations; resolves 99 heads at a false discovery rate of 0.05"),
+    count(
+        Key::Resamples,
+        "statistics.resamples",
+        1999.0,
+        (199.0, 100_000.0),
+        "bootstrap resamples; Efron and Tibshirani 1993 ask for 1000 or more",
+    ),
+    count(
+        Key::Permutations,
+        "statistics.permutations",
+        1999.0,
+        (99.0, 100_000.0),
+        "random permutations; resolves 99 heads at a false discovery rate of 0.05",
+    ),
     row(Key::Confidence, "statistics.confidence", 0.95, (0.5, 0.999), "level of the intervals; convention"),
-    row(Key::Alpha, "statistics.alpha", 0.05, (1e-6, 0.5), "level of the tests, and false discovery rate over heads; convention"),
-    row(Key::RowSum, "correctness.row_sum", 1e-5, (0.0, 1.0), "largest |row sum - 1| for f32; measured 4e-8 to 2.4e-7 on real models, forty times that"),
+    row(
+        Key::Alpha,
+        "statistics.alpha",
+        0.05,
+        (1e-6, 0.5),
+        "level of the tests, and false discovery rate over heads; convention",
+    ),
+    row(
+        Key::RowSum,
+        "correctness.row_sum",
+        1e-5,
+        (0.0, 1.0),
+        "largest |row sum - 1| for f32; measured 4e-8 to 2.4e-7 on real models, forty times that",
+    ),
     row(Key::RowSumF16, "correctness.row_sum_f16", 2e-3, (0.0, 1.0), "the same for maps stored in f16; measured 3e-4"),
-    row(Key::RowSumBf16, "correctness.row_sum_bf16", 1e-2, (0.0, 1.0), "the same for maps stored in bf16; measured 2.3e-3"),
-    row(Key::ForbiddenMass, "correctness.forbidden_mass", 1e-6, (0.0, 1.0), "largest mass that a row puts on keys it may not see; the document's own 1e-6"),
-    row(Key::OutputError, "correctness.output_error", 1e-4, (0.0, 1.0), "largest |A.V - z| and |W_O z + b - output| relative to the largest output; the tolerance of the recorded vectors"),
-    row(Key::ProbeChange, "correctness.probe_change", 1e-5, (0.0, 1.0), "largest change before a perturbed token, relative to the change after it (at least 1); f32 rounding"),
-    row(Key::BoundError, "correctness.bound_error", 1e-3, (0.0, 1.0), "largest excess over the bounds between entropy and sum of squares, nats; f32 rounding"),
-    count(Key::NearDistances, "position.near_distances", 5.0, (1.0, 1000.0), "how many of the smallest distances are near; the document's five"),
-    row(Key::Near, "position.near", 1.1, (1.0, 1e6), "least enrichment of near keys over uniform; the document's ratio, on the scale where uniform is 1"),
-    row(Key::PositionContent, "position.content_share", 0.05, (0.0, 1.0), "least share of the pattern that the other inputs' mean map leaves unexplained; a convention of this project"),
-    row(Key::Repeat, "tokens.repeat", 0.2, (0.0, 1e6), "least excess of same-token over different-token pairs, in uniform weights; the document's ratio 1.2 less 1"),
-    row(Key::Sink, "tokens.sink", 0.3, (0.0, 1.0), "mean attention that makes a position a sink; Gu et al. 2024 (arXiv 2410.10781)"),
-    row(Key::UniformMargin, "uniform.margin", 0.02, (0.0, 1.0), "normalised KL to uniform below which a head is equivalent to uniform; a convention of this project: two percent of the range"),
-    row(Key::Sharp, "heads.sharp", 0.5, (0.0, 1.0), "least 1 - H/ln n of a sharp head; the document's entropy cut 0.5, applied to ln n_i"),
-    row(Key::Medium, "heads.medium", 0.2, (0.0, 1.0), "least 1 - H/ln n of a medium head; the document's entropy cut 0.8, applied to ln n_i"),
-    row(Key::Previous, "heads.previous", 0.4, (0.0, 1.0), "least mean mass on the previous token; teaching convention of ARENA and TransformerLens"),
-    row(Key::Induction, "heads.induction", 0.4, (0.0, 1.0), "least mean mass on the successors of earlier occurrences; teaching convention of ARENA and TransformerLens"),
-    row(Key::Variation, "query.variation", 0.02, (0.0, 1.0), "least Jensen-Shannon divergence between rows on their common support, in units of ln 2; the same two percent as uniform.margin"),
-    row(Key::QueryContent, "query.content", 0.05, (0.0, 1.0), "least share of the maps' variance that is not the mean map over inputs; a convention of this project"),
-    count(Key::DiversityRows, "diversity.rows", 64.0, (8.0, 512.0), "positions compared per input, evenly spaced; bounds the work"),
+    row(
+        Key::RowSumBf16,
+        "correctness.row_sum_bf16",
+        1e-2,
+        (0.0, 1.0),
+        "the same for maps stored in bf16; measured 2.3e-3",
+    ),
+    row(
+        Key::ForbiddenMass,
+        "correctness.forbidden_mass",
+        1e-6,
+        (0.0, 1.0),
+        "largest mass that a row puts on keys it may not see; the document's own 1e-6",
+    ),
+    row(
+        Key::OutputError,
+        "correctness.output_error",
+        1e-4,
+        (0.0, 1.0),
+        "largest |A.V - z| and |W_O z + b - output| relative to the largest output; the tolerance of the recorded vectors",
+    ),
+    row(
+        Key::ProbeChange,
+        "correctness.probe_change",
+        1e-5,
+        (0.0, 1.0),
+        "largest change before a perturbed token, relative to the change after it (at least 1); f32 rounding",
+    ),
+    row(
+        Key::BoundError,
+        "correctness.bound_error",
+        1e-3,
+        (0.0, 1.0),
+        "largest excess over the bounds between entropy and sum of squares, nats; f32 rounding",
+    ),
+    count(
+        Key::NearDistances,
+        "position.near_distances",
+        5.0,
+        (1.0, 1000.0),
+        "how many of the smallest distances are near; the document's five",
+    ),
+    row(
+        Key::Near,
+        "position.near",
+        1.1,
+        (1.0, 1e6),
+        "least enrichment of near keys over uniform; the document's ratio, on the scale where uniform is 1",
+    ),
+    row(
+        Key::PositionContent,
+        "position.content_share",
+        0.05,
+        (0.0, 1.0),
+        "least share of the pattern that the other inputs' mean map leaves unexplained; a convention of this project",
+    ),
+    row(
+        Key::Repeat,
+        "tokens.repeat",
+        0.2,
+        (0.0, 1e6),
+        "least excess of same-token over different-token pairs, in uniform weights; the document's ratio 1.2 less 1",
+    ),
+    row(
+        Key::Sink,
+        "tokens.sink",
+        0.3,
+        (0.0, 1.0),
+        "mean attention that makes a position a sink; Gu et al. 2024 (arXiv 2410.10781)",
+    ),
+    row(
+        Key::UniformMargin,
+        "uniform.margin",
+        0.02,
+        (0.0, 1.0),
+        "normalised KL to uniform below which a head is equivalent to uniform; a convention of this project: two percent of the range",
+    ),
+    row(
+        Key::Sharp,
+        "heads.sharp",
+        0.5,
+        (0.0, 1.0),
+        "least 1 - H/ln n of a sharp head; the document's entropy cut 0.5, applied to ln n_i",
+    ),
+    row(
+        Key::Medium,
+        "heads.medium",
+        0.2,
+        (0.0, 1.0),
+        "least 1 - H/ln n of a medium head; the document's entropy cut 0.8, applied to ln n_i",
+    ),
+    row(
+        Key::Previous,
+        "heads.previous",
+        0.4,
+        (0.0, 1.0),
+        "least mean mass on the previous token; teaching convention of ARENA and TransformerLens",
+    ),
+    row(
+        Key::Induction,
+        "heads.induction",
+        0.4,
+        (0.0, 1.0),
+        "least mean mass on the successors of earlier occurrences; teaching convention of ARENA and TransformerLens",
+    ),
+    row(
+        Key::Variation,
+        "query.variation",
+        0.02,
+        (0.0, 1.0),
+        "least Jensen-Shannon divergence between rows on their common support, in units of ln 2; the same two percent as uniform.margin",
+    ),
+    row(
+        Key::QueryContent,
+        "query.content",
+        0.05,
+        (0.0, 1.0),
+        "least share of the maps' variance that is not the mean map over inputs; a convention of this project",
+    ),
+    count(
+        Key::DiversityRows,
+        "diversity.rows",
+        64.0,
+        (8.0, 512.0),
+        "positions compared per input, evenly spaced; bounds the work",
+    ),
     count(Key::DiversityInputs, "diversity.inputs", 8.0, (1.0, 1000.0), "inputs compared; bounds the work"),
-    row(Key::DiverseInputs, "diversity.cosine", 0.3, (0.0, 2.0), "mean cosine distance between positions from which the layer's inputs count as diverse; the document's 0.3, on a scale-free distance"),
-    row(Key::FiniteDifference, "gradient.finite_difference", 0.01, (0.0, 1.0), "largest relative difference between backpropagation and central difference; f32 losses"),
-    row(Key::RelativeNorm, "gradient.relative_norm", 1e-6, (0.0, 1.0), "least gradient of a head relative to the largest one; below lies f32 rounding"),
-    row(Key::PerplexityChange, "ablation.perplexity_change", 0.02, (0.0, 1e6), "least relative rise of perplexity that counts as an effect; the document's 2 %"),
-    row(Key::RelativeChange, "ablation.relative_change", 0.02, (0.0, 1e6), "least relative change of the last hidden state that counts as an effect; the same 2 %"),
+    row(
+        Key::DiverseInputs,
+        "diversity.cosine",
+        0.3,
+        (0.0, 2.0),
+        "mean cosine distance between positions from which the layer's inputs count as diverse; the document's 0.3, on a scale-free distance",
+    ),
+    row(
+        Key::FiniteDifference,
+        "gradient.finite_difference",
+        0.01,
+        (0.0, 1.0),
+        "largest relative difference between backpropagation and central difference; f32 losses",
+    ),
+    row(
+        Key::RelativeNorm,
+        "gradient.relative_norm",
+        1e-6,
+        (0.0, 1.0),
+        "least gradient of a head relative to the largest one; below lies f32 rounding",
+    ),
+    row(
+        Key::PerplexityChange,
+        "ablation.perplexity_change",
+        0.02,
+        (0.0, 1e6),
+        "least relative rise of perplexity that counts as an effect; the document's 2 %",
+    ),
+    row(
+        Key::RelativeChange,
+        "ablation.relative_change",
+        0.02,
+        (0.0, 1e6),
+        "least relative change of the last hidden state that counts as an effect; the same 2 %",
+    ),
 ];
 
 /// What a group's checks of the whole model become when they do not pass.
@@ -194,9 +356,9 @@ impl Config {
     /// # Errors
     /// `is_config` for anything that is not TOML, an unknown key (with the known ones), a value outside its range.
     pub fn from_toml(text: &str, name: &str) -> Result<Self> {
-        let table: toml::Table = text
-            .parse()
-            .map_err(|e: toml::de::Error| Error::config(format!("{name}: this is not TOML: {}", e.to_string().trim())))?;
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+            Error::config(format!("{name}: this is not TOML: {}", e.to_string().trim()))
+        })?;
         let mut config = Self::default();
         for (section, value) in &table {
             match (section.as_str(), value) {

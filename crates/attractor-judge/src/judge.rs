@@ -32,12 +32,8 @@ pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Conf
     for group in Group::ALL {
         checks.extend(groups::checks(&case, group)?);
     }
-    let lengths = case
-        .measures
-        .geometry
-        .first()
-        .map(|layer| layer.iter().map(|g| g.keys).collect())
-        .unwrap_or_default();
+    let lengths =
+        case.measures.geometry.first().map(|layer| layer.iter().map(|g| g.keys).collect()).unwrap_or_default();
     let provenance = Provenance {
         tool: "attractor".to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),

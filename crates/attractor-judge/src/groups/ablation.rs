@@ -49,16 +49,14 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
         let parts: Vec<Check> = of_mode.iter().map(|a| check(case, evidence, a, id, words)).collect();
         if of_mode[0].scope != Scope::Whole {
             // Something of the model must stand at the head of the list: the largest effect among its parts.
-            let top = parts.iter().max_by(|a, b| {
-                a.value.unwrap_or(f64::MIN).total_cmp(&b.value.unwrap_or(f64::MIN))
-            });
-            let matter: Vec<String> =
-                parts.iter().filter(|c| c.verdict == Verdict::Pass).map(Check::place).collect();
+            let top = parts.iter().max_by(|a, b| a.value.unwrap_or(f64::MIN).total_cmp(&b.value.unwrap_or(f64::MIN)));
+            let matter: Vec<String> = parts.iter().filter(|c| c.verdict == Verdict::Pass).map(Check::place).collect();
             if let Some(top) = top.filter(|t| t.value.is_some()) {
                 let mut model = top.clone();
                 (model.layer, model.head) = (None, None);
                 model.verdict = case.verdict(GROUP, !matter.is_empty());
-                model.why = format!("the largest effect, at {}: {}; matters at {}", top.place(), top.why, listed(&matter));
+                model.why =
+                    format!("the largest effect, at {}: {}; matters at {}", top.place(), top.why, listed(&matter));
                 all.push(model);
             }
         }
@@ -114,7 +112,8 @@ fn check(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation, id: &str, wo
     // The threshold is stated for perplexity: exp(difference) - 1.
     let change = value.exp_m1();
     let sign = sign_flip(&there, Sides::Greater, case.config.seed, case.config.count(Key::Permutations));
-    let p = sign.map_or(String::new(), |s| format!(", sign-flip p = {:.4}{}", s.p, if s.exact { " (exact)" } else { "" }));
+    let p =
+        sign.map_or(String::new(), |s| format!(", sign-flip p = {:.4}{}", s.p, if s.exact { " (exact)" } else { "" }));
     let good = change >= case.config.get(key) && figure.interval.as_ref().is_none_or(|i| i.low > 0.0);
     let better = if value < 0.0 { ": the replacement is better than what was learned" } else { "" };
     let mut check = figure.fill(check).null(0.0).effect(change);
@@ -131,13 +130,14 @@ fn check(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation, id: &str, wo
 
 /// Perplexity beside what counting words achieves on the same text.
 fn perplexity(case: &Case<'_>) -> Check {
-    let check = Check::new("loss.perplexity", GROUP)
-        .threshold((1.0, "below the unigram perplexity of the same text: ratio 1"));
+    let check =
+        Check::new("loss.perplexity", GROUP).threshold((1.0, "below the unigram perplexity of the same text: ratio 1"));
     let Some(evidence) = case.evidence else {
         return check.skipped("needs the model: a run holds no loss; validate the checkpoint itself");
     };
     if !matches!(evidence.loss, LossKind::NextToken | LossKind::MaskedToken) {
-        return check.skipped(format!("perplexity belongs to language models; here the loss is {}", loss_words(evidence.loss)));
+        return check
+            .skipped(format!("perplexity belongs to language models; here the loss is {}", loss_words(evidence.loss)));
     }
     let predictions: usize = evidence.predictions.iter().sum();
     if predictions == 0 || evidence.predictions.len() != evidence.losses.len() {
@@ -148,10 +148,14 @@ fn perplexity(case: &Case<'_>) -> Check {
     let texts: Vec<Vec<u32>> =
         (0..case.patterns.inputs()).map(|i| case.patterns.tokens(i).iter().map(|t| t.id).collect()).collect();
     let Some((unigram, bigram)) = counting_perplexities(&texts) else {
-        return check.value(model).verdict(Verdict::Warn, format!("perplexity {model:.2}; the tokens are not known, so nothing stands beside it"));
+        return check.value(model).verdict(
+            Verdict::Warn,
+            format!("perplexity {model:.2}; the tokens are not known, so nothing stands beside it"),
+        );
     };
     let good = model < unigram;
-    let masked = if evidence.loss == LossKind::MaskedToken { " (masked-token loss against next-token baselines)" } else { "" };
+    let masked =
+        if evidence.loss == LossKind::MaskedToken { " (masked-token loss against next-token baselines)" } else { "" };
     let each: Vec<Option<f64>> = evidence.losses.iter().map(|l| Some(l.exp())).collect();
     let figure = case.figure(&each);
     let mut check = check.value(model).null(unigram).effect((unigram / model).ln());

@@ -65,9 +65,9 @@ fn per_head(
             }
         });
         if let Some((value, limit, at)) = own
-            && worst.as_ref().is_none_or(|(v, l, _)| {
-                value / limit.max(f64::MIN_POSITIVE) > v / l.max(f64::MIN_POSITIVE)
-            })
+            && worst
+                .as_ref()
+                .is_none_or(|(v, l, _)| value / limit.max(f64::MIN_POSITIVE) > v / l.max(f64::MIN_POSITIVE))
         {
             worst = Some((value, limit, format!("{name}, {at}")));
         }
@@ -131,7 +131,9 @@ fn range(case: &Case<'_>) -> Check {
         Some((lowest, head)) => {
             let name = place(Some(head.layer), Some(head.head));
             let why = match lowest < -1e-6 {
-                true => format!("{name} has a weight of {lowest:.3e}: these are scores or outputs, not attention weights"),
+                true => {
+                    format!("{name} has a weight of {lowest:.3e}: these are scores or outputs, not attention weights")
+                }
                 false => "no weight is negative".to_string(),
             };
             check.value(lowest).null(0.0).effect(lowest).verdict(case.verdict(GROUP, lowest >= -1e-6), why)
@@ -215,11 +217,17 @@ fn probe(case: &Case<'_>) -> Check {
     match good {
         true => check.verdict(
             Verdict::Pass,
-            format!("{count}: earlier outputs move by at most {:.1e}, later ones by {:.2e}", worst.past_change, worst.future_change),
+            format!(
+                "{count}: earlier outputs move by at most {:.1e}, later ones by {:.2e}",
+                worst.past_change, worst.future_change
+            ),
         ),
         false => check.verdict(
             case.verdict(GROUP, false),
-            format!("a changed token moves earlier outputs by {:.3e} ({at}): the model sees the future", worst.past_change),
+            format!(
+                "a changed token moves earlier outputs by {:.3e} ({at}): the model sees the future",
+                worst.past_change
+            ),
         ),
     }
 }
@@ -239,7 +247,9 @@ fn bounds(case: &Case<'_>) -> Check {
             let name = place(Some(head.layer), Some(head.head));
             let why = match good {
                 true => "entropies lie between their bounds from the sum of squares and from the scores".to_string(),
-                false => format!("{name}: an entropy breaks its bounds by {excess:.3} nats; the statistics contradict each other"),
+                false => format!(
+                    "{name}: an entropy breaks its bounds by {excess:.3} nats; the statistics contradict each other"
+                ),
             };
             check.value(excess).null(0.0).effect(excess).verdict(case.verdict(GROUP, good), why)
         }
@@ -285,8 +295,11 @@ fn facts(case: &Case<'_>) -> Result<Vec<Check>> {
             })
             .collect();
         let check = Check::new(id, GROUP).threshold(case.config.sourced(Key::OutputError));
-        let bad: Vec<String> =
-            layers.iter().filter(|c| c.verdict != Verdict::Pass && c.verdict != Verdict::Skipped).map(Check::place).collect();
+        let bad: Vec<String> = layers
+            .iter()
+            .filter(|c| c.verdict != Verdict::Pass && c.verdict != Verdict::Skipped)
+            .map(Check::place)
+            .collect();
         let skipped = layers.iter().filter(|c| c.verdict == Verdict::Skipped).count();
         let worst = of_layers.iter().filter_map(|(_, facts)| relative(facts)).reduce(f64::max);
         all.push(match worst {
@@ -310,7 +323,11 @@ fn facts(case: &Case<'_>) -> Result<Vec<Check>> {
         true => check.skipped("whether dropout was off was not recorded"),
         false => {
             let good = modes.iter().all(|&m| m);
-            let why = if good { "evaluation mode: dropout was off" } else { "dropout was on: these weights are not the model's" };
+            let why = if good {
+                "evaluation mode: dropout was off"
+            } else {
+                "dropout was on: these weights are not the model's"
+            };
             check.value(f64::from(u8::from(good))).verdict(case.verdict(GROUP, good), why)
         }
     });

@@ -184,15 +184,18 @@ fn correlate(
             .iter()
             .map(|h| {
                 let d = &h.row_divergence[input];
-                let clean = |d: &Vec<f32>| d.iter().map(|x| if x.is_nan() { 0.0 } else { f64::from(*x) }).collect::<Vec<_>>();
-                (d.len() == triangle.len()).then(|| standard_ranks(&clean(d))).flatten().unwrap_or_else(|| zeros.clone())
+                let clean =
+                    |d: &Vec<f32>| d.iter().map(|x| if x.is_nan() { 0.0 } else { f64::from(*x) }).collect::<Vec<_>>();
+                (d.len() == triangle.len())
+                    .then(|| standard_ranks(&clean(d)))
+                    .flatten()
+                    .unwrap_or_else(|| zeros.clone())
             })
             .collect();
         let mut all: Vec<&[f64]> = vec![&fixed];
         all.extend(sides.iter().map(Vec::as_slice));
         // The same relabelling in every layer, so that layers add up permutation by permutation.
-        let draws =
-            mantel_null(&moved, &all, rows, case.config.seed, stream::MANTEL | input as u64, permutations);
+        let draws = mantel_null(&moved, &all, rows, case.config.seed, stream::MANTEL | input as u64, permutations);
         for (b, draw) in draws.iter().enumerate() {
             null[b] += draw[0];
             head_null[b].iter_mut().zip(&draw[1..]).for_each(|(sum, x)| *sum += x);
@@ -216,8 +219,7 @@ fn correlate(
         return Ok(Err(why));
     }
     null.iter_mut().for_each(|x| *x /= used);
-    let largest: Vec<f64> =
-        head_null.iter().map(|row| row.iter().copied().fold(f64::MIN, f64::max) / used).collect();
+    let largest: Vec<f64> = head_null.iter().map(|row| row.iter().copied().fold(f64::MIN, f64::max) / used).collect();
     let best = (0..heads.len())
         .max_by(|&a, &b| head_rho[a].total_cmp(&head_rho[b]).then(b.cmp(&a)))
         .map(|slot| (heads[slot].head, head_rho[slot] / used, upper_p(head_rho[slot] / used, &largest)));

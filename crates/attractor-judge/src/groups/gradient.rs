@@ -29,9 +29,7 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
             None => "needs the model: a run holds no gradients; validate the checkpoint itself",
             Some(_) => "gradients were not taken",
         };
-        return ["grad.flow", "grad.finite", "grad.parameters"]
-            .map(|id| Check::new(id, GROUP).skipped(why))
-            .into();
+        return ["grad.flow", "grad.finite", "grad.parameters"].map(|id| Check::new(id, GROUP).skipped(why)).into();
     };
     let mut heads = Vec::new();
     let largest = gradients.heads.iter().flat_map(|h| &h.norms).copied().fold(0.0, f64::max);
@@ -61,17 +59,26 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
         ));
     }
     let inputs = gradients.heads.iter().map(|h| h.norms.len()).max().unwrap_or(0);
-    let each: Vec<Option<f64>> = (0..inputs)
-        .map(|input| mean_of(gradients.heads.iter().filter_map(|h| h.norms.get(input).copied())))
-        .collect();
+    let each: Vec<Option<f64>> =
+        (0..inputs).map(|input| mean_of(gradients.heads.iter().filter_map(|h| h.norms.get(input).copied()))).collect();
     let figure = case.figure(&each);
     let mut all = Vec::new();
     all.push(match figure.value {
         None => flow.skipped("no head has a gradient on record"),
         Some(value) => {
             let why = match dead.is_empty() {
-                true => format!("the gradient of {} reaches all {} heads: mean |dL/dA| = {value:.3e}", loss_words(gradients.loss), heads.len()),
-                false => format!("no gradient of {} in {} of {} heads: {}", loss_words(gradients.loss), dead.len(), heads.len(), listed(&dead)),
+                true => format!(
+                    "the gradient of {} reaches all {} heads: mean |dL/dA| = {value:.3e}",
+                    loss_words(gradients.loss),
+                    heads.len()
+                ),
+                false => format!(
+                    "no gradient of {} in {} of {} heads: {}",
+                    loss_words(gradients.loss),
+                    dead.len(),
+                    heads.len(),
+                    listed(&dead)
+                ),
             };
             let mut check = figure.fill(flow).null(0.0).effect(value);
             check.threshold = Some(least);

@@ -105,11 +105,13 @@ fn sharpness(case: &Case<'_>) -> Vec<Check> {
 
 /// The best head of a detector; which heads were found.
 fn best(case: &Case<'_>, id: &str, key: Key, heads: Vec<Check>, what: &str, missing: &str, more: String) -> Vec<Check> {
-    let names: Vec<String> =
-        heads.iter().filter(|c| c.verdict == Verdict::Pass).map(Check::place).collect();
+    let names: Vec<String> = heads.iter().filter(|c| c.verdict == Verdict::Pass).map(Check::place).collect();
     let top = heads.iter().filter(|c| c.value.is_some()).max_by(|a, b| {
         // The first of equals.
-        a.value.unwrap_or(f64::MIN).total_cmp(&b.value.unwrap_or(f64::MIN)).then((b.layer, b.head).cmp(&(a.layer, a.head)))
+        a.value
+            .unwrap_or(f64::MIN)
+            .total_cmp(&b.value.unwrap_or(f64::MIN))
+            .then((b.layer, b.head).cmp(&(a.layer, a.head)))
     });
     let check = Check::new(id, GROUP).threshold(case.config.sourced(key));
     let model = match top {
@@ -119,7 +121,9 @@ fn best(case: &Case<'_>, id: &str, key: Key, heads: Vec<Check>, what: &str, miss
             (check.value, check.null, check.effect) = (top.value, top.null, top.effect);
             let why = match names.is_empty() {
                 false => format!("{what} found: {}{more}", listed(&names)),
-                true => format!("no {what}; the best, {}, scores {:.2}{more}", top.place(), top.value.unwrap_or(f64::NAN)),
+                true => {
+                    format!("no {what}; the best, {}, scores {:.2}{more}", top.place(), top.value.unwrap_or(f64::NAN))
+                }
             };
             check.verdict(case.verdict(GROUP, !names.is_empty()), why)
         }

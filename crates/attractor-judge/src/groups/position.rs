@@ -44,10 +44,11 @@ fn local(case: &Case<'_>) -> Vec<Check> {
             local.push(place(Some(head.layer), Some(head.head)));
         }
         heads.push(
-            figure.fill(check).null(1.0).effect(index(figure.value, far)).verdict(
-                found(good),
-                format!("{}{}", words(value, far, p), figure.note),
-            ),
+            figure
+                .fill(check)
+                .null(1.0)
+                .effect(index(figure.value, far))
+                .verdict(found(good), format!("{}{}", words(value, far, p), figure.note)),
         );
     }
     let check = Check::new("pos.local", GROUP).threshold(case.config.sourced(Key::Near));
@@ -91,10 +92,15 @@ fn content(case: &Case<'_>) -> Vec<Check> {
         let figure = case.figure(&head.position_content);
         let check = Check::new("pos.content", GROUP).at(Case::place(head)).threshold(threshold);
         heads.push(match figure.value {
-            None => check.skipped(case.no_figure(head, "the head is uniform, or its maps were not kept: nothing to explain")),
+            None => check
+                .skipped(case.no_figure(head, "the head is uniform, or its maps were not kept: nothing to explain")),
             Some(value) => figure.fill(check).null(0.0).effect(value).verdict(
                 found(figure.is_above(threshold.0, 0.0)),
-                format!("the positions of the other inputs explain {:.0} % of the pattern{}", explained(value), figure.note),
+                format!(
+                    "the positions of the other inputs explain {:.0} % of the pattern{}",
+                    explained(value),
+                    figure.note
+                ),
             ),
         });
     }

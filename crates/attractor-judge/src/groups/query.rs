@@ -40,7 +40,9 @@ fn variation(case: &Case<'_>) -> Vec<Check> {
         None => check.skipped(case.no_figure_at_all(missing)),
         Some(value) => figure.fill(check).null(0.0).effect(value).verdict(
             case.verdict(GROUP, figure.is_above(threshold.0, 0.0)),
-            words(value, case.figure(&case.of_model(near)).value) + " (units of ln 2; 0 for any data-independent average)" + &figure.note,
+            words(value, case.figure(&case.of_model(near)).value)
+                + " (units of ln 2; 0 for any data-independent average)"
+                + &figure.note,
         ),
     });
     for head in &case.measures.heads {
@@ -68,7 +70,8 @@ fn content(case: &Case<'_>) -> Vec<Check> {
         return vec![check.skipped("no two inputs have one length and mask: maps cannot be compared cell by cell")];
     }
     let missing = "the maps are uniform or were not kept: there is no variance";
-    let words = |value: f64| format!("{:.0} % of the maps' distance from uniform is not shared between inputs", 100.0 * value);
+    let words =
+        |value: f64| format!("{:.0} % of the maps' distance from uniform is not shared between inputs", 100.0 * value);
     let mut all = Vec::new();
     let each: Vec<Option<f64>> = (0..case.patterns.inputs())
         .map(|input| mean_of(case.measures.heads.iter().filter_map(|h| h.query_content[input])))
@@ -147,8 +150,7 @@ fn token_shuffle(case: &Case<'_>) -> String {
     };
     let permutations = case.config.count(Key::Permutations).min(999);
     let mut random = Philox::new(case.config.seed, stream::SHUFFLE | paired.len() as u64);
-    let null: Vec<f64> =
-        (0..permutations).filter_map(|_| statistic(&random.permutation(paired.len()))).collect();
+    let null: Vec<f64> = (0..permutations).filter_map(|_| statistic(&random.permutation(paired.len()))).collect();
     format!(
         "rows of equal tokens are {:.4} closer (total variation, mean over heads), token-shuffle p = {:.4} ({} inputs, {} shuffles)",
         observed / heads.len() as f64,

@@ -51,7 +51,10 @@ fn repeat(case: &Case<'_>) -> Vec<Check> {
         let p = q.map_or(String::new(), |q| format!(", permutation q = {q:.3}"));
         heads.push(figure.fill(check).null(null).effect(value - null).verdict(
             found(good),
-            format!("same-token pairs receive {value:+.2} uniform weights more than others at their distance{p}{}", figure.note),
+            format!(
+                "same-token pairs receive {value:+.2} uniform weights more than others at their distance{p}{}",
+                figure.note
+            ),
         ));
     }
     let check = Check::new("tok.repeat", GROUP).threshold(threshold);
@@ -83,10 +86,7 @@ fn repeat(case: &Case<'_>) -> Vec<Check> {
 }
 
 /// Permutation p-values over heads, adjusted; `None` where a head has none or the permutations are too few to tell.
-pub(super) fn adjusted<'a>(
-    case: &'a Case<'_>,
-    pick: impl Fn(&'a HeadMeasure) -> Option<&'a Null>,
-) -> Vec<Option<f64>> {
+pub(super) fn adjusted<'a>(case: &'a Case<'_>, pick: impl Fn(&'a HeadMeasure) -> Option<&'a Null>) -> Vec<Option<f64>> {
     let nulls: Vec<Option<&Null>> = case.measures.heads.iter().map(pick).collect();
     let p: Vec<f64> = nulls.iter().flatten().map(|n| n.p()).collect();
     let mut q = benjamini_hochberg(&p).into_iter();
@@ -99,10 +99,9 @@ pub(super) fn resolution<'a>(case: &Case<'_>, nulls: impl Iterator<Item = &'a Nu
     let Some(&fewest) = counts.iter().min() else { return String::new() };
     match resolvable(fewest, counts.len(), case.config.get(Key::Alpha)) {
         true => String::new(),
-        false => format!(
-            "; not resolvable for a single head: {fewest} permutations are too few for {} heads",
-            counts.len()
-        ),
+        false => {
+            format!("; not resolvable for a single head: {fewest} permutations are too few for {} heads", counts.len())
+        }
     }
 }
 
@@ -172,7 +171,12 @@ fn sinks(case: &Case<'_>) -> Vec<Check> {
                 anywhere.push(place(Some(head.layer), Some(head.head)));
                 format!("a sink: {:.0} % of the attention goes to {}{}", 100.0 * value, listed(&names), figure.note)
             }
-            false => format!("no sink: at most {:.0} % goes to one position ({}){}", 100.0 * value, listed(&names), figure.note),
+            false => format!(
+                "no sink: at most {:.0} % goes to one position ({}){}",
+                100.0 * value,
+                listed(&names),
+                figure.note
+            ),
         };
         let null = null.unwrap_or(f64::NAN);
         heads.push(figure.fill(check).null(null).effect(value - null).verdict(found(!sink), why));

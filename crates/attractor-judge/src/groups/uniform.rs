@@ -84,12 +84,8 @@ fn entropy(case: &Case<'_>, missing: &str) -> Check {
     let figure = case.figure(&case.of_model(|h| Case::of_head(h, |i| i.sharpness.map(|s| 1.0 - s))));
     let Some(value) = figure.value else { return check.skipped(case.no_figure_at_all(missing)) };
     let keys = case.figure(&case.of_model(|h| Case::of_head(h, |i| i.effective_keys))).value.unwrap_or(f64::NAN);
-    let mut each: Vec<f64> = case
-        .measures
-        .heads
-        .iter()
-        .filter_map(|h| case.figure(&Case::of_head(h, |i| i.effective_keys)).value)
-        .collect();
+    let mut each: Vec<f64> =
+        case.measures.heads.iter().filter_map(|h| case.figure(&Case::of_head(h, |i| i.effective_keys)).value).collect();
     each.sort_by(f64::total_cmp);
     let at = |share: f64| each[((each.len() - 1) as f64 * share).round() as usize];
     let (margin, source) = case.config.sourced(Key::UniformMargin);

@@ -38,11 +38,8 @@ pub(crate) fn measure(
     paired: &[usize],
 ) -> Result<Across> {
     let inputs = geometry.len();
-    let mut across = Across {
-        position_content: vec![None; inputs],
-        query_content: vec![None; inputs],
-        pair_distance: Vec::new(),
-    };
+    let mut across =
+        Across { position_content: vec![None; inputs], query_content: vec![None; inputs], pair_distance: Vec::new() };
     if inputs < 2 {
         return Ok(across);
     }
@@ -199,11 +196,7 @@ fn pair_distances(source: &Source<'_>, g: &Geometry, paired: &[usize]) -> Result
 }
 
 /// The same rows of several inputs as distributions; inputs without a map are not asked for.
-fn rows_of<'a>(
-    source: &'a Source<'_>,
-    inputs: &[usize],
-    rows: std::ops::Range<usize>,
-) -> Result<Vec<Cow<'a, [f32]>>> {
+fn rows_of<'a>(source: &'a Source<'_>, inputs: &[usize], rows: std::ops::Range<usize>) -> Result<Vec<Cow<'a, [f32]>>> {
     let mut blocks = Vec::with_capacity(inputs.len());
     for &input in inputs {
         let missing = || crate::Error::source(format!("judge: the map of input {input} was there and is gone"));

@@ -91,8 +91,7 @@ impl MantelRows {
         if !(pa > LEAST_MASS && pb > LEAST_MASS) {
             return f32::NAN;
         }
-        let negative_entropy =
-            |row: usize, p: f64| (self.log_mass[row][end] - self.log_mass[row][start]) / p - p.ln();
+        let negative_entropy = |row: usize, p: f64| (self.log_mass[row][end] - self.log_mass[row][start]) / p - p.ln();
         let middle =
             middle_log_sum(&self.rows[a][start..end], &self.rows[b][start..end], (0.5 / pa) as f32, (0.5 / pb) as f32);
         let js = (negative_entropy(a, pa) + negative_entropy(b, pb)) / 2.0 - middle;

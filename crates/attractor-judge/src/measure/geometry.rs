@@ -277,8 +277,7 @@ impl Geometry {
                 ClassKind::Punctuation => tokens.get(key).is_some_and(|t| t.role == Role::Punctuation),
                 ClassKind::First => key == 0,
             };
-            let members: Vec<usize> =
-                (0..self.keys).filter(|&key| member(key) && !self.mask.hides(key)).collect();
+            let members: Vec<usize> = (0..self.keys).filter(|&key| member(key) && !self.mask.hides(key)).collect();
             if members.is_empty() {
                 continue;
             }
@@ -314,11 +313,8 @@ impl Geometry {
             let same: Vec<usize> = before.iter().chain(after).copied().filter(|&key| admits(key)).collect();
             self.same.push_row(same);
             // The query itself is no successor: attending to oneself is no induction.
-            let next: Vec<usize> = before
-                .iter()
-                .map(|&key| key + 1)
-                .filter(|&key| key < p && self.text[key] && admits(key))
-                .collect();
+            let next: Vec<usize> =
+                before.iter().map(|&key| key + 1).filter(|&key| key < p && self.text[key] && admits(key)).collect();
             self.induction.push_row(next);
         }
         if self.same.len() > 0 {
@@ -368,7 +364,8 @@ mod tests {
                     assert_eq!(g.offset_pairs, offsets, "{mask:?}");
                     let near: Vec<usize> = (1..m).filter(|&d| distances[d] > 0).take(5).collect();
                     for (d, &weight) in g.near_weight.iter().enumerate() {
-                        let expected = if near.contains(&d) { 1.0 / (near.len() as f64 * distances[d] as f64) } else { 0.0 };
+                        let expected =
+                            if near.contains(&d) { 1.0 / (near.len() as f64 * distances[d] as f64) } else { 0.0 };
                         assert!((weight - expected).abs() < 1e-15, "{mask:?} distance {d}");
                     }
                     if let Some((from, pairs)) = g.far {

@@ -228,12 +228,8 @@ impl<'a> Tally<'a> {
             let Some(class) = class else { continue };
             let seen = f64::from(class.seen[query]);
             if seen > 0.0 && seen < n {
-                let mass: f64 = class
-                    .members
-                    .iter()
-                    .filter(|&&key| range.contains(&key))
-                    .map(|&key| f64::from(weights[key]))
-                    .sum();
+                let mass: f64 =
+                    class.members.iter().filter(|&&key| range.contains(&key)).map(|&key| f64::from(weights[key])).sum();
                 self.class_sum[kind] += enrich * mass / seen;
                 self.class_rows[kind] += 1;
             }
@@ -317,16 +313,15 @@ impl<'a> Tally<'a> {
             if !g.near_weight.is_empty() {
                 f.near = Some(self.near.0);
                 let spread = self.near.2.sqrt();
-                f.near_p = (spread > 1e-9)
-                    .then(|| crate::statistics::upper_normal((self.near.0 - self.near.1) / spread));
+                f.near_p =
+                    (spread > 1e-9).then(|| crate::statistics::upper_normal((self.near.0 - self.near.1) / spread));
             }
             f.far = g.far.map(|(_, pairs)| self.far / pairs as f64);
             for kind in 0..3 {
                 f.classes[kind] = share(self.class_sum[kind], self.class_rows[kind]);
             }
-            f.previous = (self.previous.2 > 0).then(|| {
-                (self.previous.0 / self.previous.2 as f64, self.previous.1 / self.previous.2 as f64)
-            });
+            f.previous = (self.previous.2 > 0)
+                .then(|| (self.previous.0 / self.previous.2 as f64, self.previous.1 / self.previous.2 as f64));
             f.induction = share(self.induction, g.induction.rows());
             f.repeat = contrast(g, &self.same, &f.text_profile);
             f.variation = self.variation.map(|(sum, rows)| share(sum, rows));
@@ -358,12 +353,7 @@ fn unfit(f: &HeadInput, g: &Geometry) -> Option<String> {
 }
 
 /// Position with the largest mean attention, among those that at least half of the rows see.
-fn sink(
-    columns: &[f64],
-    rows: &[u32],
-    null: &[f64],
-    g: &Geometry,
-) -> (Option<(usize, f64, f64)>, Option<f64>) {
+fn sink(columns: &[f64], rows: &[u32], null: &[f64], g: &Geometry) -> (Option<(usize, f64, f64)>, Option<f64>) {
     let half = g.queries.div_ceil(2).max(1);
     let mut best: Option<(usize, f64, f64)> = None;
     for key in 0..columns.len() {

@@ -98,8 +98,7 @@ impl NullPlan {
     pub(crate) fn new(geometry: &[Vec<Arc<Geometry>>], alike: &[usize], config: &Config) -> Self {
         let permutations = config.count(Key::Permutations);
         let Some(first) = geometry.first() else { return Self::None };
-        let repeating =
-            |input: usize| geometry.iter().any(|l| l[input].has_tokens && l[input].same.len() > 0);
+        let repeating = |input: usize| geometry.iter().any(|l| l[input].has_tokens && l[input].same.len() > 0);
         let inputs: Vec<usize> = alike.iter().copied().filter(|&input| repeating(input)).collect();
         if inputs.len() >= FEWEST_INPUTS {
             let mut random = Philox::new(config.seed, stream::PAIRING | inputs.len() as u64);
@@ -109,9 +108,9 @@ impl NullPlan {
                     inputs.iter().map(|&input| pairs(&first[input]).iter().collect()).collect();
                 let shares = cells.iter().enumerate().flat_map(|(a, own)| {
                     let others = cells.iter().enumerate().filter(move |&(b, _)| b != a);
-                    others.filter(|_| !own.is_empty()).map(|(_, other)| {
-                        own.intersection(other).count() as f64 / own.len() as f64
-                    })
+                    others
+                        .filter(|_| !own.is_empty())
+                        .map(|(_, other)| own.intersection(other).count() as f64 / own.len() as f64)
                 });
                 1.0 - mean_of(shares).unwrap_or(0.0)
             };
@@ -159,7 +158,11 @@ impl NullPlan {
                 pairings.len()
             ),
             Self::Stratified { inputs, .. } => {
-                let each = if inputs.len() == 1 { "the input".to_string() } else { format!("each of {} inputs", inputs.len()) };
+                let each = if inputs.len() == 1 {
+                    "the input".to_string()
+                } else {
+                    format!("each of {} inputs", inputs.len())
+                };
                 format!("labels permuted among pairs of equal offset within {each}")
             }
             Self::None => "no null: no token repeats".into(),
@@ -219,7 +222,12 @@ impl Draws {
     }
 
     /// Permutes the labels among `strata[offset]`; `labels[offset]` are the labelled cells, with their weight.
-    fn new(labels: Vec<(Vec<u32>, f32)>, mut strata: Vec<Vec<u32>>, mut random: Philox, permutations: usize) -> Option<Self> {
+    fn new(
+        labels: Vec<(Vec<u32>, f32)>,
+        mut strata: Vec<Vec<u32>>,
+        mut random: Philox,
+        permutations: usize,
+    ) -> Option<Self> {
         let slots: usize = labels.iter().map(|(cells, _)| cells.len()).sum();
         if slots == 0 {
             return None;

@@ -30,12 +30,7 @@ pub(super) fn render(report: &Report) -> String {
         );
         for check in own {
             let name = format!("{} {}", check.id, check.place());
-            let _ = write!(
-                xml,
-                "    <testcase classname=\"attractor.{}\" name=\"{}\"",
-                group.key(),
-                escape(&name)
-            );
+            let _ = write!(xml, "    <testcase classname=\"attractor.{}\" name=\"{}\"", group.key(), escape(&name));
             let why = escape(&check.why);
             let _ = match check.verdict {
                 Verdict::Pass => writeln!(xml, "/>"),
@@ -76,6 +71,9 @@ mod tests {
 
     #[test]
     fn nothing_that_xml_cannot_hold_gets_through() {
-        assert_eq!(escape("a<b> & \"c\" 'd'\n\u{0}\u{1b}é"), "a&lt;b&gt; &amp; &quot;c&quot; &apos;d&apos;&#10;\u{fffd}\u{fffd}é");
+        assert_eq!(
+            escape("a<b> & \"c\" 'd'\n\u{0}\u{1b}é"),
+            "a&lt;b&gt; &amp; &quot;c&quot; &apos;d&apos;&#10;\u{fffd}\u{fffd}é"
+        );
     }
 }

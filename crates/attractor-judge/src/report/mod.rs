@@ -141,7 +141,8 @@ impl Report {
     /// The report as JSON, with a final newline. Figures that are not there are null.
     pub fn to_json(&self) -> String {
         // Every number is finite or None, every key is a string: there is nothing that could fail.
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_else(|e| format!("{{\"error\": {:?}}}", e.to_string()));
+        let mut text =
+            serde_json::to_string_pretty(self).unwrap_or_else(|e| format!("{{\"error\": {:?}}}", e.to_string()));
         text.push('\n');
         text
     }
@@ -168,10 +169,8 @@ pub(crate) fn groups(checks: &[Check]) -> Vec<GroupSummary> {
         .map(|group| {
             let own: Vec<&Check> = checks.iter().filter(|c| c.group == group.number() && c.is_of_model()).collect();
             let has = |verdict| own.iter().any(|c| c.verdict == verdict);
-            let verdict = [Verdict::Fail, Verdict::Warn, Verdict::Pass]
-                .into_iter()
-                .find(|&v| has(v))
-                .unwrap_or(Verdict::Skipped);
+            let verdict =
+                [Verdict::Fail, Verdict::Warn, Verdict::Pass].into_iter().find(|&v| has(v)).unwrap_or(Verdict::Skipped);
             let why = match verdict {
                 Verdict::Skipped => own.first().map(|c| c.why.clone()).unwrap_or_default(),
                 _ => String::new(),

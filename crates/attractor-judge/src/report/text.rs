@@ -72,8 +72,10 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
             page.check(check);
         }
         // Failures of layers and heads are never hidden behind the model's line.
-        let failed: Vec<String> =
-            own().filter(|c| !c.is_of_model() && c.verdict == Verdict::Fail).map(|c| format!("{} {}", c.id, c.place())).collect();
+        let failed: Vec<String> = own()
+            .filter(|c| !c.is_of_model() && c.verdict == Verdict::Fail)
+            .map(|c| format!("{} {}", c.id, c.place()))
+            .collect();
         if !failed.is_empty() {
             let shown = failed.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
             let more = if failed.len() > 12 { format!(" and {} more", failed.len() - 12) } else { String::new() };
@@ -125,7 +127,13 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     page.line(
         Kind::Check,
         Some(verdict),
-        &format!("{} Passed: {}/{} checks of the whole model ({} skipped)", sign(verdict), s.passed, s.tested, s.skipped),
+        &format!(
+            "{} Passed: {}/{} checks of the whole model ({} skipped)",
+            sign(verdict),
+            s.passed,
+            s.tested,
+            s.skipped
+        ),
     );
     for (what, items, verdict) in
         [("Critical issues", &s.critical, Verdict::Fail), ("Warnings", &s.warnings, Verdict::Warn)]

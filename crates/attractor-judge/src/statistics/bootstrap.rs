@@ -76,8 +76,7 @@ impl Bootstrap {
         if !values.iter().all(|v| v.is_finite()) {
             return Err("a figure of an input is not a finite number");
         }
-        let interval =
-            |low, high, method: &str| Interval { low, high, level: self.level, method: method.to_string() };
+        let interval = |low, high, method: &str| Interval { low, high, level: self.level, method: method.to_string() };
         let centre = mean(values);
         if values.iter().all(|&v| v == values[0]) {
             return Ok(interval(values[0], values[0], "no spread"));

@@ -61,9 +61,7 @@ fn noise_raises_no_alarm_on_one_input() {
 /// A sharp local head with a sink: everything that a token test must not take for content.
 #[test]
 fn locality_and_sinks_raise_no_alarm() {
-    let local = |n: usize, seed: u64| {
-        noise(n, 0.7, seed, |i, j| if j == 0 { 3.0 } else { -0.4 * (i - j) as f64 })
-    };
+    let local = |n: usize, seed: u64| noise(n, 0.7, seed, |i, j| if j == 0 { 3.0 } else { -0.4 * (i - j) as f64 });
     let [repeat, induction] = rates(1, local);
     accept("repetition, local head with a sink, one input", repeat);
     accept("induction, local head with a sink, one input", induction);
@@ -76,7 +74,8 @@ fn locality_and_sinks_raise_no_alarm() {
 fn noise_is_not_local() {
     let mut hits = 0;
     for trial in 0..TRIALS {
-        let maps = Maps::causal(&[random_ids(36, 8, trial)], 1).head(0, |ids, _| noise(ids.len(), 1.5, trial, |_, _| 0.0));
+        let maps =
+            Maps::causal(&[random_ids(36, 8, trial)], 1).head(0, |ids, _| noise(ids.len(), 1.5, trial, |_, _| 0.0));
         let measures = measure(&maps, &config()).unwrap();
         hits += usize::from(measures.heads[0].inputs[0].near_p.unwrap() <= 0.05);
     }

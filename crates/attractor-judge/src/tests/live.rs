@@ -17,7 +17,8 @@ fn text() -> Maps {
 fn evidence() -> Evidence {
     let base = [1.9, 2.0, 2.1, 1.8, 2.2, 2.0];
     let rise = |by: [f64; 6]| base.iter().zip(by).map(|(b, r)| Some(b + r)).collect::<Vec<_>>();
-    let head = |head: usize, norm: f64| HeadGradient { layer: 0, head, norms: vec![norm; 6], importance: vec![norm / 2.0; 6] };
+    let head =
+        |head: usize, norm: f64| HeadGradient { layer: 0, head, norms: vec![norm; 6], importance: vec![norm / 2.0; 6] };
     let group = |name: &str, attention, norm| ParameterGroup { name: name.into(), attention, parameters: 100, norm };
     Evidence {
         loss: LossKind::NextToken,
@@ -32,7 +33,11 @@ fn evidence() -> Evidence {
         }),
         ablations: vec![
             Ablation { scope: Scope::Head { layer: 0, head: 1 }, mode: AblationMode::Uniform, losses: rise([0.0; 6]) },
-            Ablation { scope: Scope::Whole, mode: AblationMode::Uniform, losses: rise([0.2, 0.3, 0.25, 0.1, 0.4, 0.25]) },
+            Ablation {
+                scope: Scope::Whole,
+                mode: AblationMode::Uniform,
+                losses: rise([0.2, 0.3, 0.25, 0.1, 0.4, 0.25]),
+            },
             Ablation {
                 scope: Scope::Head { layer: 0, head: 0 },
                 mode: AblationMode::Uniform,

@@ -99,7 +99,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
     for head in 0..5 {
         maps = maps.head(head % 2, move |ids, input| noise(ids.len(), 1.0, (head * 10 + input) as u64, |_, _| 0.0));
     }
-    maps.beliefs = vec![ids.iter().map(|ids| ids.iter().flat_map(|&t| [t as f32, 1.0, (t * t) as f32]).collect()).collect(); 2];
+    maps.beliefs =
+        vec![ids.iter().map(|ids| ids.iter().flat_map(|&t| [t as f32, 1.0, (t * t) as f32]).collect()).collect(); 2];
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| judge(&maps, None, &Config::default()).unwrap().to_json())

@@ -95,7 +95,12 @@ fn position_and_content_are_told_apart() {
     let report = judge(&maps, None, &Config::default()).unwrap();
     let value = |id, head| report.of_head(id, 0, head).unwrap().value.unwrap();
     assert!(value("pos.content", 0) < 1e-6 && value("query.content", 0) < 1e-6);
-    assert!(value("pos.content", 1) > 0.3 && value("query.content", 1) > 0.5, "{} {}", value("pos.content", 1), value("query.content", 1));
+    assert!(
+        value("pos.content", 1) > 0.3 && value("query.content", 1) > 0.5,
+        "{} {}",
+        value("pos.content", 1),
+        value("query.content", 1)
+    );
     assert_eq!(report.of_head("pos.content", 0, 0).unwrap().verdict, Verdict::Warn);
     assert_eq!(report.of_head("pos.content", 0, 1).unwrap().verdict, Verdict::Pass);
 }
@@ -191,8 +196,10 @@ fn dropout_scaled_rows_fail_by_name() {
 #[test]
 fn the_tolerance_of_row_sums_follows_the_precision_of_the_numbers() {
     let n = 200;
-    let scaled = move |f: f32| move |_: &[u32], _: usize| -> Vec<f32> {
-        crate::legacy::uniform_map(&Mask::causal(), n).iter().map(|w| w * f).collect()
+    let scaled = move |f: f32| {
+        move |_: &[u32], _: usize| -> Vec<f32> {
+            crate::legacy::uniform_map(&Mask::causal(), n).iter().map(|w| w * f).collect()
+        }
     };
     let half = move |_: &[u32], _: usize| -> Vec<f32> {
         // Rounded to ten bits of fraction, as f16 keeps them.
@@ -315,9 +322,8 @@ fn attention_that_follows_beliefs_is_correlated_with_them() {
         let beliefs = beliefs.clone();
         move |_: &[u32], _: usize| noise(n, 0.0, 0, |i, j| 2.0 * (beliefs[i] * (j as f64 * 0.7).sin()))
     };
-    let mut maps = Maps::causal(&[random_ids(n, 9, 1)], 1)
-        .head(0, follow)
-        .head(0, |ids, _| noise(ids.len(), 1.0, 3, |_, _| 0.0));
+    let mut maps =
+        Maps::causal(&[random_ids(n, 9, 1)], 1).head(0, follow).head(0, |ids, _| noise(ids.len(), 1.0, 3, |_, _| 0.0));
     maps.beliefs = vec![vec![beliefs.iter().flat_map(|&b| [b as f32, 1.0]).collect()]];
     let report = judge(&maps, None, &Config::default()).unwrap();
     let check = report.of_model("div.mantel").unwrap();
@@ -336,7 +342,20 @@ fn the_forms_of_the_report_say_the_same() {
     assert_eq!(json["schema_version"], 1);
     assert_eq!(json["seed"], 0);
     let first = &json["checks"][0];
-    for field in ["id", "group", "layer", "head", "value", "null", "effect", "interval", "threshold", "threshold_source", "verdict", "why"] {
+    for field in [
+        "id",
+        "group",
+        "layer",
+        "head",
+        "value",
+        "null",
+        "effect",
+        "interval",
+        "threshold",
+        "threshold_source",
+        "verdict",
+        "why",
+    ] {
         assert!(first.get(field).is_some(), "{field}");
     }
     let back: Report = serde_json::from_str(&report.to_json()).unwrap();
@@ -348,7 +367,10 @@ fn the_forms_of_the_report_say_the_same() {
     let junit = report.to_junit();
     assert!(!text.contains('\u{1b}') && !junit.contains('\u{1b}') && !junit.contains("<s>"));
     assert_eq!(junit.matches("<testcase").count(), report.checks.len());
-    assert_eq!(junit.matches("<skipped").count(), report.checks.iter().filter(|c| c.verdict == Verdict::Skipped).count());
+    assert_eq!(
+        junit.matches("<skipped").count(),
+        report.checks.iter().filter(|c| c.verdict == Verdict::Skipped).count()
+    );
     assert!(report.checks.iter().all(|c| !c.why.is_empty()), "every check says why");
     assert!(report.checks.iter().all(|c| c.verdict == Verdict::Skipped || !c.threshold_source.is_empty()));
 }
