@@ -219,7 +219,8 @@ impl Case {
         })
     }
 
-    /// The same case, cut to its first `limit` tokens; images stay whole.
+    /// The same case, cut to its first `limit` tokens; images stay whole. A masked text without a masked position in
+    /// them keeps no loss, only its state.
     pub(crate) fn truncated(&self, limit: usize) -> Self {
         let mut cut = self.clone();
         match &mut cut.input {

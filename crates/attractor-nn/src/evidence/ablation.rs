@@ -99,6 +99,7 @@ pub(super) fn ablations(
             }
         }
     }
+    progress(Progress { stage: "ablations", done, total });
     Ok(results)
 }
 

@@ -73,6 +73,7 @@ pub(super) fn gradients(
             first = Some((case, gradients));
         }
     }
+    progress(Progress { stage: "gradients", done: cases.len(), total: cases.len() });
     let (case, gradients) = first.expect("there is at least one input");
     let finite_difference = finite_difference(model, &case, &gradients, seed)?;
     Ok(Gradients { loss: case.objective(), heads, groups, finite_difference })

@@ -69,7 +69,8 @@ pub struct Progress {
 ///
 /// # Cost
 /// About 1 forward pass an input for losses, 1 for the probe, 4 for gradients; for standard ablations of L layers of
-/// h heads about (L + 1) (h + 4) / 1 passes, each from its layer on.
+/// h heads 7 whole passes and L (2 h + 7) that each start at their layer. Six layers of twelve heads, width 384, 100
+/// tokens: 3.4 s on two cores that were shared with three other jobs.
 pub fn gather(
     model: &Model,
     inputs: &[Input],
@@ -94,6 +95,7 @@ pub fn gather(
             probes.extend(probe::probe(model, input, i, inputs, options)?);
         }
     }
+    progress(Progress { stage: "losses", done: cases.len(), total: cases.len() });
     let gradients = match options.gradients {
         true => Some(gradients::gradients(model, &cases, options.seed, progress)?),
         false => None,

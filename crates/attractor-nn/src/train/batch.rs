@@ -17,7 +17,7 @@ pub struct Mixture {
 
 impl Default for Mixture {
     fn default() -> Self {
-        Self { repeated: 0.5 }
+        Self { repeated: 0.6 }
     }
 }
 

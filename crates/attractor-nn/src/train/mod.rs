@@ -21,6 +21,10 @@ use crate::ops;
 use adamw::AdamW;
 
 /// How to train.
+///
+/// The defaults, with the default [`Shape`] and 240 kB of English as bytes, grow a previous-token head (0.84 of its mass
+/// on the previous position) and induction heads (0.9) in 2500 steps; at half the learning rate, or with positions that
+/// begin as noise, neither had appeared after 1500.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -49,10 +53,10 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            steps: 3000,
+            steps: 2500,
             batch: 16,
             length: 96,
-            learning_rate: 2e-3,
+            learning_rate: 4e-3,
             final_share: 0.05,
             warm_up: 100,
             weight_decay: 0.05,

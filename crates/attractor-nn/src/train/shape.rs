@@ -33,7 +33,7 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { vocab: 512, positions: 256, hidden: 128, layers: 2, heads: 8, inner: 0, tied: false }
+        Self { vocab: 256, positions: 256, hidden: 128, layers: 2, heads: 4, inner: 0, tied: false }
     }
 }
 
@@ -142,7 +142,9 @@ impl Shape {
         list
     }
 
-    /// Fresh weights: normal, 1 / sqrt(width) for maps (less in the output projections, by depth) and 0.1 for tables.
+    /// Fresh weights: normal, 1 / sqrt(width) for maps (less in the output projections, by depth), 0.1 for tokens; the
+    /// positions begin as sines and cosines of 0.1 sqrt(2), wavelengths from 2 pi to the number of positions: a shift by
+    /// one is then a rotation, which is what a previous-token head has to find.
     pub(super) fn initial(&self, seed: u64) -> Result<Model> {
         let mut tensors = BTreeMap::new();
         for (at, (name, shape)) in self.tensors().into_iter().enumerate() {
@@ -150,15 +152,29 @@ impl Shape {
             let size = shape.iter().product();
             let scale = match name.as_str() {
                 name if name.ends_with("bias") => 0.0,
-                "wte.weight" | "wpe.weight" => 0.1,
+                "wte.weight" => 0.1,
                 name if name.ends_with("c_proj.weight") => 1.0 / ((2 * self.layers * shape[0]) as f64).sqrt(),
                 "lm_head.weight" => 1.0 / (shape[1] as f64).sqrt(),
                 _ => 1.0 / (shape[0] as f64).sqrt(),
             };
             let norm = name.contains("ln_") && name.ends_with("weight");
-            let values = (0..size).map(|_| if norm { 1.0 } else { (scale * random.normal()) as f32 }).collect();
+            let values = match name.as_str() {
+                "wpe.weight" => self.waves(),
+                _ => (0..size).map(|_| if norm { 1.0 } else { (scale * random.normal()) as f32 }).collect(),
+            };
             tensors.insert(name, Array { shape, values });
         }
         Model::build(&self.spec(), &tensors)
+    }
+
+    /// [positions, hidden]
+    fn waves(&self) -> Vec<f32> {
+        let pairs = self.hidden.div_ceil(2);
+        let longest = (self.positions as f64 / std::f64::consts::TAU).max(1.0);
+        let wave = |p: usize, f: usize| {
+            let angle = p as f64 / longest.powf((f / 2) as f64 / pairs.max(2) as f64);
+            (0.1 * std::f64::consts::SQRT_2 * if f % 2 == 0 { angle.sin() } else { angle.cos() }) as f32
+        };
+        (0..self.positions).flat_map(|p| (0..self.hidden).map(move |f| wave(p, f))).collect()
     }
 }
