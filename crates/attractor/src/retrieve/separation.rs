@@ -55,6 +55,32 @@ impl Separation {
         !matches!(self, Self::Identity | Self::Polynomial { .. })
     }
 
+    /// The weights of a row of scores (after beta), by definition, in f64: what every engine is held to.
+    ///
+    /// A score of -inf weighs zero; a row without any other score weighs nothing at all, and one with a score that is
+    /// no number is all NaN.
+    ///
+    /// # Example
+    /// ```
+    /// use attractor::retrieve::Separation;
+    /// let weights = Separation::Sparsemax { beta: 1.0 }.weights(&[1.0, 0.5, -3.0]);
+    /// assert_eq!(weights, [0.75, 0.25, 0.0]);
+    /// ```
+    /// # Source
+    /// Softmax: Boltzmann. Sparsemax: Martins and Astudillo 2016. 1.5-entmax: Peters, Niculae and Martins 2019.
+    pub fn weights(self, scores: &[f64]) -> Vec<f64> {
+        let seen: Vec<usize> = (0..scores.len()).filter(|&j| scores[j] != f64::NEG_INFINITY).collect();
+        let values: Vec<f64> = seen.iter().map(|&j| scores[j]).collect();
+        if !values.iter().all(|s| s.is_finite()) {
+            return vec![f64::NAN; scores.len()];
+        }
+        let mut weights = vec![0.0; scores.len()];
+        if !values.is_empty() {
+            seen.iter().zip(separate(self, &values, None).weights).for_each(|(&j, w)| weights[j] = w);
+        }
+        weights
+    }
+
     /// Checks the parameters.
     ///
     /// # Errors

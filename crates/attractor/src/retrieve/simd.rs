@@ -187,11 +187,27 @@ pub(crate) fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], logs: &mut [f32
         let whole = length / lane * lane;
         {
             let (body, tail) = S::as_mut_simd_f32s(chunk);
-            for (at, x) in body.iter_mut().enumerate() {
-                let (e, l) = exponentiate_lane(simd, simd.sub_f32s(*x, shift), &mut lanes[at % 2]);
-                *x = e;
-                if keep_logs {
-                    simd.partial_store_f32s(&mut logs[start + at * lane..start + (at + 1) * lane], l);
+            // Pairs by hand: a lane chosen by a running index would live in memory.
+            let (pairs, rest) = body.as_chunks_mut::<2>();
+            if keep_logs {
+                let (kept, _) = S::as_mut_simd_f32s(&mut logs[start..start + whole]);
+                let (kept_pairs, kept_rest) = kept.as_chunks_mut::<2>();
+                for (x, kept) in pairs.iter_mut().zip(kept_pairs) {
+                    for (side, sums) in lanes.iter_mut().enumerate() {
+                        (x[side], kept[side]) = exponentiate_lane(simd, simd.sub_f32s(x[side], shift), sums);
+                    }
+                }
+                for (x, kept) in rest.iter_mut().zip(kept_rest) {
+                    (*x, *kept) = exponentiate_lane(simd, simd.sub_f32s(*x, shift), &mut lanes[0]);
+                }
+            } else {
+                for x in pairs {
+                    for (side, sums) in lanes.iter_mut().enumerate() {
+                        (x[side], _) = exponentiate_lane(simd, simd.sub_f32s(x[side], shift), sums);
+                    }
+                }
+                for x in rest {
+                    (*x, _) = exponentiate_lane(simd, simd.sub_f32s(*x, shift), &mut lanes[0]);
                 }
             }
             if !tail.is_empty() {
@@ -224,11 +240,18 @@ pub(crate) fn moments<S: Simd>(simd: S, x: &[f32], m: f32) -> (f64, f64) {
         let shift = simd.splat_f32s(m);
         let zero = simd.splat_f32s(0.0);
         let mut lanes = [[zero; 2]; 2];
-        for (at, &v) in body.iter().enumerate() {
+        let (pairs, rest) = body.as_chunks::<2>();
+        for pair in pairs {
+            for (&v, [a, b]) in pair.iter().zip(&mut lanes) {
+                let d = simd.sub_f32s(v, shift);
+                *a = simd.add_f32s(*a, d);
+                *b = simd.mul_add_f32s(d, d, *b);
+            }
+        }
+        for &v in rest {
             let d = simd.sub_f32s(v, shift);
-            let [a, b] = &mut lanes[at % 2];
-            *a = simd.add_f32s(*a, d);
-            *b = simd.mul_add_f32s(d, d, *b);
+            lanes[0][0] = simd.add_f32s(lanes[0][0], d);
+            lanes[0][1] = simd.mul_add_f32s(d, d, lanes[0][1]);
         }
         first += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][0], lanes[1][0])));
         second += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][1], lanes[1][1])));
@@ -281,8 +304,16 @@ pub(crate) fn jensen_shannon<S: Simd>(simd: S, a: LogWeights<'_>, b: LogWeights<
         let (l_a, _) = S::as_simd_f32s(&a.l[start..end]);
         let (eb, _) = S::as_simd_f32s(&b.e[start..end]);
         let (l_b, _) = S::as_simd_f32s(&b.l[start..end]);
-        for at in 0..ea.len() {
-            lanes[at % 2] = divergence_lane(simd, [ea[at], l_a[at], eb[at], l_b[at]], inverse, lanes[at % 2]);
+        let count = ea.len().min(l_a.len()).min(eb.len()).min(l_b.len());
+        let (ea, l_a, eb, l_b) = (&ea[..count], &l_a[..count], &eb[..count], &l_b[..count]);
+        for at in 0..count / 2 {
+            let (x, y) = (2 * at, 2 * at + 1);
+            lanes[0] = divergence_lane(simd, [ea[x], l_a[x], eb[x], l_b[x]], inverse, lanes[0]);
+            lanes[1] = divergence_lane(simd, [ea[y], l_a[y], eb[y], l_b[y]], inverse, lanes[1]);
+        }
+        if count % 2 == 1 {
+            let x = count - 1;
+            lanes[0] = divergence_lane(simd, [ea[x], l_a[x], eb[x], l_b[x]], inverse, lanes[0]);
         }
         let done = start + ea.len() * lane;
         if done < end {
@@ -297,49 +328,83 @@ pub(crate) fn jensen_shannon<S: Simd>(simd: S, a: LogWeights<'_>, b: LogWeights<
     (0.5 * (total - za.ln() - zb.ln())).max(0.0)
 }
 
-/// Adds sum_r a_r x_r[j] to `first` and sum_r b_r x_r[j] to `second`, for rows `start..end` of keys.
+/// Where the columns of some rows go: sums, and if `pooled` one row of pooled cells.
+pub(crate) struct Columns<'a> {
+    /// First key of the slices below.
+    pub first_key: usize,
+    /// Receives sum_r a_r x_r[j].
+    pub mass: &'a mut [f64],
+    /// Receives sum_r b_r x_r[j].
+    pub enrichment: &'a mut [f64],
+    /// First key of each cell and the end, and the cells' largest weights and sums; empty: not asked.
+    pub cells: &'a [usize],
+    pub cell_max: &'a mut [f32],
+    pub cell_sum: &'a mut [f64],
+}
+
+/// Adds up columns over rows `(x, a, b)`, weights a x.
+///
+/// Across rows first, lane by lane, so that pooled cells need one reduction a block of rows and not one a row.
 #[inline(always)]
-pub(crate) fn add_columns<S: Simd>(
-    simd: S,
-    rows: &[(&[f32], f32, f32)],
-    first: &mut [f64],
-    second: &mut [f64],
-) {
+pub(crate) fn add_columns<S: Simd>(simd: S, rows: &[(&[f32], f32, f32)], columns: Columns<'_>) {
+    let Columns { first_key, mass, enrichment, cells, cell_max, cell_sum } = columns;
     let lane = S::F32_LANES;
-    let keys = first.len();
+    let keys = mass.len();
     let zero = simd.splat_f32s(0.0);
-    let mut buffers = [[0.0f32; 256]; 2];
+    let pooled = !cells.is_empty();
+    let mut cell = cells.partition_point(|&start| start <= first_key).saturating_sub(1);
     let block = 4 * lane;
+    let mut sums = [0.0f32; 256];
+    let mut weighted = [0.0f32; 256];
+    let mut largest = [0.0f32; 256];
     let mut start = 0;
     while start < keys {
         let end = (start + block).min(keys);
-        let mut sums = [[zero; 4]; 2];
-        if end - start == block {
+        let length = end - start;
+        if length == block {
+            let mut lanes = [[zero; 4]; 3];
             for (x, a, b) in rows {
                 let (a, b) = (simd.splat_f32s(*a), simd.splat_f32s(*b));
                 let (vectors, _) = S::as_simd_f32s(&x[start..end]);
-                for k in 0..4 {
-                    sums[0][k] = simd.mul_add_f32s(vectors[k], a, sums[0][k]);
-                    sums[1][k] = simd.mul_add_f32s(vectors[k], b, sums[1][k]);
+                let (vectors, _) = vectors.as_chunks::<4>();
+                for vectors in vectors {
+                    for k in 0..4 {
+                        lanes[0][k] = simd.mul_add_f32s(vectors[k], a, lanes[0][k]);
+                        lanes[1][k] = simd.mul_add_f32s(vectors[k], b, lanes[1][k]);
+                        if pooled {
+                            lanes[2][k] = simd.max_f32s(lanes[2][k], simd.mul_f32s(vectors[k], a));
+                        }
+                    }
                 }
             }
-            for (buffer, sums) in buffers.iter_mut().zip(&sums) {
+            for (buffer, lanes) in [&mut sums, &mut weighted, &mut largest].into_iter().zip(&lanes) {
                 let (target, _) = S::as_mut_simd_f32s(&mut buffer[..block]);
-                target.copy_from_slice(sums);
+                target.copy_from_slice(lanes);
             }
         } else {
-            buffers[0][..end - start].fill(0.0);
-            buffers[1][..end - start].fill(0.0);
+            for buffer in [&mut sums, &mut weighted, &mut largest] {
+                buffer[..length].fill(0.0);
+            }
             for (x, a, b) in rows {
                 for (at, &v) in x[start..end].iter().enumerate() {
-                    buffers[0][at] += v * a;
-                    buffers[1][at] += v * b;
+                    sums[at] += v * a;
+                    weighted[at] += v * b;
+                    largest[at] = largest[at].max(v * a);
                 }
             }
         }
-        for at in start..end {
-            first[at] += f64::from(buffers[0][at - start]);
-            second[at] += f64::from(buffers[1][at - start]);
+        for at in 0..length {
+            mass[start + at] += f64::from(sums[at]);
+            enrichment[start + at] += f64::from(weighted[at]);
+        }
+        if pooled {
+            for at in 0..length {
+                while first_key + start + at >= cells[cell + 1] {
+                    cell += 1;
+                }
+                cell_max[cell] = cell_max[cell].max(largest[at]);
+                cell_sum[cell] += f64::from(sums[at]);
+            }
         }
         start = end;
     }

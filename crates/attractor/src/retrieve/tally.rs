@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::builder::{self, NEGLIGIBLE};
-use super::simd::{self, LogWeights};
+use super::simd::{self, Columns, LogWeights};
 use super::statistics::zhai_bound;
 use super::strip::{Counted, RowState, Strip, bias_row};
 use super::{HeadStatistics, Link, Problem, Request};
@@ -124,19 +124,41 @@ impl Tally {
                 RowState::Counts(counted) => self.row(s, shared, strip, slot, counted),
             }
         }
-        let rows: Vec<(&[f32], f32, f32)> = slots
-            .filter_map(|slot| match strip.states[slot] {
-                RowState::Counts(counted) => {
-                    let scale = (1.0 / counted.z) as f32;
-                    let n = self.stats.visible[strip.first + slot - self.rows.start] as f32;
-                    let row = &strip.weights[slot * strip.stride..][keys.clone()];
-                    Some((row, scale, scale * n))
-                }
-                _ => None,
-            })
-            .collect();
-        let s_ = &mut self.stats;
-        simd::add_columns(s, &rows, &mut s_.column_mass[keys.clone()], &mut s_.column_enrichment[keys]);
+        // Rows of one pooled cell at a time: usually the whole strip.
+        let side = self.stats.pooled_side;
+        let cell_of = |row: usize| match side {
+            0 => 0,
+            _ => ((row + 1) * side).div_ceil(shared.problem.queries.rows) - 1,
+        };
+        let mut from = slots.start;
+        while from < slots.end {
+            let cell = cell_of(strip.first + from);
+            let mut to = from + 1;
+            while to < slots.end && cell_of(strip.first + to) == cell {
+                to += 1;
+            }
+            let rows: Vec<(&[f32], f32, f32)> = (from..to)
+                .filter_map(|slot| match strip.states[slot] {
+                    RowState::Counts(counted) => {
+                        let scale = (1.0 / counted.z) as f32;
+                        let n = self.stats.visible[strip.first + slot - self.rows.start] as f32;
+                        let row = &strip.weights[slot * strip.stride..][keys.clone()];
+                        Some((row, scale, scale * n))
+                    }
+                    _ => None,
+                })
+                .collect();
+            let columns = Columns {
+                first_key: keys.start,
+                mass: &mut self.stats.column_mass[keys.clone()],
+                enrichment: &mut self.stats.column_enrichment[keys.clone()],
+                cells: if side == 0 { &[] } else { &shared.cells },
+                cell_max: &mut self.stats.pooled_max[cell * side..(cell + 1) * side],
+                cell_sum: &mut self.pooled_sum[cell * side..(cell + 1) * side],
+            };
+            simd::add_columns(s, &rows, columns);
+            from = to;
+        }
     }
 
     fn empty(&mut self, row: usize) {
@@ -274,25 +296,6 @@ impl Tally {
                 distance += simd::dot(s, &e[future.start - range.start..], d);
             }
             out.mean_distance[at] = (distance / c.keys) as f32;
-        }
-
-        let side = out.pooled_side;
-        if side > 0 {
-            let cell = ((row + 1) * side).div_ceil(shared.problem.queries.rows) - 1;
-            let first = shared.cells.partition_point(|&start| start <= range.start).saturating_sub(1);
-            for b in first..side {
-                let (low, high) = (shared.cells[b].max(range.start), shared.cells[b + 1].min(range.end));
-                if low >= range.end {
-                    break;
-                }
-                if low < high {
-                    let part = &e[low - range.start..high - range.start];
-                    let max = (f64::from(simd::max(s, part)) * scale) as f32;
-                    let into = cell * side + b;
-                    out.pooled_max[into] = out.pooled_max[into].max(max);
-                    self.pooled_sum[into] += simd::sum(s, part) * scale;
-                }
-            }
         }
 
         if request.row_top > 0 {

@@ -1,0 +1,361 @@
+//! The command line: every option, with what it does.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Shows, tests and trains the memory inside neural networks.
+#[derive(Debug, Parser)]
+#[command(name = "attractor", version, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Seed of everything random; recorded in the output
+    #[arg(long, global = true, default_value_t = 0)]
+    pub seed: u64,
+    /// Threads; results do not depend on their number (default: all cores)
+    #[arg(long, global = true)]
+    pub threads: Option<usize>,
+    /// No progress, no advice
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The main job on an embedded model and text: verdicts, and report.html; no network
+    Demo(Demo),
+    /// Nine groups of checks on the attention of a checkpoint or a run
+    Validate(Validate),
+    /// Run inputs through a checkpoint and keep what attention did
+    Capture(Capture),
+    /// What a checkpoint or a run is
+    Info(Info),
+    /// A table of metrics, one line a head
+    Metrics(Metrics),
+    /// Attention from elsewhere (NPZ, safetensors, JSON) into a run, with its certificate
+    Convert(Convert),
+    /// The verdicts as one self-contained page
+    Report(ReportArgs),
+    /// Train a model
+    #[command(subcommand)]
+    Train(Train),
+}
+
+/// What goes through a checkpoint.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Inputs {
+    /// One input
+    #[arg(long, conflicts_with_all = ["text_file", "input"])]
+    pub text: Option<String>,
+    /// A text file, cut into inputs of --seq-len tokens
+    #[arg(long, conflicts_with = "input")]
+    pub text_file: Option<PathBuf>,
+    /// Inputs as they are: token ids (JSON, .npy, .safetensors) or images (PNG, JPEG, .npy); may be repeated for images
+    #[arg(long)]
+    pub input: Vec<PathBuf>,
+    /// Tokens an input [default: 128, or what the model has positions for]
+    #[arg(long)]
+    pub seq_len: Option<usize>,
+    /// Inputs at most, the first ones
+    #[arg(long, default_value_t = 32)]
+    pub max_inputs: usize,
+    /// Configuration of a lone weight file (a config.json)
+    #[arg(long)]
+    pub model_config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the page goes
+    #[arg(long, short, default_value = "report.html")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// A checkpoint (folder, .pt, .bin, .safetensors) or a run
+    #[arg(required_unless_present = "checkpoint")]
+    pub target: Option<PathBuf>,
+    /// The same, as an option
+    #[arg(long, conflicts_with = "target")]
+    pub checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Thresholds (TOML)
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// How much is ablated
+    #[arg(long, value_enum, default_value_t = Ablate::Standard)]
+    pub ablate: Ablate,
+    /// Label of each input, for a classifier: 3,0,7
+    #[arg(long, value_delimiter = ',')]
+    pub labels: Option<Vec<usize>>,
+    /// Also the formulas of the original guide, named legacy_*
+    #[arg(long)]
+    pub legacy: bool,
+    /// Also write the verdicts as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Also write the verdicts as JSON
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Also write the page
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Restrict to layers, for example 0,3-5
+    #[arg(long)]
+    pub layers: Option<String>,
+    /// Restrict to heads, for example 0-3 or 5.5,L0H2
+    #[arg(long)]
+    pub heads: Option<String>,
+    /// Print the thresholds in force as TOML and stop
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ablate {
+    /// Nothing
+    None,
+    /// Each head by uniform and mean map; each layer and the whole by every mode
+    Standard,
+    /// Each head by every mode too
+    Full,
+}
+
+#[derive(Debug, Args)]
+pub struct Capture {
+    /// A checkpoint
+    #[arg(required_unless_present = "model")]
+    pub target: Option<PathBuf>,
+    /// The same, as an option
+    #[arg(long, conflicts_with = "target")]
+    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// The run, a folder
+    #[arg(long, short)]
+    pub output: PathBuf,
+    /// stats | stats+qk | pattern | topk:K
+    #[arg(long, default_value = "stats+qk")]
+    pub keep: String,
+    /// Precision of what is stored: f16 or f32
+    #[arg(long, default_value = "f16")]
+    pub dtype: String,
+    /// Layers, for example 0,3-5
+    #[arg(long)]
+    pub layers: Option<String>,
+    /// Heads, for example 0-3 or 5.5,L0H2
+    #[arg(long)]
+    pub heads: Option<String>,
+    /// Disk that the run may take, for example 4GiB
+    #[arg(long)]
+    pub max_bytes: Option<String>,
+    /// Memory that one input may take, for example 2GiB
+    #[arg(long)]
+    pub max_memory: Option<String>,
+    /// Go on with a run that was interrupted
+    #[arg(long)]
+    pub resume: bool,
+    /// Survive loss of power too (fsync every input)
+    #[arg(long)]
+    pub durable: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Info {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    /// Configuration of a lone weight file (a config.json)
+    #[arg(long)]
+    pub model_config: Option<PathBuf>,
+    /// Also read every array of a run
+    #[arg(long)]
+    pub verify: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Csv,
+    Json,
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// How the table is written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Where it goes [default: the terminal]
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+    /// Layers, for example 0,3-5
+    #[arg(long)]
+    pub layers: Option<String>,
+    /// Heads, for example 0-3 or 5.5,L0H2
+    #[arg(long)]
+    pub heads: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// NPZ, NPY, safetensors or JSON with attention maps
+    pub source: PathBuf,
+    /// The run, a folder
+    #[arg(required_unless_present = "output")]
+    pub run: Option<PathBuf>,
+    /// The same, as an option
+    #[arg(long, short, conflicts_with = "run")]
+    pub output: Option<PathBuf>,
+    /// Precision of what is stored: f16 or f32
+    #[arg(long, default_value = "f32")]
+    pub dtype: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Where the page goes
+    #[arg(long, short, default_value = "report.html")]
+    pub output: PathBuf,
+    /// Thresholds (TOML)
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Train {
+    /// A small causal language model with GPT-2's layout
+    CausalLm(Box<TrainLm>),
+}
+
+#[derive(Debug, Args)]
+pub struct TrainLm {
+    /// The text to learn (UTF-8)
+    #[arg(long)]
+    pub text_file: PathBuf,
+    /// Where the checkpoint goes, a folder
+    #[arg(long, short)]
+    pub output: PathBuf,
+    /// Layers
+    #[arg(long, default_value_t = 2)]
+    pub layers: usize,
+    /// Heads a layer
+    #[arg(long, default_value_t = 4)]
+    pub heads: usize,
+    /// Model width
+    #[arg(long, default_value_t = 96)]
+    pub width: usize,
+    /// Width of the MLP; 0: attention only
+    #[arg(long, default_value_t = 0)]
+    pub mlp: usize,
+    /// Tokens of the byte-pair vocabulary that is learnt from the text first
+    #[arg(long, default_value_t = 512)]
+    pub vocab: usize,
+    /// Tokens a sequence
+    #[arg(long, default_value_t = 128)]
+    pub seq_len: usize,
+    /// Sequences a step
+    #[arg(long, default_value_t = 16)]
+    pub batch_size: usize,
+    /// Steps
+    #[arg(long, default_value_t = 2000)]
+    pub steps: usize,
+    /// Peak learning rate (AdamW; warm-up, then cosine)
+    #[arg(long, default_value_t = 3e-3)]
+    pub lr: f64,
+    /// Weight decay
+    #[arg(long, default_value_t = 0.01)]
+    pub weight_decay: f64,
+    /// Share of sequences that are random tokens, repeated: what induction is learnt from
+    #[arg(long, default_value_t = 0.5)]
+    pub repeats: f64,
+    /// Go on from the last checkpoint in --output
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// `--seq_len` is `--seq-len`: the documents write both.
+pub fn hyphenated(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut plain = false;
+    arguments
+        .map(|argument| {
+            plain |= argument == "--";
+            match argument.to_str() {
+                Some(text) if !plain && text.starts_with("--") => match text.split_once('=') {
+                    Some((name, value)) => format!("{}={value}", name.replace('_', "-")).into(),
+                    None => text.replace('_', "-").into(),
+                },
+                _ => argument,
+            }
+        })
+        .collect()
+}
+
+/// Bytes as people write them: 4GiB, 500MB, 1048576.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024.0f64.powi(2),
+        "g" | "gib" => 1024.0f64.powi(3),
+        "t" | "tib" => 1024.0f64.powi(4),
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        other => return Err(format!("{text:?}: {other:?} is no unit of bytes; write 500MB or 4GiB")),
+    };
+    match text[..digits].parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok((number * unit) as u64),
+        _ => Err(format!("{text:?} is no number of bytes; write 500MB or 4GiB")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn both_spellings_are_read_and_values_are_left_alone() {
+        let given = ["attractor", "--seq_len=a_b", "--text_file", "my_file", "--", "--x_y"].map(OsString::from);
+        let read = hyphenated(given.into_iter());
+        assert_eq!(read, ["attractor", "--seq-len=a_b", "--text-file", "my_file", "--", "--x_y"]);
+    }
+
+    #[test]
+    fn bytes_are_read_with_their_units() {
+        assert_eq!(bytes("4GiB"), Ok(4 << 30));
+        assert_eq!(bytes("1.5MB"), Ok(1_500_000));
+        assert_eq!(bytes("17"), Ok(17));
+        assert!(bytes("4 parsecs").is_err());
+        assert!(bytes("GiB").is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! `attractor capture`: inputs through a checkpoint, attention onto disk.
+
+use attractor_capture::run::{Durability, Keep as RunKeep, Precision, RunOptions, RunWriter};
+use attractor_capture::{Patterns, Run, Selection};
+use attractor_nn::model::Keep;
+use serde_json::json;
+
+use crate::args::{Capture, Common, bytes};
+use crate::console::{Progress, print};
+use crate::error::{Failure, Outcome};
+use crate::{forward, inputs, target};
+
+fn budget(text: Option<&str>, option: &str) -> Outcome<Option<u64>> {
+    text.map(|text| bytes(text).map_err(|e| Failure::usage(format!("{option}: {e}")))).transpose()
+}
+
+/// Runs the command.
+pub fn run(capture: &Capture, common: &Common) -> Outcome {
+    let path = capture.target.clone().or(capture.model.clone()).unwrap_or_default();
+    let selection = Selection::parse(capture.layers.as_deref(), capture.heads.as_deref())?;
+    let keep: RunKeep = capture.keep.parse()?;
+    let dtype: Precision = capture.dtype.parse()?;
+    let options = RunOptions {
+        keep,
+        dtype,
+        selection: selection.clone(),
+        layer_input: keep == RunKeep::StatsQk,
+        durability: if capture.durable { Durability::Power } else { Durability::Process },
+        disk_budget: budget(capture.max_bytes.as_deref(), "--max-bytes")?,
+        memory_budget: budget(capture.max_memory.as_deref(), "--max-memory")?,
+        seed: common.seed,
+        ..RunOptions::default()
+    };
+    if target::is_run(&path) {
+        return Err(Failure::usage(format!("{}: is a run already; capture reads a checkpoint", path.display())));
+    }
+    let live = target::live(&path, capture.inputs.model_config.as_deref())?;
+    selection.check(live.info.layers, live.info.heads)?;
+    let prepared = inputs::prepare(&live, &capture.inputs, common)?;
+    let mut writer = match capture.resume {
+        true => {
+            if Run::open(&capture.output)?.info() != &live.info {
+                return Err(Failure::usage(format!(
+                    "{}: was captured from another model; name a new folder, or the model that it began with",
+                    capture.output.display()
+                )));
+            }
+            RunWriter::resume(&capture.output)?
+        }
+        false => RunWriter::create(&capture.output, &options, &live.info)?,
+    };
+    let progress = Progress::new(common.quiet);
+    let total = prepared.items.len();
+    let first = writer.committed();
+    let selection = writer.options().selection.clone();
+    let keep = Keep { values: writer.options().values, z: writer.options().outputs, input: writer.options().layer_input };
+    for index in first..total {
+        progress.step("capturing", index, total);
+        writer.append(&forward::one(&live, &prepared, index, &selection, keep)?)?;
+    }
+    let used = writer.used();
+    writer.finish()?;
+    drop(progress);
+    if common.json {
+        let summary = json!({
+            "run": capture.output, "inputs": total, "resumed_at": first, "bytes": used,
+            "seed": common.seed, "source": prepared.source,
+        });
+        print(&format!("{summary}\n"));
+    } else if !common.quiet {
+        let size = attractor_capture::run::budget::human(used);
+        print(&format!("{total} inputs ({}) in {}: {size}\n", prepared.source, capture.output.display()));
+        print(&format!("next: attractor validate {0}   attractor metrics {0}\n", capture.output.display()));
+    }
+    Ok(())
+}

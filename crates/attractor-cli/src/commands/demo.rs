@@ -1,0 +1,66 @@
+//! `attractor demo`: the main job on an embedded model and text.
+
+use std::path::Path;
+
+use attractor_capture::Selection;
+use attractor_judge::{Config, Report};
+
+use super::validate::judge_live;
+use crate::args::{Ablate, Common, Demo, Inputs};
+use crate::console::{print, print_report};
+use crate::error::{Failure, Outcome};
+use crate::{commands, inputs, target};
+
+/// A two-layer causal language model that was trained by `attractor train causal-lm` (docs/demo-model.md).
+const FILES: [(&str, &[u8]); 3] = [
+    ("config.json", include_bytes!("../../demo/config.json")),
+    ("model.safetensors", include_bytes!("../../demo/model.safetensors")),
+    ("tokenizer.json", include_bytes!("../../demo/tokenizer.json")),
+];
+
+/// Inputs of the demo, and their length.
+const INPUTS: usize = 8;
+const LENGTH: usize = 64;
+
+/// Lays the embedded model out where it can be opened like any other.
+pub fn unpack(folder: &Path) -> Outcome {
+    for (name, bytes) in FILES {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes)
+            .map_err(|e| Failure::unreadable(format!("{}: the embedded model cannot be unpacked: {e}", path.display())))?;
+    }
+    Ok(())
+}
+
+/// The heads that the demo is about, in words.
+fn found(report: &Report) -> String {
+    let of = |kind: &str| {
+        let heads = report.heads.iter().filter(|head| head.kinds.iter().any(|k| k == kind));
+        let names: Vec<String> = heads.map(|head| format!("L{}H{}", head.layer, head.head)).collect();
+        if names.is_empty() { "none".to_string() } else { names.join(", ") }
+    };
+    format!("Previous-token heads: {}. Induction heads: {}.", of("previous"), of("induction"))
+}
+
+/// Runs the command.
+pub fn run(demo: &Demo, common: &Common) -> Outcome<bool> {
+    let folder = tempfile::tempdir()
+        .map_err(|e| Failure::unreadable(format!("no temporary folder for the embedded model: {e}")))?;
+    unpack(folder.path())?;
+    let live = target::live(folder.path(), None)?;
+    let given = Inputs { max_inputs: INPUTS, seq_len: Some(LENGTH), ..Inputs::default() };
+    let quiet = Common { quiet: true, ..common.clone() };
+    let prepared = inputs::prepare(&live, &given, &quiet)?;
+    let mut config = Config::default();
+    config.seed = common.seed;
+    let mut judged = judge_live(&live, &prepared, &Selection::all(), &config, Ablate::Standard, None, common)?;
+    judged.report.provenance.extra.insert("target".into(), "the embedded demo model".into());
+    commands::report::page(&demo.output, &judged)?;
+    if common.json {
+        print(&format!("{}\n", judged.report.to_json()));
+    } else {
+        print_report(&judged.report);
+        print(&format!("\n{}\nThe page is {}: open it in a browser.\n", found(&judged.report), demo.output.display()));
+    }
+    Ok(judged.report.is_ok())
+}

@@ -1,0 +1,10 @@
+//! The commands, one a file.
+
+pub mod capture;
+pub mod convert;
+pub mod demo;
+pub mod info;
+pub mod metrics;
+pub mod report;
+pub mod train;
+pub mod validate;
