@@ -14,7 +14,7 @@ const CELLS: usize = 48;
 /// Small maps in a row.
 const ACROSS: usize = 8;
 
-/// The heads of a layer as small maps with one scale, each a link to `#L1H3` if `linked`.
+/// The heads of a layer as small maps with one scale, under `title` unless it is empty, each a link to `#L1H3` if `linked`.
 ///
 /// # Errors
 /// `is_shape` for a map without cells.
@@ -22,11 +22,14 @@ pub fn layer_grid(heads: &[&HeadMap], title: &str, style: &Style, linked: bool) 
     let across = heads.len().clamp(1, ACROSS);
     let down = heads.len().div_ceil(ACROSS).max(1);
     let (gap, line) = (12.0, 18.0);
-    let (left, top) = (4.0, 30.0);
+    let (left, top) = (4.0, if title.is_empty() { 8.0 } else { 30.0 });
     let (width, height) = (across as f64 * (PANEL + gap), down as f64 * (PANEL + gap + line));
-    let name = format!("{title}: {} heads, row = query, column = key", heads.len());
+    let layers = heads.first().map_or(String::new(), |h| format!("Layer {}, ", h.layer));
+    let name = format!("{layers}{} heads, row = query, column = key", heads.len());
     let mut svg = Svg::new(left + width + 84.0, top + height, &name);
-    svg.text((left, 16.0), Anchor::Start, 14.0, "ink title", title);
+    if !title.is_empty() {
+        svg.text((left, 16.0), Anchor::Start, 14.0, "ink title", title);
+    }
     for (index, head) in heads.iter().enumerate() {
         let x = left + (index % ACROSS) as f64 * (PANEL + gap);
         let y = top + (index / ACROSS) as f64 * (PANEL + gap + line);
@@ -150,9 +153,21 @@ fn two_digits(value: f64) -> String {
         return colour::number(value);
     }
     let text = format!("{value:.2}");
+    let text = if text == "-0.00" { "0.00".to_string() } else { text };
     match text.strip_prefix("0.") {
         Some(rest) => format!(".{rest}"),
         None if value.abs() >= 10.0 => colour::number(value),
         None => text.replace('-', "−"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_fit_into_cells() {
+        let all = [0.0, -1e-9, 0.874, 1.0, -0.25, 12.34, f64::NAN].map(two_digits);
+        assert_eq!(all, [".00", ".00", ".87", "1.00", "−0.25", "12.3", "NaN"]);
     }
 }

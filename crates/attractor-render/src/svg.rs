@@ -81,13 +81,15 @@ impl Svg {
             "on-dark" => "#fff",
             _ => "#1b1b1f",
         };
+        // A page may style classes; a file has nothing but its attributes.
+        let weight = if class.contains("title") { " font-weight=\"600\"" } else { "" };
         let place = match degrees == 0.0 {
             true => format!("x=\"{}\" y=\"{}\"", short(x), short(y)),
             false => format!("transform=\"translate({} {}) rotate({})\"", short(x), short(y), short(degrees)),
         };
         let _ = write!(
             self.body,
-            "<text {place} class=\"{}\" fill=\"{fill}\" font-size=\"{}\" text-anchor=\"{anchor}\" direction=\"ltr\" \
+            "<text {place}{weight} class=\"{}\" fill=\"{fill}\" font-size=\"{}\" text-anchor=\"{anchor}\" direction=\"ltr\" \
              unicode-bidi=\"isolate\">{}</text>",
             escape(class),
             short(size),

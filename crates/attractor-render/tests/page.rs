@@ -173,6 +173,20 @@ fn nothing_to_show_is_a_page_too() {
 }
 
 #[test]
+fn a_leak_is_said_first_and_drawn_where_it_is() {
+    let maps = Maps::new(vec![vec![Kind::Previous, Kind::Leak]], 5, 30);
+    let (report, page) = page(&maps, &Options::default());
+    xml::check(&page).unwrap();
+    assert!(!report.is_ok());
+    let wrong = &page[page.find("What is wrong").unwrap()..page.find("What to look at").unwrap()];
+    assert!(wrong.contains("mask.causal") && wrong.contains("L0H1"), "{wrong}");
+    let row = &page[page.find("<tr id=\"row-L0H1\">").unwrap()..];
+    assert!(row[..row.find("</tr>").unwrap()].contains("fail, "));
+    let map = attractor_render::map::read(&maps, 0, 1, 0, 128).unwrap().unwrap().map;
+    assert!(!map.is_forbidden(10 * 30 + 14) && map.is_forbidden(10 * 30 + 15));
+}
+
+#[test]
 fn several_inputs_have_figures_of_their_own() {
     let maps = two_layers(3, 20);
     let (_, page) = page(&maps, &Options { inputs: vec![0, 2], ..Options::default() });

@@ -99,9 +99,11 @@ fn singles(checks: &mut [&Check], share: &mut Budget, left_out: &mut Vec<String>
 }
 
 fn table(checks: &[&Check], body: &str, first: &str) -> String {
-    let strips = if checks.iter().any(|c| !strip(c).is_empty()) { "<th scope=\"col\"></th>" } else { "<th></th>" };
+    // Where nothing was testable there are only words.
+    let kind = if checks.iter().any(|c| c.value.is_some() || c.verdict != Verdict::Skipped) { "checks" } else { "checks words" };
+    let strips = "<td></td>";
     format!(
-        "<div class=\"wide\"><table class=\"checks\"><thead><tr><th scope=\"col\">Verdict</th><th scope=\"col\">{first}</th>\
+        "<div class=\"wide\"><table class=\"{kind}\"><thead><tr><th scope=\"col\">Verdict</th><th scope=\"col\">{first}</th>\
          <th scope=\"col\" class=\"n\">Value</th><th scope=\"col\" class=\"n\">Interval</th><th scope=\"col\" class=\"n\">Null</th>\
          <th scope=\"col\" class=\"n\">Effect</th><th scope=\"col\" class=\"n\">Threshold</th>{strips}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
     )
@@ -137,7 +139,7 @@ fn row(check: &Check) -> String {
     };
     if check.verdict == Verdict::Skipped && check.value.is_none() {
         return format!(
-            "<tr{id} class=\"only\"><td>{}</td><th scope=\"row\">{name}</th><td class=\"said\" colspan=\"6\">{}</td></tr>\n",
+            "<tr{id} class=\"only\"><td>{}</td><td colspan=\"7\"><span class=\"name\">{name}</span> {}</td></tr>\n",
             badge(check.verdict, None),
             escape(&check.why)
         );

@@ -7,7 +7,7 @@ use attractor_capture::Patterns;
 use attractor_capture::record::Token;
 use attractor_judge::Report;
 
-use super::{Budget, Options, heads};
+use super::{Budget, Options, heads, thousandths};
 use crate::colour::Scale;
 use crate::error::Result;
 use crate::grid::layer_grid;
@@ -16,7 +16,7 @@ use crate::map::{self, HeadMap, Origin};
 use crate::text::{self, escape};
 
 /// Tokens of an input that are written out.
-const TOKENS: usize = 400;
+const TOKENS: usize = 160;
 /// Longest token in a caption, characters.
 const TOKEN: usize = 24;
 /// Layers are open if there are at most this many heads.
@@ -40,7 +40,10 @@ pub(super) fn section(
         return out;
     }
     let style = Style { colours: options.colours, scale: options.scale.unwrap_or(Scale::unit()), ..Style::default() };
-    let small = Style { scale: options.scale.or_else(|| Scale::log(1e-4, 1.0).ok()).unwrap_or(Scale::unit()), ..style.clone() };
+    let mut small = style.clone();
+    if let (None, Ok(scale)) = (options.scale, Scale::log(1e-4, 1.0)) {
+        (small.scale, small.unit) = (scale, "weight, log".to_string());
+    }
     out.push_str(
         "<p class=\"key\">A row is a query, a column a key: the row says where its token looked. Colours mean the same in \
          every figure of a kind. What the mask forbids is blank; a weight that is no number is magenta.</p>\n",
@@ -131,7 +134,7 @@ fn of_input(
         let title = format!("Layer {}", shape.layer);
         let grid = match own.is_empty() {
             true => None,
-            false => layer_grid(&own.iter().collect::<Vec<_>>(), &title, small, true).ok(),
+            false => layer_grid(&own.iter().collect::<Vec<_>>(), "", small, true).ok(),
         };
         let _ = write!(out, "<section class=\"layer\"><h4>{title}</h4>\n");
         if let Some(grid) = grid {
@@ -199,9 +202,9 @@ fn draw(
         let _ = write!(
             out,
             "<b>{kinds}</b>{class}; sharpness {}, previous {}, induction {}. ",
-            number(summary.sharpness.map(|v| (v * 1000.0).round() / 1000.0)),
-            number(summary.previous),
-            number(summary.induction)
+            number(summary.sharpness.map(thousandths)),
+            number(summary.previous.map(thousandths)),
+            number(summary.induction.map(thousandths))
         );
     }
     if !head_map.links.is_empty() {

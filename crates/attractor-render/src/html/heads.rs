@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use attractor_judge::report::HeadSummary;
 use attractor_judge::{Class, Report, Verdict};
 
-use super::{Budget, Options, badge, figure, plural};
+use super::{Budget, Options, badge, figure, plural, thousandths};
 use crate::colour::Scale;
 use crate::grid::{Overview, overview};
 use crate::heatmap::Style;
@@ -144,7 +144,7 @@ fn row(report: &Report, head: &HeadSummary, drawn: bool) -> String {
     ] {
         let (class, style) = if bar { ("n share", share(value)) } else { ("n", String::new()) };
         let sort = value.map_or(String::new(), |v| format!(" data-v=\"{v}\""));
-        let digits = if bar { value.map(|v| (v * 1000.0).round() / 1000.0) } else { value };
+        let digits = if bar { value.map(thousandths) } else { value };
         let _ = write!(out, "<td class=\"{class}\" data-label=\"{label}\"{sort}{style}>{}</td>", figure(digits));
     }
     let (verdict, word) = word(report, head);

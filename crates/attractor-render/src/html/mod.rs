@@ -83,7 +83,7 @@ pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &O
     // What a reader needs first is never cut; the rest shares what is left.
     let mut budget = Budget { left: options.max_bytes.saturating_sub(head.len() + tail.len() + opening.len() + provenance.len() + 4096) };
     let groups = checks::groups(report, &mut budget, &mut left_out);
-    let drawn = patterns.map(|_| ()).is_some();
+    let drawn = patterns.is_some();
     let heads = heads::section(report, drawn, options, &mut budget, &mut left_out);
     let figures = figures::section(report, patterns, options, &mut budget, &mut left_out);
 
@@ -191,6 +191,11 @@ fn badge(verdict: Verdict, word: Option<&str>) -> String {
 /// "3 heads", "1 head".
 fn plural(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// Rounded for tables of shares.
+fn thousandths(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 /// A number, or a dash with the words "not there".

@@ -31,6 +31,8 @@ pub enum Kind {
     Noise,
     /// No number at all in every seventh row.
     Nan,
+    /// Sees a later token, which a causal head must not.
+    Leak,
 }
 
 /// Maps that are computed a row at a time, so that any length costs nothing.
@@ -113,6 +115,10 @@ impl Maps {
                 (0..seen).for_each(|j| row[j] = (-((query - j) as f32) / 3.0).exp() / sum);
             }
             Kind::Noise => rest(1.0, &mut row),
+            Kind::Leak => {
+                rest(0.95, &mut row);
+                row[(query + 4).min(tokens.len() - 1)] += 0.05;
+            }
             Kind::Nan => {
                 rest(1.0, &mut row);
                 if query % 7 == 3 {
