@@ -1,6 +1,7 @@
 //! Gradients of the loss through attention, and whether they are gradients.
 
 use attractor_capture::evidence::{FiniteDifference, Gradients, HeadGradient, ParameterGroup};
+use rayon::prelude::*;
 
 use super::Progress;
 use crate::error::Result;
@@ -111,11 +112,13 @@ fn finite_difference(model: &Model, case: &Case, gradients: &[Option<Vec<f32>>],
         let at = |sign: f64| -> Result<f64> {
             let mut moved = model.clone();
             for (parameter, gradient) in moved.parameters().into_iter().zip(gradients) {
-                if let Some(gradient) = gradient {
-                    let shape = parameter.tensor.dims();
-                    let along = ops::tensor(gradient.clone(), shape).mul_scalar(sign * step / analytic);
-                    *parameter.tensor = parameter.tensor.clone().add(along);
-                }
+                let Some(gradient) = gradient else { continue };
+                // One pass over slices: a token table is most of a small model, and three passes over it most of this.
+                let (shape, scale) = (parameter.tensor.dims(), (sign * step / analytic) as f32);
+                let values = ops::read(parameter.tensor.clone(), |x| {
+                    x.par_iter().zip(gradient).map(|(&x, &g)| x + scale * g).collect()
+                });
+                *parameter.tensor = ops::tensor(values, shape);
             }
             case.objective_value(&moved, seed)
         };

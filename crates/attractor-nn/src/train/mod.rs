@@ -23,8 +23,8 @@ use adamw::AdamW;
 /// How to train.
 ///
 /// The defaults, with the default [`Shape`] and 240 kB of English as bytes, grow a previous-token head (0.84 of its mass
-/// on the previous position) and induction heads (0.9) in 2500 steps; at half the learning rate, or with positions that
-/// begin as noise, neither had appeared after 1500.
+/// on the previous position) and induction heads (0.9) in 2500 steps. With positions that begin as noise the two come to
+/// 0.56 and 0.8 in 2000 steps; at half the rate, width 96 and 6 heads, neither had appeared after 1500.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
