@@ -73,7 +73,11 @@ impl Case {
                         ids.len()
                     )));
                 }
-                Target::Rows { kind: LossKind::NextToken, rows: (0..ids.len() - 1).collect(), tokens: ids[1..].to_vec() }
+                Target::Rows {
+                    kind: LossKind::NextToken,
+                    rows: (0..ids.len() - 1).collect(),
+                    tokens: ids[1..].to_vec(),
+                }
             }
             (Head::MaskedLm, Some(ids)) => {
                 let Some(mask) = targets.mask_token.or(spec.mask_token).filter(|&id| (id as usize) < spec.vocab) else {
@@ -163,7 +167,9 @@ impl Case {
                     let vocab = logits.dims()[1];
                     ops::read(logits, |logits| {
                         let rows = logits.par_chunks(vocab).enumerate();
-                        surprises.par_extend(rows.map(|(i, row)| surprise(row, tokens[(start + i) % tokens.len()] as usize)));
+                        surprises.par_extend(
+                            rows.map(|(i, row)| surprise(row, tokens[(start + i) % tokens.len()] as usize)),
+                        );
                     });
                 }
                 Ok(surprises.chunks(rows.len()).map(|x| x.iter().sum::<f64>() / x.len() as f64).collect())

@@ -89,15 +89,18 @@ fn vectors() -> PathBuf {
 /// Panics with the name of the first tensor that is further off than the tolerance; a NaN is.
 fn compare(name: &str, ours: &[f32], golden: &[f64], tolerance: f64) {
     assert_eq!(ours.len(), golden.len(), "{name}");
-    let worst = ours.iter().zip(golden).map(|(&a, &b)| (f64::from(a) - b).abs()).fold(0.0f64, |a, b| {
-        if a.is_nan() || a > b { a } else { b }
-    });
+    let worst = ours
+        .iter()
+        .zip(golden)
+        .map(|(&a, &b)| (f64::from(a) - b).abs())
+        .fold(0.0f64, |a, b| if a.is_nan() || a > b { a } else { b });
     assert!(worst <= tolerance, "{name}: off by {worst:e}, tolerance {tolerance:e}");
 }
 
 fn check(kind: &str) {
     let folder = vectors().join(kind);
-    let index: serde_json::Value = serde_json::from_slice(&std::fs::read(vectors().join("index.json")).unwrap()).unwrap();
+    let index: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(vectors().join("index.json")).unwrap()).unwrap();
     let tolerance = index[kind]["tolerance"].as_f64().unwrap_or_else(|| panic!("{kind} has no tolerance"));
     let golden = Golden::read(&folder.join("golden.safetensors"));
     let model = Model::load(&Checkpoint::open(&folder, None).unwrap()).unwrap();
@@ -107,7 +110,12 @@ fn check(kind: &str) {
         let output = model.forward(&golden.input(item), &mut seen, &Overrides::none()).unwrap();
         assert_eq!(seen.hidden.len(), spec.layers + 1);
         for (l, state) in seen.hidden.iter().enumerate() {
-            compare(&format!("{kind} hidden.{l}[{item}]"), state, &golden.item(&format!("hidden.{l}"), item).unwrap(), tolerance);
+            compare(
+                &format!("{kind} hidden.{l}[{item}]"),
+                state,
+                &golden.item(&format!("hidden.{l}"), item).unwrap(),
+                tolerance,
+            );
         }
         if let Some(logits) = golden.item("logits", item) {
             compare(&format!("{kind} logits[{item}]"), &output.logits.unwrap(), &logits, tolerance);
@@ -171,6 +179,7 @@ fn every_variant_shows_what_was_recorded() {
         "roberta_classifier_tiny",
         "roberta_tiny",
     ];
-    let failed: Vec<_> = variants.into_iter().filter(|kind| std::panic::catch_unwind(|| check(kind)).is_err()).collect();
+    let failed: Vec<_> =
+        variants.into_iter().filter(|kind| std::panic::catch_unwind(|| check(kind)).is_err()).collect();
     assert!(failed.is_empty(), "{failed:?}");
 }

@@ -52,15 +52,13 @@ pub(super) fn ablations(
         .map(|layer| {
             let whole = MODES.iter().filter(|_| layer == 0).map(|&mode| (Scope::Whole, mode));
             let layers = MODES.iter().map(|&mode| (Scope::Layer { layer }, mode));
-            let heads = (0..heads).flat_map(|head| head_modes.iter().map(move |&mode| (Scope::Head { layer, head }, mode)));
+            let heads =
+                (0..heads).flat_map(|head| head_modes.iter().map(move |&mode| (Scope::Head { layer, head }, mode)));
             whole.chain(layers).chain(heads).collect()
         })
         .collect();
-    let mut results: Vec<Ablation> = plan
-        .iter()
-        .flatten()
-        .map(|&(scope, mode)| Ablation { scope, mode, losses: vec![None; cases.len()] })
-        .collect();
+    let mut results: Vec<Ablation> =
+        plan.iter().flatten().map(|&(scope, mode)| Ablation { scope, mode, losses: vec![None; cases.len()] }).collect();
     let total = cases.len() * layers;
     let mut done = 0;
     for group in Group::of(model, cases)? {
@@ -223,9 +221,9 @@ impl Maps for Mean {
     fn map(&self, layer: usize, head: usize) -> Result<Vec<f32>> {
         let mut map = map_of(&self.own, layer, head)?;
         let size = map.len();
-        let sum = self.sums[layer].get(head * size..(head + 1) * size).ok_or_else(|| {
-            Error::shape(format!("mean map: none for layer {layer}, head {head} of {size} weights"))
-        })?;
+        let sum = self.sums[layer]
+            .get(head * size..(head + 1) * size)
+            .ok_or_else(|| Error::shape(format!("mean map: none for layer {layer}, head {head} of {size} weights")))?;
         // What rounding leaves below zero is none.
         map.iter_mut().zip(sum).for_each(|(w, &s)| *w = ((s - *w) / self.others).max(0.0));
         Ok(map)

@@ -100,7 +100,12 @@ fn square(x: &[f32]) -> f64 {
 ///
 /// Steps that change the loss by about 6, 1.5 and 0.4 % are tried. A large one errs by curvature, a small one by
 /// rounding; of neighbouring steps the pair that agrees best gives the answer, whatever backpropagation said.
-fn finite_difference(model: &Model, case: &Case, gradients: &[Option<Vec<f32>>], seed: u64) -> Result<FiniteDifference> {
+fn finite_difference(
+    model: &Model,
+    case: &Case,
+    gradients: &[Option<Vec<f32>>],
+    seed: u64,
+) -> Result<FiniteDifference> {
     let analytic = gradients.iter().flatten().map(|g| square(g)).sum::<f64>().sqrt();
     let value = case.objective_value(model, seed)?;
     if analytic == 0.0 || !analytic.is_finite() {

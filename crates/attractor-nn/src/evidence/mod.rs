@@ -80,9 +80,14 @@ pub fn gather(
     if inputs.is_empty() {
         return Err(Error::request("evidence: there are no inputs; give at least one"));
     }
-    let targets =
-        Targets { seed: options.seed, mask_token: options.mask_token, special: options.special, labels: options.labels };
-    let cases = inputs.iter().enumerate().map(|(i, input)| Case::new(model, input, i, &targets)).collect::<Result<Vec<_>>>()?;
+    let targets = Targets {
+        seed: options.seed,
+        mask_token: options.mask_token,
+        special: options.special,
+        labels: options.labels,
+    };
+    let cases =
+        inputs.iter().enumerate().map(|(i, input)| Case::new(model, input, i, &targets)).collect::<Result<Vec<_>>>()?;
     let kind = cases[0].kind();
     let mut losses = Vec::new();
     let mut probes = Vec::new();
@@ -91,9 +96,9 @@ pub fn gather(
         if kind != LossKind::RelativeChange {
             losses.push(case.loss(model)?);
         }
-        if model.spec().causal {
-            probes.extend(probe::probe(model, input, i, inputs, options)?);
-        }
+    }
+    if model.spec().causal {
+        probes = self::probes(model, inputs, options)?;
     }
     progress(Progress { stage: "losses", done: cases.len(), total: cases.len() });
     let gradients = match options.gradients {

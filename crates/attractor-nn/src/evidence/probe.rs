@@ -50,9 +50,10 @@ pub(super) fn probe(
     let cut = position * (before.len() / n);
     // A NaN is the largest change of all.
     let change = |a: &[f32], b: &[f32]| {
-        a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs()).fold(0.0, |worst: f64, x| {
-            if x.is_nan() || x > worst { x } else { worst }
-        })
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs())
+            .fold(0.0, |worst: f64, x| if x.is_nan() || x > worst { x } else { worst })
     };
     Ok(Some(CausalityProbe {
         input: index,

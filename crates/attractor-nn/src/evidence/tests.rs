@@ -285,7 +285,8 @@ fn evidence_of_every_kind_of_model_holds_together() {
         // One number by hand: the last layer, uniform, second input.
         let scope = Scope::Layer { layer: l - 1 };
         let found = evidence.ablations.iter().find(|a| a.scope == scope && a.mode == AblationMode::Uniform).unwrap();
-        let case = Case::new(&model, &inputs[1], 1, &Targets { labels: options.labels, ..Targets { seed: 2, ..targets() } });
+        let case =
+            Case::new(&model, &inputs[1], 1, &Targets { labels: options.labels, ..Targets { seed: 2, ..targets() } });
         let case = case.unwrap();
         let state = model.encode(&case.input, &mut (), &Overrides::one(scope, Replacement::Uniform)).unwrap();
         let plain = ops::values(model.encode(&case.input, &mut (), &Overrides::none()).unwrap());

@@ -131,24 +131,31 @@ impl Block {
     /// z of every variant, [variants x heads, positions, width]: what was attended, less what each variant replaces.
     ///
     /// `attended` is of one item (shared by all variants) or of as many as there are variants.
-    pub(crate) fn override_heads(&self, attended: &Attended, variants: &[Overrides], place: &Place) -> Result<Vec<f32>> {
+    pub(crate) fn override_heads(
+        &self,
+        attended: &Attended,
+        variants: &[Overrides],
+        place: &Place,
+    ) -> Result<Vec<f32>> {
         let (h, size) = (self.heads, place.positions * self.width);
         let mut z = vec![0.0; variants.len() * h * size];
-        z.par_chunks_mut(size).enumerate().try_for_each(|(at, z)| {
-            let (variant, head) = (at / h, at % h);
-            let item = if place.batch == 1 { 0 } else { variant };
-            let own = item * h + head;
-            match variants[variant].of(self.layer, head) {
-                None => z.copy_from_slice(&attended.z[own * size..(own + 1) * size]),
-                Some(replacement) => {
-                    let group = own / (h / self.key_heads);
-                    let values = &attended.v[group * size..(group + 1) * size];
-                    replacement.apply(self.layer, head, &place.mask, values, self.width, z)?;
+        z.par_chunks_mut(size)
+            .enumerate()
+            .try_for_each(|(at, z)| {
+                let (variant, head) = (at / h, at % h);
+                let item = if place.batch == 1 { 0 } else { variant };
+                let own = item * h + head;
+                match variants[variant].of(self.layer, head) {
+                    None => z.copy_from_slice(&attended.z[own * size..(own + 1) * size]),
+                    Some(replacement) => {
+                        let group = own / (h / self.key_heads);
+                        let values = &attended.v[group * size..(group + 1) * size];
+                        replacement.apply(self.layer, head, &place.mask, values, self.width, z)?;
+                    }
                 }
-            }
-            Ok(())
-        })
-        .map(|()| z)
+                Ok(())
+            })
+            .map(|()| z)
     }
 
     /// W_O z + b, z of shape [batch x heads, positions, width].

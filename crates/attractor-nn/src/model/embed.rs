@@ -94,13 +94,28 @@ fn learned_rows(ids: &[u32], offset: usize, skip: Option<u32>) -> Vec<usize> {
 pub(crate) enum Top {
     None,
     /// logits = x W + b; W is the token table where `None`.
-    Language { decoder: Option<Matrix>, bias: Option<Matrix> },
+    Language {
+        decoder: Option<Matrix>,
+        bias: Option<Matrix>,
+    },
     /// A dense layer and a norm before that.
-    Masked { dense: Linear, activation: Activation, norm: Normalise, decoder: Option<Matrix>, bias: Matrix },
+    Masked {
+        dense: Linear,
+        activation: Activation,
+        norm: Normalise,
+        decoder: Option<Matrix>,
+        bias: Matrix,
+    },
     /// Of the first token, through a tanh layer where there is one.
-    Classifier { dense: Option<Linear>, output: Linear },
+    Classifier {
+        dense: Option<Linear>,
+        output: Linear,
+    },
     /// The mean of two, on the first and the second token.
-    Distilled { class: Linear, distillation: Linear },
+    Distilled {
+        class: Linear,
+        distillation: Linear,
+    },
 }
 
 impl Top {

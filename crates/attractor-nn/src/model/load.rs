@@ -142,12 +142,19 @@ fn settled(x: Linear) -> Linear {
 fn position_rows(spec: &Spec) -> Result<usize> {
     match (&spec.position, spec.max_positions) {
         (Position::Learned { offset, .. }, Some(n)) => Ok(n + offset),
-        _ => Err(Error::format(format!("a {} model needs a number of positions in its configuration", spec.family.name()))),
+        _ => Err(Error::format(format!(
+            "a {} model needs a number of positions in its configuration",
+            spec.family.name()
+        ))),
     }
 }
 
 fn bert(spec: &Spec, tensors: &dyn Tensors) -> Result<Parts> {
-    let r = Reader::find(tensors, &["", "bert.", "roberta.", "model.", "0.auto_model."], "embeddings.word_embeddings.weight")?;
+    let r = Reader::find(
+        tensors,
+        &["", "bert.", "roberta.", "model.", "0.auto_model."],
+        "embeddings.word_embeddings.weight",
+    )?;
     let (c, i, n) = (spec.hidden, spec.intermediate, spec.norm);
     let inner = spec.heads * spec.head_dim;
     let mut blocks = Vec::with_capacity(spec.layers);

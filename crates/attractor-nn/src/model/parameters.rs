@@ -1,8 +1,8 @@
 //! The parameters of a model, each with its name and group.
 
 use super::Model;
-use super::parts::{Linear, Normalise};
 use super::embed::Top;
+use super::parts::{Linear, Normalise};
 use crate::ops::Matrix;
 
 /// A parameter tensor and where it belongs.

@@ -102,7 +102,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     let k = shifted - ROUND;
     // ln 2 in two parts, the first exact in the product with k; then Cephes' polynomial for e^r - 1 - r.
     let r = x - k * 0.693_359_4 - k * -2.121_944_4e-4;
-    let p = 0.5 + r * (0.166_666_65 + r * (0.041_665_796 + r * (0.008_333_452 + r * (1.398_2e-3 + r * 1.987_569_1e-4))));
+    let p =
+        0.5 + r * (0.166_666_65 + r * (0.041_665_796 + r * (0.008_333_452 + r * (1.398_2e-3 + r * 1.987_569_1e-4))));
     let p = 1.0 + (r + r * r * p);
     let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
     p * scale

@@ -28,10 +28,11 @@ pub(crate) fn unary<O: Unary, const D: usize>(operation: O, x: Tensor<D>) -> Ten
     let node = x.node();
     let x = x.into_primitive().to_contiguous();
     let y = forward(&operation, &x);
-    let output = match Recorded::<O>(std::marker::PhantomData).prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(State { operation, x, y: y.clone() }, y),
-        OpsKind::UnTracked(prepared) => prepared.finish(y),
-    };
+    let output =
+        match Recorded::<O>(std::marker::PhantomData).prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(State { operation, x, y: y.clone() }, y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        };
     Tensor::from_primitive::<Autodiff<Flex>>(output)
 }
 

@@ -148,7 +148,9 @@ fn named(model: &Model, shape: &Shape) -> Result<Vec<Named>> {
         .map(|p| (p.name.clone(), (ops::values(p.tensor.clone()), p.tensor.dims())))
         .collect();
     let part = |name: String| {
-        parts.get(&name).ok_or_else(|| Error::request(format!("export: the model has no {name}; it is of another kind")))
+        parts
+            .get(&name)
+            .ok_or_else(|| Error::request(format!("export: the model has no {name}; it is of another kind")))
     };
     let ours = |layer: &str, rest: &str| {
         let rest = rest
@@ -175,7 +177,8 @@ fn named(model: &Model, shape: &Shape) -> Result<Vec<Named>> {
                 match rest.strip_prefix("attn.c_attn.") {
                     None => part(ours(layer, rest))?.0.clone(),
                     Some(kind) => {
-                        let [q, k, v] = ["query", "key", "value"].map(|p| part(format!("L{layer}.attention.{p}.{kind}")));
+                        let [q, k, v] =
+                            ["query", "key", "value"].map(|p| part(format!("L{layer}.attention.{p}.{kind}")));
                         let (q, k, v) = (q?, k?, v?);
                         let width = q.1[1];
                         let rows = q.0.chunks(width).zip(k.0.chunks(width)).zip(v.0.chunks(width));
@@ -201,7 +204,9 @@ fn serialise(
     let views = tensors
         .iter()
         .zip(&data)
-        .map(|((name, shape, _), data)| Ok((name.as_str(), TensorView::new(dtype, shape.clone(), data).map_err(wrong)?)))
+        .map(|((name, shape, _), data)| {
+            Ok((name.as_str(), TensorView::new(dtype, shape.clone(), data).map_err(wrong)?))
+        })
         .collect::<Result<Vec<_>>>()?;
     let about = about.or_else(|| Some(HashMap::from([("format".to_string(), "pt".to_string())])));
     safetensors::serialize(views, about).map_err(wrong)

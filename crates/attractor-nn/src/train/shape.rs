@@ -116,7 +116,8 @@ impl Shape {
     /// Names and shapes of its tensors.
     pub(super) fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (c, i) = (self.hidden, self.inner);
-        let mut list = vec![("wte.weight".to_string(), vec![self.vocab, c]), ("wpe.weight".into(), vec![self.positions, c])];
+        let mut list =
+            vec![("wte.weight".to_string(), vec![self.vocab, c]), ("wpe.weight".into(), vec![self.positions, c])];
         for l in 0..self.layers {
             let mut add = |name: &str, shape: &[usize]| list.push((format!("h.{l}.{name}"), shape.to_vec()));
             add("ln_1.weight", &[c]);
