@@ -284,6 +284,14 @@ impl<'a> Builder<'a> {
 
 /// Sorts links, strongest first (ties: lower query, then key), and keeps the first `count`.
 pub(crate) fn keep_strongest(links: &mut Vec<Link>, count: usize) {
-    links.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.query.cmp(&b.query)).then(a.key.cmp(&b.key)));
-    links.truncate(count);
+    let order =
+        |a: &Link, b: &Link| b.weight.total_cmp(&a.weight).then(a.query.cmp(&b.query)).then(a.key.cmp(&b.key));
+    if links.len() > count {
+        // A whole row may come at once: only what stays is sorted.
+        if count > 0 {
+            links.select_nth_unstable_by(count - 1, order);
+        }
+        links.truncate(count);
+    }
+    links.sort_unstable_by(order);
 }

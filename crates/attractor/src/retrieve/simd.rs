@@ -328,6 +328,39 @@ pub(crate) fn jensen_shannon<S: Simd>(simd: S, a: LogWeights<'_>, b: LogWeights<
     (0.5 * (total - za.ln() - zb.ln())).max(0.0)
 }
 
+/// sum m ln m with m = a x + b y.
+#[inline(always)]
+pub(crate) fn mixture<S: Simd>(simd: S, x: &[f32], a: f32, y: &[f32], b: f32) -> f64 {
+    let (a, b) = (simd.splat_f32s(a), simd.splat_f32s(b));
+    let mut total = 0.0;
+    for (x, y) in x.chunks(CHUNK).zip(y.chunks(CHUNK)) {
+        let (xs, x_tail) = S::as_simd_f32s(x);
+        let (ys, y_tail) = S::as_simd_f32s(y);
+        let zero = simd.splat_f32s(0.0);
+        let mut lanes = [zero; 2];
+        let (x_pairs, x_rest) = xs.as_chunks::<2>();
+        let (y_pairs, y_rest) = ys.as_chunks::<2>();
+        for (x, y) in x_pairs.iter().zip(y_pairs) {
+            for side in 0..2 {
+                let m = simd.mul_add_f32s(x[side], a, simd.mul_f32s(y[side], b));
+                lanes[side] = simd.mul_add_f32s(m, ln(simd, m), lanes[side]);
+            }
+        }
+        for (&x, &y) in x_rest.iter().zip(y_rest) {
+            let m = simd.mul_add_f32s(x, a, simd.mul_f32s(y, b));
+            lanes[0] = simd.mul_add_f32s(m, ln(simd, m), lanes[0]);
+        }
+        if !x_tail.is_empty() {
+            // Missing lanes load as 0, and 0 times the finite logarithm of 0 is 0.
+            let (x, y) = (simd.partial_load_f32s(x_tail), simd.partial_load_f32s(y_tail));
+            let m = simd.mul_add_f32s(x, a, simd.mul_f32s(y, b));
+            lanes[1] = simd.mul_add_f32s(m, ln(simd, m), lanes[1]);
+        }
+        total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0], lanes[1])));
+    }
+    total
+}
+
 /// Where the columns of some rows go: sums, and if `pooled` one row of pooled cells.
 pub(crate) struct Columns<'a> {
     /// First key of the slices below.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::separation::separate;
+use super::simd::Partition;
 use super::{InnerProduct, Problem, Separation, simd};
 
 /// Numbers that a strip may hold per thread before it is cut to fewer rows (1 MiB of f32).
@@ -129,8 +130,8 @@ pub(crate) enum RowState {
 /// A row that counts, before normalisation: weight_j = e_j / z.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Counted {
-    /// Largest score.
-    pub max: f32,
+    /// Largest e: 1 for softmax, whose e are relative to the largest score.
+    pub largest: f32,
     /// sum_j e_j, without the sink.
     pub keys: f64,
     /// The normaliser: `keys` and the sink's share.
@@ -163,6 +164,12 @@ pub(crate) struct Strip {
     pub states: Vec<RowState>,
     /// Is the spread of the scores wanted?
     pub wants_spread: bool,
+    /// Last keys of each row whose logarithms are kept apart, instead of `logs`; 0: none.
+    pub tail: usize,
+    /// ln e of those keys, `tail` a slot.
+    pub tail_logs: Vec<f32>,
+    /// sum e and sum e ln e over the keys before them, a slot.
+    pub before_tail: Vec<(f64, f64)>,
     packed_queries: Vec<f32>,
     slots: usize,
 }
@@ -182,9 +189,19 @@ impl Strip {
             ranges: vec![0..0; slots],
             states: vec![RowState::Empty; slots],
             wants_spread: false,
+            tail: 0,
+            tail_logs: Vec::new(),
+            before_tail: Vec::new(),
             packed_queries: vec![0.0; slots * problem.keys.width],
             slots,
         }
+    }
+
+    /// Keeps logarithms of the last `tail` keys of each row only.
+    pub(crate) fn keep_tail(&mut self, tail: usize) {
+        self.tail = tail;
+        self.tail_logs = vec![0.0; tail * self.slots];
+        self.before_tail = vec![(0.0, 0.0); self.slots];
     }
 
     /// Weights of a slot over the keys it may see.
@@ -229,13 +246,20 @@ impl Strip {
         if from == 0 {
             return;
         }
-        self.weights.copy_within(from * self.stride..filled * self.stride, 0);
-        if !self.logs.is_empty() {
-            self.logs.copy_within(from * self.stride..filled * self.stride, 0);
-        }
         for slot in 0..count {
-            self.ranges[slot] = self.ranges[from + slot].clone();
+            let range = self.ranges[from + slot].clone();
+            let source = (from + slot) * self.stride;
+            let visible = source + range.start..source + range.end;
+            self.weights.copy_within(visible.clone(), slot * self.stride + range.start);
+            if !self.logs.is_empty() {
+                self.logs.copy_within(visible, slot * self.stride + range.start);
+            }
+            self.ranges[slot] = range;
             self.states[slot] = self.states[from + slot];
+        }
+        if self.tail > 0 {
+            self.tail_logs.copy_within(from * self.tail..filled * self.tail, 0);
+            self.before_tail.copy_within(from..filled, 0);
         }
         self.first += from;
     }
@@ -395,12 +419,23 @@ impl Strip {
         };
         let counted = match problem.separation {
             Separation::Softmax { beta } => {
-                let sums = simd::exponentiate(s, scores, logs, top);
+                let sums = match self.tail {
+                    0 => simd::exponentiate(s, scores, logs, top),
+                    tail => {
+                        let cut = scores.len().saturating_sub(tail);
+                        let (before, last) = scores.split_at_mut(cut);
+                        let kept = &mut self.tail_logs[slot * tail..slot * tail + last.len()];
+                        let before = simd::exponentiate(s, before, &mut [], top);
+                        let last = simd::exponentiate(s, last, kept, top);
+                        self.before_tail[slot] = (before.z, before.zl);
+                        Partition { z: before.z + last.z, zl: before.zl + last.zl, zz: before.zz + last.zz }
+                    }
+                };
                 let sink = problem.modifiers.sinks.map_or(0.0, |x| f64::from(x[head] - top).exp());
                 let z = sums.z + sink;
                 let log_sum_exp = f64::from(top) + z.ln();
                 let energy = -log_sum_exp / f64::from(beta);
-                Counted { max: top, keys: sums.z, z, zl: sums.zl, zz: sums.zz, log_sum_exp, energy, spread }
+                Counted { largest: 1.0, keys: sums.z, z, zl: sums.zl, zz: sums.zz, log_sum_exp, energy, spread }
             }
             other => Counted { spread, ..separate_by_definition(other, scores, logs) },
         };
@@ -482,7 +517,7 @@ fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]
     scores.fill(0.0);
     logs.fill(-1e4);
     if !values.iter().all(|x| x.is_finite()) {
-        return Counted { max: f32::NAN, keys: 1.0, z: f64::NAN, zl: 0.0, zz: 0.0, log_sum_exp: f64::NAN, energy: f64::NAN, spread: f64::NAN };
+        return Counted { largest: f32::NAN, keys: 1.0, z: f64::NAN, zl: 0.0, zz: 0.0, log_sum_exp: f64::NAN, energy: f64::NAN, spread: f64::NAN };
     }
     let separated = separate(kind, &values, None);
     let (mut keys, mut zl, mut zz) = (0.0, 0.0, 0.0);
@@ -497,7 +532,7 @@ fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]
             }
         }
     }
-    let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) as f32;
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // Weights are final: z = 1 even where they form no distribution.
-    Counted { max, keys, z: 1.0, zl, zz, log_sum_exp: separated.log_sum_exp, energy: separated.energy, spread: f64::NAN }
+    Counted { largest, keys, z: 1.0, zl, zz, log_sum_exp: separated.log_sum_exp, energy: separated.energy, spread: f64::NAN }
 }

@@ -9,7 +9,7 @@ use super::builder::{self, NEGLIGIBLE};
 use super::simd::{self, Columns, LogWeights};
 use super::statistics::zhai_bound;
 use super::strip::{Counted, RowState, Strip, bias_row};
-use super::{HeadStatistics, Link, Problem, Request};
+use super::{HeadStatistics, Link, Problem, Request, Separation};
 
 /// What all row groups of a problem read.
 pub(crate) struct Shared<'a> {
@@ -25,6 +25,9 @@ pub(crate) struct Shared<'a> {
     falling: Vec<f32>,
     /// First key of each pooled cell, and the end.
     cells: Vec<usize>,
+    /// Each row sees all that an earlier one sees and at most as many keys more as rows lie between them: what two rows
+    /// share is then all of the earlier one, and all but the last few keys of the later one.
+    pub nested: bool,
 }
 
 /// A class of keys, in the form that is cheaper to sum over.
@@ -60,6 +63,12 @@ impl<'a> Shared<'a> {
             hidden_before,
             rising: (0..length).map(|x| x as f32).collect(),
             falling: (0..length).rev().map(|x| x as f32).collect(),
+            nested: {
+                let mask = problem.modifiers.mask;
+                let simple = mask.window.is_none() && mask.block.is_none() && mask.prefix == 0 && mask.hidden.is_empty();
+                let softmax = matches!(problem.separation, Separation::Softmax { .. });
+                mask.causal && simple && softmax && problem.modifiers.bias.is_none()
+            },
             cells: (0..=side).map(|cell| if side == 0 { 0 } else { builder::cell_start(cell, side, keys) }).collect(),
         }
     }
@@ -90,6 +99,34 @@ impl<'a> Shared<'a> {
 fn sum_between<S: Simd>(s: S, e: &[f32], range: &Range<usize>, keys: Range<usize>) -> f64 {
     let (low, high) = (keys.start.max(range.start), keys.end.min(range.end));
     if low < high { simd::sum(s, &e[low - range.start..high - range.start]) } else { 0.0 }
+}
+
+/// Jensen-Shannon divergence of row `slot` and the earlier row `earlier`, whose keys it all sees.
+///
+/// Sums over the shared keys come from sums before the last few keys and those keys themselves, by adding only.
+#[inline(always)]
+fn nested_divergence<S: Simd>(s: S, strip: &Strip, slot: usize, earlier: usize, c: Counted) -> f64 {
+    let RowState::Counts(other) = strip.states[earlier] else { return f64::NAN };
+    let shared = strip.row(earlier).len();
+    if shared < 2 {
+        return f64::NAN;
+    }
+    let e = strip.row(slot);
+    let cut = e.len().saturating_sub(strip.tail);
+    let logs = &strip.tail_logs[slot * strip.tail..];
+    // The whole row is shared where the earlier row already sees every key.
+    let (mut z, mut zl) = if shared == e.len() { (c.keys, c.zl) } else { strip.before_tail[slot] };
+    if shared < e.len() {
+        for (x, l) in e[cut..shared].iter().zip(logs) {
+            z += f64::from(*x);
+            zl += f64::from(*x) * f64::from(*l);
+        }
+    }
+    if !(z > 0.0) {
+        return f64::NAN;
+    }
+    let mixed = simd::mixture(s, &e[..shared], (0.5 / z) as f32, strip.row(earlier), (0.5 / other.keys) as f32);
+    (0.5 * (zl / z - z.ln() + other.zl / other.keys - other.keys.ln()) - mixed).max(0.0)
 }
 
 /// Statistics of consecutive rows of one head.
@@ -197,7 +234,7 @@ impl Tally {
         out.participation[at] = (c.keys * c.keys / c.zz) as f32;
         out.forbidden_mass[at] = 0.0;
 
-        let top = simd::max(s, e);
+        let top = c.largest;
         let best = simd::find(s, e, top);
         out.peak[at] = (f64::from(top) * scale) as f32;
         out.argmax[at] = best.map_or(u32::MAX, |j| (range.start + j) as u32);
@@ -345,6 +382,10 @@ impl Tally {
             let other = strip.ranges[earlier].clone();
             let common = range.start.max(other.start)..range.end.min(other.end);
             if common.start >= common.end {
+                continue;
+            }
+            if strip.tail > 0 {
+                divergences[at] = nested_divergence(s, strip, slot, earlier, c) as f32;
                 continue;
             }
             let slice = |slot: usize| LogWeights {

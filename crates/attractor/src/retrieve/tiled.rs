@@ -286,7 +286,11 @@ impl WithSimd for StatisticsTask<'_, '_> {
         // Rows before the group that its first rows are compared with.
         let halo = request.lags.iter().copied().max().unwrap_or(0);
         let mut tally = Tally::new(shared, task.head, task.rows.clone());
-        let mut strip = Strip::new::<S>(problem, halo + rows_a_strip, halo > 0);
+        let by_tail = halo > 0 && shared.nested;
+        let mut strip = Strip::new::<S>(problem, halo + rows_a_strip, halo > 0 && !by_tail);
+        if by_tail {
+            strip.keep_tail(halo);
+        }
         strip.wants_spread = request.extended;
         let mut filled = 0;
         let early = task.rows.start - halo.min(task.rows.start)..task.rows.start;
