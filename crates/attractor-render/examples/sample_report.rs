@@ -34,7 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let layout = (0..layers).map(|l| (0..heads).map(|h| kinds[(l * heads + h) % kinds.len()]).collect()).collect();
     let mut maps = Maps::new(layout, inputs, length);
     // Tokens as they may come from anywhere.
-    let hostile = ["</script><img src=x onerror=alert(1)>", "\u{202E}drow", "שלום", "日本語", "a\u{0}\u{200B}b", "&lt;"];
+    let hostile =
+        ["</script><img src=x onerror=alert(1)>", "\u{202E}drow", "שלום", "日本語", "a\u{0}\u{200B}b", "&lt;"];
     for (token, text) in maps.tokens[0].iter_mut().skip(5).step_by(4).zip(hostile) {
         token.text = text.to_string();
     }

@@ -210,7 +210,13 @@ pub fn number(value: f64) -> String {
         return "0".to_string();
     }
     if !value.is_finite() {
-        return if value.is_nan() { "NaN".to_string() } else if value > 0.0 { "∞".to_string() } else { "−∞".to_string() };
+        return if value.is_nan() {
+            "NaN".to_string()
+        } else if value > 0.0 {
+            "∞".to_string()
+        } else {
+            "−∞".to_string()
+        };
     }
     let text = if (1e-3..1e6).contains(&size) {
         let digits = (3 - size.log10().floor() as i32 - 1).clamp(0, 6) as usize;
@@ -261,7 +267,9 @@ mod tests {
 
     #[test]
     fn sequential_maps_grow_steadily_in_lightness() {
-        let lightness = |c: Rgb| 0.2126 * f64::from(c[0]).powf(2.2) + 0.7152 * f64::from(c[1]).powf(2.2) + 0.0722 * f64::from(c[2]).powf(2.2);
+        let lightness = |c: Rgb| {
+            0.2126 * f64::from(c[0]).powf(2.2) + 0.7152 * f64::from(c[1]).powf(2.2) + 0.0722 * f64::from(c[2]).powf(2.2)
+        };
         for map in [ColourMap::Viridis, ColourMap::Cividis, ColourMap::Magma] {
             let all: Vec<f64> = (0..=32).map(|i| lightness(map.at(f64::from(i) / 32.0))).collect();
             assert!(all.windows(2).all(|w| w[0] < w[1]), "{map:?}");
@@ -270,7 +278,14 @@ mod tests {
 
     #[test]
     fn nothing_finite_looks_like_nan() {
-        for map in [ColourMap::Viridis, ColourMap::Cividis, ColourMap::Magma, ColourMap::Blues, ColourMap::BlueRed, ColourMap::PurpleOrange] {
+        for map in [
+            ColourMap::Viridis,
+            ColourMap::Cividis,
+            ColourMap::Magma,
+            ColourMap::Blues,
+            ColourMap::BlueRed,
+            ColourMap::PurpleOrange,
+        ] {
             for i in 0..=253 {
                 let c = map.at(f64::from(i) / 253.0);
                 let far: i32 = (0..3).map(|j| (i32::from(c[j]) - i32::from(NAN[j])).abs()).sum();
@@ -314,8 +329,18 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         for (value, text) in [
-            (0.0, "0"), (0.25, "0.25"), (0.123456, "0.123"), (12.3456, "12.3"), (1234.5, "1234"), (-0.5, "−0.5"),
-            (2.38e-7, "2.4·10⁻⁷"), (1e-12, "10⁻¹²"), (9.99e-9, "10⁻⁸"), (-1e-6, "−10⁻⁶"), (f64::NAN, "NaN"), (3.0e9, "3·10⁹"),
+            (0.0, "0"),
+            (0.25, "0.25"),
+            (0.123456, "0.123"),
+            (12.3456, "12.3"),
+            (1234.5, "1234"),
+            (-0.5, "−0.5"),
+            (2.38e-7, "2.4·10⁻⁷"),
+            (1e-12, "10⁻¹²"),
+            (9.99e-9, "10⁻⁸"),
+            (-1e-6, "−10⁻⁶"),
+            (f64::NAN, "NaN"),
+            (3.0e9, "3·10⁹"),
         ] {
             assert_eq!(number(value), text);
         }

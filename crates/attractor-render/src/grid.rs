@@ -11,6 +11,8 @@ use crate::svg::{Anchor, Svg};
 const PANEL: f64 = 96.0;
 /// Cells of a small map; more than pixels would be invisible.
 const CELLS: usize = 48;
+/// Width of an overview, CSS pixels; three stand side by side in a page.
+const OVERVIEW: f64 = 256.0;
 /// Small maps in a row.
 const ACROSS: usize = 8;
 
@@ -40,7 +42,14 @@ pub fn layer_grid(heads: &[&HeadMap], title: &str, style: &Style, linked: bool) 
         }
         svg.element(
             "rect",
-            &[("class", &"forbidden"), ("x", &x), ("y", &y), ("width", &PANEL), ("height", &PANEL), ("fill", &"#e9e9ee")],
+            &[
+                ("class", &"forbidden"),
+                ("x", &x),
+                ("y", &y),
+                ("width", &PANEL),
+                ("height", &PANEL),
+                ("fill", &"#e9e9ee"),
+            ],
         );
         let small = head.map.pooled(CELLS)?;
         svg.image((x, y, PANEL, PANEL), &raster::png(&small, style.colours, &style.scale)?);
@@ -96,17 +105,18 @@ pub fn overview(figure: &Overview<'_>, style: &Style) -> Result<Option<String>> 
             map.cells[cell] = value.unwrap_or(0.0) as f32;
         }
     }
-    let cell = (420.0 / columns as f64).floor().clamp(10.0, 38.0);
+    let cell = (OVERVIEW / columns as f64).floor().clamp(8.0, 38.0);
     let down = cell.min((640.0 / rows as f64).floor().clamp(6.0, 24.0).max(cell.min(24.0) * 0.5));
     let (width, height) = (columns as f64 * cell, rows as f64 * down);
     let left = 36.0 + 6.2 * layers.last().map_or(1, |l| l.to_string().len()) as f64;
     let (top, bar_height) = (30.0, height.clamp(72.0, 200.0));
-    let whole = (left + width + 92.0).max(220.0);
-    let mut svg = Svg::new(whole, top + (height + 40.0).max(bar_height + 10.0), &format!("{}, layers by heads", figure.title));
+    let whole = (left + width + if style.unit.is_empty() { 56.0 } else { 92.0 }).max(200.0);
+    let mut svg =
+        Svg::new(whole, top + (height + 40.0).max(bar_height + 10.0), &format!("{}, layers by heads", figure.title));
     svg.text((left, 17.0), Anchor::Start, 14.0, "ink title", figure.title);
     svg.image((left, top, width, height), &raster::png(&map, style.colours, &style.scale)?);
     frame(&mut svg, left, top, width, height);
-    let written = cell >= 24.0 && down >= 14.0;
+    let written = cell >= 20.0 && down >= 14.0;
     for (index, &known) in testable.iter().enumerate() {
         if !known {
             continue;
@@ -116,7 +126,17 @@ pub fn overview(figure: &Overview<'_>, style: &Style) -> Result<Option<String>> 
         if figure.linked {
             svg.group("a", &[("href", &format!("#L{}H{}", layers[row], numbers[column]))]);
             // The whole cell can be clicked.
-            svg.element("rect", &[("x", &x), ("y", &y), ("width", &cell), ("height", &down), ("fill", &"none"), ("pointer-events", &"all")]);
+            svg.element(
+                "rect",
+                &[
+                    ("x", &x),
+                    ("y", &y),
+                    ("width", &cell),
+                    ("height", &down),
+                    ("fill", &"none"),
+                    ("pointer-events", &"all"),
+                ],
+            );
         }
         let middle = (x + cell / 2.0, y + down / 2.0 + 3.5);
         match map.is_forbidden(index) {
@@ -124,7 +144,13 @@ pub fn overview(figure: &Overview<'_>, style: &Style) -> Result<Option<String>> 
             false if written => {
                 let value = f64::from(map.cells[index]);
                 let light = is_light(style.colours.at(style.scale.position(value)));
-                svg.text(middle, Anchor::Middle, 10.0, if light { "on-light" } else { "on-dark" }, &two_digits(value));
+                svg.text(
+                    middle,
+                    Anchor::Middle,
+                    if cell < 24.0 { 9.0 } else { 10.0 },
+                    if light { "on-light" } else { "on-dark" },
+                    &two_digits(value),
+                );
             }
             false => {}
         }

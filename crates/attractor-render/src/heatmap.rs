@@ -77,7 +77,10 @@ pub fn heatmap(map: &Map, title: &str, tokens: &[&str], style: &Style) -> Result
     }
     // Shows through where cells are forbidden.
     let blank = |svg: &mut Svg, x: f64, y: f64, w: f64, h: f64| {
-        svg.element("rect", &[("class", &"forbidden"), ("x", &x), ("y", &y), ("width", &w), ("height", &h), ("fill", &"#e9e9ee")]);
+        svg.element(
+            "rect",
+            &[("class", &"forbidden"), ("x", &x), ("y", &y), ("width", &w), ("height", &h), ("fill", &"#e9e9ee")],
+        );
     };
     blank(&mut svg, left, top, width, height);
     svg.image((left, top, width, height), &png);
@@ -113,7 +116,9 @@ fn subtitle(map: &Map) -> String {
 }
 
 fn name(map: &Map, title: &str) -> String {
-    let peak = map.peak().map_or("no finite weight".to_string(), |p| format!("largest weight {}", colour::number(f64::from(p))));
+    let peak = map
+        .peak()
+        .map_or("no finite weight".to_string(), |p| format!("largest weight {}", colour::number(f64::from(p))));
     format!("{title}: attention from {} queries (rows) to {} keys (columns), {peak}", map.queries, map.keys)
 }
 
@@ -134,7 +139,10 @@ pub(crate) fn frame(svg: &mut Svg, x: f64, y: f64, width: f64, height: f64) {
 }
 
 fn swatch(svg: &mut Svg, (x, y): (f64, f64), fill: &str, class: &str) {
-    svg.element("rect", &[("class", &class), ("x", &x), ("y", &y), ("width", &"11"), ("height", &"11"), ("fill", &fill)]);
+    svg.element(
+        "rect",
+        &[("class", &class), ("x", &x), ("y", &y), ("width", &"11"), ("height", &"11"), ("fill", &fill)],
+    );
     frame(svg, x, y, 11.0, 11.0);
 }
 
@@ -196,8 +204,17 @@ impl<'a> Axis<'a> {
                     let at = (position as f64 + 0.5) * self.step;
                     let label = text::label(token, LABEL);
                     match across {
-                        true => svg.rotated((x + at + self.size() * 0.35, y + 6.0), -90.0, Anchor::End, self.size(), "ink", &label),
-                        false => svg.text((x - 6.0, y + at + self.size() * 0.35), Anchor::End, self.size(), "ink", &label),
+                        true => svg.rotated(
+                            (x + at + self.size() * 0.35, y + 6.0),
+                            -90.0,
+                            Anchor::End,
+                            self.size(),
+                            "ink",
+                            &label,
+                        ),
+                        false => {
+                            svg.text((x - 6.0, y + at + self.size() * 0.35), Anchor::End, self.size(), "ink", &label)
+                        }
                     }
                 }
             }

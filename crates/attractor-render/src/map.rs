@@ -105,7 +105,9 @@ impl Pool {
     /// `is_shape` if a number is zero.
     pub fn new(queries: usize, keys: usize, side: usize) -> Result<Self> {
         if queries == 0 || keys == 0 || side == 0 {
-            return Err(Error::shape(format!("map: {queries} queries, {keys} keys, {side} cells a side; needs one or more")));
+            return Err(Error::shape(format!(
+                "map: {queries} queries, {keys} keys, {side} cells a side; needs one or more"
+            )));
         }
         let (rows, columns) = (queries.min(side), keys.min(side));
         let cells = |n: usize, side: usize| {

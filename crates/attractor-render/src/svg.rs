@@ -61,7 +61,10 @@ impl Svg {
     /// A line of the axes.
     pub fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         let (x1, y1, x2, y2) = (short(x1), short(y1), short(x2), short(y2));
-        self.element("path", &[("class", &"axis"), ("stroke", &"#666"), ("fill", &"none"), ("d", &format!("M{x1} {y1}L{x2} {y2}"))]);
+        self.element(
+            "path",
+            &[("class", &"axis"), ("stroke", &"#666"), ("fill", &"none"), ("d", &format!("M{x1} {y1}L{x2} {y2}"))],
+        );
     }
 
     /// Text at a point, in the figure's own direction whatever its script.

@@ -195,7 +195,8 @@ mod tests {
         assert_eq!(label("a\u{202E}b", 40), "a[U+202E]b");
         assert_eq!(label("\u{0}\u{7}\n\t", 60), "[U+0000][U+0007][U+000A][U+0009]");
         assert_eq!(html("\u{2067}x", 9), "<bdi class=\"token\"><span class=\"code\">U+2067</span>x</bdi>");
-        for c in ['\u{200B}', '\u{FEFF}', '\u{AD}', '\u{2028}', '\u{85}', '\u{E0041}', '\u{FFFE}', '\u{3000}', '\u{A0}'] {
+        for c in ['\u{200B}', '\u{FEFF}', '\u{AD}', '\u{2028}', '\u{85}', '\u{E0041}', '\u{FFFE}', '\u{3000}', '\u{A0}']
+        {
             assert!(is_hidden(c), "{}", code(c));
         }
         for c in ['a', ' ', 'é', '語', 'ש', 'ع', '🙂', '\u{FFFD}', 'Ġ', '▁'] {

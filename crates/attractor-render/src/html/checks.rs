@@ -11,6 +11,9 @@ use crate::text::escape;
 /// Checks of single layers and heads that a group shows.
 const MOST: usize = 1000;
 
+/// What a check takes, bytes; measured 600 to 900.
+const ROW: usize = 900;
+
 /// The anchor of a check.
 pub(super) fn anchor(check: &Check) -> String {
     let id: String = check.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -28,7 +31,7 @@ pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
     if report.checks.is_empty() {
         out.push_str("<p>No check was made.</p>");
     }
-    // The model's own checks are never left out; what is shown of heads shares a quarter of the rest.
+    // The model's own checks are never left out; what is shown of heads shares a sixth of the rest.
     let parts: Vec<(String, Vec<&Check>)> = report
         .groups
         .iter()
@@ -53,12 +56,19 @@ pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
         })
         .collect();
     budget.spend(out.len() + parts.iter().map(|(text, _)| text.len()).sum::<usize>());
-    let mut share = budget.share(4);
+    let mut share = budget.share(6);
     let before = share.left;
-    for (text, mut single) in parts {
+    let count = parts.len();
+    // Where all fit, none is held back for a later group.
+    let all_fit = parts.iter().map(|(_, single)| ROW * single.len()).sum::<usize>() <= share.left;
+    for (index, (text, mut single)) in parts.into_iter().enumerate() {
         out.push_str(&text);
         if !single.is_empty() {
-            out.push_str(&singles(&mut single, &mut share, left_out));
+            // What an earlier group did not need goes to the later ones.
+            let mut own = share.share(if all_fit { 1 } else { count - index });
+            let given = own.left;
+            out.push_str(&singles(&mut single, &mut own, left_out));
+            share.spend(given - own.left);
         }
         out.push_str("</section>\n");
     }
@@ -83,14 +93,22 @@ fn singles(checks: &mut [&Check], share: &mut Budget, left_out: &mut Vec<String>
     }
     let gone = checks.len() - shown.len();
     if gone > 0 {
-        left_out.push(format!("{gone} of {} checks of single layers and heads in group {}", checks.len(), checks[0].group));
+        left_out.push(format!(
+            "{gone} of {} checks of single layers and heads in group {}",
+            checks.len(),
+            checks[0].group
+        ));
     }
     if shown.is_empty() {
         return String::new();
     }
     let count = plural(checks.len(), "check");
     let more = if gone > 0 { format!(", {} shown", shown.len()) } else { String::new() };
-    let bad = if failed > 0 { format!(" {}", badge(Verdict::Fail, Some(&format!("{failed} failed")))) } else { String::new() };
+    let bad = if failed > 0 {
+        format!(" {}", badge(Verdict::Fail, Some(&format!("{failed} failed"))))
+    } else {
+        String::new()
+    };
     format!(
         "<details{}><summary>By layer and head: {count}{more}{bad}</summary>{}</details>",
         if failed > 0 { " open=\"open\"" } else { "" },
@@ -100,12 +118,17 @@ fn singles(checks: &mut [&Check], share: &mut Budget, left_out: &mut Vec<String>
 
 fn table(checks: &[&Check], body: &str, first: &str) -> String {
     // Where nothing was testable there are only words.
-    let kind = if checks.iter().any(|c| c.value.is_some() || c.verdict != Verdict::Skipped) { "checks" } else { "checks words" };
-    let strips = "<td></td>";
+    let kind = if checks.iter().any(|c| c.value.is_some() || c.verdict != Verdict::Skipped) {
+        "checks"
+    } else {
+        "checks words"
+    };
+    let numbers: String = ["Value", "Interval", "Null", "Effect", "Threshold"]
+        .map(|name| format!("<th scope=\"col\" class=\"n\">{name}</th>"))
+        .concat();
     format!(
-        "<div class=\"wide\"><table class=\"{kind}\"><thead><tr><th scope=\"col\">Verdict</th><th scope=\"col\">{first}</th>\
-         <th scope=\"col\" class=\"n\">Value</th><th scope=\"col\" class=\"n\">Interval</th><th scope=\"col\" class=\"n\">Null</th>\
-         <th scope=\"col\" class=\"n\">Effect</th><th scope=\"col\" class=\"n\">Threshold</th>{strips}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
+        "<div class=\"wide\"><table class=\"{kind}\"><thead><tr><th scope=\"col\">Verdict</th>\
+         <th scope=\"col\">{first}</th>{numbers}<td></td></tr></thead>\n<tbody>{body}</tbody></table></div>\n"
     )
 }
 
@@ -127,14 +150,18 @@ fn row(check: &Check) -> String {
     let model = check.is_of_model();
     let (name, id) = match (check.layer, check.head) {
         (None, None) => (format!("<code>{}</code>", escape(&check.id)), format!(" id=\"{}\"", anchor(check))),
-        (Some(layer), Some(head)) => {
-            (format!("<a href=\"#row-L{layer}H{head}\">L{layer}H{head}</a> <code>{}</code>", escape(&check.id)), String::new())
-        }
+        (Some(layer), Some(head)) => (
+            format!("<a href=\"#row-L{layer}H{head}\">L{layer}H{head}</a> <code>{}</code>", escape(&check.id)),
+            String::new(),
+        ),
         _ => (format!("{} <code>{}</code>", check.place(), escape(&check.id)), String::new()),
     };
     let strip = if model { strip(check) } else { String::new() };
     let source = match (model, check.threshold_source.is_empty()) {
-        (true, false) => format!(" <span class=\"source\">Held against: {}.</span>", escape(check.threshold_source.trim_end_matches('.'))),
+        (true, false) => format!(
+            " <span class=\"source\">Held against: {}.</span>",
+            escape(check.threshold_source.trim_end_matches('.'))
+        ),
         _ => String::new(),
     };
     if check.verdict == Verdict::Skipped && check.value.is_none() {

@@ -1,6 +1,6 @@
 //! The maps: the heads of each layer side by side, then one figure a head.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use attractor_capture::Patterns;
@@ -22,6 +22,20 @@ const TOKEN: usize = 24;
 /// Layers are open if there are at most this many heads.
 const OPEN: usize = 48;
 
+/// The inputs whose maps are drawn; none if there is no head to draw.
+pub(super) fn inputs(patterns: &dyn Patterns, options: &Options) -> Vec<usize> {
+    if patterns.layers().iter().all(|l| l.heads.is_empty()) {
+        return Vec::new();
+    }
+    let mut all: Vec<usize> = Vec::new();
+    for &input in options.inputs.iter().filter(|&&i| i < patterns.inputs()) {
+        if !all.contains(&input) {
+            all.push(input);
+        }
+    }
+    all
+}
+
 pub(super) fn section(
     report: &Report,
     patterns: Option<&dyn Patterns>,
@@ -34,8 +48,8 @@ pub(super) fn section(
         out.push_str("<p>This page was made from a report alone: there are no maps to show.</p></section>\n");
         return out;
     };
-    let inputs: Vec<usize> = options.inputs.iter().copied().filter(|&i| i < patterns.inputs()).collect();
-    if inputs.is_empty() || patterns.layers().iter().all(|l| l.heads.is_empty()) {
+    let inputs = inputs(patterns, options);
+    if inputs.is_empty() {
         out.push_str("<p>There are no maps to show: no head of these inputs was captured.</p></section>\n");
         return out;
     }
@@ -49,26 +63,25 @@ pub(super) fn section(
          every figure of a kind. What the mask forbids is blank; a weight that is no number is magenta.</p>\n",
     );
     for &input in &inputs {
-        out.push_str(&of_input(report, patterns, input, inputs.len() > 1, options, (&style, &small), budget, left_out));
+        out.push_str(&of_input(report, patterns, (input, &inputs), options, (&style, &small), budget, left_out));
     }
     out.push_str("</section>\n");
     out
 }
 
-#[allow(clippy::too_many_arguments, reason = "one call, and each is a thing of its own")]
 fn of_input(
     report: &Report,
     patterns: &dyn Patterns,
-    input: usize,
-    several: bool,
+    (input, inputs): (usize, &[usize]),
     options: &Options,
     (style, small): (&Style, &Style),
     budget: &mut Budget,
     left_out: &mut Vec<String>,
 ) -> String {
     let tokens = patterns.tokens(input);
+    let first = inputs.first() == Some(&input);
     let mut out = String::new();
-    let _ = writeln!(out, "<h3>Input {input}{}</h3>", if several { "" } else { ", the one that is drawn" });
+    let _ = writeln!(out, "<h3>Input {input}{}</h3>", if inputs.len() > 1 { "" } else { ", the one that is drawn" });
     let strip = token_strip(tokens);
     if budget.take(strip.len()) {
         out.push_str(&strip);
@@ -97,11 +110,15 @@ fn of_input(
     let (mut without, mut too_large) = (0usize, Vec::new());
     for &(layer, head) in &places {
         let name = format!("L{layer}H{head}");
-        match draw(report, patterns, (layer, head, input), tokens, options, style) {
+        // Of several inputs the first has the short anchor, to which the table leads.
+        let anchor = if first { name.clone() } else { format!("{name}-input-{input}") };
+        match draw(report, patterns, (layer, head, input), &anchor, options.side, style) {
             Ok(Some((text, head_map))) => {
                 // A small map is at most 48 x 48 bytes, its palette and its frame.
                 let estimate = 4500;
-                if for_small >= estimate && let Ok(map) = head_map.map.pooled(48) {
+                if for_small >= estimate
+                    && let Ok(map) = head_map.map.pooled(48)
+                {
                     for_small -= estimate;
                     maps.entry(layer).or_default().push(HeadMap { map, ..head_map });
                 }
@@ -150,9 +167,19 @@ fn of_input(
             body.push_str(text);
         }
         if !body.is_empty() {
-            let _ = write!(out, "<details class=\"gallery\"{open}><summary>One figure a head</summary><div class=\"maps\">{body}</div></details>\n");
+            let _ = write!(
+                out,
+                "<details class=\"gallery\"{open}><summary>One figure a head</summary>\
+                 <div class=\"maps\">{body}</div></details>\n"
+            );
         }
         out.push_str("</section>\n");
+    }
+    if first {
+        let judged = report.heads.iter().map(|h| (h.layer, h.head));
+        let all: BTreeSet<(usize, usize)> = judged.chain(places.iter().copied()).collect();
+        let gone = all.into_iter().filter(|place| !figures.contains_key(place));
+        out.push_str(&super::anchors("Without a figure of their own", "", gone));
     }
     out
 }
@@ -184,19 +211,20 @@ fn draw(
     report: &Report,
     patterns: &dyn Patterns,
     (layer, head, input): (usize, usize, usize),
-    tokens: &[Token],
-    options: &Options,
+    anchor: &str,
+    side: usize,
     style: &Style,
 ) -> Result<Option<(String, HeadMap)>> {
-    let Some(head_map) = map::read(patterns, layer, head, input, options.side)? else { return Ok(None) };
+    let Some(head_map) = map::read(patterns, layer, head, input, side)? else { return Ok(None) };
+    let tokens = patterns.tokens(input);
     let names: Vec<&str> = tokens.iter().map(|t| t.text.as_str()).collect();
     let name = format!("L{layer}H{head}");
     let svg = heatmap(&head_map.map, &name, &names, style)?;
-    // Of several inputs the first has the short anchor, to which the table leads.
-    let anchor = if options.inputs.first() == Some(&input) { name.clone() } else { format!("{name}-input-{input}") };
     let mut out = format!("<figure id=\"{anchor}\">{svg}<figcaption>");
-    if let Some(summary) = report.heads.iter().find(|h| (h.layer, h.head) == (layer, head)) {
-        let kinds = if summary.kinds.is_empty() { String::new() } else { format!("{}. ", escape(&summary.kinds.join(", "))) };
+    let judged = report.heads.iter().find(|h| (h.layer, h.head) == (layer, head));
+    if let Some(summary) = judged {
+        let kinds =
+            if summary.kinds.is_empty() { String::new() } else { format!("{}. ", escape(&summary.kinds.join(", "))) };
         let class = summary.class.map_or("not testable", attractor_judge::Class::name);
         let number = |v: Option<f64>| v.map_or("–".to_string(), crate::colour::number);
         let _ = write!(
@@ -216,13 +244,23 @@ fn draw(
         let all: Vec<String> = head_map
             .links
             .iter()
-            .map(|l| format!("<span class=\"link\">{} → {} {}</span>", show(l.query), show(l.key), crate::colour::number(f64::from(l.weight))))
+            .map(|l| {
+                format!(
+                    "<span class=\"link\">{} → {} {}</span>",
+                    show(l.query),
+                    show(l.key),
+                    crate::colour::number(f64::from(l.weight))
+                )
+            })
             .collect();
         let _ = write!(out, "{}. ", all.join(", "));
     }
     if head_map.origin == Origin::Pooled {
         out.push_str("The weights were not kept; these are the pooled maxima that were. ");
     }
-    let _ = write!(out, "<a href=\"#row-{name}\">In the table</a></figcaption></figure>\n");
+    if judged.is_some() {
+        let _ = write!(out, "<a href=\"#row-{name}\">In the table</a>");
+    }
+    out.push_str("</figcaption></figure>\n");
     Ok(Some((out, head_map)))
 }

@@ -1,5 +1,6 @@
 //! The heads: maps of their figures over layers, and the table.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use attractor_judge::report::HeadSummary;
@@ -11,11 +12,21 @@ use crate::grid::{Overview, overview};
 use crate::heatmap::Style;
 use crate::text::escape;
 
+/// Rows from which the table scrolls under its headings.
+const SCROLLED: usize = 40;
+
+/// The heads of which a check failed.
+fn failed(report: &Report) -> BTreeSet<(usize, usize)> {
+    let bad = report.checks.iter().filter(|c| c.verdict == Verdict::Fail);
+    bad.filter_map(|c| Some((c.layer?, c.head?))).collect()
+}
+
 /// Heads worth a look first: those that fail, those that were recognised, the sharp ones.
-pub(super) fn by_interest<'a>(report: &'a Report) -> Vec<&'a HeadSummary> {
+pub(super) fn by_interest(report: &Report) -> Vec<&HeadSummary> {
+    let failed = failed(report);
     let mut all: Vec<&HeadSummary> = report.heads.iter().collect();
     all.sort_by(|a, b| {
-        let key = |h: &HeadSummary| (verdict(report, h) == Verdict::Fail, h.kinds.len());
+        let key = |h: &HeadSummary| (failed.contains(&(h.layer, h.head)), h.kinds.len());
         key(b)
             .cmp(&key(a))
             .then(b.sharpness.unwrap_or(-1.0).total_cmp(&a.sharpness.unwrap_or(-1.0)))
@@ -25,22 +36,13 @@ pub(super) fn by_interest<'a>(report: &'a Report) -> Vec<&'a HeadSummary> {
 }
 
 /// A head's verdict: failed if one of its checks did, otherwise whether it is more than an average.
-pub(super) fn verdict(report: &Report, head: &HeadSummary) -> Verdict {
-    let failed = |c: &&attractor_judge::Check| {
-        c.verdict == Verdict::Fail && c.layer == Some(head.layer) && c.head == Some(head.head)
-    };
+fn verdict(head: &HeadSummary, failed: bool) -> Verdict {
     match head.class {
-        _ if report.checks.iter().any(|c| failed(&c)) => Verdict::Fail,
+        _ if failed => Verdict::Fail,
         None => Verdict::Skipped,
         Some(Class::Sharp | Class::Medium) => Verdict::Pass,
         Some(Class::Broad | Class::Uniform) => Verdict::Warn,
     }
-}
-
-fn word(report: &Report, head: &HeadSummary) -> (Verdict, String) {
-    let verdict = verdict(report, head);
-    let class = head.class.map_or("not testable", Class::name);
-    (verdict, if verdict == Verdict::Fail { format!("fail, {class}") } else { class.to_string() })
 }
 
 pub(super) fn section(
@@ -58,7 +60,7 @@ pub(super) fn section(
     out.push_str(
         "<p class=\"key\">Sharpness is 1 − H / ln n over the n visible keys: 0 is an average over all of them, 1 a single \
          key. Previous is the mean weight on the previous token, induction that on the token after an earlier \
-         occurrence of the current one. The cells are links.</p>\n<div class=\"maps\">",
+         occurrence of the current one.</p>\n<div class=\"maps\">",
     );
     type Pick = fn(&HeadSummary) -> Option<f64>;
     let figures: [(&str, Pick); 3] =
@@ -66,7 +68,7 @@ pub(super) fn section(
     for (title, pick) in figures {
         let heads: Vec<(usize, usize, Option<f64>)> = report.heads.iter().map(|h| (h.layer, h.head, pick(h))).collect();
         let style = Style { colours: options.colours, scale: Scale::unit(), unit: String::new(), ..Style::default() };
-        match overview(&Overview { title, heads: &heads, linked: true }, &style) {
+        match overview(&Overview { title, heads: &heads, linked: drawn }, &style) {
             Ok(Some(svg)) if budget.take(svg.len() + 32) => {
                 let _ = write!(out, "<figure>{svg}</figure>");
             }
@@ -83,8 +85,9 @@ pub(super) fn section(
     let mut share = budget.share(3);
     let before = share.left;
     let mut rows: Vec<((usize, usize), String)> = Vec::new();
+    let failed = failed(report);
     for head in by_interest(report) {
-        let text = row(report, head, drawn);
+        let text = row(head, failed.contains(&(head.layer, head.head)), drawn);
         if !share.take(text.len()) {
             break;
         }
@@ -92,12 +95,17 @@ pub(super) fn section(
     }
     budget.spend(before - share.left);
     if rows.len() < report.heads.len() {
-        left_out.push(format!("{} of {} heads in the table; the rest are the least sharp", report.heads.len() - rows.len(), report.heads.len()));
+        left_out.push(format!(
+            "{} of {} heads in the table; the rest are the least sharp",
+            report.heads.len() - rows.len(),
+            report.heads.len()
+        ));
     }
     rows.sort_by_key(|(place, _)| *place);
     let _ = write!(
         out,
-        "<div class=\"wide\"><table class=\"heads\" id=\"head-table\"><caption>{}; a heading sorts</caption><thead><tr>",
+        "<div class=\"wide{}\"><table class=\"heads\" id=\"head-table\"><caption>{}; a heading sorts</caption><thead><tr>",
+        if rows.len() > SCROLLED { " long\" tabindex=\"0" } else { "" },
         plural(rows.len(), "head")
     );
     for (name, numeric) in [
@@ -119,11 +127,15 @@ pub(super) fn section(
     for (_, text) in &rows {
         out.push_str(text);
     }
-    out.push_str("</tbody></table></div></section>\n");
+    out.push_str("</tbody></table></div>\n");
+    let shown: BTreeSet<(usize, usize)> = rows.iter().map(|(place, _)| *place).collect();
+    let gone = report.heads.iter().map(|h| (h.layer, h.head)).filter(|place| !shown.contains(place));
+    out.push_str(&super::anchors("Not in the table", "row-", gone));
+    out.push_str("</section>\n");
     out
 }
 
-fn row(report: &Report, head: &HeadSummary, drawn: bool) -> String {
+fn row(head: &HeadSummary, failed: bool, drawn: bool) -> String {
     let name = format!("L{}H{}", head.layer, head.head);
     let link = if drawn { format!("<a href=\"#{name}\">{name}</a>") } else { name.clone() };
     let order = head.layer * 100_000 + head.head;
@@ -133,26 +145,27 @@ fn row(report: &Report, head: &HeadSummary, drawn: bool) -> String {
         Some(v) => format!(" style=\"--v:{:.1}%\"", 100.0 * v.clamp(0.0, 1.0)),
         None => String::new(),
     };
-    for (label, value, bar) in [
-        ("Sharpness", head.sharpness, true),
-        ("Effective keys", head.effective_keys, false),
-        ("Previous", head.previous, true),
-        ("Induction", head.induction, true),
-        ("Near", head.near, false),
-        ("Sink", head.sink, true),
-        ("Variation", head.variation, true),
+    for (value, bar) in [
+        (head.sharpness, true),
+        (head.effective_keys, false),
+        (head.previous, true),
+        (head.induction, true),
+        (head.near, false),
+        (head.sink, true),
+        (head.variation, true),
     ] {
         let (class, style) = if bar { ("n share", share(value)) } else { ("n", String::new()) };
-        let sort = value.map_or(String::new(), |v| format!(" data-v=\"{v}\""));
-        let digits = if bar { value.map(thousandths) } else { value };
-        let _ = write!(out, "<td class=\"{class}\" data-label=\"{label}\"{sort}{style}>{}</td>", figure(digits));
+        let text = figure(if bar { value.map(thousandths) } else { value });
+        // The script reads what is a plain number from the cell itself.
+        let sort = match value {
+            Some(v) if text.replace('−', "-").parse::<f64>().is_err() => format!(" data-v=\"{v}\""),
+            _ => String::new(),
+        };
+        let _ = write!(out, "<td class=\"{class}\"{sort}{style}>{text}</td>");
     }
-    let (verdict, word) = word(report, head);
-    let _ = writeln!(
-        out,
-        "<td data-label=\"Recognised as\">{}</td><td data-label=\"Verdict\">{}</td></tr>",
-        escape(&head.kinds.join(", ")),
-        badge(verdict, Some(&word))
-    );
+    let verdict = verdict(head, failed);
+    let class = head.class.map_or("not testable", Class::name);
+    let word = if failed { format!("fail, {class}") } else { class.to_string() };
+    let _ = writeln!(out, "<td>{}</td><td>{}</td></tr>", escape(&head.kinds.join(", ")), badge(verdict, Some(&word)));
     out
 }

@@ -24,8 +24,8 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("sort.js");
 
 /// A square that fades along its diagonal.
-const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 3 3'%3E%3Cpath fill='%23440154' \
-    d='M0 0h3v3H0z'/%3E%3Cpath fill='%2321918c' d='M0 1h1v1H0zM1 2h1v1H1z'/%3E%3Cpath fill='%23fde725' \
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 3 3'%3E\
+    %3Cpath fill='%23440154' d='M0 0h3v3H0z'/%3E%3Cpath fill='%2321918c' d='M0 1h1v1H0zM1 2h1v1H1z'/%3E%3Cpath fill='%23fde725' \
     d='M0 0h1v1H0zM1 1h1v1H1zM2 2h1v1H2z'/%3E%3C/svg%3E";
 
 /// What the page shows, and how large it may grow.
@@ -81,9 +81,12 @@ pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &O
     let opening = summary::opening(report);
     let provenance = summary::provenance(report);
     // What a reader needs first is never cut; the rest shares what is left.
-    let mut budget = Budget { left: options.max_bytes.saturating_sub(head.len() + tail.len() + opening.len() + provenance.len() + 4096) };
+    let fixed = head.len() + tail.len() + opening.len() + provenance.len() + 4096;
+    // Heads without a row or a figure are still named.
+    let named = 100 * report.heads.len();
+    let mut budget = Budget { left: options.max_bytes.saturating_sub(fixed + named) };
     let groups = checks::groups(report, &mut budget, &mut left_out);
-    let drawn = patterns.is_some();
+    let drawn = patterns.is_some_and(|p| !figures::inputs(p, options).is_empty());
     let heads = heads::section(report, drawn, options, &mut budget, &mut left_out);
     let figures = figures::section(report, patterns, options, &mut budget, &mut left_out);
 
@@ -130,7 +133,8 @@ impl Budget {
 /// The report as JSON inside a script element: no "<" can end it or open a comment.
 fn json(report: &Report, limit: usize, left_out: &mut Vec<String>) -> String {
     let encode = |report: &Report| {
-        serde_json::to_string(report).map(|text| text.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
+        serde_json::to_string(report)
+            .map(|text| text.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
     };
     let whole = encode(report).unwrap_or_else(|_| "null".to_string());
     if whole.len() <= limit {
@@ -166,6 +170,16 @@ fn left_out_section(left_out: &[String], options: &Options) -> String {
     }
     out.push_str("</ul><p>The whole report is in the JSON that <code>--json</code> writes.</p></section>\n");
     out
+}
+
+/// Heads that have no place of their own, named so that links to them lead somewhere; empty if there are none.
+fn anchors(what: &str, prefix: &str, heads: impl Iterator<Item = (usize, usize)>) -> String {
+    let all: Vec<String> = heads.map(|(l, h)| format!("<span id=\"{prefix}L{l}H{h}\">L{l}H{h}</span>")).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let text = format!("<p class=\"key\">{what}: {}.</p>\n", all.join(", "));
+    text
 }
 
 /// The sign of a verdict: a shape, so that colour is never alone.

@@ -7,8 +7,9 @@
   const heads = [...table.tHead.rows[0].cells];
   const key = (row, column) => {
     const cell = row.cells[column];
-    const value = cell.dataset.v;
-    return value === undefined ? cell.textContent.trim() : Number(value);
+    const text = cell.dataset.v ?? cell.textContent.trim().replace("−", "-");
+    const number = Number(text);
+    return text === "" || Number.isNaN(number) ? text : number;
   };
   // What is missing comes last in either direction.
   const missing = (k) => k === "" || k === "–";

@@ -35,8 +35,10 @@ pub(super) fn opening(report: &Report) -> String {
     );
 
     out.push_str("<section id=\"summary\" aria-label=\"Summary\"><div class=\"columns\">\n");
-    let of = |verdict| report.checks.iter().filter(move |c| c.is_of_model() && c.verdict == verdict).collect::<Vec<_>>();
-    let (right, warned, failed, skipped) = (of(Verdict::Pass), of(Verdict::Warn), of(Verdict::Fail), of(Verdict::Skipped));
+    let of =
+        |verdict| report.checks.iter().filter(move |c| c.is_of_model() && c.verdict == verdict).collect::<Vec<_>>();
+    let (right, warned, failed, skipped) =
+        (of(Verdict::Pass), of(Verdict::Warn), of(Verdict::Fail), of(Verdict::Skipped));
 
     out.push_str("<div><h2>What is right</h2>");
     out.push_str(&match right.is_empty() {
@@ -52,19 +54,27 @@ pub(super) fn opening(report: &Report) -> String {
         out.push_str(&list(&failed));
     }
     if of_heads > 0 {
-        let _ = write!(out, "<p>{} of single layers or heads failed; the nine groups name them.</p>", plural(of_heads, "check"));
+        let _ = write!(
+            out,
+            "<p>{} of single layers or heads failed; the nine groups name them.</p>",
+            plural(of_heads, "check")
+        );
     }
     if !warned.is_empty() {
-        if failed.is_empty() {
-            out.push_str("<p>No failure. What did not show, or not clearly:</p>");
-        }
+        let none = if failed.is_empty() { "No failure. " } else { "" };
+        let _ = write!(out, "<p>{none}What did not show, or not clearly:</p>");
         out.push_str(&list(&warned));
     }
     out.push_str("</div>\n<div><h2>What to look at</h2>");
     let _ = write!(out, "<p>{}</p>", escape(&report.conclusion.action));
     out.push_str(&recognised(report));
     if !skipped.is_empty() {
-        let _ = write!(out, "<details><summary>{} not testable</summary>{}</details>", plural(skipped.len(), "check"), all(&skipped));
+        let _ = write!(
+            out,
+            "<details><summary>{} not testable</summary>{}</details>",
+            plural(skipped.len(), "check"),
+            all(&skipped)
+        );
     }
     if !report.conclusion.reasons.is_empty() {
         out.push_str("<details><summary>The figures that decided</summary><ul>");
@@ -136,11 +146,8 @@ fn recognised(report: &Report) -> String {
     let mut out = String::from("<ul>");
     for kind in kinds {
         let own: Vec<_> = report.heads.iter().filter(|h| h.kinds.iter().any(|k| k == kind)).collect();
-        let names: Vec<String> = own
-            .iter()
-            .take(12)
-            .map(|h| format!("<a href=\"#row-L{0}H{1}\">L{0}H{1}</a>", h.layer, h.head))
-            .collect();
+        let names: Vec<String> =
+            own.iter().take(12).map(|h| format!("<a href=\"#row-L{0}H{1}\">L{0}H{1}</a>", h.layer, h.head)).collect();
         let more = if own.len() > 12 { format!(" and {} more", own.len() - 12) } else { String::new() };
         let _ = write!(out, "<li>{}: {}{more}</li>", escape(kind), names.join(", "));
     }
@@ -171,12 +178,21 @@ pub(super) fn provenance(report: &Report) -> String {
     let shown: Vec<String> = p.lengths.iter().take(24).map(usize::to_string).collect();
     let more = if p.lengths.len() > 24 { format!(", and {} more", p.lengths.len() - 24) } else { String::new() };
     row("lengths, tokens", shown.join(", ") + &more);
-    row("live model", if p.live_model { "yes: gradients and ablations could be tested" } else { "no: recorded patterns only" }.to_string());
+    row(
+        "live model",
+        if p.live_model { "yes: gradients and ablations could be tested" } else { "no: recorded patterns only" }
+            .to_string(),
+    );
     let mut out = String::from("<section id=\"provenance\"><h2>Provenance</h2>\n<table class=\"plain\"><tbody>");
     let own = rows.iter().map(|(k, v)| (k.as_str(), v.as_str()));
     let extra = p.extra.iter().map(|(k, v)| (k.as_str(), v.as_str())).take(64);
     for (name, value) in own.chain(extra) {
-        let _ = write!(out, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", text::html(name, 120), text::html(value, 2000));
+        let _ = write!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
+            text::html(name, 120),
+            text::html(value, 2000)
+        );
     }
     out.push_str("</tbody></table>\n");
     let _ = write!(

@@ -45,7 +45,10 @@ pub struct Maps {
 impl Maps {
     /// `inputs` inputs of `length` tokens that repeat after half of it.
     pub fn new(heads: Vec<Vec<Kind>>, inputs: usize, length: usize) -> Self {
-        let words = ["the", " cat", " sat", " on", " a", " mat", " and", " saw", " my", " old", " dog", " run", ",", ".", " far", " away"];
+        let words = [
+            "the", " cat", " sat", " on", " a", " mat", " and", " saw", " my", " old", " dog", " run", ",", ".",
+            " far", " away",
+        ];
         let tokens = (0..inputs)
             .map(|input| {
                 let mut random = Philox::new(7, input as u64);
@@ -58,7 +61,8 @@ impl Maps {
                             let id = first[i % period];
                             let word = words[id % words.len()];
                             let role = if word.len() == 1 && word != "a" { Role::Punctuation } else { Role::Text };
-                            let text = if id < words.len() { word.to_string() } else { format!("{word}{}", id / words.len()) };
+                            let text =
+                                if id < words.len() { word.to_string() } else { format!("{word}{}", id / words.len()) };
                             Token { text, id: id as u32, role }
                         }
                     })

@@ -19,7 +19,11 @@ pub fn check(text: &str) -> Result<Vec<Element>, String> {
     };
     while !rest.is_empty() {
         let Some(start) = rest.find('<') else {
-            return if rest.trim().is_empty() && open.is_empty() { Ok(all) } else { Err(format!("text after the end {}", here(rest))) };
+            return if rest.trim().is_empty() && open.is_empty() {
+                Ok(all)
+            } else {
+                Err(format!("text after the end {}", here(rest)))
+            };
         };
         check_text(&rest[..start]).map_err(|e| format!("{e} {}", here(rest)))?;
         rest = &rest[start..];
@@ -118,7 +122,16 @@ fn check_text(text: &str) -> Result<(), String> {
 #[test]
 fn the_check_finds_what_is_wrong() {
     assert!(check("<a><b/></a>").is_ok());
-    for bad in ["<a>", "<a></b>", "<a b=c/>", "<a>&nbsp;</a>", "<a b=\"1\" b=\"2\"/>", "<a><b id=\"x\"/><b id=\"x\"/></a>", "a <", "<a>\u{1}</a>"] {
+    for bad in [
+        "<a>",
+        "<a></b>",
+        "<a b=c/>",
+        "<a>&nbsp;</a>",
+        "<a b=\"1\" b=\"2\"/>",
+        "<a><b id=\"x\"/><b id=\"x\"/></a>",
+        "a <",
+        "<a>\u{1}</a>",
+    ] {
         assert!(check(bad).is_err(), "{bad}");
     }
 }
