@@ -136,7 +136,8 @@ impl Table {
         if lengths.windows(2).any(|w| w[0] != w[1]) {
             return Err(Error::request(format!("table: columns of {lengths:?} rows; they must be equally long")));
         }
-        let twice = columns.iter().enumerate().find(|(i, (name, _))| columns[..*i].iter().any(|(other, _)| other == name));
+        let twice =
+            columns.iter().enumerate().find(|(i, (name, _))| columns[..*i].iter().any(|(other, _)| other == name));
         match twice {
             Some((_, (name, _))) => Err(Error::request(format!("table: two columns are called {name:?}"))),
             None => Ok(Self { columns }),

@@ -18,7 +18,8 @@ fn map(seed: u64, n: usize, m: usize, causal: bool) -> Vec<f32> {
     let mut map = Vec::new();
     for row in 0..n {
         let seen = if causal { row + 1 + m - n } else { m };
-        let weights: Vec<f64> = (0..m).map(|key| if key < seen { (1.3 * random.normal()).exp() } else { 0.0 }).collect();
+        let weights: Vec<f64> =
+            (0..m).map(|key| if key < seen { (1.3 * random.normal()).exp() } else { 0.0 }).collect();
         let sum: f64 = weights.iter().sum();
         map.extend(weights.iter().map(|w| (w / sum) as f32));
     }
@@ -199,7 +200,10 @@ fn outputs_and_scores_are_no_weights() {
     let output: Vec<f32> = (0..12 * 64).map(|_| random.normal() as f32).collect();
     let good = maps(1, 2, 7, true);
     let says = refused(&npz(&[("attn_0", &[1, 12, 64], &output, "f4")]));
-    assert!(says.contains("no attention weights") && says.contains("output of attention") && says.contains("12, 64"), "{says}");
+    assert!(
+        says.contains("no attention weights") && says.contains("output of attention") && says.contains("12, 64"),
+        "{says}"
+    );
     let import = import(&npz(&[("attn_0", &[1, 12, 64], &output, "f4"), ("attn_1", &[2, 7, 7], &good, "f4")]));
     assert_eq!(import.layers().len(), 1);
     let entry = import.certificate().unwrap().entry(0, names::WEIGHTS).unwrap().clone();
@@ -248,7 +252,8 @@ fn dropout_sinks_and_leaks_are_told_apart() {
     let entry = certificate.entry(0, names::EVALUATION).unwrap();
     assert!(entry.verdict == Verdict::Fail && entry.why.contains("training mode"), "{entry:?}");
     assert!(certificate.entry(0, names::ROW_SUMS).unwrap().why.contains("dropout"));
-    let sunk: Vec<f32> = exact.iter().enumerate().map(|(i, &w)| w * (0.6 + 0.3 * (i / 40 % 40) as f32 / 40.0)).collect();
+    let sunk: Vec<f32> =
+        exact.iter().enumerate().map(|(i, &w)| w * (0.6 + 0.3 * (i / 40 % 40) as f32 / 40.0)).collect();
     let certificate = certify(&sunk, None);
     let entry = certificate.entry(0, names::DEFICIT).unwrap();
     assert!(entry.verdict == Verdict::Warn && entry.why.contains("0.600"), "{entry:?}");
@@ -277,7 +282,8 @@ fn queries_of_a_cache_are_the_last_positions() {
 
 #[test]
 fn a_converted_run_holds_what_the_import_holds() {
-    let step = |seed, step: u64| json!({ "step": step, "attention_weights": nested(&maps(seed, 2, 30, true), &[2, 30, 30]) });
+    let step =
+        |seed, step: u64| json!({ "step": step, "attention_weights": nested(&maps(seed, 2, 30, true), &[2, 30, 30]) });
     let import = import(&text(&json!({ "attention_maps": {
         "blocks.4": [step(1, 0), step(2, 64)],
         "blocks.9": [{ "step": 0, "attention_weights": null }, step(3, 64)],
@@ -285,11 +291,8 @@ fn a_converted_run_holds_what_the_import_holds() {
     let folder = tempfile::tempdir().unwrap();
     for (dtype, tolerance) in [("f32", 0.0), ("f16", 6e-4)] {
         let path = folder.path().join(dtype);
-        let options = RunOptions {
-            keep: "pattern".parse().unwrap(),
-            dtype: dtype.parse().unwrap(),
-            ..RunOptions::default()
-        };
+        let options =
+            RunOptions { keep: "pattern".parse().unwrap(), dtype: dtype.parse().unwrap(), ..RunOptions::default() };
         import.write(&path, &options).unwrap();
         let run = Run::open(&path).unwrap();
         assert_eq!((run.inputs(), run.step(0), run.step(1)), (2, Some(0), Some(64)));
@@ -321,7 +324,8 @@ fn npy(header: &str, data: &[u8]) -> Vec<u8> {
 #[test]
 fn malformed_files_are_refused_with_what_is_wrong() {
     let good = npz(&[("L0", &[2, 7, 7], &maps(1, 2, 7, true), "f4")]);
-    let descr = |descr: &str, shape: &str| format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    let descr =
+        |descr: &str, shape: &str| format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (vec![], "empty"),
         (b"\x80\x04\x95".to_vec(), "pickle"),
@@ -339,7 +343,10 @@ fn malformed_files_are_refused_with_what_is_wrong() {
         ([&8u64.to_le_bytes()[..], b"{\"a\": 1}"].concat(), "no valid safetensors"),
         (b"{\"attention_maps\": {}}".to_vec(), "no attention maps found"),
         (b"{\"attention_maps\": {\"blocks.0\": \"[[1.]]\"}}".to_vec(), "the weights are text"),
-        (b"{\"attention_maps\": {\"blocks.0\": [{\"step\": 1, \"attention_weights\": \"[[1.]]\"}]}}".to_vec(), "are text"),
+        (
+            b"{\"attention_maps\": {\"blocks.0\": [{\"step\": 1, \"attention_weights\": \"[[1.]]\"}]}}".to_vec(),
+            "are text",
+        ),
         (b"[[[1, 0], [0.5]]]".to_vec(), "irregular list"),
         (b"[[1, 0], [0.5, 0.5]".to_vec(), "no valid JSON"),
         (b"{\"L0\": [[1]], \"L0\": [[1]]}".to_vec(), "occurs twice"),
@@ -352,7 +359,8 @@ fn malformed_files_are_refused_with_what_is_wrong() {
         let error = refused(&bytes);
         assert!(error.contains(says), "{says:?} is not in {error:?}");
     }
-    let error = Import::from_bytes(&good, &ImportOptions { memory_budget: good.len() as u64 + 100, mask: None }).unwrap_err();
+    let error =
+        Import::from_bytes(&good, &ImportOptions { memory_budget: good.len() as u64 + 100, mask: None }).unwrap_err();
     assert!(error.is_budget() && error.to_string().contains("memory budget"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let error = Import::open(folder.path(), &ImportOptions::default()).unwrap_err();

@@ -32,7 +32,8 @@ fn write(options: &RunOptions, captured: &Captured) -> (tempfile::TempDir, Run) 
 fn a_run_in_f32_is_the_capture_bit_for_bit() {
     // 600 exceeds a chunk of vectors, 1 is the shortest.
     let captured = captured(&[13, 600, 1]);
-    let (_folder, run) = write(&RunOptions { dtype: Precision::F32, layer_input: true, ..RunOptions::default() }, &captured);
+    let (_folder, run) =
+        write(&RunOptions { dtype: Precision::F32, layer_input: true, ..RunOptions::default() }, &captured);
     assert_eq!(run.inputs(), 3);
     assert_eq!(run.layers(), captured.layers());
     assert_eq!(run.manifest().inputs, Some(3));
@@ -49,7 +50,8 @@ fn a_run_in_f32_is_the_capture_bit_for_bit() {
                 let read = run.statistics(layer, head, index).unwrap().unwrap();
                 assert!(same(&given, &read), "layer {layer} head {head} input {index}");
                 let rows = n / 3..n.min(n / 3 + 40);
-                let (a, b) = (captured.weights(layer, head, index, rows.clone()), run.weights(layer, head, index, rows));
+                let (a, b) =
+                    (captured.weights(layer, head, index, rows.clone()), run.weights(layer, head, index, rows));
                 let (a, b) = (a.unwrap().unwrap(), b.unwrap().unwrap());
                 assert_eq!(a.len(), b.len());
                 // Rows are computed alone here and among others there.
@@ -201,7 +203,10 @@ fn a_budget_is_refused_before_it_is_exceeded_and_what_fits_is_said() {
     let used = writer.used();
     let error = writer.append(&captured.inputs[1]).unwrap_err();
     let text = error.to_string();
-    assert!(error.is_budget() && text.contains("400 positions") && text.contains("what would fit: sequences of"), "{text}");
+    assert!(
+        error.is_budget() && text.contains("400 positions") && text.contains("what would fit: sequences of"),
+        "{text}"
+    );
     assert_eq!((writer.used(), writer.committed()), (used, 1));
     assert!(!path.join("capture.zarr/inputs/00001").exists());
     // What it says would fit, fits; one more does not.
@@ -241,7 +246,8 @@ fn an_estimate_is_never_exceeded() {
                     model_width: 11,
                 };
                 writer.append(&input(5, index, positions)).unwrap();
-                let (taken, allowed) = (writer.used() - before, budget::estimate(&options, &[extent; 2], positions).disk);
+                let (taken, allowed) =
+                    (writer.used() - before, budget::estimate(&options, &[extent; 2], positions).disk);
                 assert!(taken <= allowed, "{keep} {dtype} {positions}: {taken} > {allowed}");
             }
         }
@@ -298,7 +304,8 @@ fn a_resumed_run_goes_on_behind_its_last_input() {
     let run = Run::open(&path).unwrap();
     assert_eq!(run.manifest().tokens_hash, expected.manifest().tokens_hash);
     for input in 0..3 {
-        let (a, b) = (run.statistics(3, 5, input).unwrap().unwrap(), expected.statistics(3, 5, input).unwrap().unwrap());
+        let (a, b) =
+            (run.statistics(3, 5, input).unwrap().unwrap(), expected.statistics(3, 5, input).unwrap().unwrap());
         assert!(same(&a, &b));
     }
 }

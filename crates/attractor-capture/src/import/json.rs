@@ -44,7 +44,9 @@ fn object(contents: &mut Contents, entries: Vec<(String, Node)>) -> Result<()> {
             "attention_maps" => match node {
                 Node::Map(layers) => layers.into_iter().try_for_each(|(key, node)| layer(contents, &key, node))?,
                 Node::Array { .. } | Node::List(_) => nest(contents, "attention_maps", node)?,
-                other => return Err(Error::format(format!("attention_maps: {}; expected {{layer: ...}}", other.kind()))),
+                other => {
+                    return Err(Error::format(format!("attention_maps: {}; expected {{layer: ...}}", other.kind())));
+                }
             },
             "tokens" => tokens(contents, &node),
             "prompt_length" | "prompt_len" => match node {
@@ -133,7 +135,12 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
                     }
                     Node::Map(_) => captured(&mut add, key, None, place, node)?,
                     Node::Null => {}
-                    other => return Err(Error::format(format!("{key}, entry {place}: {}; expected an object", other.kind()))),
+                    other => {
+                        return Err(Error::format(format!(
+                            "{key}, entry {place}: {}; expected an object",
+                            other.kind()
+                        )));
+                    }
                 }
             }
             Ok(())

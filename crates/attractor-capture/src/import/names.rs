@@ -48,7 +48,9 @@ pub(crate) fn parse(name: &str) -> Name {
         };
         let small = (number < LARGEST).then_some(number as usize);
         match word {
-            "step" | "steps" | "t" | "timestep" | "input" | "sample" | "example" | "batch" => parsed.step = Some(number),
+            "step" | "steps" | "t" | "timestep" | "input" | "sample" | "example" | "batch" => {
+                parsed.step = Some(number)
+            }
             "head" | "heads" => parsed.head = small,
             // GPT-2 calls its layers h; after a layer, h is a head.
             "h" if parsed.layer.is_some() => parsed.head = small,

@@ -53,7 +53,9 @@ pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         "f8" | "i8" | "u8" => 8,
         "b1" | "i1" | "u1" => 1,
         "O" => {
-            return Err(bad("it holds Python objects, which only running code could restore; save numbers instead".into()));
+            return Err(bad(
+                "it holds Python objects, which only running code could restore; save numbers instead".into()
+            ));
         }
         text if text.starts_with('U') => match text[1..].parse::<usize>() {
             Ok(letters @ 1..=4096) => 4 * letters,
@@ -91,7 +93,8 @@ pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         let data = if header.fortran { transposed(&data, &header.shape) } else { data };
         Ok(Value::Floats(Array { shape: header.shape.clone(), data, precision }))
     };
-    let whole = |convert: &dyn Fn(u64) -> i64| Ok(Value::Whole(data.chunks_exact(size).map(|x| convert(bits(x))).collect()));
+    let whole =
+        |convert: &dyn Fn(u64) -> i64| Ok(Value::Whole(data.chunks_exact(size).map(|x| convert(bits(x))).collect()));
     match code.as_str() {
         "f2" => floats(&|x| f16::from_bits(x as u16).to_f32(), Precision::F16),
         "V2" => floats(&|x| bf16::from_bits(x as u16).to_f32(), Precision::Bf16),
@@ -141,7 +144,8 @@ fn parse_header(text: &str) -> std::result::Result<Header, String> {
         rest.and_then(|rest| rest.strip_prefix(':')).map(str::trim_start).ok_or_else(|| format!("has no entry {key:?}"))
     };
     let descr = after("descr")?;
-    let quote = descr.chars().next().filter(|c| ['\'', '"'].contains(c)).ok_or("describes a structure, no plain numbers")?;
+    let quote =
+        descr.chars().next().filter(|c| ['\'', '"'].contains(c)).ok_or("describes a structure, no plain numbers")?;
     let descr = descr[1..].split_once(quote).map(|(descr, _)| descr.to_string()).ok_or("has an open string")?;
     let fortran = after("fortran_order")?;
     let fortran = match (fortran.starts_with("True"), fortran.starts_with("False")) {
@@ -149,7 +153,8 @@ fn parse_header(text: &str) -> std::result::Result<Header, String> {
         (_, true) => false,
         _ => return Err("has a fortran_order that is neither True nor False".into()),
     };
-    let shape = after("shape")?.strip_prefix('(').and_then(|rest| rest.split_once(')')).ok_or("has no tuple as shape")?.0;
+    let shape =
+        after("shape")?.strip_prefix('(').and_then(|rest| rest.split_once(')')).ok_or("has no tuple as shape")?.0;
     let axes = shape.split(',').map(str::trim).filter(|axis| !axis.is_empty());
     let shape: Vec<usize> = axes
         .map(|axis| axis.trim_end_matches('L').parse().map_err(|_| format!("has the axis {axis:?}")))

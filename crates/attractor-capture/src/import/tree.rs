@@ -152,7 +152,9 @@ impl Gathered {
                 });
                 if let Some(shape) = like
                     && list.iter().any(|node| matches!(node, Node::List(_)))
-                    && list.iter().all(|node| matches!(node, Node::Array { shape: s, .. } if *s == shape) || void(node, &shape))
+                    && list
+                        .iter()
+                        .all(|node| matches!(node, Node::Array { shape: s, .. } if *s == shape) || void(node, &shape))
                 {
                     let mut data = Vec::new();
                     for node in &list {

@@ -190,7 +190,8 @@ pub(crate) fn read<T: ElementOwned + Copy + Default>(
             entry.bytes
         )));
     }
-    let inside = part.len() == shape.len() && part.iter().zip(&shape).all(|(r, &axis)| r.start <= r.end && r.end <= axis);
+    let inside =
+        part.len() == shape.len() && part.iter().zip(&shape).all(|(r, &axis)| r.start <= r.end && r.end <= axis);
     if !inside {
         return Err(Error::request(format!("{path}: {part:?} lies outside {shape:?}")));
     }

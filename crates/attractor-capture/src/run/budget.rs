@@ -82,8 +82,11 @@ impl Extent {
     /// Bytes of the arrays that are kept beside the statistics.
     fn arrays(&self, options: &RunOptions) -> u64 {
         let size = width(options.dtype);
-        let qk = product(&[self.heads, self.queries, self.width])
-            .saturating_add(product(&[self.key_heads, self.keys, self.width]));
+        let qk = product(&[self.heads, self.queries, self.width]).saturating_add(product(&[
+            self.key_heads,
+            self.keys,
+            self.width,
+        ]));
         let v = product(&[self.key_heads, self.keys, self.value_width]);
         let z = product(&[self.heads, self.queries, self.value_width]);
         let x = product(&[self.queries, self.model_width]);
@@ -110,7 +113,8 @@ impl Extent {
 /// Bounds the cost of an input from its shapes.
 pub fn estimate(options: &RunOptions, layers: &[Extent], tokens: usize) -> Estimate {
     let all = |cost: &dyn Fn(&Extent) -> u64| layers.iter().map(cost).fold(0u64, u64::saturating_add);
-    let disk = all(&|layer| layer.disk(options)).saturating_add((tokens as u64).saturating_mul(TOKEN)).saturating_add(8 << 10);
+    let disk =
+        all(&|layer| layer.disk(options)).saturating_add((tokens as u64).saturating_mul(TOKEN)).saturating_add(8 << 10);
     // One layer at a time is packed, encoded and compressed: three copies beside what came in.
     let widest = layers.iter().map(|l| l.statistics(options).saturating_add(l.arrays(options))).max().unwrap_or(0);
     let held = all(&|l| {
@@ -198,7 +202,7 @@ pub(crate) fn extents(options: &RunOptions, record: &InputRecord) -> Vec<Extent>
         .iter()
         .filter_map(|layer| {
             let heads = options.selection.heads(layer.layer, layer.heads);
-            let key_heads = super::writer::key_heads(&heads, layer.heads, layer.key_heads);
+            let key_heads = super::parts::key_heads(&heads, layer.heads, layer.key_heads);
             (!heads.is_empty()).then(|| Extent::of(layer, heads.len(), key_heads.len()))
         })
         .collect()

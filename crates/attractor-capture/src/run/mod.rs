@@ -21,6 +21,7 @@ mod array;
 pub mod budget;
 mod files;
 mod options;
+mod parts;
 mod reader;
 mod statistics;
 mod writer;
@@ -167,9 +168,8 @@ fn group(attributes: &impl Serialize) -> Result<Vec<u8>> {
 /// The attributes of the group whose `zarr.json` is at `path`.
 fn read_group<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
     let bytes = read_file(path)?;
-    let damaged = |error: &dyn std::fmt::Display| {
-        Error::format(format!("{}: {error}; the run is damaged here", path.display()))
-    };
+    let damaged =
+        |error: &dyn std::fmt::Display| Error::format(format!("{}: {error}; the run is damaged here", path.display()));
     let mut group: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
     let attributes = group.remove("attributes").ok_or_else(|| damaged(&"no attributes"))?;
     serde_json::from_value(attributes).map_err(|error| damaged(&error))
@@ -177,7 +177,9 @@ fn read_group<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::format(format!("{}: the file is missing; the run is damaged", path.display())),
+        std::io::ErrorKind::NotFound => {
+            Error::format(format!("{}: the file is missing; the run is damaged", path.display()))
+        }
         _ => files::failed("cannot read", path, &error),
     })
 }
@@ -187,7 +189,10 @@ fn read_manifest(root: &Path) -> Result<Manifest> {
     let path = root.join(MANIFEST);
     if !path.is_file() {
         let what = if root.is_dir() { "it holds no run.json" } else { "there is no such folder" };
-        return Err(Error::format(format!("{}: this is no run: {what}; a run is what a capture writes", root.display())));
+        return Err(Error::format(format!(
+            "{}: this is no run: {what}; a run is what a capture writes",
+            root.display()
+        )));
     }
     let broken = |error: &dyn std::fmt::Display| Error::format(format!("{}: {error}", path.display()));
     let value: Value = serde_json::from_slice(&read_file(&path)?).map_err(|error| broken(&error))?;

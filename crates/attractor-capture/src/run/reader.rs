@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use attractor::retrieve::{HeadStatistics, Heads, Mask, tiled};
 use half::f16;
+use rayon::prelude::*;
 use zarrs::array::ElementOwned;
 use zarrs::filesystem::FilesystemStore;
 
@@ -27,7 +28,15 @@ pub struct Run {
     manifest: Manifest,
     inputs: Vec<InputEntry>,
     layers: Vec<LayerShape>,
+    /// Statistics of the layers read last, newest last: opening the arrays costs more than reading them.
+    recent: Mutex<Vec<Recent>>,
 }
+
+/// Input and layer, and the statistics of all its kept heads.
+type Recent = ((usize, usize), Arc<Vec<HeadStatistics>>);
+
+/// Rows (heads x queries) whose statistics are held in memory: about 100 MB.
+const RECENT_ROWS: usize = 1 << 20;
 
 /// One layer of one input.
 struct Place<'a> {
@@ -63,7 +72,7 @@ impl Run {
                 layers.insert(place, LayerShape { layer: entry.layer, heads, model_heads, key_heads });
             }
         }
-        Ok(Self { root, store: Arc::new(store), manifest, inputs, layers })
+        Ok(Self { root, store: Arc::new(store), manifest, inputs, layers, recent: Mutex::default() })
     }
 
     /// What was captured and how.
@@ -114,18 +123,22 @@ impl Run {
     /// # Errors
     /// `is_format`, naming the first file that is torn or damaged.
     pub fn verify(&self) -> Result<()> {
-        for (input, entry) in self.inputs.iter().enumerate() {
-            for layer in &entry.layers {
-                let place = Place { run: self, input, entry: layer };
-                for (name, array) in &layer.arrays {
-                    let all: Vec<Range<usize>> = array.shape.iter().map(|&axis| 0..axis).collect();
-                    match array.dtype.as_str() {
-                        "float16" => drop(place.part::<f16>(name, &all)?),
-                        "float32" => drop(place.part::<f32>(name, &all)?),
-                        "float64" => drop(place.part::<f64>(name, &all)?),
-                        "uint32" => drop(place.part::<u32>(name, &all)?),
-                        other => return Err(Error::format(format!("{name}: the type {other:?} is unknown"))),
-                    }
+        let found: Vec<Result<()>> =
+            (0..self.inputs.len()).into_par_iter().map(|input| self.verify_input(input)).collect();
+        found.into_iter().collect()
+    }
+
+    fn verify_input(&self, input: usize) -> Result<()> {
+        for entry in &self.inputs[input].layers {
+            let place = Place { run: self, input, entry };
+            for (name, array) in &entry.arrays {
+                let all: Vec<Range<usize>> = array.shape.iter().map(|&axis| 0..axis).collect();
+                match array.dtype.as_str() {
+                    "float16" => drop(place.part::<f16>(name, &all)?),
+                    "float32" => drop(place.part::<f32>(name, &all)?),
+                    "float64" => drop(place.part::<f64>(name, &all)?),
+                    "uint32" => drop(place.part::<u32>(name, &all)?),
+                    other => return Err(Error::format(format!("{name}: the type {other:?} is unknown"))),
                 }
             }
         }
@@ -165,12 +178,22 @@ impl Run {
     ///
     /// # Errors
     /// As [`Patterns::weights`].
-    pub fn tile(&self, layer: usize, head: usize, input: usize, rows: Range<usize>, keys: Range<usize>) -> Result<Option<Vec<f32>>> {
+    pub fn tile(
+        &self,
+        layer: usize,
+        head: usize,
+        input: usize,
+        rows: Range<usize>,
+        keys: Range<usize>,
+    ) -> Result<Option<Vec<f32>>> {
         let Some(place) = self.place(layer, input)? else { return Ok(None) };
         let (at, entry) = (place.head(head)?, place.entry);
         check_rows(&rows, entry.queries)?;
         if keys.start > keys.end || keys.end > entry.keys {
-            return Err(Error::request(format!("keys {}..{} of {} keys do not exist", keys.start, keys.end, entry.keys)));
+            return Err(Error::request(format!(
+                "keys {}..{} of {} keys do not exist",
+                keys.start, keys.end, entry.keys
+            )));
         }
         if entry.arrays.contains_key("pattern") {
             return place.floats("pattern", &[at..at + 1, rows, keys]).map(Some);
@@ -229,7 +252,10 @@ impl Place<'_> {
     }
 
     fn array(&self, name: &str) -> Result<&ArrayEntry> {
-        self.entry.arrays.get(name).ok_or_else(|| Error::format(format!("L{}: there is no array {name}", self.entry.layer)))
+        self.entry
+            .arrays
+            .get(name)
+            .ok_or_else(|| Error::format(format!("L{}: there is no array {name}", self.entry.layer)))
     }
 
     /// A part of a floating-point array, widened.
@@ -242,14 +268,25 @@ impl Place<'_> {
 
     /// Some queries and keys of a head, with their width.
     #[allow(clippy::type_complexity)]
-    fn vectors(&self, at: usize, head: usize, rows: Range<usize>, keys: Range<usize>) -> Result<Option<(Vec<f32>, Vec<f32>, usize)>> {
+    fn vectors(
+        &self,
+        at: usize,
+        head: usize,
+        rows: Range<usize>,
+        keys: Range<usize>,
+    ) -> Result<Option<(Vec<f32>, Vec<f32>, usize)>> {
         let (Some(q), Some(k)) = (self.entry.arrays.get("q"), self.entry.arrays.get("k")) else { return Ok(None) };
         let (&[_, _, width], &[_, _, key_width]) = (&q.shape[..], &k.shape[..]) else {
-            return Err(Error::format(format!("L{}: q is {:?}, k is {:?}; the run is damaged", self.entry.layer, q.shape, k.shape)));
+            return Err(Error::format(format!(
+                "L{}: q is {:?}, k is {:?}; the run is damaged",
+                self.entry.layer, q.shape, k.shape
+            )));
         };
         let group = (self.entry.model_heads / self.entry.key_heads.max(1)).max(1);
         let key = self.entry.kept_key_heads.iter().position(|&kept| kept == head / group);
-        let key = key.ok_or_else(|| Error::format(format!("L{}: head {head} has no key head; the run is damaged", self.entry.layer)))?;
+        let key = key.ok_or_else(|| {
+            Error::format(format!("L{}: head {head} has no key head; the run is damaged", self.entry.layer))
+        })?;
         let q = self.floats("q", &[at..at + 1, rows, 0..width])?;
         let k = self.floats("k", &[key..key + 1, keys, 0..key_width])?;
         Ok(Some((q, k, width)))
@@ -274,11 +311,13 @@ fn check_entry(entry: &InputEntry, input: usize) -> std::result::Result<(), Stri
     }
     for layer in &entry.layers {
         let heads = layer.heads.len();
-        let axes = [("head", heads), ("key_head", layer.kept_key_heads.len()), ("query", layer.queries), ("key", layer.keys)];
+        let axes =
+            [("head", heads), ("key_head", layer.kept_key_heads.len()), ("query", layer.queries), ("key", layer.keys)];
         if let Some((axis, _)) = axes.iter().find(|(axis, length)| *length == 0 && *axis != "key_head") {
             return Err(format!("layer {} has an empty {axis} axis", layer.layer));
         }
-        let ascending = |x: &[usize], below: usize| x.windows(2).all(|w| w[0] < w[1]) && x.last().is_none_or(|&l| l < below);
+        let ascending =
+            |x: &[usize], below: usize| x.windows(2).all(|w| w[0] < w[1]) && x.last().is_none_or(|&l| l < below);
         if !ascending(&layer.heads, layer.model_heads) || !ascending(&layer.kept_key_heads, layer.key_heads) {
             return Err(format!("layer {}: the kept heads are not heads of the layer", layer.layer));
         }
@@ -297,7 +336,10 @@ fn check_entry(entry: &InputEntry, input: usize) -> std::result::Result<(), Stri
         ];
         for (name, shape) in expected {
             if layer.arrays.get(name).is_some_and(|array| !array.shape.starts_with(shape)) {
-                return Err(format!("layer {}: {name} is {:?}, expected {shape:?}...", layer.layer, layer.arrays[name].shape));
+                return Err(format!(
+                    "layer {}: {name} is {:?}, expected {shape:?}...",
+                    layer.layer, layer.arrays[name].shape
+                ));
             }
         }
         if layer.arrays.contains_key("q") && !layer.arrays.contains_key("stored_log_sum_exp") {
@@ -342,7 +384,28 @@ impl Patterns for Run {
     fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
         let Some(place) = self.place(layer, input)? else { return Ok(None) };
         let at = place.head(head)?;
-        unpack(&place.entry.statistics, at, place.entry.queries, place.entry.keys, &place).map(Some)
+        let (entry, rows) = (place.entry, |entry: &LayerEntry| entry.heads.len().saturating_mul(entry.queries));
+        let read = |places| unpack(&entry.statistics, places, entry.queries, entry.keys, &place);
+        if rows(entry) > RECENT_ROWS {
+            return Ok(read(at..at + 1)?.pop());
+        }
+        let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().iter().find(|(key, _)| *key == (input, layer)).map(|(_, all)| all.clone());
+        let all = match known {
+            Some(all) => all,
+            None => {
+                let all = Arc::new(read(0..entry.heads.len())?);
+                let mut recent = lock();
+                recent.push(((input, layer), all.clone()));
+                let size = |all: &[HeadStatistics]| all.iter().map(|s| s.queries).sum::<usize>();
+                let mut held: usize = recent.iter().map(|(_, all)| size(all)).sum();
+                while held > RECENT_ROWS && recent.len() > 1 {
+                    held -= size(&recent.remove(0).1);
+                }
+                all
+            }
+        };
+        Ok(all.get(at).cloned())
     }
 
     fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {

@@ -108,7 +108,11 @@ fn stack<'a, T: Copy + 'a>(
 ///
 /// # Errors
 /// `is_request` if the heads do not agree on what was asked, or a vector has another length than its axis.
-pub(crate) fn pack(heads: &[HeadStatistics], classes: &[String], lags: &[usize]) -> Result<(StatisticsEntry, Vec<Spec>)> {
+pub(crate) fn pack(
+    heads: &[HeadStatistics],
+    classes: &[String],
+    lags: &[usize],
+) -> Result<(StatisticsEntry, Vec<Spec>)> {
     let Some(first) = heads.first() else { return Ok((StatisticsEntry::default(), Vec::new())) };
     let (h, n, m) = (heads.len(), first.queries, first.keys);
     let mut entry = StatisticsEntry {
@@ -177,7 +181,8 @@ pub(crate) fn pack(heads: &[HeadStatistics], classes: &[String], lags: &[usize])
             _ => s.distance_pairs.iter().map(|&x| x as f64).collect(),
         })?;
         let axes = ["distance_statistic", "head", "distance_bin"];
-        let mut spec = Spec::new("distance_statistics", Data::F64(distances), &[3, h, bins], &[usize::MAX, 1, CHUNK], &axes);
+        let mut spec =
+            Spec::new("distance_statistics", Data::F64(distances), &[3, h, bins], &[usize::MAX, 1, CHUNK], &axes);
         labels(&mut spec, &named(&["distance_mass", "distance_enrichment", "distance_pairs"]));
         specs.push(spec);
     }
@@ -201,7 +206,8 @@ pub(crate) fn pack(heads: &[HeadStatistics], classes: &[String], lags: &[usize])
         let end = |label, link: Link| if label == 0 { link.query } else { link.key };
         let ends = stack(heads, 2, most, |label, s| (0..most).map(|i| end(label, link(s, i))).collect())?;
         let weights = stack(heads, 1, most, |_, s| (0..most).map(|i| link(s, i).weight).collect())?;
-        let mut spec = Spec::new("link_ends", Data::U32(ends), &[2, h, most], &[usize::MAX, 1, CHUNK], &["end", "head", "link"]);
+        let mut spec =
+            Spec::new("link_ends", Data::U32(ends), &[2, h, most], &[usize::MAX, 1, CHUNK], &["end", "head", "link"]);
         labels(&mut spec, &named(&["query", "key"]));
         specs.push(spec);
         specs.push(Spec::new("link_weight", Data::F32(weights), &[h, most], &[1, CHUNK], &["head", "link"]));
@@ -225,79 +231,121 @@ pub(crate) trait Source {
     fn part<T: ElementOwned + Copy + Default>(&self, name: &str, part: &[Range<usize>]) -> Result<Vec<T>>;
 }
 
-/// The statistics of the head at place `head` among the kept heads.
-pub(crate) fn unpack(entry: &StatisticsEntry, head: usize, n: usize, m: usize, source: &impl Source) -> Result<HeadStatistics> {
-    let scalars = entry.heads.get(head).cloned().unwrap_or_default();
-    let mut s = HeadStatistics {
-        queries: n,
-        keys: m,
-        empty_rows: scalars.empty_rows,
-        invalid_rows: scalars.invalid_rows,
-        distance_bin_width: scalars.distance_bin_width,
-        ..HeadStatistics::default()
-    };
-    let one = head..head + 1;
-    /// The shape, of `axes` axes at least.
-    fn ranked<'s>(source: &'s impl Source, name: &str, axes: usize) -> Result<Option<&'s [usize]>> {
-        match source.shape(name) {
-            Some(shape) if shape.len() < axes => {
-                Err(Error::format(format!("{name}: {} axes, expected at least {axes}; the run is damaged", shape.len())))
-            }
-            shape => Ok(shape),
-        }
-    }
-    /// Reads [labels, head, rest...] at one head and cuts it by label.
-    fn stacked<T: ElementOwned + Copy + Default>(source: &impl Source, name: &str, head: Range<usize>) -> Result<Vec<Vec<T>>> {
-        let Some(shape) = ranked(source, name, 3)? else { return Ok(Vec::new()) };
-        let (labels, rest) = (shape[0], shape[2..].iter().product::<usize>());
-        let mut part = vec![0..labels, head];
-        part.extend(shape[2..].iter().map(|&axis| 0..axis));
-        let all = source.part::<T>(name, &part)?;
-        Ok(all.chunks_exact(rest.max(1)).map(<[T]>::to_vec).collect())
-    }
-    fn plain<T: ElementOwned + Copy + Default>(source: &impl Source, name: &str, head: Range<usize>) -> Result<Vec<T>> {
-        let Some(shape) = ranked(source, name, 2)? else { return Ok(Vec::new()) };
-        let mut part = vec![head];
-        part.extend(shape[1..].iter().map(|&axis| 0..axis));
-        source.part(name, &part)
-    }
+/// The statistics of the heads at places `places` among the kept heads, each array opened once.
+pub(crate) fn unpack(
+    entry: &StatisticsEntry,
+    places: Range<usize>,
+    n: usize,
+    m: usize,
+    source: &impl Source,
+) -> Result<Vec<HeadStatistics>> {
+    let scalars = |head: usize| entry.heads.get(head).cloned().unwrap_or_default();
+    let mut heads: Vec<HeadStatistics> = places
+        .clone()
+        .map(|head| scalars(head))
+        .map(|scalars| HeadStatistics {
+            queries: n,
+            keys: m,
+            empty_rows: scalars.empty_rows,
+            invalid_rows: scalars.invalid_rows,
+            distance_bin_width: scalars.distance_bin_width,
+            ..HeadStatistics::default()
+        })
+        .collect();
 
-    s.log_sum_exp = plain(source, "log_sum_exp", one.clone())?;
-    for (label, x) in entry.rows.iter().zip(stacked::<f32>(source, "row_statistics", one.clone())?) {
-        match ROWS.iter().find(|(name, ..)| name == label) {
-            Some((_, _, field)) => *field(&mut s) = x,
-            None if label.starts_with("class_mass[") => s.class_mass.push(x),
-            None if label.starts_with("divergence[") => s.divergence.push(x),
-            None => return Err(Error::format(format!("row_statistics: the label {label:?} is unknown"))),
+    for (s, x) in heads.iter_mut().zip(plain(source, "log_sum_exp", &places)?) {
+        s.log_sum_exp = x;
+    }
+    for (label, x) in entry.rows.iter().zip(stacked::<f32>(source, "row_statistics", &places)?) {
+        for (s, x) in heads.iter_mut().zip(x) {
+            match ROWS.iter().find(|(name, ..)| name == label) {
+                Some((_, _, field)) => *field(s) = x,
+                None if label.starts_with("class_mass[") => s.class_mass.push(x),
+                None if label.starts_with("divergence[") => s.divergence.push(x),
+                None => return Err(Error::format(format!("row_statistics: the label {label:?} is unknown"))),
+            }
         }
     }
-    for (label, x) in entry.row_keys.iter().zip(stacked::<u32>(source, "row_keys", one.clone())?) {
-        match ROW_KEYS.iter().find(|(name, ..)| name == label) {
-            Some((_, _, field)) => *field(&mut s) = x,
-            None => return Err(Error::format(format!("row_keys: the label {label:?} is unknown"))),
+    for (label, x) in entry.row_keys.iter().zip(stacked::<u32>(source, "row_keys", &places)?) {
+        for (s, x) in heads.iter_mut().zip(x) {
+            match ROW_KEYS.iter().find(|(name, ..)| name == label) {
+                Some((_, _, field)) => *field(s) = x,
+                None => return Err(Error::format(format!("row_keys: the label {label:?} is unknown"))),
+            }
         }
     }
-    if let Ok([mass, enrichment, rows]) = <[_; 3]>::try_from(stacked::<f64>(source, "key_statistics", one.clone())?) {
-        s.column_mass = mass;
-        s.column_enrichment = enrichment;
-        s.column_rows = rows.into_iter().map(|x| x as u32).collect();
+    if let Ok([mass, enrichment, rows]) = <[_; 3]>::try_from(stacked::<f64>(source, "key_statistics", &places)?) {
+        for (((s, mass), enrichment), rows) in heads.iter_mut().zip(mass).zip(enrichment).zip(rows) {
+            s.column_mass = mass;
+            s.column_enrichment = enrichment;
+            s.column_rows = rows.into_iter().map(|x| x as u32).collect();
+        }
     }
-    if let Ok([mass, enrichment, pairs]) = <[_; 3]>::try_from(stacked::<f64>(source, "distance_statistics", one.clone())?) {
-        s.distance_mass = mass;
-        s.distance_enrichment = enrichment;
-        s.distance_pairs = pairs.into_iter().map(|x| x as u64).collect();
+    if let Ok([mass, enrichment, pairs]) = <[_; 3]>::try_from(stacked::<f64>(source, "distance_statistics", &places)?) {
+        for (((s, mass), enrichment), pairs) in heads.iter_mut().zip(mass).zip(enrichment).zip(pairs) {
+            s.distance_mass = mass;
+            s.distance_enrichment = enrichment;
+            s.distance_pairs = pairs.into_iter().map(|x| x as u64).collect();
+        }
     }
-    if let Ok([max, mean]) = <[_; 2]>::try_from(stacked::<f32>(source, "pooled", one.clone())?) {
-        s.pooled_side = source.shape("pooled").map_or(0, |shape| shape[2]);
-        s.pooled_max = max;
-        s.pooled_mean = mean;
+    if let Ok([max, mean]) = <[_; 2]>::try_from(stacked::<f32>(source, "pooled", &places)?) {
+        for ((s, max), mean) in heads.iter_mut().zip(max).zip(mean) {
+            s.pooled_side = source.shape("pooled").map_or(0, |shape| shape[2]);
+            s.pooled_max = max;
+            s.pooled_mean = mean;
+        }
     }
-    if let Ok([queries, keys]) = <[_; 2]>::try_from(stacked::<u32>(source, "link_ends", one.clone())?) {
-        let weights = plain::<f32>(source, "link_weight", one.clone())?;
-        let links = queries.into_iter().zip(keys).zip(weights).take(scalars.links);
-        s.links = links.map(|((query, key), weight)| Link { query, key, weight }).collect();
+    if let Ok([queries, keys]) = <[_; 2]>::try_from(stacked::<u32>(source, "link_ends", &places)?) {
+        let weights = plain::<f32>(source, "link_weight", &places)?;
+        for (place, (((s, queries), keys), weights)) in heads.iter_mut().zip(queries).zip(keys).zip(weights).enumerate()
+        {
+            let links = queries.into_iter().zip(keys).zip(weights).take(scalars(places.start + place).links);
+            s.links = links.map(|((query, key), weight)| Link { query, key, weight }).collect();
+        }
     }
-    s.row_top_keys = plain(source, "row_top_keys", one.clone())?;
-    s.row_top_weights = plain(source, "row_top_weights", one)?;
-    Ok(s)
+    for (s, x) in heads.iter_mut().zip(plain(source, "row_top_keys", &places)?) {
+        s.row_top_keys = x;
+    }
+    for (s, x) in heads.iter_mut().zip(plain(source, "row_top_weights", &places)?) {
+        s.row_top_weights = x;
+    }
+    Ok(heads)
+}
+
+/// The shape of an array of at least `axes` axes; `None` if the run has none of that name.
+fn ranked<'s>(source: &'s impl Source, name: &str, axes: usize) -> Result<Option<&'s [usize]>> {
+    match source.shape(name) {
+        Some(shape) if shape.len() < axes => {
+            Err(Error::format(format!("{name}: {} axes, expected at least {axes}; the run is damaged", shape.len())))
+        }
+        shape => Ok(shape),
+    }
+}
+
+/// Reads [labels, heads, rest...] at some heads, cut by label and head.
+fn stacked<T: ElementOwned + Copy + Default>(
+    source: &impl Source,
+    name: &str,
+    places: &Range<usize>,
+) -> Result<Vec<Vec<Vec<T>>>> {
+    let Some(shape) = ranked(source, name, 3)? else { return Ok(Vec::new()) };
+    let (labels, rest) = (shape[0], shape[2..].iter().product::<usize>());
+    let mut part = vec![0..labels, places.clone()];
+    part.extend(shape[2..].iter().map(|&axis| 0..axis));
+    let all = source.part::<T>(name, &part)?;
+    let heads = |x: &[T]| x.chunks_exact(rest.max(1)).map(<[T]>::to_vec).collect();
+    Ok(all.chunks_exact((rest * places.len()).max(1)).map(heads).collect())
+}
+
+/// Reads [heads, rest...] at some heads, cut by head.
+fn plain<T: ElementOwned + Copy + Default>(
+    source: &impl Source,
+    name: &str,
+    places: &Range<usize>,
+) -> Result<Vec<Vec<T>>> {
+    let Some(shape) = ranked(source, name, 2)? else { return Ok(Vec::new()) };
+    let rest = shape[1..].iter().product::<usize>();
+    let mut part = vec![places.clone()];
+    part.extend(shape[1..].iter().map(|&axis| 0..axis));
+    Ok(source.part::<T>(name, &part)?.chunks_exact(rest.max(1)).map(<[T]>::to_vec).collect())
 }
