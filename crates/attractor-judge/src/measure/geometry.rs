@@ -52,8 +52,12 @@ impl Pairs {
         self.starts.push(self.keys.len() as u32);
     }
 
+    /// The keys of a row; none where the tokens are not known and no row was entered.
     pub(crate) fn row(&self, row: usize) -> &[u32] {
-        &self.keys[self.starts[row] as usize..self.starts[row + 1] as usize]
+        match self.starts.get(row..row + 2) {
+            Some(&[start, end]) => &self.keys[start as usize..end as usize],
+            _ => &[],
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -385,5 +389,12 @@ mod tests {
         assert_eq!(g.same.iter().collect::<Vec<_>>(), [(2, 0), (3, 1), (4, 0), (4, 2), (5, 0), (5, 2), (5, 4)]);
         assert_eq!(g.induction.iter().collect::<Vec<_>>(), [(2, 1), (3, 2), (4, 1), (4, 3), (5, 1), (5, 3)]);
         assert_eq!(g.induction.rows(), 4);
+    }
+
+    /// Maps from a file come without tokens: no row has pairs, and asking for them is no error.
+    #[test]
+    fn without_tokens_no_row_has_pairs() {
+        let g = Geometry::new(0, Mask::causal(), 6, 6, &[], &Config::default());
+        assert!(!g.has_tokens && (0..6).all(|row| g.same.row(row).is_empty() && g.induction.row(row).is_empty()));
     }
 }
