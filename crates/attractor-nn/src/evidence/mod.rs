@@ -8,7 +8,7 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use attractor_capture::evidence::{Evidence, LossKind};
+use attractor_capture::evidence::{CausalityProbe, Evidence, LossKind};
 
 pub use gradients::GRADIENT_TOKENS;
 
@@ -90,16 +90,13 @@ pub fn gather(
         inputs.iter().enumerate().map(|(i, input)| Case::new(model, input, i, &targets)).collect::<Result<Vec<_>>>()?;
     let kind = cases[0].kind();
     let mut losses = Vec::new();
-    let mut probes = Vec::new();
-    for (i, (case, input)) in cases.iter().zip(inputs).enumerate() {
+    for (i, case) in cases.iter().enumerate() {
         progress(Progress { stage: "losses", done: i, total: cases.len() });
         if kind != LossKind::RelativeChange {
             losses.push(case.loss(model)?);
         }
     }
-    if model.spec().causal {
-        probes = self::probes(model, inputs, options)?;
-    }
+    let probes = if model.spec().causal { self::probes(model, inputs, options)? } else { Vec::new() };
     progress(Progress { stage: "losses", done: cases.len(), total: cases.len() });
     let gradients = match options.gradients {
         true => Some(gradients::gradients(model, &cases, options.seed, progress)?),
@@ -115,4 +112,19 @@ pub fn gather(
         ablations,
         ablation_loss: kind,
     })
+}
+
+/// The causality probe of every input that has two tokens, whatever the model says of itself.
+///
+/// [`gather`] probes models that call themselves causal; a model that is called causal elsewhere (by a configuration,
+/// by a run) is put to the proof here.
+///
+/// # Errors
+/// Inputs that the model cannot read.
+pub fn probes(model: &Model, inputs: &[Input], options: &Options<'_>) -> Result<Vec<CausalityProbe>> {
+    let mut found = Vec::new();
+    for (i, input) in inputs.iter().enumerate() {
+        found.extend(probe::probe(model, input, i, inputs, options)?);
+    }
+    Ok(found)
 }
