@@ -6,4 +6,5 @@
 
 pub mod compare;
 pub mod golden;
+pub mod hand_built;
 pub mod kinds;
