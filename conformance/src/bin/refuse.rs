@@ -64,7 +64,12 @@ enum Step {
     /// Writes a text.
     Write { write: String, text: String },
     /// Writes bytes given as hex, repeated.
-    Bytes { bytes: String, hex: String, #[serde(default = "one")] times: usize },
+    Bytes {
+        bytes: String,
+        hex: String,
+        #[serde(default = "one")]
+        times: usize,
+    },
     /// Overwrites bytes in place; a negative place counts from the end.
     Patch { patch: String, at: i64, hex: String },
     /// Replaces a text inside a file; it must be there.
@@ -146,7 +151,11 @@ fn prepare(step: &Step, here: &Path, vectors: &Path) -> Result<(), String> {
         }
         Step::Remove { remove } => {
             let path = here.join(remove);
-            if path.is_dir() { std::fs::remove_dir_all(path).map_err(io) } else { std::fs::remove_file(path).map_err(io) }
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).map_err(io)
+            } else {
+                std::fs::remove_file(path).map_err(io)
+            }
         }
         Step::Folder { folder } => std::fs::create_dir_all(here.join(folder)).map_err(io),
     }
@@ -254,7 +263,9 @@ fn main() -> ExitCode {
     };
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let mut files: Vec<PathBuf> = match std::fs::read_dir(&folder) {
-        Ok(listing) => listing.flatten().map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|x| x == "toml")).collect(),
+        Ok(listing) => {
+            listing.flatten().map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|x| x == "toml")).collect()
+        }
         Err(e) => {
             eprintln!("refuse: {}: {e}", folder.display());
             return ExitCode::from(3);
@@ -273,7 +284,8 @@ fn main() -> ExitCode {
             }
         };
         for case in cases.case.iter().filter(|case| only.is_none_or(|only| case.name.contains(only))) {
-            let needs_minilm = case.command.iter().chain(case.before.iter().flatten()).any(|a| a.starts_with("$MINILM"));
+            let needs_minilm =
+                case.command.iter().chain(case.before.iter().flatten()).any(|a| a.starts_with("$MINILM"));
             if needs_minilm && std::env::var_os("ATTRACTOR_MINILM").is_none() {
                 println!("skip {}: the real MiniLM is not here", case.name);
                 skipped += 1;

@@ -282,7 +282,7 @@ pub struct TrainLm {
     #[arg(long, default_value_t = 2000)]
     pub steps: usize,
     /// Peak learning rate (AdamW; warm-up, then cosine)
-    #[arg(long, default_value_t = 3e-3)]
+    #[arg(long, default_value_t = 4e-3)]
     pub lr: f64,
     /// Weight decay
     #[arg(long, default_value_t = 0.01)]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use attractor_capture::run::{Durability, write_whole};
+use attractor_judge::Verdict;
 use attractor_judge::report::Report;
 use attractor_judge::report::{Kind, Line};
-use attractor_judge::Verdict;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::{Failure, Outcome};

@@ -37,13 +37,7 @@ impl Observer for Recorder<'_> {
 /// Runs one prepared input.
 pub fn one(live: &Live, prepared: &Prepared, index: usize, selection: &Selection, keep: Keep) -> Outcome<InputRecord> {
     let item = &prepared.items[index];
-    let mut recorder = Recorder {
-        model: &live.model,
-        selection,
-        keep,
-        tokens: &item.tokens,
-        layers: Vec::new(),
-    };
+    let mut recorder = Recorder { model: &live.model, selection, keep, tokens: &item.tokens, layers: Vec::new() };
     live.model.forward(&item.input, &mut recorder, &Overrides::none())?;
     Ok(InputRecord {
         index,

@@ -74,9 +74,9 @@ fn sequence_length(live: &Live, asked: Option<usize>) -> Outcome<usize> {
     let limit = live.checkpoint.config().position_limit();
     match (asked, limit) {
         (Some(0), _) => Err(Failure::usage("--seq-len 0: give at least 1 token")),
-        (Some(length), Some(limit)) if length > limit => Err(Failure::usage(format!(
-            "--seq-len {length}: the model has {limit} positions; give at most {limit}"
-        ))),
+        (Some(length), Some(limit)) if length > limit => {
+            Err(Failure::usage(format!("--seq-len {length}: the model has {limit} positions; give at most {limit}")))
+        }
         (Some(length), _) => Ok(length),
         (None, limit) => Ok(SEQUENCE.min(limit.unwrap_or(SEQUENCE))),
     }
@@ -117,11 +117,13 @@ pub fn prepare(live: &Live, given: &Inputs, common: &Common) -> Outcome<Prepared
                 let limit = spec.position_limit().unwrap_or(usize::MAX).min(given.seq_len.unwrap_or(usize::MAX));
                 let many = tokens.len();
                 let kept = if many > limit { tokenizer.sequences(text, limit)?.swap_remove(0) } else { tokens };
-                let cut = if many > limit { format!(", the first {} of {many} tokens", kept.len()) } else { String::new() };
+                let cut =
+                    if many > limit { format!(", the first {} of {many} tokens", kept.len()) } else { String::new() };
                 (vec![kept], format!("--text{cut}"))
             }
             (None, Some(path)) => {
-                let sequences = tokenizer.sequences(&read_text(path)?, length).map_err(|e| Failure::from(e).at(path.display()))?;
+                let sequences =
+                    tokenizer.sequences(&read_text(path)?, length).map_err(|e| Failure::from(e).at(path.display()))?;
                 (sequences, path.display().to_string())
             }
             (None, None) => {
@@ -141,11 +143,7 @@ pub fn prepare(live: &Live, given: &Inputs, common: &Common) -> Outcome<Prepared
         sequences.iter().flatten().filter(|token| token.role.is_special()).map(|token| token.id).collect();
     special.sort_unstable();
     special.dedup();
-    let items = sequences.into_iter().map(|tokens| Item {
-        input: input_of(&tokens),
-        tokens,
-        grid: None,
-    });
+    let items = sequences.into_iter().map(|tokens| Item { input: input_of(&tokens), tokens, grid: None });
     Ok(Prepared {
         items: items.collect(),
         source,

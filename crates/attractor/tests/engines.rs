@@ -54,7 +54,10 @@ impl Similarity for Manhattan {
 
 fn close(what: &str, got: f64, expected: f64, tolerance: f64) {
     let same = got == expected || (got.is_nan() && expected.is_nan());
-    assert!(same || (got - expected).abs() <= tolerance * (1.0 + expected.abs()), "{what}: got {got}, expected {expected}");
+    assert!(
+        same || (got - expected).abs() <= tolerance * (1.0 + expected.abs()),
+        "{what}: got {got}, expected {expected}"
+    );
 }
 
 fn all_close(what: &str, got: &[f32], expected: &[f32], tolerance: f64) {
@@ -76,7 +79,12 @@ fn same_statistics(what: &str, got: &[HeadStatistics], expected: &[HeadStatistic
     let t = 2e-5;
     for (head, (g, x)) in got.iter().zip(expected).enumerate() {
         let name = |field: &str| format!("{what}: head {head}: {field}");
-        assert_eq!((g.queries, g.keys, g.empty_rows, g.invalid_rows), (x.queries, x.keys, x.empty_rows, x.invalid_rows), "{}", name("counts"));
+        assert_eq!(
+            (g.queries, g.keys, g.empty_rows, g.invalid_rows),
+            (x.queries, x.keys, x.empty_rows, x.invalid_rows),
+            "{}",
+            name("counts")
+        );
         assert_eq!(g.visible, x.visible, "{}", name("visible"));
         assert_eq!(g.argmax, x.argmax, "{}", name("argmax"));
         assert_eq!(g.runner_up_key, x.runner_up_key, "{}", name("runner_up_key"));
@@ -148,19 +156,23 @@ fn held_to_the_definition(what: &str, problem: &Problem<'_>) {
     // Weights that form no distribution may cancel: their outputs are as accurate as their largest terms.
     let heaviest = match problem.separation.is_distribution() {
         true => 1.0,
-        false => dense::weights(problem, 0, 0..problem.queries.rows).unwrap().iter().fold(1.0f32, |a, w| a.max(w.abs())),
+        false => {
+            dense::weights(problem, 0, 0..problem.queries.rows).unwrap().iter().fold(1.0f32, |a, w| a.max(w.abs()))
+        }
     };
     all_close(&format!("{what}: output"), &got.output, &expected.output, 2e-5 * f64::from(heaviest));
     all_close(&format!("{what}: lse"), &got.log_sum_exp, &expected.log_sum_exp, 1e-5);
     all_close(&format!("{what}: energy"), &got.energy, &expected.energy, 1e-5);
     for head in 0..problem.queries.heads {
         let rows = 1..problem.queries.rows;
-        let (got, expected) = (tiled::weights(problem, head, rows.clone()).unwrap(), dense::weights(problem, head, rows).unwrap());
+        let (got, expected) =
+            (tiled::weights(problem, head, rows.clone()).unwrap(), dense::weights(problem, head, rows).unwrap());
         all_close(&format!("{what}: weights"), &got, &expected, 1e-5);
     }
     if problem.separation.is_distribution() {
         let request = request(problem.keys.rows);
-        let (got, expected) = (tiled::statistics(problem, &request).unwrap(), dense::statistics(problem, &request).unwrap());
+        let (got, expected) =
+            (tiled::statistics(problem, &request).unwrap(), dense::statistics(problem, &request).unwrap());
         same_statistics(what, &got, &expected);
     }
 }
@@ -185,7 +197,10 @@ fn every_similarity_and_separation_agrees_with_its_definition() {
         for separation in SEPARATIONS {
             for mask in [&causal, &full] {
                 let problem = numbers.problem(similarity, separation, mask);
-                held_to_the_definition(&format!("{} {separation:?} causal {}", similarity.name(), mask.causal), &problem);
+                held_to_the_definition(
+                    &format!("{} {separation:?} causal {}", similarity.name(), mask.causal),
+                    &problem,
+                );
             }
         }
     }
@@ -218,7 +233,8 @@ fn every_modifier_agrees_with_its_definition() {
     let numbers = Numbers::new(3, 2, 2, 53, 53, 11, 4);
     let mask = Mask::causal();
     let mut draw = Philox::new(9, 9);
-    let shared: Vec<f32> = (0..53 * 53).map(|_| if draw.uniform() < 0.2 { f32::NEG_INFINITY } else { draw.normal() as f32 }).collect();
+    let shared: Vec<f32> =
+        (0..53 * 53).map(|_| if draw.uniform() < 0.2 { f32::NEG_INFINITY } else { draw.normal() as f32 }).collect();
     let per_head: Vec<f32> = (0..2 * 53 * 53).map(|_| draw.normal() as f32).collect();
     let low: Vec<f32> = (0..53 * 53).map(|at| if at % 7 == 0 { 0.0 } else { -1e30 }).collect();
     let lowest = vec![-1e30; 53 * 53];
@@ -232,7 +248,16 @@ fn every_modifier_agrees_with_its_definition() {
         ("a bias of -1e30", Modifiers { bias: Some(&low), ..plain }),
         ("only -1e30", Modifiers { bias: Some(&lowest), ..plain }),
         ("sinks", Modifiers { sinks: Some(&[1.5, -40.0]), ..plain }),
-        ("all", Modifiers { soft_cap: Some(2.5), alibi: Some(&[0.5, 0.03]), bias: Some(&shared), sinks: Some(&[0.0, 2.0]), ..plain }),
+        (
+            "all",
+            Modifiers {
+                soft_cap: Some(2.5),
+                alibi: Some(&[0.5, 0.03]),
+                bias: Some(&shared),
+                sinks: Some(&[0.0, 2.0]),
+                ..plain
+            },
+        ),
     ] {
         held_to_the_definition(what, &Problem { modifiers, ..base });
     }
@@ -366,9 +391,20 @@ fn axes_that_disagree_are_named() {
     let narrow = Problem { queries: Heads::new(&numbers.q[..], 2, 5, 4).unwrap(), ..problem };
     let error = tiled::retrieve(&narrow).unwrap_err();
     assert!(error.is_shape());
-    assert_eq!(error.to_string(), "retrieve: stored patterns have 5 features, the query has 4; the last axis must agree");
-    assert!(tiled::retrieve(&Problem { separation: Separation::Softmax { beta: f32::NAN }, ..problem }).unwrap_err().is_value());
-    assert!(tiled::statistics(&Problem { separation: Separation::Identity, ..problem }, &Request::core()).unwrap_err().is_value());
+    assert_eq!(
+        error.to_string(),
+        "retrieve: stored patterns have 5 features, the query has 4; the last axis must agree"
+    );
+    assert!(
+        tiled::retrieve(&Problem { separation: Separation::Softmax { beta: f32::NAN }, ..problem })
+            .unwrap_err()
+            .is_value()
+    );
+    assert!(
+        tiled::statistics(&Problem { separation: Separation::Identity, ..problem }, &Request::core())
+            .unwrap_err()
+            .is_value()
+    );
     assert!(tiled::weights(&problem, 2, 0..1).unwrap_err().is_shape());
     let odd = Mask { hidden: vec![false; 3], ..Mask::causal() };
     assert!(tiled::retrieve(&numbers.problem(&Dot, Separation::Max, &odd)).unwrap_err().is_shape());

@@ -53,7 +53,8 @@ pub fn run(capture: &Capture, common: &Common) -> Outcome {
     let total = prepared.items.len();
     let first = writer.committed();
     let selection = writer.options().selection.clone();
-    let keep = Keep { values: writer.options().values, z: writer.options().outputs, input: writer.options().layer_input };
+    let keep =
+        Keep { values: writer.options().values, z: writer.options().outputs, input: writer.options().layer_input };
     for index in first..total {
         progress.step("capturing", index, total);
         writer.append(&forward::one(&live, &prepared, index, &selection, keep)?)?;

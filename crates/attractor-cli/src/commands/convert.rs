@@ -1,9 +1,9 @@
 //! `attractor convert`: attention from elsewhere into a run, certified as far as its content allows.
 
+use attractor_capture::Patterns;
 use attractor_capture::certificate::{Certificate, Verdict};
 use attractor_capture::import::{Import, ImportOptions};
 use attractor_capture::run::{Keep, Precision, RunOptions};
-use attractor_capture::Patterns;
 use serde_json::json;
 
 use crate::args::{Common, Convert};
@@ -46,7 +46,8 @@ pub fn run(convert: &Convert, common: &Common) -> Outcome<bool> {
     import.write(&out, &options)?;
     let certificate = import.certificate()?;
     if common.json {
-        let missing: Vec<_> = import.missing().iter().map(|(layer, why)| json!({ "layer": layer, "why": why })).collect();
+        let missing: Vec<_> =
+            import.missing().iter().map(|(layer, why)| json!({ "layer": layer, "why": why })).collect();
         let summary = json!({
             "run": out, "inputs": import.inputs(), "layers": import.layers().len(), "missing": missing,
             "notes": import.notes(), "certificate": certificate,

@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
+use attractor::random::Philox;
 use attractor_capture::Selection;
 use attractor_judge::{Config, Report};
+use attractor_nn::model::Input;
+use attractor_nn::text::Tokenizer;
 
 use super::validate::judge_live;
 use crate::args::{Ablate, Common, Demo, Inputs};
 use crate::console::{print, print_report};
 use crate::error::{Failure, Outcome};
+use crate::inputs::Prepared;
 use crate::{commands, inputs, target};
 
 /// A two-layer causal language model that was trained by `attractor train causal-lm` (docs/demo-model.md).
@@ -22,12 +26,32 @@ const FILES: [(&str, &[u8]); 3] = [
 const INPUTS: usize = 8;
 const LENGTH: usize = 64;
 
+/// Begins each input with random tokens that are read twice before the text goes on: what an induction head is for
+/// (Olsson et al. 2022). The passages differ in length, so that a head that looks a fixed distance back is none.
+fn begin_with_a_repeat(prepared: &mut Prepared, tokenizer: &Tokenizer, vocab: usize, seed: u64) -> Outcome {
+    for (index, item) in prepared.items.iter_mut().enumerate() {
+        let period = 17 + (5 * index) % 8;
+        if 2 * period > item.tokens.len() {
+            continue;
+        }
+        let mut random = Philox::new(seed, index as u64);
+        let ids: Vec<u32> = (0..period).map(|_| random.below(vocab) as u32).collect();
+        let passage = tokenizer.tokens(&ids)?;
+        item.tokens[..period].clone_from_slice(&passage);
+        item.tokens[period..2 * period].clone_from_slice(&passage);
+        item.input = Input::Tokens(item.tokens.iter().map(|token| token.id).collect());
+    }
+    prepared.source.push_str(", each input begins with 17 to 24 random tokens, read twice");
+    Ok(())
+}
+
 /// Lays the embedded model out where it can be opened like any other.
 pub fn unpack(folder: &Path) -> Outcome {
     for (name, bytes) in FILES {
         let path = folder.join(name);
-        std::fs::write(&path, bytes)
-            .map_err(|e| Failure::unreadable(format!("{}: the embedded model cannot be unpacked: {e}", path.display())))?;
+        std::fs::write(&path, bytes).map_err(|e| {
+            Failure::unreadable(format!("{}: the embedded model cannot be unpacked: {e}", path.display()))
+        })?;
     }
     Ok(())
 }
@@ -39,7 +63,7 @@ fn found(report: &Report) -> String {
         let names: Vec<String> = heads.map(|head| format!("L{}H{}", head.layer, head.head)).collect();
         if names.is_empty() { "none".to_string() } else { names.join(", ") }
     };
-    format!("Previous-token heads: {}. Induction heads: {}.", of("previous"), of("induction"))
+    format!("Previous-token heads: {}. Induction heads: {}.", of("previous-token"), of("induction"))
 }
 
 /// Runs the command.
@@ -50,7 +74,9 @@ pub fn run(demo: &Demo, common: &Common) -> Outcome<bool> {
     let live = target::live(folder.path(), None)?;
     let given = Inputs { max_inputs: INPUTS, seq_len: Some(LENGTH), ..Inputs::default() };
     let quiet = Common { quiet: true, ..common.clone() };
-    let prepared = inputs::prepare(&live, &given, &quiet)?;
+    let mut prepared = inputs::prepare(&live, &given, &quiet)?;
+    let tokenizer = Tokenizer::open(folder.path())?;
+    begin_with_a_repeat(&mut prepared, &tokenizer, live.checkpoint.config().vocab, common.seed)?;
     let mut config = Config::default();
     config.seed = common.seed;
     let mut judged = judge_live(&live, &prepared, &Selection::all(), &config, Ablate::Standard, None, common)?;

@@ -1,7 +1,7 @@
 //! `attractor metrics`: one line a head.
 
-use attractor_capture::table::{Column, Table};
 use attractor_capture::record::ModelInfo;
+use attractor_capture::table::{Column, Table};
 use attractor_capture::{Patterns, Selection};
 
 use crate::args::{Common, Format, Metrics};
@@ -35,10 +35,12 @@ fn aligned(table: &Table) -> String {
 /// The lines of the layers and heads that were chosen.
 fn selected(table: &Table, selection: &Selection, model: &ModelInfo) -> Outcome<Table> {
     selection.check(model.layers, model.heads)?;
-    let numbers = |name: &str| table.columns().iter().find_map(|(known, column)| match column {
-        Column::Whole(x) if known == name => Some(x.clone()),
-        _ => None,
-    });
+    let numbers = |name: &str| {
+        table.columns().iter().find_map(|(known, column)| match column {
+            Column::Whole(x) if known == name => Some(x.clone()),
+            _ => None,
+        })
+    };
     let (Some(layers), Some(heads)) = (numbers("layer"), numbers("head")) else { return Ok(table.clone()) };
     let chosen = |row: &usize| selection.heads(layers[*row] as usize, model.heads).contains(&(heads[*row] as usize));
     let rows: Vec<usize> = (0..table.rows()).filter(chosen).collect();

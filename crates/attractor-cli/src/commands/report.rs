@@ -19,12 +19,13 @@ pub fn page(path: &Path, judged: &Judged) -> Outcome {
 /// Runs the command.
 pub fn run(report: &ReportArgs, common: &Common) -> Outcome {
     let config = thresholds(report.config.as_deref(), common)?;
-    let judged =
-        judged(&report.target, &report.inputs, &Selection::all(), &config, Ablate::Standard, None, common)?;
+    let judged = judged(&report.target, &report.inputs, &Selection::all(), &config, Ablate::Standard, None, common)?;
     page(&report.output, &judged)?;
     match common.json {
         true => print(&format!("{}\n", judged.report.to_json())),
-        false if !common.quiet => print(&format!("{}\nThe page is {}\n", judged.report.conclusion.headline, report.output.display())),
+        false if !common.quiet => {
+            print(&format!("{}\nThe page is {}\n", judged.report.conclusion.headline, report.output.display()))
+        }
         false => {}
     }
     Ok(())

@@ -86,10 +86,14 @@ pub fn run(train: &TrainLm, common: &Common) -> Outcome {
         .map_err(|e| Failure::unreadable(format!("{}: {e}", tokenizer_file.display())))?;
     write_model(out, training.model(), training.shape(), [None; 3], &tokenizer_json, Precision::F16)?;
     if common.json {
-        let summary = json!({ "checkpoint": out, "steps": total, "loss": last, "tokens": ids.len(), "seed": common.seed });
+        let summary =
+            json!({ "checkpoint": out, "steps": total, "loss": last, "tokens": ids.len(), "seed": common.seed });
         print(&format!("{summary}\n"));
     } else if !common.quiet {
-        print(&format!("{total} steps, last loss {last:.3} nats a token; the checkpoint is {0}\nnext: attractor validate {0}\n", out.display()));
+        print(&format!(
+            "{total} steps, last loss {last:.3} nats a token; the checkpoint is {0}\nnext: attractor validate {0}\n",
+            out.display()
+        ));
     }
     Ok(())
 }

@@ -42,7 +42,14 @@ pub fn thresholds(path: Option<&Path>, common: &Common) -> Outcome<Config> {
 }
 
 /// What a live model adds to its patterns.
-fn gather(live: &Live, prepared: &Prepared, ablate: Ablate, labels: Option<&[usize]>, seed: u64, progress: &Progress) -> Outcome<Evidence> {
+fn gather(
+    live: &Live,
+    prepared: &Prepared,
+    ablate: Ablate,
+    labels: Option<&[usize]>,
+    seed: u64,
+    progress: &Progress,
+) -> Outcome<Evidence> {
     let inputs: Vec<Input> = prepared.items.iter().map(|item| item.input.clone()).collect();
     let options = Options {
         seed,

@@ -15,7 +15,9 @@ const BYTES: usize = 256;
 /// `is_value` for fewer tokens than there are bytes, `is_request` for a text that is too short to merge that much.
 pub fn train_byte_pairs(text: &str, vocab: usize) -> Result<Vec<u8>> {
     if vocab < BYTES {
-        return Err(Error::value(format!("tokenizer: a vocabulary of {vocab}; a byte-level one takes at least {BYTES}")));
+        return Err(Error::value(format!(
+            "tokenizer: a vocabulary of {vocab}; a byte-level one takes at least {BYTES}"
+        )));
     }
     let broken = |e: tokenizers::Error| Error::request(format!("tokenizer: the vocabulary cannot be learnt: {e}"));
     let mut trainer = BpeTrainerBuilder::new()
@@ -24,20 +26,16 @@ pub fn train_byte_pairs(text: &str, vocab: usize) -> Result<Vec<u8>> {
         .min_frequency(2)
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
-    let mut tokenizer = TokenizerBuilder::<
-        BPE,
-        NormalizerWrapper,
-        PreTokenizerWrapper,
-        PostProcessorWrapper,
-        DecoderWrapper,
-    >::default()
-    .with_model(BPE::default())
-    .with_normalizer(None)
-    .with_pre_tokenizer(Some(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, true))))
-    .with_post_processor(Some(PostProcessorWrapper::ByteLevel(ByteLevel::new(false, true, true))))
-    .with_decoder(Some(DecoderWrapper::ByteLevel(ByteLevel::new(false, true, true))))
-    .build()
-    .map_err(broken)?;
+    let mut tokenizer =
+        TokenizerBuilder::<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>::default(
+        )
+        .with_model(BPE::default())
+        .with_normalizer(None)
+        .with_pre_tokenizer(Some(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, true))))
+        .with_post_processor(Some(PostProcessorWrapper::ByteLevel(ByteLevel::new(false, true, true))))
+        .with_decoder(Some(DecoderWrapper::ByteLevel(ByteLevel::new(false, true, true))))
+        .build()
+        .map_err(broken)?;
     tokenizer.train(&mut trainer, std::iter::once(text)).map_err(broken)?;
     let learnt = tokenizer.get_vocab_size(true);
     if learnt != vocab {

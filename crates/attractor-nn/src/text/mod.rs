@@ -32,7 +32,10 @@ pub struct Tokenizer {
 
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokenizer").field("place", &self.place).field("vocabulary", &self.vocabulary).finish_non_exhaustive()
+        f.debug_struct("Tokenizer")
+            .field("place", &self.place)
+            .field("vocabulary", &self.vocabulary)
+            .finish_non_exhaustive()
     }
 }
 

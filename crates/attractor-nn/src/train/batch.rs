@@ -25,7 +25,9 @@ impl Mixture {
     pub(super) fn check(&self) -> Result<()> {
         match (0.0..=1.0).contains(&self.repeated) {
             true => Ok(()),
-            false => Err(Error::value(format!("train: a share of {} repeated rows; it must lie in 0..=1", self.repeated))),
+            false => {
+                Err(Error::value(format!("train: a share of {} repeated rows; it must lie in 0..=1", self.repeated)))
+            }
         }
     }
 }

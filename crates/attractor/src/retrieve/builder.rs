@@ -284,8 +284,7 @@ impl<'a> Builder<'a> {
 
 /// Sorts links, strongest first (ties: lower query, then key), and keeps the first `count`.
 pub(crate) fn keep_strongest(links: &mut Vec<Link>, count: usize) {
-    let order =
-        |a: &Link, b: &Link| b.weight.total_cmp(&a.weight).then(a.query.cmp(&b.query)).then(a.key.cmp(&b.key));
+    let order = |a: &Link, b: &Link| b.weight.total_cmp(&a.weight).then(a.query.cmp(&b.query)).then(a.key.cmp(&b.key));
     if links.len() > count {
         // A whole row may come at once: only what stays is sorted.
         if count > 0 {

@@ -193,10 +193,7 @@ pub fn weights(problem: &Problem<'_>, head: usize, rows: Range<usize>) -> Result
     problem.check()?;
     problem.check_tile(head, &rows)?;
     let vectors = Head::of(problem, head);
-    Ok(rows
-        .flat_map(|row| row_of(problem, &vectors, head, row).weights)
-        .map(|w| w as f32)
-        .collect())
+    Ok(rows.flat_map(|row| row_of(problem, &vectors, head, row).weights).map(|w| w as f32).collect())
 }
 
 /// Statistics of every head.

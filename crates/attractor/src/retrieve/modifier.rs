@@ -99,7 +99,9 @@ impl Mask {
     /// `is_value` for a window or block of zero keys, `is_shape` if `hidden` has another length than the keys.
     pub fn check(&self, keys: usize) -> Result<()> {
         if self.window == Some(0) || self.block == Some(0) {
-            return Err(Error::value("mask: a window or block of 0 keys admits nothing; give at least 1, or leave it out"));
+            return Err(Error::value(
+                "mask: a window or block of 0 keys admits nothing; give at least 1, or leave it out",
+            ));
         }
         if !self.hidden.is_empty() && self.hidden.len() != keys {
             return Err(Error::shape(format!(

@@ -45,7 +45,9 @@ impl Separation {
     /// The factor between similarity and score.
     pub fn beta(self) -> f32 {
         match self {
-            Self::Softmax { beta } | Self::TopK { beta, .. } | Self::Sparsemax { beta } | Self::Entmax15 { beta } => beta,
+            Self::Softmax { beta } | Self::TopK { beta, .. } | Self::Sparsemax { beta } | Self::Entmax15 { beta } => {
+                beta
+            }
             Self::Identity | Self::Polynomial { .. } | Self::Max => 1.0,
         }
     }
@@ -183,8 +185,7 @@ fn tsallis_weights(scores: &[f64], alpha: f64) -> Vec<f64> {
         }
         tau = candidate;
     }
-    let mut weights: Vec<f64> =
-        scores.iter().map(|&s| (x(s) - tau).max(0.0).powf(1.0 / (alpha - 1.0))).collect();
+    let mut weights: Vec<f64> = scores.iter().map(|&s| (x(s) - tau).max(0.0).powf(1.0 / (alpha - 1.0))).collect();
     let total: f64 = weights.iter().sum();
     weights.iter_mut().for_each(|w| *w /= total);
     weights

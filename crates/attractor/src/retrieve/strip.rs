@@ -404,7 +404,8 @@ impl Strip {
         modify(problem, head, row, &range, scores);
         let top = simd::max(s, scores);
         if top == f32::NEG_INFINITY {
-            let invalid = !range.is_empty() && (scores.iter().any(|x| x.is_nan()) || (broken && sees_any(problem, head, row, &range)));
+            let invalid = !range.is_empty()
+                && (scores.iter().any(|x| x.is_nan()) || (broken && sees_any(problem, head, row, &range)));
             scores.fill(0.0);
             return if invalid { RowState::Invalid } else { RowState::Empty };
         }
@@ -517,7 +518,16 @@ fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]
     scores.fill(0.0);
     logs.fill(-1e4);
     if !values.iter().all(|x| x.is_finite()) {
-        return Counted { largest: f32::NAN, keys: 1.0, z: f64::NAN, zl: 0.0, zz: 0.0, log_sum_exp: f64::NAN, energy: f64::NAN, spread: f64::NAN };
+        return Counted {
+            largest: f32::NAN,
+            keys: 1.0,
+            z: f64::NAN,
+            zl: 0.0,
+            zz: 0.0,
+            log_sum_exp: f64::NAN,
+            energy: f64::NAN,
+            spread: f64::NAN,
+        };
     }
     let separated = separate(kind, &values, None);
     let (mut keys, mut zl, mut zz) = (0.0, 0.0, 0.0);
@@ -534,5 +544,14 @@ fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]
     }
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // Weights are final: z = 1 even where they form no distribution.
-    Counted { largest, keys, z: 1.0, zl, zz, log_sum_exp: separated.log_sum_exp, energy: separated.energy, spread: f64::NAN }
+    Counted {
+        largest,
+        keys,
+        z: 1.0,
+        zl,
+        zz,
+        log_sum_exp: separated.log_sum_exp,
+        energy: separated.energy,
+        spread: f64::NAN,
+    }
 }

@@ -65,7 +65,8 @@ impl<'a> Shared<'a> {
             falling: (0..length).rev().map(|x| x as f32).collect(),
             nested: {
                 let mask = problem.modifiers.mask;
-                let simple = mask.window.is_none() && mask.block.is_none() && mask.prefix == 0 && mask.hidden.is_empty();
+                let simple =
+                    mask.window.is_none() && mask.block.is_none() && mask.prefix == 0 && mask.hidden.is_empty();
                 let softmax = matches!(problem.separation, Separation::Softmax { .. });
                 mask.causal && simple && softmax && problem.modifiers.bias.is_none()
             },
@@ -220,7 +221,8 @@ impl Tally {
         let e = strip.row(slot);
         let scale = 1.0 / c.z;
         let n = shared.visible(self.head, row, range.clone());
-        let weight = |key: usize| if range.contains(&key) { (f64::from(e[key - range.start]) * scale) as f32 } else { 0.0 };
+        let weight =
+            |key: usize| if range.contains(&key) { (f64::from(e[key - range.start]) * scale) as f32 } else { 0.0 };
         let out = &mut self.stats;
         out.visible[at] = n as u32;
         out.log_sum_exp[at] = c.log_sum_exp as f32;
@@ -315,8 +317,8 @@ impl Tally {
                 let second = simd::max(s, left).max(simd::max(s, right));
                 out.runner_up[at] = (f64::from(second) * scale) as f32;
                 if out.runner_up[at] >= NEGLIGIBLE {
-                    let found = simd::find(s, left, second)
-                        .or_else(|| simd::find(s, right, second).map(|j| split + 1 + j));
+                    let found =
+                        simd::find(s, left, second).or_else(|| simd::find(s, right, second).map(|j| split + 1 + j));
                     out.runner_up_key[at] = found.map_or(u32::MAX, |j| (range.start + j) as u32);
                 }
             }

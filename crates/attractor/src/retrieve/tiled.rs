@@ -44,8 +44,7 @@ fn run<T: Send>(problem: &Problem<'_>, tasks: &[Task], work: impl Fn(&Task) -> T
     let costs: Vec<usize> = tasks.iter().map(cost).collect();
     let mut order: Vec<usize> = (0..tasks.len()).collect();
     order.sort_by_key(|&at| std::cmp::Reverse(costs[at]));
-    let mut done: Vec<(usize, T)> =
-        order.into_par_iter().with_max_len(1).map(|at| (at, work(&tasks[at]))).collect();
+    let mut done: Vec<(usize, T)> = order.into_par_iter().with_max_len(1).map(|at| (at, work(&tasks[at]))).collect();
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, answer)| answer).collect()
 }
@@ -64,10 +63,7 @@ impl WithSimd for Pack<'_, '_> {
 }
 
 fn pack(problem: &Problem<'_>, arch: Arch) -> Vec<PackedKeys> {
-    (0..problem.keys.heads)
-        .into_par_iter()
-        .map(|key_head| arch.dispatch(Pack { problem, key_head }))
-        .collect()
+    (0..problem.keys.heads).into_par_iter().map(|key_head| arch.dispatch(Pack { problem, key_head })).collect()
 }
 
 /// Values of one head, widened, and where they are not finite.
