@@ -12,7 +12,7 @@ use crate::compare::{Line, compare, compare_wide};
 use crate::golden::{Golden, Tensor};
 
 /// Kinds known by the beginning of a file's name, and whether we can answer them yet.
-const FILES: [(&str, bool); 8] = [
+const FILES: [(&str, bool); 9] = [
     ("minilm", true),
     ("torch_mha", true),
     ("separation", true),
@@ -21,6 +21,7 @@ const FILES: [(&str, bool); 8] = [
     ("deq_tanh", false),
     ("selective_scan", false),
     ("masked_diffusion_decode", false),
+    ("mamba", false),
 ];
 
 /// Checkpoints that later work reads.
@@ -54,11 +55,8 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>, String> {
     let mut found = Vec::new();
     for item in listing {
         let path = item.map_err(|e| format!("{}: {e}", folder.display()))?.path();
-        let is_vector = if path.is_dir() {
-            path.join("golden.safetensors").exists() || path.join("config.json").exists()
-        } else {
-            path.extension().is_some_and(|x| x == "safetensors")
-        };
+        let is_vector =
+            if path.is_dir() { holds_tensors(&path) } else { path.extension().is_some_and(|x| x == "safetensors") };
         if is_vector && let Some(name) = path.file_stem() {
             let name = if path.is_dir() { path.file_name().unwrap_or(name) } else { name };
             found.push(Entry { name: name.to_string_lossy().into_owned(), path: path.clone() });
@@ -74,6 +72,15 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>, String> {
     Ok(found)
 }
 
+/// True if a folder holds tensors or a configuration: what is meant as a vector, however it is named.
+fn holds_tensors(folder: &Path) -> bool {
+    let listing = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    listing.map(|entry| entry.path()).any(|path| {
+        path.extension().is_some_and(|x| x == "safetensors")
+            || path.file_name().is_some_and(|name| name == "config.json")
+    })
+}
+
 /// Reads an optional JSON file.
 fn json(path: &Path) -> Result<Value, String> {
     match std::fs::read(path) {
@@ -83,11 +90,18 @@ fn json(path: &Path) -> Result<Value, String> {
     }
 }
 
-/// Runs one entry. `minilm` is the folder of the real all-MiniLM-L6-v2, if it could be had.
+/// Runs one entry; at least one tensor is compared, or it is an error. `minilm` is the folder of the real all-MiniLM-L6-v2, if it could be had.
 ///
 /// # Errors
 /// An unknown kind, an unreadable file, a wrong shape.
 pub fn run(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
+    match outcome(entry, minilm)? {
+        Outcome::Lines(lines) if lines.is_empty() => Err("nothing in it was compared".to_string()),
+        other => Ok(other),
+    }
+}
+
+fn outcome(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
     let folder = entry.path.parent().unwrap_or(Path::new("."));
     let index = json(&folder.join("index.json"))?;
     let beside = json(&entry.path.with_extension("json"))?;
@@ -98,7 +112,7 @@ pub fn run(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
     };
     let stated =
         index[&entry.name]["tolerance"].as_f64().or_else(|| beside["tolerance"].as_f64()).or_else(of_beginning);
-    if entry.path.is_dir() {
+    if entry.path.join("config.json").exists() {
         return checkpoint(&entry.path, stated.unwrap_or(1e-4));
     }
     let known = FILES.iter().filter(|(kind, _)| entry.name.starts_with(kind)).max_by_key(|(kind, _)| kind.len());
@@ -110,7 +124,8 @@ pub fn run(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
         )),
         Some((_, false)) => Ok(Outcome::NotYet),
         Some((kind, true)) => {
-            let golden = Golden::read(&entry.path)?;
+            let file = if entry.path.is_dir() { entry.path.join("golden.safetensors") } else { entry.path.clone() };
+            let golden = Golden::read(&file)?;
             match *kind {
                 "torch_mha" => multihead(&golden, stated.unwrap_or(1e-5)).map(Outcome::Lines),
                 "separation" => separation(&golden, stated.unwrap_or(1e-7)).map(Outcome::Lines),
@@ -168,7 +183,10 @@ fn checkpoint(folder: &Path, tolerance: f64) -> Result<Outcome, String> {
     let checkpoint = Checkpoint::open(folder, None).map_err(|e| e.to_string())?;
     let model = Model::load(&checkpoint).map_err(|e| e.to_string())?;
     let inputs = golden.0.iter().find(|(name, _)| name.starts_with("input."));
-    let batch = inputs.map(|(_, tensor)| tensor.shape[0]).ok_or("no tensor named input.*")?;
+    let batch = inputs.and_then(|(_, tensor)| tensor.shape.first().copied()).ok_or("no batch named input.*")?;
+    if let Some((name, _)) = golden.0.iter().find(|(_, tensor)| tensor.shape.first() != Some(&batch)) {
+        return Err(format!("{name}: its first axis is not the batch of {batch} inputs"));
+    }
     let mut lines: Vec<Line> = Vec::new();
     let mut worst = |line: Line| match lines.iter_mut().find(|l| l.name == line.name) {
         Some(known) if known.error.is_nan() || known.error >= line.error => {}
@@ -193,8 +211,12 @@ fn checkpoint(folder: &Path, tolerance: f64) -> Result<Outcome, String> {
                 output.logits.clone().ok_or("the model has no logits")?
             } else if name == "last_hidden" || name == "last_hidden_state" {
                 output.hidden.clone()
-            } else {
+            } else if name.starts_with("input.") {
                 continue;
+            } else {
+                return Err(format!(
+                    "{name}: not a tensor that we know how to compare (input.*, hidden.L, attn.L, logits)"
+                ));
             };
             worst(compare(name, &ours, &expected, tolerance)?);
         }

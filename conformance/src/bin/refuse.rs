@@ -14,6 +14,7 @@
 //! exit = 3
 //! says = ["model.safetensors", "header"]
 //! keeps = ["earlier.json"]                                # these files must not change
+//! absent = ["run"]                                        # nothing may lie there afterwards
 //! limit_file_size = 4096                                  # RLIMIT_FSIZE of the command, bytes
 //! ```
 
@@ -50,6 +51,9 @@ struct Case {
     says: Vec<String>,
     #[serde(default)]
     keeps: Vec<String>,
+    /// Nothing may lie there afterwards.
+    #[serde(default)]
+    absent: Vec<String>,
     limit_file_size: Option<u64>,
 }
 
@@ -236,6 +240,9 @@ fn refuse(case: &Case, binary: &Path, vectors: &Path) -> Result<(), String> {
         if !said.text.to_lowercase().contains(&word.to_lowercase()) {
             return Err(format!("expected the message to say {word:?}; got {}", got()));
         }
+    }
+    if let Some(made) = case.absent.iter().find(|name| here.join(name).exists()) {
+        return Err(format!("{made} was made; {}", got()));
     }
     for (name, before) in case.keeps.iter().zip(earlier) {
         if read(name)? != before {

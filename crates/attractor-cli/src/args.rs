@@ -86,7 +86,7 @@ pub struct Demo {
 #[derive(Debug, Args)]
 pub struct Validate {
     /// A checkpoint (folder, .pt, .bin, .safetensors) or a run
-    #[arg(required_unless_present = "checkpoint")]
+    #[arg(required_unless_present_any = ["checkpoint", "print_config"])]
     pub target: Option<PathBuf>,
     /// The same, as an option
     #[arg(long, conflicts_with = "target")]

@@ -97,6 +97,11 @@ pub fn prepare(live: &Live, given: &Inputs, common: &Common) -> Outcome<Prepared
         None => None,
     };
     let (mut sequences, mut source) = if !given.input.is_empty() {
+        if given.seq_len.is_some() {
+            return Err(Failure::usage(
+                "--seq-len: token ids are taken as they are; cut the lists in the file, or leave --seq-len out",
+            ));
+        }
         let [path] = &given.input[..] else {
             return Err(Failure::usage("--input: give one file of token ids (a list of lists holds several inputs)"));
         };

@@ -20,6 +20,12 @@ use error::{Code, Failure, Outcome};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A write beyond the file-size limit is then an error with a message, not a signal that ends the process.
+    #[cfg(unix)]
+    // SAFETY: no other thread runs yet, and ignoring a signal runs no code of ours.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
     let cli = match Cli::try_parse_from(args::hyphenated(std::env::args_os())) {
         Ok(cli) => cli,
         Err(help) => {

@@ -51,7 +51,7 @@ pub fn open(path: &Path, model_config: Option<&Path>) -> Outcome<Target> {
 pub fn live(path: &Path, model_config: Option<&Path>) -> Outcome<Live> {
     let checkpoint = checkpoint(path, model_config)?;
     let model = Model::load(&checkpoint)?;
-    let info = info(&checkpoint, Some(&model))?;
+    let info = info(&checkpoint)?;
     Ok(Live { checkpoint, model, info })
 }
 
@@ -64,7 +64,7 @@ pub fn checkpoint(path: &Path, model_config: Option<&Path>) -> Outcome<Checkpoin
 }
 
 /// What a checkpoint is, in the words of a run.
-pub fn info(checkpoint: &Checkpoint, model: Option<&Model>) -> Outcome<ModelInfo> {
+pub fn info(checkpoint: &Checkpoint) -> Outcome<ModelInfo> {
     let spec = checkpoint.config();
     Ok(ModelInfo {
         family: spec.family.name().to_string(),
@@ -72,7 +72,7 @@ pub fn info(checkpoint: &Checkpoint, model: Option<&Model>) -> Outcome<ModelInfo
         causal: spec.causal,
         layers: spec.layers,
         heads: spec.heads,
-        parameters: Some(model.map_or_else(|| checkpoint.parameters(), Model::parameter_count)),
+        parameters: Some(checkpoint.parameters()),
         max_positions: spec.position_limit(),
         weights_hash: checkpoint.hash()?,
     })

@@ -50,12 +50,16 @@ struct Signs {
     varies: Option<bool>,
     /// `Some(false)` only where the effect is shown to be small.
     matters: Option<bool>,
+    /// The ablation ran, whether it decided or not.
+    ablated: bool,
+    /// What the ablation moved is a loss, not merely the last hidden state.
+    has_loss: bool,
     better_than_counting: Option<bool>,
     diverse: Option<bool>,
     reasons: Vec<String>,
 }
 
-fn signs(checks: &[Check], config: &Config) -> Signs {
+fn signs(checks: &[Check], config: &Config, has_loss: bool) -> Signs {
     let of_model = |id: &str| checks.iter().find(|c| c.id == id && c.is_of_model() && c.verdict != Verdict::Skipped);
     let value = |id: &str| of_model(id).and_then(|c| c.value);
     let broken = checks
@@ -100,6 +104,8 @@ fn signs(checks: &[Check], config: &Config) -> Signs {
         uniform,
         varies: passes("query.variation"),
         matters,
+        ablated: of_model("abl.uniform").is_some(),
+        has_loss,
         better_than_counting: passes("loss.perplexity"),
         diverse: passes("div.beliefs"),
         reasons,
@@ -107,8 +113,8 @@ fn signs(checks: &[Check], config: &Config) -> Signs {
 }
 
 /// Decides.
-pub(crate) fn conclude(checks: &[Check], config: &Config) -> Conclusion {
-    let s = signs(checks, config);
+pub(crate) fn conclude(checks: &[Check], config: &Config, has_loss: bool) -> Conclusion {
+    let s = signs(checks, config, has_loss);
     let scenario = decide(&s);
     let reasons = if scenario == Scenario::Broken { s.broken.clone() } else { s.reasons.clone() };
     let untrained = s.better_than_counting == Some(false);
@@ -158,6 +164,11 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
              that do not sum to one: switch dropout off (evaluation mode) and check that weights, not scores or outputs, \
              were captured. A.V that differs: another code path made the output.",
         ),
+        Scenario::SharpAndMatters if !s.has_loss => (
+            "Attention has structure, and a plain average in its place changes what the model computes.",
+            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head. Look at \
+             the heads named above; groups 2, 3 and 5 say what they do.",
+        ),
         Scenario::SharpAndMatters => (
             "Attention is sharp and matters: replacing it by a plain average costs the model.",
             "Nothing to mend. Look at the heads named above; groups 2, 3 and 5 say what they do.",
@@ -167,13 +178,25 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
             "Do not read meaning into these patterns: the rest of the model does the work. Ablate by layer and head, and \
              on a harder text, before pruning.",
         ),
+        Scenario::StructureUntested if s.ablated => (
+            "Attention has structure; whether it matters the ablation did not decide.",
+            "Its interval holds both a real and a negligible effect: give more inputs.",
+        ),
         Scenario::StructureUntested => (
             "Attention has structure; whether it matters was not tested.",
             "Validate the checkpoint itself: the ablation (group 9) needs the model, not a run.",
         ),
+        Scenario::WorksLooksUniform if s.matters == Some(true) && !s.has_loss => (
+            "Attention looks uniform, yet a plain average in its place changes what the model computes.",
+            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head.",
+        ),
         Scenario::WorksLooksUniform if s.matters == Some(true) => (
             "Attention looks uniform and works: its small differences matter to the loss.",
             "Nothing to mend. Judge such heads by ablation and query-side variation, not by how sharp they look.",
+        ),
+        Scenario::WorksLooksUniform if s.ablated => (
+            "Attention looks uniform, yet different queries attend differently.",
+            "The variation is on the query side; the ablation did not decide whether it matters: give more inputs.",
         ),
         Scenario::WorksLooksUniform => (
             "Attention looks uniform, yet different queries attend differently.",
@@ -209,10 +232,27 @@ mod tests {
             uniform: false,
             varies: None,
             matters: None,
+            ablated: false,
+            has_loss: true,
             better_than_counting: None,
             diverse: None,
             reasons: vec![],
         }
+    }
+
+    #[test]
+    fn an_ablation_that_did_not_decide_is_not_called_untested() {
+        let undecided = Signs { structured: true, ablated: true, ..blank() };
+        assert!(words(decide(&undecided), &undecided).0.contains("did not decide"));
+        let untested = Signs { structured: true, ..blank() };
+        assert!(words(decide(&untested), &untested).0.contains("not tested"));
+    }
+
+    #[test]
+    fn without_a_loss_nothing_is_said_to_matter() {
+        let moved = Signs { structured: true, ablated: true, matters: Some(true), has_loss: false, ..blank() };
+        let (headline, action) = words(decide(&moved), &moved);
+        assert!(!headline.contains("matters") && action.contains("needs a task"), "{headline} {action}");
     }
 
     #[test]

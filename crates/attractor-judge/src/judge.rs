@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use attractor_capture::Patterns;
-use attractor_capture::evidence::Evidence;
+use attractor_capture::evidence::{Evidence, LossKind};
 
 use crate::conclusion::conclude;
 use crate::config::{Config, Key};
@@ -50,7 +50,7 @@ pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Conf
         groups: report::groups(&checks),
         heads: heads(&case, &checks),
         summary: report::summary(&checks),
-        conclusion: conclude(&checks, config),
+        conclusion: conclude(&checks, config, evidence.is_none_or(|e| e.ablation_loss != LossKind::RelativeChange)),
         legacy: config.legacy.then(|| legacy::of_patterns(patterns)).transpose()?,
         checks,
     })

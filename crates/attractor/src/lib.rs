@@ -8,6 +8,11 @@
 //! a row is a query (destination), a column a key (source); beta is the inverse temperature; energies go down; logs
 //! are natural and entropies in nats.
 
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
+
 pub mod error;
 pub mod random;
 pub mod retrieve;

@@ -1,5 +1,6 @@
 //! `attractor capture`: inputs through a checkpoint, attention onto disk.
 
+use attractor_capture::run::budget::{self, Extent};
 use attractor_capture::run::{Durability, Keep as RunKeep, Precision, RunOptions, RunWriter};
 use attractor_capture::{Patterns, Run, Selection};
 use attractor_nn::model::Keep;
@@ -8,10 +9,42 @@ use serde_json::json;
 use crate::args::{Capture, Common, bytes};
 use crate::console::{Progress, print};
 use crate::error::{Failure, Outcome};
+use crate::inputs::Prepared;
+use crate::target::Live;
 use crate::{forward, inputs, target};
 
-fn budget(text: Option<&str>, option: &str) -> Outcome<Option<u64>> {
+fn limit(text: Option<&str>, option: &str) -> Outcome<Option<u64>> {
     text.map(|text| bytes(text).map_err(|e| Failure::usage(format!("{option}: {e}")))).transpose()
+}
+
+/// Refuses inputs that would exceed a budget before the model runs and before anything is written.
+fn within_budget(live: &Live, prepared: &Prepared, selection: &Selection, options: &RunOptions) -> Outcome {
+    let spec = live.checkpoint.config();
+    let mut used = 0;
+    for item in &prepared.items {
+        let positions = item.tokens.len();
+        let extents: Vec<Extent> = (0..spec.layers)
+            .filter_map(|layer| {
+                let heads = selection.heads(layer, spec.heads);
+                let mut key_heads: Vec<usize> = heads.iter().map(|head| head / (spec.heads / spec.key_heads)).collect();
+                key_heads.dedup();
+                (!heads.is_empty()).then_some(Extent {
+                    heads: heads.len(),
+                    key_heads: key_heads.len(),
+                    queries: positions,
+                    keys: positions,
+                    width: spec.head_dim,
+                    value_width: spec.head_dim,
+                    model_width: spec.hidden,
+                })
+            })
+            .collect();
+        used += budget::check(options, &extents, positions, used)?.disk;
+        if used > options.disk_budget.unwrap_or(u64::MAX) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Runs the command.
@@ -26,8 +59,8 @@ pub fn run(capture: &Capture, common: &Common) -> Outcome {
         selection: selection.clone(),
         layer_input: keep == RunKeep::StatsQk,
         durability: if capture.durable { Durability::Power } else { Durability::Process },
-        disk_budget: budget(capture.max_bytes.as_deref(), "--max-bytes")?,
-        memory_budget: budget(capture.max_memory.as_deref(), "--max-memory")?,
+        disk_budget: limit(capture.max_bytes.as_deref(), "--max-bytes")?,
+        memory_budget: limit(capture.max_memory.as_deref(), "--max-memory")?,
         seed: common.seed,
         ..RunOptions::default()
     };
@@ -37,6 +70,7 @@ pub fn run(capture: &Capture, common: &Common) -> Outcome {
     let live = target::live(&path, capture.inputs.model_config.as_deref())?;
     selection.check(live.info.layers, live.info.heads)?;
     let prepared = inputs::prepare(&live, &capture.inputs, common)?;
+    within_budget(&live, &prepared, &selection, &options)?;
     let mut writer = match capture.resume {
         true => {
             if Run::open(&capture.output)?.info() != &live.info {
@@ -69,7 +103,7 @@ pub fn run(capture: &Capture, common: &Common) -> Outcome {
         });
         print(&format!("{summary}\n"));
     } else if !common.quiet {
-        let size = attractor_capture::run::budget::human(used);
+        let size = budget::human(used);
         print(&format!("{total} inputs ({}) in {}: {size}\n", prepared.source, capture.output.display()));
         print(&format!("next: attractor validate {0}   attractor metrics {0}\n", capture.output.display()));
     }

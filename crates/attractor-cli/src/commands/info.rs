@@ -25,7 +25,7 @@ fn of_run(path: &std::path::Path, verify: bool) -> Outcome<Value> {
 
 fn of_checkpoint(path: &std::path::Path, model_config: Option<&std::path::Path>) -> Outcome<Value> {
     let checkpoint = target::checkpoint(path, model_config)?;
-    let info = target::info(&checkpoint, None)?;
+    let info = target::info(&checkpoint)?;
     let spec = checkpoint.config();
     Ok(json!({
         "kind": "checkpoint", "path": path, "model": info,

@@ -1,8 +1,7 @@
 //! `attractor metrics`: one line a head.
 
-use attractor_capture::record::ModelInfo;
 use attractor_capture::table::{Column, Table};
-use attractor_capture::{Patterns, Selection};
+use attractor_capture::{Restricted, Selection};
 
 use crate::args::{Common, Format, Metrics};
 use crate::console::{Progress, print, write};
@@ -32,40 +31,18 @@ fn aligned(table: &Table) -> String {
         .collect()
 }
 
-/// The lines of the layers and heads that were chosen.
-fn selected(table: &Table, selection: &Selection, model: &ModelInfo) -> Outcome<Table> {
-    selection.check(model.layers, model.heads)?;
-    let numbers = |name: &str| {
-        table.columns().iter().find_map(|(known, column)| match column {
-            Column::Whole(x) if known == name => Some(x.clone()),
-            _ => None,
-        })
-    };
-    let (Some(layers), Some(heads)) = (numbers("layer"), numbers("head")) else { return Ok(table.clone()) };
-    let chosen = |row: &usize| selection.heads(layers[*row] as usize, model.heads).contains(&(heads[*row] as usize));
-    let rows: Vec<usize> = (0..table.rows()).filter(chosen).collect();
-    let columns = table.columns().iter().map(|(name, column)| {
-        let kept = match column {
-            Column::Whole(x) => Column::Whole(rows.iter().map(|&row| x[row]).collect()),
-            Column::Number(x) => Column::Number(rows.iter().map(|&row| x[row]).collect()),
-            Column::Text(x) => Column::Text(rows.iter().map(|&row| x[row].clone()).collect()),
-        };
-        (name.clone(), kept)
-    });
-    Ok(Table::new(columns.collect())?)
-}
-
 /// Runs the command.
 pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
     let selection = Selection::parse(metrics.layers.as_deref(), metrics.heads.as_deref())?;
     let table = match target::open(&metrics.target, metrics.inputs.model_config.as_deref())? {
         Target::Live(live) => {
             let prepared = inputs::prepare(&live, &metrics.inputs, common)?;
-            Table::of(&forward::all(&live, &prepared, &selection, &Progress::new(common.quiet))?)?
+            let captured = forward::all(&live, &prepared, &selection, &Progress::new(common.quiet))?;
+            Table::of(&Restricted::new(captured, selection)?)?
         }
         Target::Run(run) => {
             metrics.inputs.refuse_for_a_run(&metrics.target)?;
-            selected(&Table::of(run.as_ref())?, &selection, run.info())?
+            Table::of(&Restricted::new(*run, selection)?)?
         }
     };
     let format = if common.json { Format::Json } else { metrics.format };

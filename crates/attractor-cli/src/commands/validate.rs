@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use attractor_capture::evidence::Evidence;
-use attractor_capture::{Patterns, Selection};
+use attractor_capture::evidence::{Evidence, Scope};
+use attractor_capture::record::Task;
+use attractor_capture::{Patterns, Restricted, Selection};
 use attractor_judge::{Config, Report, judge};
 use attractor_nn::evidence::{self, Options};
 use attractor_nn::model::Input;
@@ -67,6 +68,19 @@ fn gather(
     Ok(evidence::gather(&live.model, &inputs, &options, &mut step)?)
 }
 
+/// Leaves out what was measured of layers and heads that were not selected.
+fn restrict(evidence: &mut Evidence, selection: &Selection, heads: usize) {
+    let selected = |layer: usize, head: usize| selection.heads(layer, heads).contains(&head);
+    if let Some(gradients) = &mut evidence.gradients {
+        gradients.heads.retain(|gradient| selected(gradient.layer, gradient.head));
+    }
+    evidence.ablations.retain(|ablation| match ablation.scope {
+        Scope::Head { layer, head } => selected(layer, head),
+        Scope::Layer { layer } => selection.layer(layer),
+        Scope::Whole => true,
+    });
+}
+
 /// Judges a live model on prepared inputs.
 pub fn judge_live(
     live: &Live,
@@ -79,8 +93,10 @@ pub fn judge_live(
 ) -> Outcome<Judged> {
     let progress = Progress::new(common.quiet);
     let captured = forward::all(live, prepared, selection, &progress)?;
-    let evidence = gather(live, prepared, ablate, labels, config.seed, &progress)?;
+    let mut evidence = gather(live, prepared, ablate, labels, config.seed, &progress)?;
+    restrict(&mut evidence, selection, live.info.heads);
     progress.step("judging", 0, 1);
+    let captured = Restricted::new(captured, selection.clone())?;
     let mut report = judge(&captured, Some(&evidence), config)?;
     report.provenance.extra.insert("target".into(), live.checkpoint.path().display().to_string());
     report.provenance.extra.insert("inputs".into(), prepared.source.clone());
@@ -99,11 +115,30 @@ pub fn judged(
 ) -> Outcome<Judged> {
     match target::open(path, given.model_config.as_deref())? {
         Target::Live(live) => {
+            if labels.is_some() && live.info.task != Task::Classifier {
+                return Err(Failure::usage(format!(
+                    "--labels: {} is no classifier; leave the labels out",
+                    path.display()
+                )));
+            }
             let prepared = inputs::prepare(&live, given, common)?;
             judge_live(&live, &prepared, selection, config, ablate, labels, common)
         }
         Target::Run(run) => {
             given.refuse_for_a_run(path)?;
+            let unfit = [("--labels", labels.is_some()), ("--ablate", ablate == Ablate::Full)];
+            if let Some((option, _)) = unfit.iter().find(|(_, given)| *given) {
+                return Err(Failure::usage(format!(
+                    "{}: is a run, and {option} needs the model; name the checkpoint",
+                    path.display()
+                )));
+            }
+            if run.inputs() == 0 {
+                return Err(Failure::unreadable(format!(
+                    "{}: holds no input: its capture was cut short; go on with attractor capture --resume",
+                    path.display()
+                )));
+            }
             if !selection.is_all() {
                 return Err(Failure::usage(format!(
                     "{}: a run is judged as it was captured; choose --layers and --heads when capturing",

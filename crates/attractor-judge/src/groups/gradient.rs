@@ -16,9 +16,11 @@ pub(super) fn loss_words(loss: LossKind) -> &'static str {
         LossKind::MaskedToken => "masked-token cross-entropy",
         LossKind::Label => "cross-entropy on the labels",
         LossKind::RandomProjection => {
-            "a fixed seeded random projection of the last hidden state (this model has no loss of its own)"
+            "a fixed seeded random projection of the last hidden state (no loss: a bare encoder, no known mask token, or no labels)"
         }
-        LossKind::RelativeChange => "the relative change of the last hidden state (this model has no loss of its own)",
+        LossKind::RelativeChange => {
+            "the relative change of the last hidden state (no loss: a bare encoder, no known mask token, or no labels)"
+        }
     }
 }
 
