@@ -328,6 +328,23 @@ pub(crate) fn jensen_shannon<S: Simd>(simd: S, a: LogWeights<'_>, b: LogWeights<
     (0.5 * (total - za.ln() - zb.ln())).max(0.0)
 }
 
+/// Adds a x to `first` and b x to `second`.
+#[inline(always)]
+pub(crate) fn add_scaled<S: Simd>(simd: S, x: &[f32], a: f32, b: f32, first: &mut [f32], second: &mut [f32]) {
+    let (xs, x_tail) = S::as_simd_f32s(x);
+    let (firsts, first_tail) = S::as_mut_simd_f32s(first);
+    let (seconds, second_tail) = S::as_mut_simd_f32s(second);
+    let (wide_a, wide_b) = (simd.splat_f32s(a), simd.splat_f32s(b));
+    for ((&x, f), g) in xs.iter().zip(firsts).zip(seconds) {
+        *f = simd.mul_add_f32s(x, wide_a, *f);
+        *g = simd.mul_add_f32s(x, wide_b, *g);
+    }
+    for ((&x, f), g) in x_tail.iter().zip(first_tail).zip(second_tail) {
+        *f += x * a;
+        *g += x * b;
+    }
+}
+
 /// sum m ln m with m = a x + b y.
 #[inline(always)]
 pub(crate) fn mixture<S: Simd>(simd: S, x: &[f32], a: f32, y: &[f32], b: f32) -> f64 {

@@ -138,7 +138,13 @@ pub(crate) struct Tally {
     /// Sums behind `pooled_mean`.
     pooled_sum: Vec<f64>,
     /// Change of the number of rows that see key j, from j - 1 to j.
-    column_steps: Vec<i64>,
+    column_steps: Vec<i32>,
+    /// Mass and enrichment of the current strip by j - p; entry `center` is j = p.
+    offset_mass: Vec<f32>,
+    offset_enrichment: Vec<f32>,
+    center: usize,
+    /// Entries of those two that are not zero.
+    touched: Range<usize>,
 }
 
 impl Tally {
@@ -148,7 +154,21 @@ impl Tally {
         let modifiers = &problem.modifiers;
         let stats = builder::blank(shared.request, modifiers.mask, (n, m), rows.len(), modifiers.sinks.is_some());
         let cells = stats.pooled_side * stats.pooled_side;
-        Self { head, rows, stats, pooled_sum: vec![0.0; cells], column_steps: vec![0; m + 1] }
+        // The last position of the group: no key lies further back than that.
+        let center = rows.end + modifiers.mask.offset;
+        let first = rows.start + modifiers.mask.offset;
+        let entries = center + m.saturating_sub(first) + 1;
+        Self {
+            head,
+            rows,
+            stats,
+            pooled_sum: vec![0.0; cells],
+            column_steps: vec![0; m + 1],
+            offset_mass: vec![0.0; entries],
+            offset_enrichment: vec![0.0; entries],
+            center,
+            touched: usize::MAX..0,
+        }
     }
 
     /// Takes in some slots of a strip, in order.
@@ -162,6 +182,7 @@ impl Tally {
                 RowState::Counts(counted) => self.row(s, shared, strip, slot, counted),
             }
         }
+        self.bin_distances();
         // Rows of one pooled cell at a time: usually the whole strip.
         let side = self.stats.pooled_side;
         let cell_of = |row: usize| match side {
@@ -197,6 +218,19 @@ impl Tally {
             simd::add_columns(s, &rows, columns);
             from = to;
         }
+    }
+
+    /// Moves what the strip added up by j - p into the distance bins.
+    fn bin_distances(&mut self) {
+        let width = self.stats.distance_bin_width;
+        for at in self.touched.clone() {
+            let bin = at.abs_diff(self.center) / width;
+            self.stats.distance_mass[bin] += f64::from(self.offset_mass[at]);
+            self.stats.distance_enrichment[bin] += f64::from(self.offset_enrichment[at]);
+            self.offset_mass[at] = 0.0;
+            self.offset_enrichment[at] = 0.0;
+        }
+        self.touched = usize::MAX..0;
     }
 
     fn empty(&mut self, row: usize) {
@@ -273,28 +307,27 @@ impl Tally {
             out.same_token_keys[at] = count;
         }
 
-        // Distances: past keys p - (b + 1) w < j <= p - b w, future keys p + b w <= j < p + (b + 1) w; bin 0 of the
-        // future starts after p.
-        let width = out.distance_bin_width;
-        let mut total = 0.0;
-        for bin in 0..out.distance_mass.len() {
+        // Distances are added up by j - p over the rows of a strip, and binned once a strip.
+        let center = self.center;
+        let by_offset = center + range.start - position..center + range.end - position;
+        self.touched = self.touched.start.min(by_offset.start)..self.touched.end.max(by_offset.end);
+        let (a, b) = (scale as f32, (scale * n as f64) as f32);
+        simd::add_scaled(s, e, a, b, &mut self.offset_mass[by_offset.clone()], &mut self.offset_enrichment[by_offset]);
+        for (bin, pairs) in out.distance_pairs.iter_mut().enumerate() {
+            let width = out.distance_bin_width;
             let past = (position + 1).saturating_sub((bin + 1) * width)..(position + 1).saturating_sub(bin * width);
             let future = (position + bin * width).max(position + 1)..position + (bin + 1) * width;
             if past.end <= range.start && future.start >= range.end {
                 break;
             }
-            let mut sum = 0.0;
             for side in [past, future] {
-                sum += sum_between(s, e, &range, side.clone()) * scale;
                 let (low, high) = (side.start.max(range.start), side.end.min(range.end));
                 if low < high {
-                    out.distance_pairs[bin] += shared.visible(self.head, row, low..high) as u64;
+                    *pairs += shared.visible(self.head, row, low..high) as u64;
                 }
             }
-            total += sum;
-            out.distance_mass[bin] += sum;
-            out.distance_enrichment[bin] += sum * n as f64;
         }
+        let total = simd::sum(s, e) * scale;
         out.row_sum_error[at] = (total + if out.sink_mass.is_empty() { 0.0 } else { sink } - 1.0) as f32;
 
         match shared.problem.modifiers.bias {
@@ -408,6 +441,12 @@ impl Tally {
         }
     }
 
+    /// Gives back what only a running group needs.
+    pub(crate) fn close(mut self) -> Self {
+        (self.offset_mass, self.offset_enrichment) = (Vec::new(), Vec::new());
+        self
+    }
+
     /// Takes in the rows that follow.
     pub(crate) fn join(&mut self, other: Self) {
         debug_assert_eq!(self.rows.end, other.rows.start, "groups join in order");
@@ -463,9 +502,9 @@ impl Tally {
     pub(crate) fn finish(mut self, shared: &Shared<'_>) -> HeadStatistics {
         let s = &mut self.stats;
         builder::keep_strongest(&mut s.links, shared.request.links);
-        let mut rows = 0;
+        let mut rows = 0i64;
         for (j, count) in s.column_rows.iter_mut().enumerate() {
-            rows += self.column_steps[j];
+            rows += i64::from(self.column_steps[j]);
             *count = if shared.problem.modifiers.mask.hides(j) { 0 } else { rows as u32 };
         }
         let side = s.pooled_side;

@@ -304,7 +304,7 @@ impl WithSimd for StatisticsTask<'_, '_> {
             filled = kept + rows.len();
             tally.take(s, shared, &mut strip, kept..filled);
         }
-        tally
+        tally.close()
     }
 }
 
