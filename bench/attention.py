@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,8 @@ def main():
                 for worker, command in calls:
                     if worker is torch and round_ > max(3, options.rounds // 3):
                         continue  # the scripts are slow and steady: fewer rounds
+                    # OpenMP's threads spin for a while after a call: let them rest, so that nobody times a neighbour.
+                    time.sleep(0.3)
                     answer = worker.ask(command)
                     if round_:
                         times.setdefault(command, []).append(answer["ms"])
