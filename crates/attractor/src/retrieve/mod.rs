@@ -21,6 +21,7 @@
 mod builder;
 pub mod dense;
 mod modifier;
+mod packed;
 mod problem;
 pub mod separation;
 mod simd;

@@ -10,7 +10,8 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::strip::{PackedKeys, RowState, Strip, strip_rows};
+use super::packed::PackedKeys;
+use super::strip::{RowState, Strip, strip_rows};
 use super::tally::{Shared, Tally};
 use super::{HeadStatistics, Problem, Request, Retrieved};
 use crate::error::Result;
