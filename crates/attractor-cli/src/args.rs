@@ -295,7 +295,7 @@ pub struct TrainLm {
     pub resume: bool,
 }
 
-/// `--seq_len` is `--seq-len`: the documents write both.
+/// `--seq_len` is `--seq-len`: both spellings are in use.
 pub fn hyphenated(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut plain = false;
     arguments

@@ -1,4 +1,4 @@
-//! What it all comes to, in words: the document's scenarios, decided from corrected figures.
+//! What it all comes to, in words: the original guide's scenarios, decided from corrected figures.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,11 +17,11 @@ pub enum Scenario {
     SharpWithoutEffect,
     /// Structured attention; whether it matters was not tested.
     StructureUntested,
-    /// The document's scenario 1: it looks uniform, and works.
+    /// The original guide's scenario 1: it looks uniform, and works.
     WorksLooksUniform,
-    /// The document's scenario 2: it is uniform, and something else does the work.
+    /// The original guide's scenario 2: it is uniform, and something else does the work.
     TrulyUniform,
-    /// The document's scenario 3: beliefs differ, attention cannot follow.
+    /// The original guide's scenario 3: beliefs differ, attention cannot follow.
     ArchitecturalLimitation,
     /// The figures do not decide.
     Undecided,

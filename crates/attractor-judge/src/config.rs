@@ -110,7 +110,7 @@ pub const THRESHOLDS: &[Threshold] = &[
         "correctness.forbidden_mass",
         1e-6,
         (0.0, 1.0),
-        "largest mass that a row puts on keys it may not see; the document's own 1e-6",
+        "largest mass that a row puts on keys it may not see; the original guide's 1e-6",
     ),
     row(
         Key::OutputError,
@@ -138,14 +138,14 @@ pub const THRESHOLDS: &[Threshold] = &[
         "position.near_distances",
         5.0,
         (1.0, 1000.0),
-        "how many of the smallest distances are near; the document's five",
+        "how many of the smallest distances are near; the original guide's five",
     ),
     row(
         Key::Near,
         "position.near",
         1.1,
         (1.0, 1e6),
-        "least enrichment of near keys over uniform; the document's ratio, on the scale where uniform is 1",
+        "least enrichment of near keys over uniform; the original guide's ratio, on the scale where uniform is 1",
     ),
     row(
         Key::PositionContent,
@@ -159,7 +159,7 @@ pub const THRESHOLDS: &[Threshold] = &[
         "tokens.repeat",
         0.2,
         (0.0, 1e6),
-        "least excess of same-token over different-token pairs, in uniform weights; the document's ratio 1.2 less 1",
+        "least excess of same-token over different-token pairs, in uniform weights; the original guide's ratio 1.2 less 1",
     ),
     row(
         Key::Sink,
@@ -180,14 +180,14 @@ pub const THRESHOLDS: &[Threshold] = &[
         "heads.sharp",
         0.5,
         (0.0, 1.0),
-        "least 1 - H/ln n of a sharp head; the document's entropy cut 0.5, applied to ln n_i",
+        "least 1 - H/ln n of a sharp head; the original guide's entropy cut 0.5, applied to ln n_i",
     ),
     row(
         Key::Medium,
         "heads.medium",
         0.2,
         (0.0, 1.0),
-        "least 1 - H/ln n of a medium head; the document's entropy cut 0.8, applied to ln n_i",
+        "least 1 - H/ln n of a medium head; the original guide's entropy cut 0.8, applied to ln n_i",
     ),
     row(
         Key::Previous,
@@ -230,7 +230,7 @@ pub const THRESHOLDS: &[Threshold] = &[
         "diversity.cosine",
         0.3,
         (0.0, 2.0),
-        "mean cosine distance between positions from which the layer's inputs count as diverse; the document's 0.3, on a scale-free distance",
+        "mean cosine distance between positions from which the layer's inputs count as diverse; the original guide's 0.3, on a scale-free distance",
     ),
     row(
         Key::FiniteDifference,
@@ -251,7 +251,7 @@ pub const THRESHOLDS: &[Threshold] = &[
         "ablation.perplexity_change",
         0.02,
         (0.0, 1e6),
-        "least relative rise of perplexity that counts as an effect; the document's 2 %",
+        "least relative rise of perplexity that counts as an effect; the original guide's 2 %",
     ),
     row(
         Key::RelativeChange,
@@ -284,7 +284,7 @@ pub enum Severity {
 pub struct Config {
     /// Seed of every draw.
     pub seed: u64,
-    /// Also compute the document's own formulas.
+    /// Also compute the original guide's formulas.
     pub legacy: bool,
     values: Vec<f64>,
     from_file: Vec<bool>,
@@ -483,7 +483,7 @@ mod tests {
     fn a_changed_threshold_names_the_file_as_its_source() {
         let config = Config::from_toml("[uniform]\nmargin = 0.05", "mine.toml").unwrap();
         assert_eq!(config.sourced(Key::UniformMargin), (0.05, "mine.toml"));
-        assert!(config.sourced(Key::Sharp).1.contains("document"));
+        assert!(config.sourced(Key::Sharp).1.contains("guide"));
     }
 
     #[test]

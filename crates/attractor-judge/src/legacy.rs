@@ -1,4 +1,4 @@
-//! The document's own formulas, exactly as it codes them, so that its numbers can be reproduced.
+//! The original guide's formulas, exactly as it codes them, so that its numbers can be reproduced.
 //!
 //! No verdict rests on them. All of them depend on the length of the input, and a causal head that ignores its input
 //! altogether passes most of their thresholds; so each stands beside its value for a head that is uniform over the
@@ -20,7 +20,7 @@ use crate::error::Result;
 /// Longest input for which they are computed: the query variation costs N^3.
 pub const LONGEST: usize = 1024;
 
-/// The six formulas for one map; `None` where the document's own loop finds nothing.
+/// The six formulas for one map; `None` where the original guide's loop finds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// mean_i std_j(A_ij), j != i, zeros of the mask included.
@@ -49,7 +49,7 @@ pub struct HeadFigures {
     pub figures: Figures,
 }
 
-/// The document's figures of the first input.
+/// The original guide's figures of the first input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Legacy {
     /// Length N of the first input.
@@ -131,7 +131,7 @@ pub fn uniform_map(mask: &Mask, n: usize) -> Vec<f32> {
     map
 }
 
-/// The formulas for all heads; like the document, for the first input only.
+/// The formulas for all heads; like the original guide, for the first input only.
 pub(crate) fn of_patterns(patterns: &dyn Patterns) -> Result<Legacy> {
     let layers = patterns.layers();
     let nothing = |length: usize, note: String| Legacy {
@@ -147,7 +147,7 @@ pub(crate) fn of_patterns(patterns: &dyn Patterns) -> Result<Legacy> {
     };
     let (n, keys) = patterns.shape(first.layer, 0)?;
     if n != keys || n > LONGEST {
-        return Ok(nothing(n, format!("the document's formulas need a square map of at most {LONGEST} tokens")));
+        return Ok(nothing(n, format!("the original guide's formulas need a square map of at most {LONGEST} tokens")));
     }
     let mut heads = Vec::new();
     for shape in layers.iter().filter(|s| patterns.shape(s.layer, 0).is_ok_and(|shape| shape == (n, n))) {
@@ -179,7 +179,7 @@ pub(crate) fn of_patterns(patterns: &dyn Patterns) -> Result<Legacy> {
 mod tests {
     use super::*;
 
-    /// What causal attention that ignores its input shows under the document's formulas, to the digits printed:
+    /// What causal attention that ignores its input shows under the original guide's formulas, to the digits printed:
     /// N, row_std, RMS deviation, H/ln N, query L2, near/far, BOS ratio, attainable row_std, attainable RMS.
     #[test]
     fn the_null_table_of_causal_uniform_attention() {

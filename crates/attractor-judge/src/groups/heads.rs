@@ -84,7 +84,7 @@ fn sharpness(case: &Case<'_>) -> Vec<Check> {
                 let n = counts[class as usize];
                 format!("{n}/{judged} {} ({:.0}%)", class.name(), 100.0 * n as f64 / judged as f64)
             };
-            // The document's rule: one sharp head, or half of the heads medium.
+            // The original guide's rule: one sharp head, or half of the heads medium.
             let good = counts[Class::Sharp as usize] > 0 || 2 * counts[Class::Medium as usize] > judged;
             figure.fill(check).null(0.0).effect(value).verdict(
                 case.verdict(GROUP, good),

@@ -78,7 +78,7 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
     all
 }
 
-/// The document's second test: H / ln n_i, with the effective number of keys as its effect.
+/// The original guide's second test: H / ln n_i, with the effective number of keys as its effect.
 fn entropy(case: &Case<'_>, missing: &str) -> Check {
     let check = Check::new("base.entropy", GROUP);
     let figure = case.figure(&case.of_model(|h| Case::of_head(h, |i| i.sharpness.map(|s| 1.0 - s))));

@@ -117,7 +117,7 @@ pub struct Report {
     pub summary: Summary,
     /// What it comes to.
     pub conclusion: Conclusion,
-    /// The document's own formulas, if asked for.
+    /// The original guide's formulas, if asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub legacy: Option<Legacy>,
 }

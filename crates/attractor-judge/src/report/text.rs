@@ -1,4 +1,4 @@
-//! The report as lines for a terminal, in the numbered form of the document; the terminal adds colour.
+//! The report as lines for a terminal, in the numbered form of the original guide; the terminal adds colour.
 
 use super::{HeadSummary, Report};
 use crate::groups::Class;
@@ -87,7 +87,7 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     }
     if let Some(legacy) = &report.legacy {
         page.blank();
-        page.line(Kind::Heading, None, "The document's own formulas (--legacy)");
+        page.line(Kind::Heading, None, "The original guide's formulas (--legacy)");
         page.rule('-');
         page.line(Kind::Plain, None, &format!("  {} (N = {})", legacy.note, legacy.length));
         if !legacy.heads.is_empty() {
