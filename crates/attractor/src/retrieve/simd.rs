@@ -389,7 +389,7 @@ pub(crate) struct Columns<'a> {
     /// First key of each cell and the end, and the cells' largest weights and sums; empty: not asked.
     pub cells: &'a [usize],
     pub cell_max: &'a mut [f32],
-    pub cell_sum: &'a mut [f64],
+    pub cell_sum: &'a mut [f32],
 }
 
 /// Adds up columns over rows `(x, a, b)`, weights a x.
@@ -453,7 +453,7 @@ pub(crate) fn add_columns<S: Simd>(simd: S, rows: &[(&[f32], f32, f32)], columns
                     cell += 1;
                 }
                 cell_max[cell] = cell_max[cell].max(largest[at]);
-                cell_sum[cell] += f64::from(sums[at]);
+                cell_sum[cell] += sums[at];
             }
         }
         start = end;

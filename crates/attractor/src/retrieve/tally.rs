@@ -136,7 +136,7 @@ pub(crate) struct Tally {
     rows: Range<usize>,
     stats: HeadStatistics,
     /// Sums behind `pooled_mean`.
-    pooled_sum: Vec<f64>,
+    pooled_sum: Vec<f32>,
     /// Change of the number of rows that see key j, from j - 1 to j.
     column_steps: Vec<i32>,
     /// Mass and enrichment of the current strip by j - p; entry `center` is j = p.
@@ -152,7 +152,9 @@ impl Tally {
         let problem = shared.problem;
         let (n, m) = (problem.queries.rows, problem.keys.rows);
         let modifiers = &problem.modifiers;
-        let stats = builder::blank(shared.request, modifiers.mask, (n, m), rows.len(), modifiers.sinks.is_some());
+        let mut stats = builder::blank(shared.request, modifiers.mask, (n, m), rows.len(), modifiers.sinks.is_some());
+        // Means are known when all groups have joined.
+        stats.pooled_mean = Vec::new();
         let cells = stats.pooled_side * stats.pooled_side;
         // The last position of the group: no key lies further back than that.
         let center = rows.end + modifiers.mask.offset;
@@ -488,11 +490,11 @@ impl Tally {
             (&mut a.distance_enrichment, b.distance_enrichment),
             (&mut a.column_mass, b.column_mass),
             (&mut a.column_enrichment, b.column_enrichment),
-            (&mut self.pooled_sum, other.pooled_sum),
         ] {
             mine.iter_mut().zip(theirs).for_each(|(x, y)| *x += y);
         }
         a.distance_pairs.iter_mut().zip(b.distance_pairs).for_each(|(x, y)| *x += y);
+        self.pooled_sum.iter_mut().zip(other.pooled_sum).for_each(|(x, y)| *x += y);
         a.pooled_max.iter_mut().zip(b.pooled_max).for_each(|(x, y)| *x = x.max(y));
         self.column_steps.iter_mut().zip(other.column_steps).for_each(|(x, y)| *x += y);
         a.links.extend(b.links);
@@ -508,11 +510,12 @@ impl Tally {
             *count = if shared.problem.modifiers.mask.hides(j) { 0 } else { rows as u32 };
         }
         let side = s.pooled_side;
+        s.pooled_mean = vec![0.0; side * side];
         for a in 0..side {
             let rows = builder::cell_start(a + 1, side, s.queries) - builder::cell_start(a, side, s.queries);
             for b in 0..side {
                 let keys = shared.cells[b + 1] - shared.cells[b];
-                s.pooled_mean[a * side + b] = (self.pooled_sum[a * side + b] / (rows * keys) as f64) as f32;
+                s.pooled_mean[a * side + b] = self.pooled_sum[a * side + b] / (rows * keys) as f32;
             }
         }
         self.stats
