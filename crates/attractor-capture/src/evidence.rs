@@ -20,6 +20,18 @@ pub enum LossKind {
     RelativeChange,
 }
 
+/// Why a model has no loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoLoss {
+    /// It has no head that predicts anything.
+    BareEncoder,
+    /// It predicts masked tokens, and which token masks is not known.
+    MaskTokenUnknown,
+    /// It predicts labels, and none were given.
+    NoLabels,
+}
+
 /// What an override puts in place of a head's attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -140,6 +152,11 @@ pub struct CausalityProbe {
 pub struct Evidence {
     /// What `losses` are.
     pub loss: LossKind,
+    /// Why there is none, where `loss` is `RelativeChange`.
+    pub no_loss: Option<NoLoss>,
+    /// Inputs that hold nothing to predict, with the reason. Losses, gradients and ablations are those of the others,
+    /// in their order.
+    pub left_out: Vec<(usize, String)>,
     /// Unablated loss of each input; empty for `RelativeChange`.
     pub losses: Vec<f64>,
     /// Predictions behind each loss.

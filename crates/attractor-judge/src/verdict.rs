@@ -108,7 +108,7 @@ impl Group {
 ///
 /// Without `layer` the check speaks of the whole model, without `head` of a layer. `pass` means that the property that
 /// `id` names is there: a head that fails to be an induction head is a `warn` of `head.induction`, not a fault. Only
-/// checks of the whole model are counted in the summary; in groups 2 to 9 only they are raised to `fail` by a thresholds
+/// judged checks of the whole model are counted in the summary; in groups 2 to 9 only they are raised to `fail` by a thresholds
 /// file, while in group 1 every wrong head and layer fails.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
@@ -128,10 +128,16 @@ pub struct Check {
     pub effect: Option<f64>,
     /// Interval of the value over inputs; null with fewer than five of them.
     pub interval: Option<Interval>,
+    /// Why a check with a value has no interval.
+    #[serde(default)]
+    pub no_interval: Option<String>,
     /// What the value is held against.
     pub threshold: Option<f64>,
     /// Where the threshold comes from.
     pub threshold_source: String,
+    /// False for a figure that is there to be read: its verdict is `pass` whatever it is, and no summary counts it.
+    #[serde(default = "yes")]
+    pub judged: bool,
     /// The answer.
     pub verdict: Verdict,
     /// The answer in words.
@@ -149,8 +155,10 @@ impl Check {
             null: None,
             effect: None,
             interval: None,
+            no_interval: None,
             threshold: None,
             threshold_source: String::new(),
+            judged: true,
             verdict: Verdict::Skipped,
             why: String::new(),
         }
@@ -190,6 +198,17 @@ impl Check {
         self
     }
 
+    pub(crate) fn no_interval(mut self, why: impl Into<String>) -> Self {
+        self.interval = None;
+        self.no_interval = Some(why.into());
+        self
+    }
+
+    /// All rows of all inputs were looked at, or a thing was counted: there is nothing to estimate.
+    pub(crate) fn exact(self) -> Self {
+        self.no_interval("exact: every row of every input, not an estimate")
+    }
+
     pub(crate) fn threshold(mut self, (threshold, source): (f64, &str)) -> Self {
         self.threshold = Some(threshold);
         self.threshold_source = source.to_string();
@@ -197,7 +216,10 @@ impl Check {
     }
 
     pub(crate) fn reported(mut self) -> Self {
-        self.threshold_source = "reported, not judged".to_string();
+        if self.threshold_source.is_empty() {
+            self.threshold_source = "reported, not judged".to_string();
+        }
+        self.judged = false;
         self
     }
 
@@ -220,6 +242,10 @@ impl Check {
     pub fn place(&self) -> String {
         place(self.layer, self.head)
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// "L1H3", "L1" or "model".

@@ -9,7 +9,7 @@
 //! | `RelativeChange`   | \|h' - h\| / \|h\|                                                                  |
 
 use attractor::random::Philox;
-use attractor_capture::evidence::LossKind;
+use attractor_capture::evidence::{LossKind, NoLoss};
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
@@ -56,22 +56,46 @@ pub struct Targets<'a> {
     pub labels: Option<&'a [usize]>,
 }
 
+impl Targets<'_> {
+    /// The mask token, as the caller or the checkpoint knows it.
+    fn mask(&self, model: &Model) -> Option<u32> {
+        let spec = model.spec();
+        self.mask_token.or(spec.mask_token).filter(|&id| (id as usize) < spec.vocab)
+    }
+
+    /// What the loss of a model is, and why there is none.
+    pub fn loss(&self, model: &Model) -> (LossKind, Option<NoLoss>) {
+        let none = |why| (LossKind::RelativeChange, Some(why));
+        match model.spec().head {
+            Head::CausalLm => (LossKind::NextToken, None),
+            Head::MaskedLm if self.mask(model).is_some() => (LossKind::MaskedToken, None),
+            Head::MaskedLm => none(NoLoss::MaskTokenUnknown),
+            Head::Classifier { .. } | Head::DistilledClassifier { .. } if self.labels.is_some() => {
+                (LossKind::Label, None)
+            }
+            Head::Classifier { .. } | Head::DistilledClassifier { .. } => none(NoLoss::NoLabels),
+            _ => none(NoLoss::BareEncoder),
+        }
+    }
+}
+
 impl Case {
-    /// Gives input number `index` what it is judged against.
+    /// Gives input number `index` what it is judged against; `Ok(Err(why))` for an input that holds nothing to predict.
     ///
     /// # Errors
-    /// What [`Input::check`] refuses, `is_request` for a text too short to predict anything of, or a label that the
-    /// model does not have.
-    pub fn new(model: &Model, input: &Input, index: usize, targets: &Targets<'_>) -> Result<Self> {
+    /// What [`Input::check`] refuses, `is_request` for a label that the model does not have.
+    pub fn new(
+        model: &Model,
+        input: &Input,
+        index: usize,
+        targets: &Targets<'_>,
+    ) -> Result<std::result::Result<Self, String>> {
         let spec = model.spec();
         input.check(spec)?;
         let target = match (spec.head, input.ids()) {
             (Head::CausalLm, Some(ids)) => {
                 if ids.len() < 2 {
-                    return Err(Error::request(format!(
-                        "loss: input {index} has {} token; predicting the next one needs at least 2",
-                        ids.len()
-                    )));
+                    return Ok(Err(format!("{} token: there is no next one to predict", ids.len())));
                 }
                 Target::Rows {
                     kind: LossKind::NextToken,
@@ -80,14 +104,12 @@ impl Case {
                 }
             }
             (Head::MaskedLm, Some(ids)) => {
-                let Some(mask) = targets.mask_token.or(spec.mask_token).filter(|&id| (id as usize) < spec.vocab) else {
-                    return Ok(Self { input: input.clone(), target: Target::State });
+                let Some(mask) = targets.mask(model) else {
+                    return Ok(Ok(Self { input: input.clone(), target: Target::State }));
                 };
                 let open: Vec<usize> = (0..ids.len()).filter(|&i| !targets.special.contains(&ids[i])).collect();
                 if open.is_empty() {
-                    return Err(Error::request(format!(
-                        "loss: input {index} consists of special tokens only; give a text"
-                    )));
+                    return Ok(Err("special tokens only: there is none to mask".to_string()));
                 }
                 let count = ((open.len() as f64 * MASKED).round() as usize).max(1);
                 let order = Philox::new(targets.seed, 0x6d61_736b_0000 + index as u64).permutation(open.len());
@@ -100,7 +122,7 @@ impl Case {
                     Input::Padded { padding, .. } => Input::Padded { ids: masked, padding: padding.clone() },
                     _ => Input::Tokens(masked),
                 };
-                return Ok(Self { input, target: Target::Rows { kind: LossKind::MaskedToken, rows, tokens } });
+                return Ok(Ok(Self { input, target: Target::Rows { kind: LossKind::MaskedToken, rows, tokens } }));
             }
             (Head::Classifier { labels } | Head::DistilledClassifier { labels }, _) => match targets.labels {
                 None => Target::State,
@@ -121,7 +143,7 @@ impl Case {
             },
             _ => Target::State,
         };
-        Ok(Self { input: input.clone(), target })
+        Ok(Ok(Self { input: input.clone(), target }))
     }
 
     /// What its loss is; `RelativeChange` where nothing is predicted.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use attractor_capture::evidence::{Ablation, AblationMode, Evidence, LossKind, Scope};
 
-use super::gradient::loss_words;
+use super::gradient::{left_out, loss_words, nothing};
 use super::{Case, Figure, found, listed};
 use crate::config::Key;
 use crate::statistics::{Sides, sign_flip};
@@ -30,8 +30,8 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
     let mut all = vec![perplexity(case)];
     let Some(evidence) = case.evidence.filter(|e| !e.ablations.is_empty()) else {
         let why = match case.evidence {
-            None => "needs the model: a run cannot be run again; validate the checkpoint itself",
-            Some(_) => "no ablation was made",
+            None => "needs the model: a run cannot be run again; validate the checkpoint itself".to_string(),
+            Some(evidence) => nothing(evidence, "no ablation was made"),
         };
         all.push(Check::new("abl.uniform", GROUP).skipped(why));
         return all;
@@ -138,19 +138,21 @@ fn perplexity(case: &Case<'_>) -> Check {
         return check.skipped("needs the model: a run holds no loss; validate the checkpoint itself");
     };
     if !matches!(evidence.loss, LossKind::NextToken | LossKind::MaskedToken) {
-        return check
-            .skipped(format!("perplexity belongs to language models; here the loss is {}", loss_words(evidence.loss)));
+        return check.skipped(format!(
+            "perplexity belongs to language models; here it is {}",
+            loss_words(evidence.loss, evidence.no_loss)
+        ));
     }
     let predictions: usize = evidence.predictions.iter().sum();
     if predictions == 0 || evidence.predictions.len() != evidence.losses.len() {
-        return check.skipped("no prediction was made: give a text of two tokens or more");
+        return check.skipped(nothing(evidence, "no prediction was made: give a text of two tokens or more"));
     }
     let total: f64 = evidence.losses.iter().zip(&evidence.predictions).map(|(l, &n)| l * n as f64).sum();
     let model = (total / predictions as f64).exp();
     let texts: Vec<Vec<u32>> =
         (0..case.patterns.inputs()).map(|i| case.patterns.tokens(i).iter().map(|t| t.id).collect()).collect();
     let Some((unigram, bigram)) = counting_perplexities(&texts) else {
-        return check.value(model).verdict(
+        return check.value(model).no_interval("nothing stands beside it").verdict(
             Verdict::Warn,
             format!("perplexity {model:.2}; the tokens are not known, so nothing stands beside it"),
         );
@@ -158,13 +160,20 @@ fn perplexity(case: &Case<'_>) -> Check {
     let good = model < unigram;
     let masked =
         if evidence.loss == LossKind::MaskedToken { " (masked-token loss against next-token baselines)" } else { "" };
-    let each: Vec<Option<f64>> = evidence.losses.iter().map(|l| Some(l.exp())).collect();
-    let figure = case.figure(&each);
-    let mut check = check.value(model).null(unigram).effect((unigram / model).ln());
-    // The interval of the per-input perplexities would be that of another mean; it is left out.
-    check.interval = None;
+    // exp is monotone: the interval of the mean loss is that of the perplexity, if every input weighs the same.
+    let each: Vec<Option<f64>> = evidence.losses.iter().map(|&l| Some(l)).collect();
+    let mut figure = case.figure(&each);
+    if let Some(interval) = &mut figure.interval {
+        (interval.low, interval.high) = (interval.low.exp(), interval.high.exp());
+    }
+    let alike = evidence.predictions.iter().all(|n| *n == evidence.predictions[0]);
+    let mut check = figure.fill(check).value(model).null(unigram).effect((unigram / model).ln());
+    if !alike && check.interval.is_some() {
+        check = check.no_interval("inputs differ in their number of predictions");
+    }
     check.threshold = Some(unigram);
-    let note = if figure.interval.is_some() { "" } else { figure.note.as_str() };
+    let note = check.no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"));
+    let note = note + &left_out(evidence);
     check.verdict(
         case.verdict(GROUP, good),
         format!(

@@ -58,7 +58,7 @@ fn per_head(
                 if !good {
                     bad.push(name.clone());
                 }
-                let mut check = check.value(*value).null(0.0).effect(*value);
+                let mut check = check.value(*value).null(0.0).effect(*value).exact();
                 check.threshold = Some(*limit);
                 // A single head that is wrong makes the whole wrong: group 1 alone marks heads as failed.
                 check.verdict(case.verdict(GROUP, good), words(*value, at))
@@ -76,7 +76,7 @@ fn per_head(
     let model = match worst {
         None => check.skipped(case.no_figure_at_all(missing)),
         Some((value, limit, at)) => {
-            let mut check = check.value(value).null(0.0).effect(value);
+            let mut check = check.value(value).null(0.0).effect(value).exact();
             check.threshold = Some(limit);
             let mut why = words(value, &at);
             if !bad.is_empty() {
@@ -102,7 +102,7 @@ fn finite(case: &Case<'_>) -> Check {
             bad.push(place(Some(head.layer), Some(head.head)));
         }
     }
-    let check = Check::new("norm.finite", GROUP).value(rows as f64).null(0.0).effect(rows as f64);
+    let check = Check::new("norm.finite", GROUP).value(rows as f64).null(0.0).effect(rows as f64).exact();
     let mut check = check.threshold((0.0, "a weight is a number"));
     if case.measures.heads.is_empty() {
         check.value = None;
@@ -136,7 +136,7 @@ fn range(case: &Case<'_>) -> Check {
                 }
                 false => "no weight is negative".to_string(),
             };
-            check.value(lowest).null(0.0).effect(lowest).verdict(case.verdict(GROUP, lowest >= -1e-6), why)
+            check.value(lowest).null(0.0).effect(lowest).exact().verdict(case.verdict(GROUP, lowest >= -1e-6), why)
         }
     }
 }
@@ -209,6 +209,7 @@ fn probe(case: &Case<'_>) -> Check {
     let relative = worst.past_change / scale;
     let at = format!("input {}, position {}", worst.input, worst.position);
     let check = check.value(relative).null(0.0).effect(worst.past_change);
+    let check = check.no_interval("exact: the largest change of all probes, not an estimate");
     let good = relative <= case.config.get(Key::ProbeChange);
     if good && evidence.probes.iter().all(|p| p.future_change == 0.0) {
         return check.verdict(Verdict::Warn, "the perturbed token changed nothing at all: the probe shows nothing");
@@ -251,7 +252,7 @@ fn bounds(case: &Case<'_>) -> Check {
                     "{name}: an entropy breaks its bounds by {excess:.3} nats; the statistics contradict each other"
                 ),
             };
-            check.value(excess).null(0.0).effect(excess).verdict(case.verdict(GROUP, good), why)
+            check.value(excess).null(0.0).effect(excess).exact().verdict(case.verdict(GROUP, good), why)
         }
     }
 }
@@ -287,7 +288,7 @@ fn facts(case: &Case<'_>) -> Result<Vec<Check>> {
                 let check = Check::new(id, GROUP).layer(*layer).threshold(case.config.sourced(Key::OutputError));
                 match relative(facts) {
                     None => check.skipped("was not checked while the model ran"),
-                    Some(error) => check.value(error).null(0.0).effect(error).verdict(
+                    Some(error) => check.value(error).null(0.0).effect(error).exact().verdict(
                         case.verdict(GROUP, error <= limit),
                         format!("{words}: largest difference {error:.1e} of the largest output"),
                     ),
@@ -312,7 +313,7 @@ fn facts(case: &Case<'_>) -> Result<Vec<Check>> {
                 if skipped > 0 {
                     why += &format!("; {} not checked", super::plural(skipped, "layer"));
                 }
-                check.value(error).null(0.0).effect(error).verdict(case.verdict(GROUP, bad.is_empty()), why)
+                check.value(error).null(0.0).effect(error).exact().verdict(case.verdict(GROUP, bad.is_empty()), why)
             }
         });
         all.extend(layers);
@@ -328,7 +329,8 @@ fn facts(case: &Case<'_>) -> Result<Vec<Check>> {
             } else {
                 "dropout was on: these weights are not the model's"
             };
-            check.value(f64::from(u8::from(good))).verdict(case.verdict(GROUP, good), why)
+            let share = modes.iter().filter(|&&m| m).count() as f64 / modes.len() as f64;
+            check.value(share).null(1.0).effect(share - 1.0).exact().verdict(case.verdict(GROUP, good), why)
         }
     });
     Ok(all)

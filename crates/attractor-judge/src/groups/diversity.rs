@@ -31,6 +31,8 @@ struct Correlation {
     /// The head with the largest correlation, and its p against the largest of all heads under each permutation.
     best: Option<(usize, f64, f64)>,
     cosine: f64,
+    /// Mean cosine distance within each input.
+    cosines: Vec<Option<f64>>,
     divergence: f64,
 }
 
@@ -73,8 +75,7 @@ pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
                 .map(|c| format!("L{}", c.layer))
                 .collect();
             let beliefs = if diverse { "diverse" } else { "alike" };
-            let mut check = check.value(rho).null(mean(&null)).effect(partial.unwrap_or(f64::NAN));
-            check.interval = figure.interval.clone();
+            let check = figure.fill(check).value(rho).null(mean(&null)).effect(partial.unwrap_or(f64::NAN));
             check.verdict(
                 case.verdict(GROUP, good),
                 format!(
@@ -101,9 +102,8 @@ pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
                     format!("; best head L{}H{head}: {rho:.3}, max-T p = {p:.4}", c.layer)
                 });
                 let good = p <= alpha.0 && c.rho > 0.0;
-                let mut check = check.value(c.rho).null(mean(&c.null)).effect(c.partial.unwrap_or(f64::NAN));
                 let figure = case.figure(&c.per_input);
-                check.interval = figure.interval;
+                let check = figure.fill(check).value(c.rho).null(mean(&c.null)).effect(c.partial.unwrap_or(f64::NAN));
                 check.verdict(
                     if good { Verdict::Pass } else { Verdict::Warn },
                     format!(
@@ -121,16 +121,21 @@ pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
 fn beliefs(case: &Case<'_>, there: &[&Correlation]) -> Check {
     let threshold = case.config.sourced(Key::DiverseInputs);
     let check = Check::new("div.beliefs", GROUP).threshold(threshold);
-    match mean_of(there.iter().map(|c| c.cosine)) {
-        None => check.skipped("the layers' inputs were not kept or cannot be compared"),
-        Some(cosine) => check.value(cosine).null(0.0).effect(cosine).verdict(
-            case.verdict(GROUP, cosine >= threshold.0),
-            match cosine >= threshold.0 {
-                true => format!("positions differ before attention: mean cosine distance {cosine:.3}"),
-                false => format!("positions are alike before attention (mean cosine distance {cosine:.3}): similar rows are to be expected"),
-            },
+    let inputs = there.first().map_or(0, |c| c.cosines.len());
+    let each: Vec<Option<f64>> =
+        (0..inputs).map(|input| mean_of(there.iter().filter_map(|c| c.cosines[input]))).collect();
+    let figure = case.figure(&each);
+    let Some(cosine) = figure.value else {
+        return check.skipped("the layers' inputs were not kept or cannot be compared");
+    };
+    let good = cosine >= threshold.0;
+    let why = match good {
+        true => format!("positions differ before attention: mean cosine distance {cosine:.3}"),
+        false => format!(
+            "positions are alike before attention (mean cosine distance {cosine:.3}): similar rows are to be expected"
         ),
-    }
+    };
+    figure.fill(check).null(0.0).effect(cosine).verdict(case.verdict(GROUP, good), why + &figure.note)
 }
 
 fn correlate(
@@ -142,7 +147,8 @@ fn correlate(
     let heads: Vec<_> = case.measures.heads.iter().filter(|h| h.layer == layer).collect();
     let permutations = case.config.count(Key::Permutations).min(999);
     let mut per_input = vec![None; inputs];
-    let (mut partials, mut cosines, mut divergences) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cosines = vec![None; inputs];
+    let (mut partials, mut divergences) = (Vec::new(), Vec::new());
     let mut null = vec![0.0; permutations];
     let mut head_rho = vec![0.0; heads.len()];
     let mut head_null = vec![vec![0.0; heads.len()]; permutations];
@@ -211,7 +217,7 @@ fn correlate(
         {
             partials.push(dot(&a, &b));
         }
-        cosines.push(mean(&cosine));
+        cosines[input] = Some(mean(&cosine));
         divergences.push(mean(&aggregate));
         used += 1.0;
     }
@@ -230,7 +236,8 @@ fn correlate(
         partial: mean_of(partials),
         null,
         best,
-        cosine: mean(&cosines),
+        cosine: mean_of(cosines.iter().flatten().copied()).unwrap_or(f64::NAN),
+        cosines,
         divergence: mean(&divergences),
     }))
 }

@@ -1,26 +1,51 @@
 //! 8. Gradient flow: does the loss reach attention, head by head, and is the gradient right?
 
-use attractor_capture::evidence::LossKind;
+use attractor_capture::evidence::{Evidence, LossKind, NoLoss};
 
-use super::{Case, found, listed};
+use super::{Case, found, listed, plural};
 use crate::config::Key;
 use crate::statistics::mean_of;
 use crate::verdict::{Check, Group, Verdict, place};
 
 const GROUP: Group = Group::Gradient;
 
-/// What is differentiated, in words.
-pub(super) fn loss_words(loss: LossKind) -> &'static str {
+/// What is differentiated or compared, in words.
+pub(super) fn loss_words(loss: LossKind, none: Option<NoLoss>) -> String {
+    let why = match none {
+        None => "no loss",
+        Some(NoLoss::BareEncoder) => "no loss: the model has no head that predicts",
+        Some(NoLoss::MaskTokenUnknown) => {
+            "no loss: its mask token is not known; put its tokenizer.json beside the weights"
+        }
+        Some(NoLoss::NoLabels) => "no loss: no labels were given; --labels gives one an input",
+    };
     match loss {
-        LossKind::NextToken => "next-token cross-entropy",
-        LossKind::MaskedToken => "masked-token cross-entropy",
-        LossKind::Label => "cross-entropy on the labels",
-        LossKind::RandomProjection => {
-            "a fixed seeded random projection of the last hidden state (no loss: a bare encoder, no known mask token, or no labels)"
+        LossKind::NextToken => "next-token cross-entropy".to_string(),
+        LossKind::MaskedToken => "masked-token cross-entropy".to_string(),
+        LossKind::Label => "cross-entropy on the labels".to_string(),
+        LossKind::RandomProjection => format!("a fixed seeded random projection of the last hidden state ({why})"),
+        LossKind::RelativeChange => format!("the relative change of the last hidden state ({why})"),
+    }
+}
+
+/// Inputs that held nothing to predict, as the end of a sentence.
+pub(super) fn left_out(evidence: &Evidence) -> String {
+    match evidence.left_out.as_slice() {
+        [] => String::new(),
+        [(input, why)] => format!("; input {input} is left out: {why}"),
+        [(input, why), ..] => {
+            format!("; {} are left out: input {input}: {why}...", plural(evidence.left_out.len(), "input"))
         }
-        LossKind::RelativeChange => {
-            "the relative change of the last hidden state (no loss: a bare encoder, no known mask token, or no labels)"
+    }
+}
+
+/// Why a live model has nothing to say: no input held anything to predict, or it was not asked.
+pub(super) fn nothing(evidence: &Evidence, otherwise: &str) -> String {
+    match evidence.left_out.first() {
+        Some((input, why)) if evidence.losses.is_empty() => {
+            format!("not testable: nothing to predict (input {input}: {why}); give a longer text")
         }
+        _ => otherwise.to_string(),
     }
 }
 
@@ -28,11 +53,15 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
     let flow = Check::new("grad.flow", GROUP).threshold(case.config.sourced(Key::RelativeNorm));
     let Some(gradients) = case.evidence.and_then(|e| e.gradients.as_ref()) else {
         let why = match case.evidence {
-            None => "needs the model: a run holds no gradients; validate the checkpoint itself",
-            Some(_) => "gradients were not taken",
+            None => "needs the model: a run holds no gradients; validate the checkpoint itself".to_string(),
+            Some(evidence) => nothing(evidence, "gradients were not taken"),
         };
-        return ["grad.flow", "grad.finite", "grad.parameters"].map(|id| Check::new(id, GROUP).skipped(why)).into();
+        return ["grad.flow", "grad.finite", "grad.parameters"]
+            .map(|id| Check::new(id, GROUP).skipped(why.as_str()))
+            .into();
     };
+    let (no_loss, left_out) = case.evidence.map_or((None, String::new()), |e| (e.no_loss, left_out(e)));
+    let loss = loss_words(gradients.loss, no_loss);
     let mut heads = Vec::new();
     let largest = gradients.heads.iter().flat_map(|h| &h.norms).copied().fold(0.0, f64::max);
     let least = case.config.get(Key::RelativeNorm) * largest;
@@ -70,13 +99,11 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
         Some(value) => {
             let why = match dead.is_empty() {
                 true => format!(
-                    "the gradient of {} reaches all {} heads: mean |dL/dA| = {value:.3e}",
-                    loss_words(gradients.loss),
+                    "the gradient of {loss} reaches all {} heads: mean |dL/dA| = {value:.3e}{left_out}",
                     heads.len()
                 ),
                 false => format!(
-                    "no gradient of {} in {} of {} heads: {}",
-                    loss_words(gradients.loss),
+                    "no gradient of {loss} in {} of {} heads: {}{left_out}",
                     dead.len(),
                     heads.len(),
                     listed(&dead)
@@ -97,10 +124,18 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
             case.verdict(GROUP, false),
             "both derivatives are zero: the direction that was tried does not reach the loss",
         ),
-        false => check.value(difference).null(0.0).effect(f.analytic - f.numeric).verdict(
-            case.verdict(GROUP, difference <= case.config.get(Key::FiniteDifference)),
-            format!("backpropagation {:.6e}, central difference {:.6e} (step {:.0e})", f.analytic, f.numeric, f.step),
-        ),
+        false => check
+            .value(difference)
+            .null(0.0)
+            .effect(f.analytic - f.numeric)
+            .no_interval("one derivative, of the first input")
+            .verdict(
+                case.verdict(GROUP, difference <= case.config.get(Key::FiniteDifference)),
+                format!(
+                    "backpropagation {:.6e}, central difference {:.6e} (step {:.0e})",
+                    f.analytic, f.numeric, f.step
+                ),
+            ),
     });
 
     let attention: Vec<_> = gradients.groups.iter().filter(|g| g.attention).collect();
@@ -113,7 +148,7 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
     let check = Check::new("grad.parameters", GROUP).threshold((0.0, "a parameter group that learns has a gradient"));
     all.push(match attention.is_empty() {
         true => check.verdict(Verdict::Skipped, "the model names no attention parameters"),
-        false => check.value(count as f64).null(0.0).effect(share).verdict(
+        false => check.value(count as f64).null(0.0).effect(share).no_interval("a count of parameters").verdict(
             case.verdict(GROUP, silent.is_empty()),
             match silent.is_empty() {
                 true => format!(

@@ -118,6 +118,7 @@ fn best(case: &Case<'_>, id: &str, key: Key, heads: Vec<Check>, what: &str, miss
         None => check.skipped(case.no_figure_at_all(missing)),
         Some(top) => {
             let mut check = check.interval(top.interval.clone());
+            check.no_interval.clone_from(&top.no_interval);
             (check.value, check.null, check.effect) = (top.value, top.null, top.effect);
             let why = match names.is_empty() {
                 false => format!("{what} found: {}{more}", listed(&names)),
@@ -161,12 +162,8 @@ fn previous(case: &Case<'_>) -> Vec<Check> {
 fn induction(case: &Case<'_>) -> Vec<Check> {
     let threshold = case.config.sourced(Key::Induction);
     let alpha = case.config.get(Key::Alpha);
-    let tokens = case.measures.geometry.iter().flatten().any(|g| g.has_tokens);
-    let missing = if tokens {
-        "not testable: no token repeats with a successor in between; give a text with repetitions"
-    } else {
-        "not testable: the tokens are not known"
-    };
+    let missing = case.no_repetition("no token repeats with a successor in between; give a text with repetitions");
+    let missing = format!("not testable: {missing}");
     let q = adjusted(case, |h| h.induction_null.as_ref());
     let nulls = case.measures.heads.iter().filter_map(|h| h.induction_null.as_ref());
     let limits = resolution(case, nulls);
@@ -179,7 +176,7 @@ fn induction(case: &Case<'_>) -> Vec<Check> {
             let figure: Figure = case.figure(&Case::of_head(head, |i| i.induction));
             let check = Check::new("head.induction", GROUP).at(Case::place(head)).threshold(threshold);
             let Some(value) = figure.value else {
-                return check.skipped(case.no_figure(head, missing));
+                return check.skipped(case.no_figure(head, &missing));
             };
             // Where the labels cannot move the null says nothing, and the score stands alone, as the convention has it.
             let own = head.induction_null.as_ref().filter(|n| !n.is_cramped());
@@ -209,5 +206,5 @@ fn induction(case: &Case<'_>) -> Vec<Check> {
         crate::measure::NullPlan::None => String::new(),
         _ => format!(" (null: {}){limits}", case.measures.null_plan.describe()),
     };
-    best(case, "head.induction", Key::Induction, heads, "induction head", missing, more)
+    best(case, "head.induction", Key::Induction, heads, "induction head", &missing, more)
 }

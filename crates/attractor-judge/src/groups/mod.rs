@@ -15,6 +15,7 @@ mod uniform;
 
 use attractor_capture::Patterns;
 use attractor_capture::evidence::Evidence;
+use attractor_capture::record::Role;
 
 pub use heads::Class;
 pub(crate) use heads::class_of;
@@ -55,6 +56,8 @@ pub(crate) struct Figure {
     pub interval: Option<Interval>,
     /// "; no interval: ..." or nothing.
     pub note: String,
+    /// Why there is no interval.
+    pub no_interval: Option<String>,
 }
 
 impl Figure {
@@ -65,7 +68,9 @@ impl Figure {
 
     /// Puts value and interval into a check.
     pub(crate) fn fill(&self, check: Check) -> Check {
-        check.value(self.value.unwrap_or(f64::NAN)).interval(self.interval.clone())
+        let mut check = check.value(self.value.unwrap_or(f64::NAN)).interval(self.interval.clone());
+        check.no_interval.clone_from(&self.no_interval);
+        check
     }
 }
 
@@ -73,11 +78,12 @@ impl Case<'_> {
     /// The figure of one value an input; inputs without it are left out.
     pub(crate) fn figure(&self, values: &[Option<f64>]) -> Figure {
         let there: Vec<f64> = values.iter().flatten().copied().collect();
-        let (interval, note) = match self.bootstrap.interval(&there) {
-            Ok(interval) => (Some(interval), String::new()),
-            Err(why) => (None, format!("; no interval: {why} ({})", there.len())),
+        let (interval, no_interval) = match self.bootstrap.interval(&there) {
+            Ok(interval) => (Some(interval), None),
+            Err(why) => (None, Some(format!("{why} ({})", there.len()))),
         };
-        Figure { value: mean_of(there.iter().copied()), interval, note }
+        let note = no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"));
+        Figure { value: mean_of(there.iter().copied()), interval, note, no_interval }
     }
 
     /// A head's figure on each input; not on maps that cannot be judged.
@@ -117,6 +123,17 @@ impl Case<'_> {
                 format!("not testable: {why}")
             }
             _ => what.to_string(),
+        }
+    }
+
+    /// Why nothing can be said of tokens that occur again: unknown tokens, image patches, or `otherwise`.
+    pub(crate) fn no_repetition(&self, otherwise: &str) -> String {
+        let mut tokens = (0..self.patterns.inputs()).flat_map(|input| self.patterns.tokens(input));
+        let known = self.measures.geometry.iter().flatten().any(|g| g.has_tokens);
+        match (known, tokens.any(|t| t.role == Role::Patch)) {
+            (_, true) => "the positions are image patches: none occurs twice".to_string(),
+            (false, false) => "the tokens are not known".to_string(),
+            (true, false) => otherwise.to_string(),
         }
     }
 

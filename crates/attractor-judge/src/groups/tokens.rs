@@ -24,12 +24,8 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
 fn repeat(case: &Case<'_>) -> Vec<Check> {
     let threshold = case.config.sourced(Key::Repeat);
     let alpha = case.config.get(Key::Alpha);
-    let tokens = case.measures.geometry.iter().flatten().any(|g| g.has_tokens);
-    let missing = if tokens {
-        "no token of the text occurs twice where a different one could stand at the same distance"
-    } else {
-        "the tokens are not known"
-    };
+    let missing =
+        case.no_repetition("no token of the text occurs twice where a different one could stand at the same distance");
     let pick = |h: &HeadMeasure| Case::of_head(h, |i| i.repeat);
     let q = adjusted(case, |h| h.repeat_null.as_ref());
     let mut heads = Vec::new();
@@ -38,7 +34,7 @@ fn repeat(case: &Case<'_>) -> Vec<Check> {
         let figure = case.figure(&pick(head));
         let check = Check::new("tok.repeat", GROUP).at(Case::place(head)).threshold(threshold);
         let Some(value) = figure.value else {
-            heads.push(check.skipped(case.no_figure(head, missing)));
+            heads.push(check.skipped(case.no_figure(head, &missing)));
             continue;
         };
         let own = head.repeat_null.as_ref().filter(|n| !n.is_cramped());
@@ -60,7 +56,7 @@ fn repeat(case: &Case<'_>) -> Vec<Check> {
     let check = Check::new("tok.repeat", GROUP).threshold(threshold);
     let figure = case.figure(&case.of_model(pick));
     let model = match figure.value {
-        None => check.skipped(case.no_figure_at_all(missing)),
+        None => check.skipped(case.no_figure_at_all(&missing)),
         Some(value) => {
             let nulls = case.measures.heads.iter().filter_map(|h| h.repeat_null.as_ref());
             let null = Null::mean_over(nulls).filter(|n| !n.is_cramped());
@@ -154,7 +150,7 @@ fn sinks(case: &Case<'_>) -> Vec<Check> {
         let figure = case.figure(&Case::of_head(head, |i| i.sink.map(|(_, alpha, _)| alpha)));
         let null = case.figure(&Case::of_head(head, |i| i.sink.map(|(_, _, null)| null))).value;
         let first = case.figure(&Case::of_head(head, |i| i.first)).value;
-        let check = Check::new("sink.rate", GROUP).at(Case::place(head)).threshold(threshold);
+        let check = Check::new("sink.rate", GROUP).at(Case::place(head)).threshold(threshold).reported();
         let Some(value) = figure.value else {
             heads.push(check.skipped(case.no_figure(head, "no column sums were kept")));
             continue;
@@ -181,11 +177,12 @@ fn sinks(case: &Case<'_>) -> Vec<Check> {
         let null = null.unwrap_or(f64::NAN);
         heads.push(figure.fill(check).null(null).effect(value - null).verdict(found(!sink), why));
     }
-    let check = Check::new("sink.rate", GROUP).threshold(threshold);
+    let check = Check::new("sink.rate", GROUP).threshold(threshold).reported();
     let model = match judged {
         0 => check.skipped(case.no_figure_at_all("no column sums were kept")),
         n => {
             let rate = anywhere.len() as f64 / n as f64;
+            let check = check.no_interval("a count of heads; each head has its own");
             check.value(rate).null(0.0).effect(rate).verdict(
                 Verdict::Pass,
                 format!(

@@ -88,10 +88,13 @@ pub struct Summary {
     pub warned: usize,
     /// Those that failed.
     pub failed: usize,
-    /// Those that could not be tested.
+    /// Judged ones that could not be tested.
     pub skipped: usize,
     /// passed + warned + failed.
     pub tested: usize,
+    /// Figures that are there to be read, counted in none of the above.
+    #[serde(default)]
+    pub reported: usize,
     /// Ids and reasons of the failures.
     pub critical: Vec<String>,
     /// Ids and reasons of the warnings.
@@ -187,7 +190,7 @@ pub(crate) fn groups(checks: &[Check]) -> Vec<GroupSummary> {
 }
 
 pub(crate) fn summary(checks: &[Check]) -> Summary {
-    let of = |verdict| checks.iter().filter(move |c| c.is_of_model() && c.verdict == verdict);
+    let of = |verdict| checks.iter().filter(move |c| c.is_of_model() && c.judged && c.verdict == verdict);
     let said = |verdict| of(verdict).map(|c| format!("{}: {}", c.id, c.why)).collect();
     let count = |verdict| of(verdict).count();
     let (passed, warned, failed) = (count(Verdict::Pass), count(Verdict::Warn), count(Verdict::Fail));
@@ -197,6 +200,7 @@ pub(crate) fn summary(checks: &[Check]) -> Summary {
         failed,
         skipped: count(Verdict::Skipped),
         tested: passed + warned + failed,
+        reported: checks.iter().filter(|c| c.is_of_model() && !c.judged && c.verdict != Verdict::Skipped).count(),
         critical: said(Verdict::Fail),
         warnings: said(Verdict::Warn),
     }

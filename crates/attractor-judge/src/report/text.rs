@@ -128,11 +128,12 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
         Kind::Check,
         Some(verdict),
         &format!(
-            "{} Passed: {}/{} checks of the whole model ({} skipped)",
+            "{} Passed: {}/{} checks of the whole model ({} skipped, {} only reported)",
             sign(verdict),
             s.passed,
             s.tested,
-            s.skipped
+            s.skipped,
+            s.reported
         ),
     );
     for (what, items, verdict) in
@@ -176,8 +177,11 @@ impl Page {
     }
 
     fn check(&mut self, check: &Check) {
-        let lead = format!("{} {:16} ", sign(check.verdict), check.id);
-        self.wrapped(Kind::Check, Some(check.verdict), &lead, &check.why);
+        // A figure that nothing hangs on has no verdict to show.
+        let read = !check.judged && check.verdict != Verdict::Skipped;
+        let (mark, verdict) = if read { ("·", None) } else { (sign(check.verdict), Some(check.verdict)) };
+        let lead = format!("{mark} {:16} ", check.id);
+        self.wrapped(Kind::Check, verdict, &lead, &check.why);
         if let Some(i) = &check.interval {
             let text = format!("[{:.4}, {:.4}] {:.0} % {}", i.low, i.high, 100.0 * i.level, i.method);
             self.line(Kind::Plain, None, &format!("{:19}{text}", ""));

@@ -1,13 +1,13 @@
 //! What a live model contributes: probes, gradients, ablations, perplexity.
 
 use attractor_capture::evidence::{
-    Ablation, AblationMode, CausalityProbe, Evidence, FiniteDifference, Gradients, HeadGradient, LossKind,
+    Ablation, AblationMode, CausalityProbe, Evidence, FiniteDifference, Gradients, HeadGradient, LossKind, NoLoss,
     ParameterGroup, Scope,
 };
 
 use super::*;
 use crate::config::Config;
-use crate::{Report, Scenario, Verdict, judge};
+use crate::{Check, Report, Scenario, Verdict, judge};
 
 fn text() -> Maps {
     let ids: Vec<Vec<u32>> = (0..6).map(|s| random_ids(40, 9, s)).collect();
@@ -22,6 +22,8 @@ fn evidence() -> Evidence {
     let group = |name: &str, attention, norm| ParameterGroup { name: name.into(), attention, parameters: 100, norm };
     Evidence {
         loss: LossKind::NextToken,
+        no_loss: None,
+        left_out: vec![],
         losses: base.to_vec(),
         predictions: vec![39; 6],
         probes: vec![CausalityProbe { input: 0, position: 9, past_change: 0.0, future_change: 0.4 }],
@@ -143,6 +145,7 @@ fn an_encoder_says_what_stands_in_for_its_loss() {
     evidence.losses = vec![];
     evidence.predictions = vec![];
     evidence.probes = vec![];
+    evidence.no_loss = Some(NoLoss::MaskTokenUnknown);
     evidence.gradients.as_mut().unwrap().loss = LossKind::RandomProjection;
     evidence.ablations = vec![
         Ablation { scope: Scope::Whole, mode: AblationMode::Uniform, losses: vec![Some(0.3); 6] },
@@ -152,11 +155,66 @@ fn an_encoder_says_what_stands_in_for_its_loss() {
     let full = move |_: &[u32], _: usize| vec![1.0 / n as f32; n * n];
     let maps = Maps::causal(&(0..6).map(|s| random_ids(n, 9, s)).collect::<Vec<_>>(), 1).bidirectional().head(0, full);
     let report = judge(&maps, Some(&evidence), &Config::default()).unwrap();
-    assert!(report.of_model("grad.flow").unwrap().why.contains("random projection"));
+    let flow = &report.of_model("grad.flow").unwrap().why;
+    assert!(flow.contains("random projection") && flow.contains("mask token is not known"), "{flow}");
     let uniform = report.of_model("abl.uniform").unwrap();
     assert!(uniform.verdict == Verdict::Pass && uniform.why.contains("30.0 %"), "{}", uniform.why);
     assert_eq!(report.of_model("abl.zero").unwrap().verdict, Verdict::Warn);
     assert!(report.of_model("loss.perplexity").unwrap().why.contains("language models"));
+}
+
+#[test]
+fn every_figure_has_an_interval_or_says_why_not() {
+    let evidence = evidence();
+    let one = judge(&Maps::causal(&[random_ids(40, 9, 1)], 1).head(0, previous), None, &Config::default()).unwrap();
+    for (report, few) in [(report(&evidence), false), (one, true)] {
+        let figures: Vec<&Check> =
+            report.checks.iter().filter(|c| c.value.is_some() && c.verdict != Verdict::Skipped).collect();
+        assert!(figures.len() > 10);
+        for check in figures {
+            assert!(check.interval.is_some() != check.no_interval.is_some(), "{check:?}");
+            assert!(!few || check.interval.is_none(), "{check:?}");
+        }
+        let near = report.of_model("pos.local").unwrap();
+        assert_eq!(near.no_interval.as_deref().is_some_and(|why| why.contains("fewer than five")), few, "{near:?}");
+    }
+    // All inputs have 39 predictions: exp of the interval of the mean loss.
+    let perplexity = report(&evidence).of_model("loss.perplexity").unwrap().clone();
+    let interval = perplexity.interval.unwrap();
+    assert!(interval.low < 2.0f64.exp() && 2.0f64.exp() < interval.high && interval.low > 1.8f64.exp(), "{interval:?}");
+    let mut uneven = evidence;
+    uneven.predictions[0] = 7;
+    let perplexity = report(&uneven).of_model("loss.perplexity").unwrap().clone();
+    assert!(perplexity.no_interval.unwrap().contains("number of predictions") && perplexity.interval.is_none());
+}
+
+#[test]
+fn what_is_only_reported_is_not_counted() {
+    let report = report(&evidence());
+    let sinks = report.of_model("sink.rate").unwrap();
+    assert!(!sinks.judged && sinks.verdict == Verdict::Pass);
+    let of_model = report.checks.iter().filter(|c| c.is_of_model());
+    let counted = of_model.clone().filter(|c| c.judged && c.verdict != Verdict::Skipped).count();
+    let read = of_model.filter(|c| !c.judged && c.verdict != Verdict::Skipped).count();
+    assert_eq!((report.summary.tested, report.summary.reported), (counted, read));
+    assert!(read > 0);
+}
+
+#[test]
+fn inputs_without_a_prediction_leave_groups_8_and_9_skipped_by_reason() {
+    let mut evidence = evidence();
+    evidence.left_out = vec![(2, "1 token: there is no next one to predict".into())];
+    let some = report(&evidence);
+    assert!(some.of_model("grad.flow").unwrap().why.contains("input 2 is left out: 1 token"));
+    assert!(some.of_model("loss.perplexity").unwrap().why.contains("input 2 is left out"));
+    (evidence.losses, evidence.predictions, evidence.ablations) = (vec![], vec![], vec![]);
+    evidence.gradients = None;
+    let none = report(&evidence);
+    for id in ["grad.flow", "loss.perplexity", "abl.uniform"] {
+        let check = none.of_model(id).unwrap();
+        assert!(check.verdict == Verdict::Skipped && check.why.contains("nothing to predict"), "{check:?}");
+    }
+    assert!((1..=9).all(|group| none.checks.iter().any(|c| c.group == group && c.is_of_model())));
 }
 
 #[test]

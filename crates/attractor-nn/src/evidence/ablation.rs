@@ -42,7 +42,7 @@ pub(super) fn ablations(
     ablate: Ablate,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Ablation>> {
-    if ablate == Ablate::None {
+    if ablate == Ablate::None || cases.is_empty() {
         return Ok(Vec::new());
     }
     let (layers, heads) = (model.spec().layers, model.spec().heads);

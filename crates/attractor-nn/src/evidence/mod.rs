@@ -62,7 +62,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// Gathers evidence on `inputs`.
+/// Gathers evidence on `inputs`. An input that holds nothing to predict is left out of all but the probe, and named.
 ///
 /// # Errors
 /// No inputs, inputs that the model cannot read, labels that do not fit.
@@ -86,9 +86,14 @@ pub fn gather(
         special: options.special,
         labels: options.labels,
     };
-    let cases =
-        inputs.iter().enumerate().map(|(i, input)| Case::new(model, input, i, &targets)).collect::<Result<Vec<_>>>()?;
-    let kind = cases[0].kind();
+    let (kind, no_loss) = targets.loss(model);
+    let (mut cases, mut left_out) = (Vec::new(), Vec::new());
+    for (index, input) in inputs.iter().enumerate() {
+        match Case::new(model, input, index, &targets)? {
+            Ok(case) => cases.push(case),
+            Err(why) => left_out.push((index, why)),
+        }
+    }
     let mut losses = Vec::new();
     for (i, case) in cases.iter().enumerate() {
         progress(Progress { stage: "losses", done: i, total: cases.len() });
@@ -98,13 +103,15 @@ pub fn gather(
     }
     let probes = if model.spec().causal { self::probes(model, inputs, options)? } else { Vec::new() };
     progress(Progress { stage: "losses", done: cases.len(), total: cases.len() });
-    let gradients = match options.gradients {
+    let gradients = match options.gradients && !cases.is_empty() {
         true => Some(gradients::gradients(model, &cases, options.seed, progress)?),
         false => None,
     };
     let ablations = ablation::ablations(model, &cases, options.ablate, progress)?;
     Ok(Evidence {
         loss: kind,
+        no_loss,
+        left_out,
         predictions: losses.iter().zip(&cases).map(|(_, case)| case.predictions()).collect(),
         losses,
         probes,

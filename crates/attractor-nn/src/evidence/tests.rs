@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use attractor::random::Philox;
-use attractor_capture::evidence::{AblationMode, LossKind, Scope};
+use attractor_capture::evidence::{AblationMode, LossKind, NoLoss, Scope};
 
 use super::{Ablate, Options, gather};
 use crate::checkpoint::Checkpoint;
@@ -202,7 +202,7 @@ fn the_gradient_of_a_map_is_the_slope_of_the_loss_along_it() {
     for kind in ["gpt2_tiny", "bert_mlm_tiny", "gemma2_tiny", "qwen3_tiny", "deit_tiny", "bert_tiny"] {
         let model = model(kind);
         let input = input(&model, 12, 4);
-        let case = Case::new(&model, &input, 0, &targets()).unwrap();
+        let case = Case::new(&model, &input, 0, &targets()).unwrap().unwrap();
         let seen = taps(&model, &case.input);
         let mut traced = Traced::new(&model);
         let recording = traced.forward(&case.input, true).unwrap();
@@ -287,7 +287,7 @@ fn evidence_of_every_kind_of_model_holds_together() {
         let found = evidence.ablations.iter().find(|a| a.scope == scope && a.mode == AblationMode::Uniform).unwrap();
         let case =
             Case::new(&model, &inputs[1], 1, &Targets { labels: options.labels, ..Targets { seed: 2, ..targets() } });
-        let case = case.unwrap();
+        let case = case.unwrap().unwrap();
         let state = model.encode(&case.input, &mut (), &Overrides::one(scope, Replacement::Uniform)).unwrap();
         let plain = ops::values(model.encode(&case.input, &mut (), &Overrides::none()).unwrap());
         let expected = case.losses(&model, state, &plain).unwrap()[0];
@@ -320,13 +320,52 @@ fn what_cannot_be_served_is_refused_by_name() {
     let model = model("gpt2_tiny");
     let run = |inputs: &[Input]| gather(&model, inputs, &Options::default(), &mut |_| ()).unwrap_err();
     assert!(run(&[]).is_request());
-    assert!(run(&[Input::Tokens(vec![1])]).is_request());
     assert!(run(&[Input::Tokens(vec![1; 65])]).to_string().contains("64 positions"));
     assert!(run(&[Input::Tokens(vec![1, 96])]).is_value());
     assert!(run(&[Input::Image { values: vec![0.0; 4] }]).is_request());
     let overrides = Overrides::one(Scope::Head { layer: 0, head: 99 }, Replacement::Zero);
     let error = model.forward(&Input::Tokens(vec![1, 2]), &mut (), &overrides).unwrap_err();
     assert!(error.is_request() && error.to_string().contains("head 99"), "{error}");
+}
+
+#[test]
+fn an_input_without_anything_to_predict_is_left_out_and_named() {
+    let causal = model("gpt2_tiny");
+    let full = input(&causal, 9, 0);
+    let run = |model: &Model, inputs: &[Input], special: &[u32]| {
+        let options = Options { mask_token: Some(4), special, ..Options::default() };
+        gather(model, inputs, &options, &mut |_| ()).unwrap()
+    };
+    let mixed = run(&causal, &[Input::Tokens(vec![5]), full.clone()], &[]);
+    assert_eq!(mixed.left_out.len(), 1);
+    assert!(mixed.left_out[0].0 == 0 && mixed.left_out[0].1.contains("1 token"), "{:?}", mixed.left_out);
+    let alone = run(&causal, &[full], &[]);
+    assert_eq!((&mixed.losses, &mixed.ablations), (&alone.losses, &alone.ablations));
+    assert_eq!(mixed.gradients, alone.gradients);
+
+    let none = run(&causal, &[Input::Tokens(vec![5])], &[]);
+    assert_eq!((none.loss, none.no_loss, none.losses.len()), (LossKind::NextToken, None, 0));
+    assert!(none.gradients.is_none() && none.ablations.is_empty());
+
+    let masked = model("bert_mlm_tiny");
+    let specials = run(&masked, &[Input::Tokens(vec![1, 2, 1])], &[1, 2]);
+    assert!(specials.loss == LossKind::MaskedToken && specials.left_out[0].1.contains("special"), "{specials:?}");
+}
+
+#[test]
+fn a_model_without_a_loss_says_why() {
+    let why = |kind: &str, options: &Options<'_>| {
+        let model = model(kind);
+        let input = input(&model, 8, 0);
+        gather(&model, &[input], &Options { ablate: Ablate::None, gradients: false, ..options.clone() }, &mut |_| ())
+            .unwrap()
+            .no_loss
+    };
+    assert_eq!(why("bert_tiny", &Options::default()), Some(NoLoss::BareEncoder));
+    assert_eq!(why("bert_mlm_tiny", &Options::default()), Some(NoLoss::MaskTokenUnknown));
+    assert_eq!(why("bert_mlm_tiny", &Options { mask_token: Some(4), ..Options::default() }), None);
+    assert_eq!(why("deit_tiny", &Options::default()), Some(NoLoss::NoLabels));
+    assert_eq!(why("deit_tiny", &Options { labels: Some(&[0]), ..Options::default() }), None);
 }
 
 /// Losses, gradients and ablations to the bit, for 1, 2 and 5 threads.
