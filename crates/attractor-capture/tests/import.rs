@@ -208,6 +208,11 @@ fn outputs_and_scores_are_no_weights() {
     assert_eq!(import.layers().len(), 1);
     let entry = import.certificate().unwrap().entry(0, names::WEIGHTS).unwrap().clone();
     assert!(entry.verdict == Verdict::Fail && entry.why.contains("negative"), "{entry:?}");
+    // One wrong number is found at its place, and shown.
+    let mut one = maps(1, 2, 7, true);
+    one[49 + 3 * 7 + 2] = -0.25;
+    let says = refused(&npz(&[("attn_0", &[2, 7, 7], &one, "f4")]));
+    assert!(says.contains("1 negative of 98") && says.contains("-2.500e-1 at head 1, query 3, key 2"), "{says}");
 }
 
 #[test]

@@ -55,15 +55,21 @@ fn place(name: &str, head: Option<usize>, array: Array) -> Result<Vec<Placed>> {
 
 /// Why an array cannot be attention weights; softmax gives no negative numbers, and dropout keeps the sign.
 fn no_weights(placed: &Placed) -> Option<String> {
-    let negative = placed.data.iter().filter(|&&w| w < -1e-6).count();
-    (negative > 0).then(|| {
-        let share = 100.0 * negative as f64 / placed.data.len() as f64;
-        format!(
-            "{}: [{}, {}, {}] with {share:.0}% negative numbers are no attention weights: scores before the softmax, or the \
-             output of attention; save the weights after the softmax",
-            placed.name, placed.heads, placed.queries, placed.keys
-        )
-    })
+    let is_negative = |w: f32| w < -1e-6;
+    let first = placed.data.iter().position(|&w| is_negative(w))?;
+    let negative = placed.data.iter().filter(|&&w| is_negative(w)).count();
+    let (heads, queries, keys) = (placed.heads, placed.queries, placed.keys);
+    let head = placed.head.unwrap_or(first / (queries * keys));
+    Some(format!(
+        "{}: [{heads}, {queries}, {keys}] with {negative} negative of {} numbers, the first {:.3e} at head {head}, query {}, \
+         key {}; these are no attention weights but scores before the softmax, or the output of attention; save the \
+         weights after the softmax",
+        placed.name,
+        placed.data.len(),
+        placed.data[first],
+        first / keys % queries,
+        first % keys
+    ))
 }
 
 pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String) -> Result<Import> {
