@@ -44,6 +44,8 @@ pub enum Command {
     Info(Info),
     /// A table of metrics, one line a head
     Metrics(Metrics),
+    /// Where a position's last state comes from: attention followed through all layers
+    Rollout(Rollout),
     /// Attention from elsewhere (NPZ, safetensors, JSON) into a run, with its certificate
     Convert(Convert),
     /// The verdicts as one self-contained page
@@ -212,6 +214,90 @@ pub struct Metrics {
     /// Heads, for example 0-3 or 5.5,L0H2
     #[arg(long)]
     pub heads: Option<String>,
+}
+
+/// How the heads of a layer become one map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FuseHow {
+    /// Their mean: the definition
+    Mean,
+    /// The largest weight of any head (an extra)
+    Max,
+    /// The smallest weight of any head (an extra)
+    Min,
+}
+
+/// How attention is followed through the layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FollowHow {
+    /// Products of the layers' maps
+    Rollout,
+    /// The largest flow from the query to each token (short inputs)
+    Flow,
+}
+
+/// What one line of the answer stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// A token
+    Token,
+    /// A word: shares of its tokens are added
+    Word,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// As in the input
+    Text,
+    /// The largest first
+    Share,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollout {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// cls, last, a position, a token's text or a word (token:TEXT for a text of digits) [default: cls, else last]
+    #[arg(long)]
+    pub query: Option<String>,
+    /// How attention is followed
+    #[arg(long, value_enum, default_value_t = FollowHow::Rollout)]
+    pub method: FollowHow,
+    /// What a line stands for
+    #[arg(long, value_enum, default_value_t = By::Token)]
+    pub by: By,
+    /// How the heads of a layer become one map
+    #[arg(long, value_enum, default_value_t = FuseHow::Mean)]
+    pub fuse: FuseHow,
+    /// Share of the residual stream in each layer
+    #[arg(long, default_value_t = 0.5)]
+    pub residual: f64,
+    /// Set this share of each map's cells, the smallest, to zero first (an extra)
+    #[arg(long, default_value_t = 0.0)]
+    pub discard: f64,
+    /// First layer
+    #[arg(long, default_value_t = 0)]
+    pub start: usize,
+    /// Take layers without a map as the identity
+    #[arg(long)]
+    pub skip_missing: bool,
+    /// Which input, from 0
+    #[arg(long, default_value_t = 0)]
+    pub input_number: usize,
+    /// Only these heads, for example 0-3 or 5.5,L0H2
+    #[arg(long)]
+    pub heads: Option<String>,
+    /// How tokens are listed [default: text while they fit on a screen, else share]
+    #[arg(long, value_enum)]
+    pub order: Option<Order>,
+    /// Tokens that are listed at most, the largest [default: all in text order, else 24]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub top: usize,
+    /// Also write it: .json, .csv
+    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -58,7 +58,7 @@ impl From<attractor_capture::Error> for Failure {
 
 impl From<attractor_judge::Error> for Failure {
     fn from(error: attractor_judge::Error) -> Self {
-        let code = if error.is_config() { Code::Usage } else { Code::Unreadable };
+        let code = if error.is_config() || error.is_request() { Code::Usage } else { Code::Unreadable };
         Self { code, message: error.to_string() }
     }
 }

@@ -13,6 +13,7 @@ pub struct Error {
 enum Kind {
     Config,
     Source,
+    Request,
 }
 
 /// `Result` with this crate's [`Error`].
@@ -25,6 +26,15 @@ impl Error {
 
     pub(crate) fn source(message: impl Into<String>) -> Self {
         Self { kind: Kind::Source, message: message.into() }
+    }
+
+    pub(crate) fn request(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Request, message: message.into() }
+    }
+
+    /// True if something was asked for that is not there, or an option does not fit.
+    pub fn is_request(&self) -> bool {
+        self.kind == Kind::Request
     }
 
     /// True if the thresholds file is at fault.

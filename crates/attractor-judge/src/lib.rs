@@ -7,6 +7,7 @@
 //! effect, an interval over inputs, a threshold and the threshold's source. [`legacy`] holds the formulas that the
 //! corrected figures replace.
 
+pub mod analysis;
 pub mod conclusion;
 pub mod config;
 pub mod error;

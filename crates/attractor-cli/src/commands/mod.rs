@@ -6,5 +6,6 @@ pub mod demo;
 pub mod info;
 pub mod metrics;
 pub mod report;
+pub mod rollout;
 pub mod train;
 pub mod validate;

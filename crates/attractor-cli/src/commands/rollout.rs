@@ -1,0 +1,282 @@
+//! `attractor rollout`: where a query's last state comes from.
+
+use std::ops::Range;
+
+use attractor_capture::record::{Role, Token};
+use attractor_capture::table::{Column, Table};
+use attractor_capture::{Patterns, Restricted, Selection};
+use attractor_judge::analysis::{self, Attribution, Fuse, Method, Partition, StackOptions};
+use attractor_render::text::label;
+use serde_json::{Value, json};
+
+use crate::args::{By, Common, FollowHow, FuseHow, Order, Rollout};
+use crate::console::{Progress, print, write};
+use crate::error::{Failure, Outcome};
+use crate::target::{self, Target};
+use crate::{forward, inputs};
+
+/// Positions that are shown in order; more of them are shown by share.
+const IN_ORDER: usize = 48;
+/// Characters of the longest bar.
+const BAR: f64 = 32.0;
+/// Characters of a token.
+const TEXT: usize = 24;
+
+/// One line of the answer: a token, or a word.
+struct Line {
+    /// The positions it stands for.
+    positions: Range<usize>,
+    text: String,
+    /// Of its first token.
+    role: Role,
+    share: f64,
+}
+
+fn options(rollout: &Rollout) -> StackOptions {
+    StackOptions {
+        fuse: match rollout.fuse {
+            FuseHow::Mean => Fuse::Mean,
+            FuseHow::Max => Fuse::Max,
+            FuseHow::Min => Fuse::Min,
+        },
+        residual: rollout.residual,
+        discard: rollout.discard,
+        start: rollout.start,
+        skip_missing: rollout.skip_missing,
+    }
+}
+
+fn lines(tokens: &[Token], found: &Attribution, by: By) -> Vec<Line> {
+    let count = found.shares.len();
+    let groups = match by {
+        By::Word if tokens.len() == count => Partition::words(tokens),
+        _ => Partition::identity(count),
+    };
+    let texts = groups.names(tokens).into_iter().zip(groups.add(&found.shares));
+    let line = |(positions, (text, share)): (&Range<usize>, (String, f64))| {
+        let first = tokens.get(positions.start);
+        let text = if first.is_some() { text } else { format!("#{}", positions.start) };
+        Line { positions: positions.clone(), text, role: first.map_or(Role::Text, |token| token.role), share }
+    };
+    groups.groups().iter().zip(texts).map(line).collect()
+}
+
+/// A bar of eighths of a character.
+fn bar(share: f64, most: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    // Negated, so that nothing is drawn for what is no number.
+    if !(share > 0.0 && most > 0.0) {
+        return String::new();
+    }
+    let eighths = (share / most * BAR * 8.0).round() as usize;
+    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+fn name(tokens: &[Token], at: usize) -> String {
+    match tokens.get(at) {
+        Some(token) => format!("{at} ({})", label(&token.text, TEXT)),
+        None => at.to_string(),
+    }
+}
+
+fn title(found: &Attribution, tokens: &[Token], options: &StackOptions) -> String {
+    let what = match found.method {
+        Method::Rollout => "rollout",
+        Method::Flow => "flow",
+    };
+    let how = match options.fuse {
+        Fuse::Mean => "mean over heads",
+        Fuse::Max => "maximum over heads",
+        Fuse::Min => "minimum over heads",
+    };
+    let discard = match options.discard > 0.0 {
+        true => format!(", smallest {} of cells discarded", percent(options.discard)),
+        false => String::new(),
+    };
+    format!(
+        "{what} of position {} in input {}: layers {} to {}, {how}, residual share {}{discard}\n",
+        name(tokens, found.query),
+        found.input,
+        found.layers.first().copied().unwrap_or(0),
+        found.layers.last().copied().unwrap_or(0),
+        options.residual,
+    )
+}
+
+/// The shares as a table with bars: in order while they fit on a screen, else the largest first.
+fn text(lines: &[Line], found: &Attribution, order: Option<Order>, top: usize) -> String {
+    let by_share = match order {
+        Some(order) => order == Order::Share,
+        None => lines.len() > IN_ORDER,
+    };
+    let mut shown: Vec<usize> = (0..lines.len()).collect();
+    shown.sort_by(|&a, &b| lines[b].share.total_cmp(&lines[a].share).then(a.cmp(&b)));
+    let kept = match (by_share, top) {
+        (_, 0) if !by_share => shown.len(),
+        (_, 0) => IN_ORDER / 2,
+        (_, top) => top,
+    };
+    let rest: f64 = shown.iter().skip(kept).map(|&at| lines[at].share).sum();
+    let left = shown.len().saturating_sub(kept);
+    shown.truncate(kept);
+    if !by_share {
+        shown.sort_unstable();
+    }
+    let most = lines.iter().map(|line| line.share).fold(0.0, f64::max);
+    let labels: Vec<String> = shown.iter().map(|&at| label(&lines[at].text, TEXT)).collect();
+    let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0).max(5);
+    let places = lines.len().to_string().len().max(8);
+    let mut out = format!("{:>places$}  {:<width$}  {:>8}\n", "position", "token", "share");
+    for (&at, label) in shown.iter().zip(labels) {
+        let line = &lines[at];
+        let mark = if line.positions.contains(&found.query) { "  <- query" } else { "" };
+        let position = match line.positions.len() {
+            1 => line.positions.start.to_string(),
+            _ => format!("{}-{}", line.positions.start, line.positions.end - 1),
+        };
+        let bar = bar(line.share, most);
+        let row = format!("{position:>places$}  {label:<width$}  {:>8}  {bar}{mark}", percent(line.share));
+        out.push_str(row.trim_end());
+        out.push('\n');
+    }
+    if left > 0 {
+        out.push_str(&format!("{:>places$}  {:<width$}  {:>8}\n", "", format!("{left} others"), percent(rest)));
+    }
+    out
+}
+
+/// Rows and columns of the patches, from their texts "row,col".
+fn grid(tokens: &[Token]) -> Option<Vec<Vec<usize>>> {
+    let mut rows: Vec<Vec<usize>> = Vec::new();
+    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.role == Role::Patch) {
+        let (row, column) = token.text.split_once(',')?;
+        let (row, column): (usize, usize) = (row.trim().parse().ok()?, column.trim().parse().ok()?);
+        if column == 0 && row == rows.len() {
+            rows.push(Vec::new());
+        }
+        let last = rows.len().checked_sub(1)?;
+        (row == last && column == rows[last].len()).then_some(())?;
+        rows[last].push(at);
+    }
+    (!rows.is_empty() && rows.iter().all(|row| row.len() == rows[0].len())).then_some(rows)
+}
+
+/// Patches as shades: the darkest is the largest share.
+fn shades(grid: &[Vec<usize>], shares: &[f64]) -> String {
+    const SHADES: [&str; 5] = ["··", "░░", "▒▒", "▓▓", "██"];
+    let cells = || grid.iter().flatten().map(|&at| shares[at]);
+    let (least, most) = (cells().fold(f64::INFINITY, f64::min), cells().fold(0.0, f64::max));
+    let mut out = format!("patches, {} (lightest) to {} (darkest)\n", percent(least), percent(most));
+    for row in grid {
+        for &at in row {
+            let level = match most > least {
+                true => ((shares[at] - least) / (most - least) * 5.0) as usize,
+                false => 0,
+            };
+            out.push_str(SHADES[level.min(4)]);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn document(lines: &[Line], found: &Attribution, options: &StackOptions, tokens: &[Token], target: &str) -> Value {
+    let shares: Vec<Value> = lines
+        .iter()
+        .map(|line| {
+            json!({ "position": line.positions.start, "positions": line.positions.len(), "token": line.text,
+                    "role": line.role, "share": line.share })
+        })
+        .collect();
+    json!({
+        "schema": "attractor.rollout/1", "target": target, "method": found.method, "input": found.input,
+        "query": { "position": found.query, "token": tokens.get(found.query).map(|token| &token.text) },
+        "options": options, "layers": found.layers, "notes": found.notes, "shares": shares,
+    })
+}
+
+fn table(lines: &[Line]) -> Outcome<Table> {
+    Ok(Table::new(vec![
+        ("position".into(), Column::Whole(lines.iter().map(|line| line.positions.start as i64).collect())),
+        ("positions".into(), Column::Whole(lines.iter().map(|line| line.positions.len() as i64).collect())),
+        ("token".into(), Column::Text(lines.iter().map(|line| line.text.clone()).collect())),
+        ("share".into(), Column::Number(lines.iter().map(|line| line.share).collect())),
+    ])?)
+}
+
+fn follow(patterns: &dyn Patterns, rollout: &Rollout, options: &StackOptions) -> Outcome<Attribution> {
+    let tokens = patterns.tokens(rollout.input_number);
+    let first = patterns.layers().first().map(|shape| shape.layer);
+    let count = match first {
+        Some(layer) if rollout.input_number < patterns.inputs() => patterns.shape(layer, rollout.input_number)?.0,
+        _ => 0,
+    };
+    // An input that is not there is refused by its number, before anything is said about its tokens.
+    analysis::Stack::open(patterns, rollout.input_number, options)?;
+    let query = analysis::find_query(tokens, count, rollout.query.as_deref())?;
+    Ok(match rollout.method {
+        FollowHow::Rollout => analysis::rollout(patterns, rollout.input_number, query, options)?,
+        FollowHow::Flow => analysis::flow(patterns, rollout.input_number, query, options)?,
+    })
+}
+
+/// Runs the command.
+pub fn run(rollout: &Rollout, common: &Common) -> Outcome {
+    let options = options(rollout);
+    options.check()?;
+    let selection = Selection::parse(None, rollout.heads.as_deref())?;
+    let patterns: Box<dyn Patterns> = match target::open(&rollout.target, rollout.inputs.model_config.as_deref())? {
+        Target::Live(live) => {
+            let mut prepared = inputs::prepare(&live, &rollout.inputs, common)?;
+            if rollout.input_number >= prepared.items.len() {
+                return Err(Failure::usage(format!(
+                    "--input-number {}: there are {} inputs, numbered from 0",
+                    rollout.input_number,
+                    prepared.items.len()
+                )));
+            }
+            // The other inputs have no part in the answer.
+            prepared.items.truncate(rollout.input_number + 1);
+            let captured = forward::all(&live, &prepared, &selection, &Progress::new(common.quiet))?;
+            Box::new(Restricted::new(captured, selection)?)
+        }
+        Target::Run(run) => {
+            rollout.inputs.refuse_for_a_run(&rollout.target)?;
+            Box::new(Restricted::new(*run, selection)?)
+        }
+    };
+    let found = follow(patterns.as_ref(), rollout, &options)?;
+    let tokens = patterns.tokens(found.input);
+    let lines = lines(tokens, &found, rollout.by);
+    let target = rollout.target.display().to_string();
+    if let Some(path) = &rollout.out {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+        let bytes = match extension.as_str() {
+            "json" => format!("{}\n", document(&lines, &found, &options, tokens, &target)).into_bytes(),
+            "csv" => table(&lines)?.csv().into_bytes(),
+            _ => {
+                return Err(Failure::usage(format!(
+                    "--out {}: the ending says how it is written; give .json or .csv",
+                    path.display()
+                )));
+            }
+        };
+        write(path, &bytes)?;
+    }
+    if common.json {
+        print(&format!("{}\n", document(&lines, &found, &options, tokens, &target)));
+        return Ok(());
+    }
+    let mut out = title(&found, tokens, &options);
+    if let Some(grid) = grid(tokens) {
+        out.push_str(&shades(&grid, &found.shares));
+    }
+    out.push_str(&text(&lines, &found, rollout.order, rollout.top));
+    found.notes.iter().for_each(|note| out.push_str(&format!("note: {note}\n")));
+    print(&out);
+    Ok(())
+}

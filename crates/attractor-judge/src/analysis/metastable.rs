@@ -1,0 +1,215 @@
+//! How many stored patterns a query retrieves at once: the size of its metastable state.
+//!
+//! k_i = the fewest keys of row i with 0.90 of its mass. The median over rows puts a head into one of four regimes.
+//! # Source
+//! Ramsauer et al. 2021, *Hopfield networks is all you need*, arXiv 2008.02217: the mass of 0.90, the median over rows
+//! and the four classes of heads of BERT (512 keys). The cut-offs N/2, N/8 and N/32 are recalled from its appendix and
+//! were not checked against the text. Two things differ here: a row is compared with the keys that *it* sees, since
+//! under a causal mask early rows see few; and a median of one key is always the single pattern, since fewer than
+//! 32 keys leave no room for it below N/32.
+
+use attractor_capture::Patterns;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// Mass that a state holds.
+pub const MASS: f64 = 0.90;
+/// What f32 rows are known to: 0.9 of ten equal keys is nine of them.
+const SLACK: f64 = 1e-6;
+/// Most rows of a map that are counted; longer inputs give blocks at equal distances.
+pub const MOST_ROWS: usize = 512;
+/// Rows of such a block.
+const BLOCK: usize = 32;
+
+/// What a head does as an associative memory, by the median share k / n of the visible keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Regime {
+    /// Class I, above 1/2: a very large metastable state, averaging over all.
+    GlobalAverage,
+    /// Class II, above 1/8: a large metastable state.
+    Large,
+    /// Class III, above 1/32: a medium metastable state.
+    Medium,
+    /// Class IV, up to 1/32, or a single key: a small metastable state or a single pattern.
+    SinglePattern,
+}
+
+impl Regime {
+    /// The regime of a median of `keys` keys that are the share `share` of those seen; `None` for what is no number.
+    pub fn of(keys: f64, share: f64) -> Option<Self> {
+        match (keys, share) {
+            (keys, share) if keys.is_nan() || share.is_nan() => None,
+            (keys, _) if keys <= 1.0 => Some(Self::SinglePattern),
+            (_, share) if share > 0.5 => Some(Self::GlobalAverage),
+            (_, share) if share > 0.125 => Some(Self::Large),
+            (_, share) if share > 1.0 / 32.0 => Some(Self::Medium),
+            _ => Some(Self::SinglePattern),
+        }
+    }
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GlobalAverage => "global_average",
+            Self::Large => "large",
+            Self::Medium => "medium",
+            Self::SinglePattern => "single_pattern",
+        }
+    }
+}
+
+/// Sizes of a head's metastable states.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metastable {
+    /// Rows that were counted: those that see two keys or more.
+    pub rows: usize,
+    /// Median of k_i, keys.
+    pub keys: f64,
+    /// Median of k_i / n_i.
+    pub share: f64,
+}
+
+impl Metastable {
+    /// The head's regime.
+    pub fn regime(&self) -> Option<Regime> {
+        Regime::of(self.keys, self.share)
+    }
+}
+
+/// The fewest keys of a row with 0.90 of its mass; `None` for a row without mass, or with a weight that is no number.
+///
+/// The order of `row` is lost.
+/// # Cost
+/// O(keys): halves of the row are put in order only as far as the mass goes.
+pub fn fewest_keys(row: &mut [f32]) -> Option<usize> {
+    let mass = |part: &[f32]| part.iter().map(|&w| f64::from(w)).sum::<f64>();
+    let sum = mass(row);
+    // Negated, so that a NaN is no mass.
+    if !(sum > 0.0 && sum.is_finite()) {
+        return None;
+    }
+    let mut wanted = (MASS - SLACK) * sum;
+    let (mut rest, mut count) = (row, 0);
+    while rest.len() > 1 {
+        let half = rest.len() / 2;
+        rest.select_nth_unstable_by(half - 1, |a, b| b.total_cmp(a));
+        let (large, small) = rest.split_at_mut(half);
+        let here = mass(large);
+        if here >= wanted {
+            rest = large;
+        } else {
+            wanted -= here;
+            count += half;
+            rest = small;
+        }
+    }
+    Some(count + 1)
+}
+
+/// The rows of a map of `n` queries that are counted.
+pub(crate) fn rows(n: usize) -> Vec<std::ops::Range<usize>> {
+    if n <= MOST_ROWS {
+        return (0..n).step_by(BLOCK).map(|start| start..(start + BLOCK).min(n)).collect();
+    }
+    let blocks = MOST_ROWS / BLOCK;
+    (0..blocks).map(|b| (b * (n - BLOCK) / (blocks - 1))..(b * (n - BLOCK) / (blocks - 1) + BLOCK)).collect()
+}
+
+/// Sizes over the rows of all inputs together; `None` if no map was kept, or no row sees two keys.
+///
+/// # Errors
+/// `is_source` if the patterns cannot be read.
+pub fn of_head(patterns: &dyn Patterns, layer: usize, head: usize) -> Result<Option<Metastable>> {
+    let (mut keys, mut shares) = (Vec::new(), Vec::new());
+    for input in 0..patterns.inputs() {
+        let (n, m) = patterns.shape(layer, input)?;
+        let mask = patterns.mask(layer, input)?;
+        for block in rows(n) {
+            let Some(mut weights) = patterns.weights(layer, head, input, block.clone())? else { break };
+            for (query, row) in block.zip(weights.chunks_exact_mut(m.max(1))) {
+                let seen = mask.range(query, m).filter(|&key| !mask.hides(key)).count();
+                if seen >= 2
+                    && let Some(k) = fewest_keys(row)
+                {
+                    keys.push(k as f64);
+                    shares.push(k as f64 / seen as f64);
+                }
+            }
+        }
+    }
+    Ok((!keys.is_empty()).then(|| Metastable { rows: keys.len(), keys: median(&mut keys), share: median(&mut shares) }))
+}
+
+/// The median; of an even number the mean of the two in the middle.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    if values.len() % 2 == 1 { values[half] } else { (values[half - 1] + values[half]) / 2.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{Maps, noise, previous, random_ids, uniform};
+
+    #[test]
+    fn sizes_by_hand() {
+        assert_eq!(fewest_keys(&mut [0.1, 0.5, 0.05, 0.35]), Some(3));
+        assert_eq!(fewest_keys(&mut [0.1f32; 10]), Some(9), "nine of ten equal keys hold 0.9");
+        assert_eq!(fewest_keys(&mut [0.0, 1.0, 0.0]), Some(1));
+        assert_eq!(fewest_keys(&mut [0.45, 0.45, 0.1]), Some(2));
+        // Half of the mass went elsewhere (a learned sink): the rest counts as a whole.
+        assert_eq!(fewest_keys(&mut [0.23, 0.22, 0.05]), Some(2));
+        assert_eq!(fewest_keys(&mut [0.0; 3]), None);
+        assert_eq!(fewest_keys(&mut [0.5, f32::NAN]), None);
+        assert_eq!(fewest_keys(&mut []), None);
+    }
+
+    #[test]
+    fn halving_agrees_with_sorting() {
+        let map = noise(97, 1.7, 4, |_, _| 0.0);
+        for row in map.chunks_exact(97) {
+            let mut sorted = row.to_vec();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let wanted = 0.9 * row.iter().map(|&w| f64::from(w)).sum::<f64>() - 1e-6;
+            let mut sum = 0.0;
+            let expected = sorted.iter().take_while(|&&w| (sum < wanted, sum += f64::from(w)).0).count();
+            assert_eq!(fewest_keys(&mut row.to_vec()), Some(expected));
+        }
+    }
+
+    #[test]
+    fn regimes_at_their_cut_offs() {
+        let of = |k: f64| Regime::of(k, k / 512.0).unwrap();
+        assert_eq!((of(257.0), of(256.0)), (Regime::GlobalAverage, Regime::Large));
+        assert_eq!((of(65.0), of(64.0)), (Regime::Large, Regime::Medium));
+        assert_eq!((of(17.0), of(16.0)), (Regime::Medium, Regime::SinglePattern));
+        assert_eq!(Regime::of(1.0, 0.25), Some(Regime::SinglePattern));
+        assert_eq!(Regime::of(f64::NAN, f64::NAN), None);
+    }
+
+    /// Uniform causal rows keep nine tenths of what they see; rows of one key have no say.
+    #[test]
+    fn heads_by_hand() {
+        let maps = Maps::causal(&[random_ids(40, 9, 1), random_ids(31, 9, 2)], 1).head(0, uniform).head(0, previous);
+        let averaging = of_head(&maps, 0, 0).unwrap().unwrap();
+        assert_eq!(averaging.rows, 39 + 30);
+        assert!((0.9..0.97).contains(&averaging.share), "{averaging:?}");
+        assert_eq!(averaging.regime(), Some(Regime::GlobalAverage));
+        let sharp = of_head(&maps, 0, 1).unwrap().unwrap();
+        assert_eq!((sharp.keys, sharp.regime()), (1.0, Some(Regime::SinglePattern)));
+    }
+
+    #[test]
+    fn long_inputs_give_rows_from_begin_to_end() {
+        let long = rows(16_384);
+        assert_eq!(long.iter().map(|block| block.len()).sum::<usize>(), MOST_ROWS);
+        assert_eq!((long[0].start, long.last().unwrap().end), (0, 16_384));
+        assert!(long.windows(2).all(|w| w[0].end <= w[1].start));
+        let near = rows(513);
+        assert!(near.windows(2).all(|w| w[0].end <= w[1].start) && near.last().unwrap().end == 513, "{near:?}");
+        assert_eq!(rows(512).iter().map(|block| block.len()).sum::<usize>(), 512);
+    }
+}

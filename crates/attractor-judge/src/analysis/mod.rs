@@ -1,0 +1,32 @@
+//! What maps say beyond verdicts: where attention comes from through all layers, and figures of single maps.
+//!
+//! | file          | question                                                                         |
+//! |---------------|----------------------------------------------------------------------------------|
+//! | `stack`       | the fused map of each layer, with the residual stream in it                       |
+//! | `rollout`     | how much of each input token is in a query's last state, by products of maps      |
+//! | `flow`        | the same by the largest flow                                                      |
+//! | `query`       | which position is asked about: `cls`, `last`, a number, a token                   |
+//! | `aggregate`   | maps of words, spans and groups of heads that are distributions still             |
+//! | `rank`        | how many dimensions a map has beside the uniform map of its mask                  |
+//! | `metastable`  | how many stored patterns a query retrieves at once                                |
+//! | `distance`    | how far attention reaches, along a text and across an image                       |
+//! | `importance`  | how much the model leans on a head                                                |
+
+pub mod aggregate;
+pub mod distance;
+pub mod flow;
+pub mod importance;
+pub mod metastable;
+pub mod query;
+pub mod rank;
+pub mod rollout;
+mod singular;
+pub mod stack;
+
+pub use aggregate::{Partition, aggregate, query_groups};
+pub use flow::flow;
+pub use importance::{HeadImportance, importance};
+pub use query::find_query;
+pub use rollout::{Attribution, Method, rollout, rollout_map};
+pub use singular::singular_values;
+pub use stack::{Fuse, Stack, StackOptions};

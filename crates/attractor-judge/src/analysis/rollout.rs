@@ -1,0 +1,247 @@
+//! Attention rollout: how much of each input token is in the query's last state.
+//!
+//! R_l = A_hat_l R_(l-1), R below the first layer = I; row q of R_L is the answer for query q. Rows sum to one.
+//! # Source
+//! Abnar and Zuidema 2020, *Quantifying attention flow in transformers*, arXiv 2005.00928.
+
+use attractor_capture::Patterns;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::stack::{Stack, StackOptions};
+use crate::error::{Error, Result};
+
+/// Most tokens for which the whole map is given: two maps of 32 MiB.
+pub const MOST_TOKENS: usize = 2048;
+
+/// How attention is followed through the layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Product of the maps.
+    Rollout,
+    /// Largest flow through them.
+    Flow,
+}
+
+/// Where one query's last state comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attribution {
+    /// How it was found.
+    pub method: Method,
+    /// The input.
+    pub input: usize,
+    /// The query's position.
+    pub query: usize,
+    /// Share of every input position; they sum to one.
+    pub shares: Vec<f64>,
+    /// The layers that took part, by the model's own numbers.
+    pub layers: Vec<usize>,
+    /// What was left out or is no part of the definition.
+    pub notes: Vec<String>,
+}
+
+/// Follows one query down through the layers: its row of R_L.
+///
+/// The row vector e_q is multiplied by A_hat_L, then A_hat_(L-1)... so that nothing of size N x N is held; a causal map
+/// needs rows 0..=q only.
+/// # Cost
+/// O(layers x heads x N^2) time, 16 strips of about 1 Mi numbers.
+/// # Errors
+/// What [`Stack::open`] refuses; `is_request` if the query is not there; `is_source` for weights that are no numbers.
+pub fn rollout(patterns: &dyn Patterns, input: usize, query: usize, options: &StackOptions) -> Result<Attribution> {
+    let stack = Stack::open(patterns, input, options)?;
+    check_query(query, stack.tokens())?;
+    let mut shares = vec![0.0; stack.tokens()];
+    shares[query] = 1.0;
+    for place in (0..stack.len()).rev() {
+        shares = stack.pull(place, &shares)?;
+    }
+    let (layers, notes) = (stack.layers(), stack.notes().to_vec());
+    Ok(Attribution { method: Method::Rollout, input, query, shares, layers, notes })
+}
+
+pub(crate) fn check_query(query: usize, tokens: usize) -> Result<()> {
+    match query < tokens {
+        true => Ok(()),
+        false => Err(Error::request(format!(
+            "rollout: there is no position {query}; the input has positions 0..={}",
+            tokens.saturating_sub(1)
+        ))),
+    }
+}
+
+/// The whole of R_L, [N, N], row-major; every row sums to one.
+///
+/// # Cost
+/// O(layers x N^3) time, 16 N^2 bytes.
+/// # Errors
+/// As [`rollout`]; `is_request` beyond [`MOST_TOKENS`] tokens.
+pub fn rollout_map(patterns: &dyn Patterns, input: usize, options: &StackOptions) -> Result<Vec<f64>> {
+    let stack = Stack::open(patterns, input, options)?;
+    let n = stack.tokens();
+    if n > MOST_TOKENS {
+        return Err(Error::request(format!(
+            "rollout: the input has {n} tokens; the whole map is given for at most {MOST_TOKENS}: ask for one query"
+        )));
+    }
+    let mut map = vec![0.0; n * n];
+    (0..n).for_each(|i| map[i * n + i] = 1.0);
+    for place in 0..stack.len() {
+        let below = map;
+        let strips: Vec<Vec<f64>> = stack
+            .strips(0..n)
+            .par_iter()
+            .map(|strip| {
+                let rows = stack.rows(place, strip.clone())?;
+                let mut product = vec![0.0; rows.len()];
+                product.par_chunks_exact_mut(n).zip(rows.par_chunks_exact(n)).for_each(|(product, weights)| {
+                    for (below, &w) in below.chunks_exact(n).zip(weights) {
+                        if w != 0.0 {
+                            product.iter_mut().zip(below).for_each(|(product, x)| *product += w * x);
+                        }
+                    }
+                });
+                Ok(product)
+            })
+            .collect::<Result<_>>()?;
+        map = strips.concat();
+    }
+    Ok(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Fuse;
+    use crate::tests::{Maps, noise, random_ids};
+
+    /// Three layers of two causal heads over 7 tokens.
+    pub(crate) fn stack(n: usize) -> Maps {
+        let ids = random_ids(n, 5, 3);
+        let mut maps = Maps::causal(&[ids], 3);
+        for layer in 0..3 {
+            for head in 0..2 {
+                maps = maps.head(layer, move |ids, _| noise(ids.len(), 1.3, (7 * layer + head) as u64, |_, _| 0.0));
+            }
+        }
+        maps
+    }
+
+    /// The definition, plainly: fuse, add the identity, normalise, multiply from the left.
+    fn plain(maps: &Maps, n: usize, residual: f64, fuse: Fuse, start: usize) -> Vec<f64> {
+        let mut map: Vec<f64> = (0..n * n).map(|at| f64::from(u8::from(at / n == at % n))).collect();
+        for heads in &maps.maps[start..] {
+            let mut hat = vec![0.0; n * n];
+            for i in 0..n {
+                for j in 0..n {
+                    let cells = heads.iter().map(|head| f64::from(head[0][i * n + j]));
+                    let fused = match fuse {
+                        Fuse::Mean => cells.sum::<f64>() / heads.len() as f64,
+                        Fuse::Max => cells.fold(0.0, f64::max),
+                        Fuse::Min => cells.fold(1.0, f64::min),
+                    };
+                    hat[i * n + j] = (1.0 - residual) * fused + if i == j { residual } else { 0.0 };
+                }
+                let sum: f64 = hat[i * n..(i + 1) * n].iter().sum();
+                hat[i * n..(i + 1) * n].iter_mut().for_each(|w| *w /= sum);
+            }
+            let mut next = vec![0.0; n * n];
+            for i in 0..n {
+                for j in 0..n {
+                    next[i * n + j] = (0..n).map(|k| hat[i * n + k] * map[k * n + j]).sum();
+                }
+            }
+            map = next;
+        }
+        map
+    }
+
+    #[test]
+    fn one_query_and_the_whole_map_agree_with_the_definition() {
+        let n = 7;
+        let maps = stack(n);
+        for fuse in [Fuse::Mean, Fuse::Max, Fuse::Min] {
+            for (residual, start) in [(0.5, 0), (0.3, 0), (0.5, 1), (0.0, 2)] {
+                let options = StackOptions { fuse, residual, start, ..StackOptions::default() };
+                let expected = plain(&maps, n, residual, fuse, start);
+                let map = rollout_map(&maps, 0, &options).unwrap();
+                let worst = map.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(worst < 1e-12, "{options:?}: {worst}");
+                for query in 0..n {
+                    let row = rollout(&maps, 0, query, &options).unwrap().shares;
+                    let sum: f64 = row.iter().sum();
+                    assert!((sum - 1.0).abs() < 1e-12, "{options:?} row {query} sums to {sum}");
+                    for (j, share) in row.iter().enumerate() {
+                        assert!((share - expected[query * n + j]).abs() < 1e-12, "{options:?} ({query}, {j})");
+                    }
+                    assert!(row[query + 1..].iter().all(|&x| x == 0.0), "causal maps need no change");
+                }
+            }
+        }
+    }
+
+    /// Strips of few rows and several batches give what one strip gives, and so does any number of threads.
+    #[test]
+    fn long_inputs_come_in_strips() {
+        let n = 1500;
+        let maps = stack(n);
+        let options = StackOptions::default();
+        assert!(Stack::open(&maps, 0, &options).unwrap().strips(0..n).len() >= 3);
+        let row = rollout(&maps, 0, n - 1, &options).unwrap().shares;
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(row, one.install(|| rollout(&maps, 0, n - 1, &options).unwrap().shares));
+        // e_q A_hat_2 A_hat_1 A_hat_0, row by row.
+        let mut expected = vec![0.0; n];
+        expected[n - 1] = 1.0;
+        for heads in maps.maps.iter().rev() {
+            let mut next = vec![0.0; n];
+            for (i, x) in expected.iter().enumerate() {
+                next[i] += 0.5 * x;
+                for j in 0..=i {
+                    let mean = heads.iter().map(|head| f64::from(head[0][i * n + j])).sum::<f64>() / 2.0;
+                    next[j] += 0.5 * x * mean;
+                }
+            }
+            expected = next;
+        }
+        // Rows of f32 weights sum to one within 1e-6; the rows of the stack are normalised, those above are not.
+        for (got, expected) in row.iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_said() {
+        let maps = stack(7);
+        let ask = |input, query, options: StackOptions| rollout(&maps, input, query, &options).unwrap_err();
+        let base = StackOptions::default();
+        for (error, expected) in [
+            (ask(0, 7, base), "positions 0..=6"),
+            (ask(1, 0, base), "there is no input 1"),
+            (ask(0, 0, StackOptions { start: 3, ..base }), "layers 0..=2"),
+            (ask(0, 0, StackOptions { residual: f64::NAN, ..base }), "residual"),
+            (ask(0, 0, StackOptions { discard: 1.0, ..base }), "discard"),
+        ] {
+            assert!(error.is_request() && error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    /// A layer of the model that was not kept is named by its own number, and may be skipped on request.
+    #[test]
+    fn missing_layers_are_named() {
+        let mut maps = stack(7);
+        maps.info.layers = 5;
+        let options = StackOptions::default();
+        let error = rollout(&maps, 0, 3, &options).unwrap_err().to_string();
+        assert!(error.contains("layers 3, 4 of 5 have no map"), "{error}");
+        let skipped = rollout(&maps, 0, 3, &StackOptions { skip_missing: true, ..options }).unwrap();
+        assert_eq!(skipped.layers, [0, 1, 2]);
+        assert!(skipped.notes[0].contains("3, 4"), "{:?}", skipped.notes);
+        maps.info.layers = 3;
+        assert_eq!(skipped.shares, rollout(&maps, 0, 3, &options).unwrap().shares);
+        maps.maps[1][0][0][3 * 7 + 2] = f32::NAN;
+        let error = rollout(&maps, 0, 5, &options).unwrap_err();
+        assert!(error.is_source() && error.to_string().contains("L1H0, input 0: the weight of query 3 and key 2"));
+    }
+}

@@ -1,0 +1,349 @@
+//! The layers of a model as a stack of row-stochastic maps: heads fused, the residual stream put in.
+//!
+//! A_bar = mean (or maximum, or minimum) over heads of A
+//! A_hat = rownorm(r I + (1 - r) A_bar), r the residual share; r = 1/2 is rownorm(A_bar + I)
+//!
+//! Nothing of size N x N is held: rows come in strips, from whatever can give the rows of a head.
+//! # Source
+//! Abnar and Zuidema 2020, *Quantifying attention flow in transformers*, section 3. The maximum and minimum over heads
+//! and the discarded cells are extras of the `vit-explain` package and no part of that definition.
+
+use std::ops::Range;
+
+use attractor_capture::Patterns;
+use attractor_capture::patterns::LayerShape;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Numbers of a strip of rows.
+const STRIP: usize = 1 << 20;
+/// Most tokens for which cells are discarded: their order needs the whole map.
+pub const MOST_DISCARDED: usize = 4096;
+
+/// How the heads of a layer become one map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fuse {
+    /// Mean over heads: the definition.
+    #[default]
+    Mean,
+    /// Largest weight of any head.
+    Max,
+    /// Smallest weight of any head.
+    Min,
+}
+
+/// How a stack is made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StackOptions {
+    /// How heads are fused.
+    pub fuse: Fuse,
+    /// Share r of the residual stream, in [0, 1].
+    pub residual: f64,
+    /// Share of each fused map's cells, the smallest, that is set to zero first, in [0, 1). An extra: 0 by definition.
+    ///
+    /// As `vit-explain` does it, over the whole map and sparing the cell (0, 0), except that rows are then normalised;
+    /// that package divides columns by the sums of rows, so that its rows do not sum to one once anything is discarded.
+    pub discard: f64,
+    /// First layer of the stack; layers below it are taken as they are (the identity).
+    pub start: usize,
+    /// Takes layers without a map as the identity, with a note, instead of refusing.
+    pub skip_missing: bool,
+}
+
+impl Default for StackOptions {
+    fn default() -> Self {
+        Self { fuse: Fuse::Mean, residual: 0.5, discard: 0.0, start: 0, skip_missing: false }
+    }
+}
+
+impl StackOptions {
+    /// # Errors
+    /// `is_request` for a share outside its range.
+    pub fn check(&self) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.residual) {
+            return Err(Error::request(format!("residual: the share is {}; give a number from 0 to 1", self.residual)));
+        }
+        if !(0.0..1.0).contains(&self.discard) {
+            return Err(Error::request(format!(
+                "discard: the share is {}; give a number from 0 to less than 1",
+                self.discard
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The fused maps of one input, lowest layer first.
+pub struct Stack<'a> {
+    patterns: &'a dyn Patterns,
+    input: usize,
+    tokens: usize,
+    options: StackOptions,
+    layers: Vec<LayerShape>,
+    /// The last cell, by weight and then by place, that is discarded in each layer.
+    discarded: Vec<Option<(f64, usize)>>,
+    notes: Vec<String>,
+}
+
+impl<'a> Stack<'a> {
+    /// Checks that every layer from the first one on can be given.
+    ///
+    /// # Errors
+    /// `is_request` for options out of range, an input or layer that is not there, a layer that was not kept or has no
+    /// map (unless it may be skipped), maps that are not square, and inputs too long for `discard`; `is_source` if the
+    /// patterns cannot be read.
+    pub fn open(patterns: &'a dyn Patterns, input: usize, options: &StackOptions) -> Result<Self> {
+        options.check()?;
+        let inputs = patterns.inputs();
+        if input >= inputs {
+            return Err(Error::request(match inputs {
+                0 => "rollout: there is no input; nothing was captured".to_string(),
+                n => format!("rollout: there is no input {input}; inputs are 0..={}", n - 1),
+            }));
+        }
+        let all = patterns.info().layers;
+        if options.start >= all {
+            return Err(Error::request(format!(
+                "rollout: the first layer is {}, the model has layers 0..={}",
+                options.start,
+                all.saturating_sub(1)
+            )));
+        }
+        let mut kept: Vec<LayerShape> =
+            patterns.layers().into_iter().filter(|shape| shape.layer >= options.start).collect();
+        let mut missing: Vec<usize> =
+            (options.start..all).filter(|layer| !kept.iter().any(|shape| shape.layer == *layer)).collect();
+        let mut tokens = None;
+        for shape in &kept {
+            let (n, m) = patterns.shape(shape.layer, input)?;
+            let map = match shape.heads.first() {
+                Some(&head) if n > 0 => patterns.weights(shape.layer, head, input, 0..1)?,
+                _ => None,
+            };
+            if map.is_none() {
+                missing.push(shape.layer);
+                continue;
+            }
+            if n != m || tokens.is_some_and(|tokens| tokens != n) {
+                return Err(Error::request(format!(
+                    "rollout: layer {} has {n} queries and {m} keys{}; layers are multiplied, so every map must be \
+                     square and of one size",
+                    shape.layer,
+                    tokens.map_or(String::new(), |tokens| format!(", earlier layers have {tokens}"))
+                )));
+            }
+            tokens = Some(n);
+        }
+        missing.sort_unstable();
+        kept.retain(|shape| !missing.contains(&shape.layer));
+        let Some(tokens) = tokens else {
+            return Err(Error::request(format!(
+                "rollout: no layer from {} on has a map of input {input}; keep queries and keys or patterns when \
+                 capturing (--keep stats+qk)",
+                options.start
+            )));
+        };
+        let mut notes = Vec::new();
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(usize::to_string).collect();
+            let names = names.join(", ");
+            if !options.skip_missing {
+                return Err(Error::request(format!(
+                    "rollout: layer{} {names} of {all} {} no map here, and every layer from {} on is multiplied; capture \
+                     {}, begin later (--start), or take {} as the identity (--skip-missing)",
+                    if missing.len() == 1 { "" } else { "s" },
+                    if missing.len() == 1 { "has" } else { "have" },
+                    options.start,
+                    if missing.len() == 1 { "it" } else { "them" },
+                    if missing.len() == 1 { "it" } else { "them" },
+                )));
+            }
+            notes.push(format!("layers without a map, taken as the identity: {names}"));
+        }
+        if options.start > 0 {
+            notes.push(format!("layers below {} are taken as the identity", options.start));
+        }
+        for shape in kept.iter().filter(|shape| shape.heads.len() < shape.model_heads) {
+            notes.push(format!(
+                "layer {}: {} of {} heads were kept and fused",
+                shape.layer,
+                shape.heads.len(),
+                shape.model_heads
+            ));
+        }
+        if options.fuse != Fuse::Mean || options.discard > 0.0 {
+            notes.push("fusion other than the mean and discarded cells are extras, not rollout's definition".into());
+        }
+        let mut stack = Self { patterns, input, tokens, options: *options, layers: kept, discarded: Vec::new(), notes };
+        stack.discarded = vec![None; stack.layers.len()];
+        if options.discard > 0.0 {
+            stack.find_discarded()?;
+        }
+        Ok(stack)
+    }
+
+    /// Tokens N: queries and keys of every map.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Number of maps.
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// True without a map.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The model's numbers of the layers that take part.
+    pub fn layers(&self) -> Vec<usize> {
+        self.layers.iter().map(|shape| shape.layer).collect()
+    }
+
+    /// What was left out or is no part of the definition, in words.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Rows of a strip.
+    pub(crate) fn strip(&self) -> usize {
+        (STRIP / self.tokens.max(1)).max(1)
+    }
+
+    /// The strips that cover rows `rows`.
+    pub(crate) fn strips(&self, rows: Range<usize>) -> Vec<Range<usize>> {
+        let step = self.strip();
+        rows.clone().step_by(step).map(|start| start..(start + step).min(rows.end)).collect()
+    }
+
+    /// Rows of the fused map of the stack's `place`-th layer, [rows, N].
+    fn fused(&self, place: usize, rows: Range<usize>) -> Result<Vec<f64>> {
+        let shape = &self.layers[place];
+        let (n, count) = (self.tokens, shape.heads.len());
+        let start = match self.options.fuse {
+            Fuse::Mean => 0.0,
+            Fuse::Max => f64::NEG_INFINITY,
+            Fuse::Min => f64::INFINITY,
+        };
+        let mut fused = vec![start; rows.len() * n];
+        for &head in &shape.heads {
+            let weights = self.patterns.weights(shape.layer, head, self.input, rows.clone())?;
+            let weights = weights.filter(|weights| weights.len() == rows.len() * n).ok_or_else(|| {
+                Error::source(format!(
+                    "rollout: rows {rows:?} of L{}H{head}, input {}, cannot be given; the source contradicts its own \
+                     shape",
+                    shape.layer, self.input
+                ))
+            })?;
+            if let Some(at) = weights.iter().position(|w| !w.is_finite()) {
+                return Err(Error::source(format!(
+                    "rollout: L{}H{head}, input {}: the weight of query {} and key {} is {}; repair the capture, or \
+                     leave the head out",
+                    shape.layer,
+                    self.input,
+                    rows.start + at / n,
+                    at % n,
+                    weights[at]
+                )));
+            }
+            let cells = fused.iter_mut().zip(weights.into_iter().map(f64::from));
+            match self.options.fuse {
+                Fuse::Mean => cells.for_each(|(sum, w)| *sum += w),
+                Fuse::Max => cells.for_each(|(most, w)| *most = most.max(w)),
+                Fuse::Min => cells.for_each(|(least, w)| *least = least.min(w)),
+            }
+        }
+        if self.options.fuse == Fuse::Mean {
+            fused.iter_mut().for_each(|sum| *sum /= count as f64);
+        }
+        Ok(fused)
+    }
+
+    /// Rows of A_hat of the stack's `place`-th layer, [rows, N]; each sums to one.
+    ///
+    /// A row that sees nothing passes itself on.
+    pub(crate) fn rows(&self, place: usize, rows: Range<usize>) -> Result<Vec<f64>> {
+        let (n, r) = (self.tokens, self.options.residual);
+        let fused = self.fused(place, rows.clone())?;
+        let mut mixed = vec![0.0f64; fused.len()];
+        for (at, row) in rows.enumerate() {
+            let (source, target) = (&fused[at * n..(at + 1) * n], &mut mixed[at * n..(at + 1) * n]);
+            let keeps = |key: usize, w: f64| match self.discarded[place] {
+                Some((least, last)) => (row == 0 && key == 0) || w > least || (w == least && row * n + key > last),
+                None => true,
+            };
+            let mut sum = 0.0;
+            for (key, (target, &w)) in target.iter_mut().zip(source).enumerate() {
+                let own = if key == row { r } else { 0.0 };
+                *target = own + if keeps(key, w) { (1.0 - r) * w } else { 0.0 };
+                sum += *target;
+            }
+            // Negated, so that a NaN would be no sum.
+            if !(sum > 0.0) {
+                target.fill(0.0);
+                target[row] = 1.0;
+                continue;
+            }
+            target.iter_mut().for_each(|w| *w /= sum);
+        }
+        Ok(mixed)
+    }
+
+    /// Finds which cells of each fused map are among the smallest.
+    fn find_discarded(&mut self) -> Result<()> {
+        let n = self.tokens;
+        if n > MOST_DISCARDED {
+            return Err(Error::request(format!(
+                "discard: the input has {n} tokens; the order of all cells is found for at most {MOST_DISCARDED}; leave \
+                 the option out"
+            )));
+        }
+        let count = (self.options.discard * (n * n) as f64) as usize;
+        let find = |place: usize| -> Result<Option<(f64, usize)>> {
+            let mut cells = Vec::with_capacity(n * n);
+            for strip in self.strips(0..n) {
+                let start = strip.start * n;
+                cells.extend(self.fused(place, strip)?.into_iter().enumerate().map(|(at, w)| (w, start + at)));
+            }
+            Ok((count > 0).then(|| {
+                let order = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+                *cells.select_nth_unstable_by(count - 1, order).1
+            }))
+        };
+        self.discarded = (0..self.layers.len()).map(find).collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// v A_hat for a row vector v over the layer's rows: one pass over the rows where v is not zero.
+    pub(crate) fn pull(&self, place: usize, v: &[f64]) -> Result<Vec<f64>> {
+        /// Strips in flight: a function of nothing, so that sums are joined in one order for any number of threads.
+        const BATCH: usize = 16;
+        let first = v.iter().position(|&x| x != 0.0).unwrap_or(0);
+        let end = v.iter().rposition(|&x| x != 0.0).map_or(first, |last| last + 1);
+        let mut total = vec![0.0; self.tokens];
+        for batch in self.strips(first..end).chunks(BATCH) {
+            let parts: Vec<Vec<f64>> = batch
+                .par_iter()
+                .map(|strip| {
+                    let rows = self.rows(place, strip.clone())?;
+                    let mut part = vec![0.0; self.tokens];
+                    for (weights, &x) in rows.chunks_exact(self.tokens).zip(&v[strip.clone()]) {
+                        if x != 0.0 {
+                            part.iter_mut().zip(weights).for_each(|(part, w)| *part += x * w);
+                        }
+                    }
+                    Ok(part)
+                })
+                .collect::<Result<_>>()?;
+            for part in parts {
+                total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+            }
+        }
+        Ok(total)
+    }
+}
