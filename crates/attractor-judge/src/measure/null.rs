@@ -15,7 +15,7 @@ use super::head::contrast;
 use super::{Geometry, HeadInput, Source};
 use crate::config::{Config, Key};
 use crate::statistics::bootstrap::FEWEST_INPUTS;
-use crate::statistics::{mean_of, permutation::upper_p, stream};
+use crate::statistics::{Relabelling, mean_of, permutation::upper_p, stream};
 
 /// Most drawn pairs held a geometry and figure (8 MiB).
 const DRAWS: usize = 2 << 20;
@@ -74,22 +74,13 @@ impl Null {
     }
 }
 
-/// Labelled pairs and where their labels fall under each permutation: cells of the map.
-#[derive(Debug)]
-pub(crate) struct Draws {
-    room: f64,
-    own: Vec<u32>,
-    weight: Vec<f32>,
-    drawn: Vec<u32>,
-}
-
 /// How the nulls are drawn; the same for every head.
 #[derive(Debug)]
 pub(crate) enum NullPlan {
     /// Patterns against the tokens of other inputs of the same shape: the inputs, and the pairings.
     Mismatched { inputs: Vec<usize>, pairings: Vec<Vec<usize>>, repeat_room: f64, induction_room: f64 },
     /// Labels permuted among pairs of one offset, by input.
-    Stratified { inputs: Vec<usize>, repeat: HashMap<usize, Draws>, induction: HashMap<usize, Draws> },
+    Stratified { inputs: Vec<usize>, repeat: HashMap<usize, Relabelling>, induction: HashMap<usize, Relabelling> },
     /// No tokens, or nothing repeats.
     None,
 }
@@ -134,7 +125,7 @@ impl NullPlan {
             g.same.len().max(g.induction.len()).saturating_mul(permutations) <= 2 * DRAWS
                 && g.queries.saturating_mul(g.keys) <= super::CACHE
         };
-        let draw = |kind: u64, make: fn(&Geometry, Philox, usize) -> Option<Draws>| {
+        let draw = |kind: u64, make: fn(&Geometry, Philox, usize) -> Option<Relabelling>| {
             distinct
                 .iter()
                 .filter(|(_, g)| fits(g))
@@ -187,69 +178,34 @@ impl NullPlan {
             }
             Self::Stratified { inputs, repeat, induction } => {
                 let inputs: Vec<usize> = inputs.iter().copied().filter(|&i| testable[i]).collect();
-                let null = |draws: &HashMap<usize, Draws>, enriched: bool, pick: fn(&HeadInput) -> Option<f64>| {
-                    let each = inputs.iter().filter_map(|&input| {
-                        let g = &geometry[input];
-                        let observed = pick(&figures[input])?;
-                        Some(draws.get(&g.id)?.null(g, source.whole(input)?, enriched, observed))
-                    });
-                    Null::mean_over(&each.collect::<Vec<_>>())
-                };
+                let null =
+                    |draws: &HashMap<usize, Relabelling>, enriched: bool, pick: fn(&HeadInput) -> Option<f64>| {
+                        let each = inputs.iter().filter_map(|&input| {
+                            let g = &geometry[input];
+                            let observed = pick(&figures[input])?;
+                            Some(relabelled(draws.get(&g.id)?, g, source.whole(input)?, enriched, observed))
+                        });
+                        Null::mean_over(&each.collect::<Vec<_>>())
+                    };
                 (null(repeat, true, |f| f.repeat), null(induction, false, |f| f.induction))
             }
         }
     }
 }
 
-impl Draws {
-    /// The figure is a weighted sum over labelled pairs plus a constant; the constant cancels.
-    fn null(&self, g: &Geometry, map: &[f32], enriched: bool, observed: f64) -> Null {
-        let scaled: Vec<f32>;
-        let map = if enriched {
-            // r = n p.
-            let rows = map.chunks_exact(g.keys).zip(&g.visible);
-            scaled = rows.flat_map(|(row, &n)| row.iter().map(move |w| w * n as f32)).collect();
-            &scaled
-        } else {
-            map
-        };
-        let sum = |cells: &[u32]| -> f64 {
-            cells.iter().zip(&self.weight).map(|(&cell, &w)| f64::from(map[cell as usize] * w)).sum()
-        };
-        let own = sum(&self.own);
-        let values = self.drawn.chunks_exact(self.own.len()).map(|cells| observed + sum(cells) - own).collect();
-        Null { observed, values, room: self.room }
-    }
-
-    /// Permutes the labels among `strata[offset]`; `labels[offset]` are the labelled cells, with their weight.
-    fn new(
-        labels: Vec<(Vec<u32>, f32)>,
-        mut strata: Vec<Vec<u32>>,
-        mut random: Philox,
-        permutations: usize,
-    ) -> Option<Self> {
-        let slots: usize = labels.iter().map(|(cells, _)| cells.len()).sum();
-        if slots == 0 {
-            return None;
-        }
-        let stuck: f64 =
-            labels.iter().zip(&strata).map(|((c, _), s)| (c.len() * c.len()) as f64 / s.len() as f64).sum();
-        let room = 1.0 - stuck / slots as f64;
-        let weight = labels.iter().flat_map(|(cells, w)| cells.iter().map(move |_| *w)).collect();
-        let own: Vec<u32> = labels.iter().flat_map(|(cells, _)| cells.iter().copied()).collect();
-        let mut drawn = Vec::with_capacity(slots * permutations);
-        for _ in 0..permutations {
-            for ((cells, _), stratum) in labels.iter().zip(&mut strata) {
-                // The first few of a Fisher-Yates shuffle; the rest stays in any order, which does no harm.
-                for slot in 0..cells.len() {
-                    let other = slot + random.below(stratum.len() - slot);
-                    stratum.swap(slot, other);
-                    drawn.push(stratum[slot]);
-                }
-            }
-        }
-        Some(Self { room, own, weight, drawn })
-    }
+/// The figure is a weighted sum over labelled pairs plus a constant; the constant cancels.
+fn relabelled(draws: &Relabelling, g: &Geometry, map: &[f32], enriched: bool, observed: f64) -> Null {
+    let scaled: Vec<f32>;
+    let map = if enriched {
+        // r = n p.
+        let rows = map.chunks_exact(g.keys).zip(&g.visible);
+        scaled = rows.flat_map(|(row, &n)| row.iter().map(move |w| w * n as f32)).collect();
+        &scaled
+    } else {
+        map
+    };
+    let (own, sums) = draws.sums(map);
+    Null { observed, values: sums.into_iter().map(|sum| observed + sum - own).collect(), room: draws.room() }
 }
 
 /// Cells of text pairs by signed offset, where `keep` says which.
@@ -277,7 +233,7 @@ fn by_offset(g: &Geometry, pairs: impl Iterator<Item = (usize, usize)>) -> Vec<V
     labels
 }
 
-fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Draws> {
+fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Relabelling> {
     let labels = by_offset(g, g.same.iter());
     let needed: Vec<bool> = labels.iter().map(|cells| !cells.is_empty()).collect();
     let strata = strata(g, &needed, |_, _| true);
@@ -291,10 +247,10 @@ fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Dra
         kept.push((labels[offset].clone(), (1.0 + n / (all - n)) / total as f32));
         pools.push(strata[offset].clone());
     }
-    Draws::new(kept, pools, random, permutations)
+    Relabelling::new(kept, pools, random, permutations)
 }
 
-fn induction_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Draws> {
+fn induction_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Relabelling> {
     let labels = by_offset(g, g.induction.iter());
     let needed: Vec<bool> = labels.iter().map(|cells| !cells.is_empty()).collect();
     // A target is a successor: it lies before the query and never at position 0, so a sink there is no rival.
@@ -305,7 +261,7 @@ fn induction_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<
         kept.push((cells, 1.0 / rows));
         pools.push(pool);
     }
-    Draws::new(kept, pools, random, permutations)
+    Relabelling::new(kept, pools, random, permutations)
 }
 
 /// Scores of every pattern with every input's tokens, then means along random pairings.

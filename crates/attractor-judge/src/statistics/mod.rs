@@ -5,13 +5,19 @@
 
 pub mod bootstrap;
 pub mod inference;
+pub mod multiplicity;
+pub mod pairing;
 pub mod permutation;
 pub mod rank;
+pub mod stratified;
 
 pub use bootstrap::{Bootstrap, Interval};
 pub use inference::{benjamini_hochberg, is_equivalent, resolvable, two_sided_normal, upper_normal};
-pub use permutation::{Sides, SignFlip, p_value, sign_flip};
+pub use multiplicity::{Correction, MaxT, benjamini_yekutieli};
+pub use pairing::{Pairings, Permuted};
+pub use permutation::{Sides, SignFlip, SignFlips, p_value, sign_flip};
 pub use rank::{Triangle, ranks, spearman};
+pub use stratified::Relabelling;
 
 /// Streams of random numbers, one purpose each; the low 32 bits are free for the purpose's own counter.
 pub(crate) mod stream {
@@ -29,6 +35,14 @@ pub(crate) mod stream {
     pub(crate) const SIGNS: u64 = 6 << 32;
     /// Shuffled token sequences; low bits: number of inputs.
     pub(crate) const SHUFFLE: u64 = 7 << 32;
+    /// Mismatched pairings of the detectors; low bits: number of inputs.
+    pub(crate) const PAIRINGS: u64 = 8 << 32;
+    /// Sign flips shared by all heads; low bits: number of inputs.
+    pub(crate) const SHARED_SIGNS: u64 = 9 << 32;
+    /// Offset-stratified draws of the detectors; low bits: detector and input.
+    pub(crate) const DETECT: u64 = 10 << 32;
+    /// Blocks along steps; low bits: number of steps.
+    pub(crate) const BLOCKS: u64 = 11 << 32;
 }
 
 /// The mean; NaN of nothing.

@@ -2,6 +2,7 @@
 
 use attractor::random::Philox;
 
+use super::pairing::{Permuted, ROUNDING};
 use super::{mean, stream};
 
 /// (b + 1) / (m + 1): `exceeding` of `permutations` random permutations were at least as extreme as the observation.
@@ -84,6 +85,80 @@ pub fn sign_flip(differences: &[f64], sides: Sides, seed: u64, permutations: usi
     Some(SignFlip { p: p_value(hits, permutations), exact: false })
 }
 
+/// Sign patterns shared by many tests over the same inputs.
+///
+/// A row of figures, one an input, is flipped as a whole; figures of several candidates (positions, offsets) of one input
+/// are flipped together, and the largest mean over candidates is compared, which pays for having chosen the best.
+#[derive(Debug, Clone)]
+pub struct SignFlips {
+    inputs: usize,
+    /// [pattern x words of 32 inputs]; a set bit flips.
+    bits: Vec<u32>,
+    words: usize,
+    exact: bool,
+}
+
+impl SignFlips {
+    /// All 2^n sign patterns where there are no more than `permutations`, else that many random ones.
+    pub fn new(inputs: usize, permutations: usize, seed: u64) -> Self {
+        let words = inputs.div_ceil(32).max(1);
+        let exact = inputs < 32 && (1usize << inputs) <= permutations;
+        let bits = match exact {
+            true => (0..1u32 << inputs).collect(),
+            false => {
+                let mut random = Philox::new(seed, stream::SHARED_SIGNS | inputs as u64);
+                (0..permutations * words).map(|_| random.next_u32()).collect()
+            }
+        };
+        Self { inputs, bits, words, exact }
+    }
+
+    /// True if every sign pattern is among them.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Number of sign patterns.
+    pub fn len(&self) -> usize {
+        self.bits.len() / self.words
+    }
+
+    /// True without sign patterns.
+    pub fn is_empty(&self) -> bool {
+        self.bits.is_empty()
+    }
+
+    /// The smallest p-value that these inputs can give.
+    pub fn smallest_p(&self) -> f64 {
+        if self.exact { 0.5f64.powi(self.inputs as i32) } else { 1.0 / (self.len() as f64 + 1.0) }
+    }
+
+    /// Largest mean over candidates, as observed and under each sign pattern; `differences` is [input x candidates],
+    /// each with mean zero under the null. Differences within 1e-6 of zero are rounding and count as zero.
+    ///
+    /// # Panics
+    /// If there is not one row of differences an input.
+    pub fn test(&self, differences: &[f64], candidates: usize) -> Permuted {
+        assert_eq!(differences.len(), self.inputs * candidates, "sign flips: one row of differences an input");
+        let rows: Vec<f64> = differences.iter().map(|&d| if d.abs() < ROUNDING { 0.0 } else { d }).collect();
+        let mut sums = vec![0.0f64; candidates];
+        let mut largest = |flips: &dyn Fn(usize) -> bool| {
+            sums.fill(0.0);
+            for (input, row) in rows.chunks_exact(candidates.max(1)).enumerate() {
+                match flips(input) {
+                    true => sums.iter_mut().zip(row).for_each(|(s, d)| *s -= d),
+                    false => sums.iter_mut().zip(row).for_each(|(s, d)| *s += d),
+                }
+            }
+            sums.iter().fold(f64::NEG_INFINITY, |most, &s| most.max(s)) / self.inputs as f64
+        };
+        let observed = largest(&|_| false);
+        let permuted =
+            self.bits.chunks_exact(self.words).map(|bits| largest(&|i| bits[i / 32] >> (i % 32) & 1 == 1)).collect();
+        Permuted::new(observed, permuted, self.exact)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +196,22 @@ mod tests {
             .count();
         let rate = rejected as f64 / trials as f64;
         assert!((rate - 0.05).abs() < 4.0 * 0.0109, "{rate}");
+    }
+
+    /// The shared patterns give what the single test gives, and two candidates cost what having chosen costs.
+    #[test]
+    fn shared_signs_by_hand() {
+        let flips = SignFlips::new(3, 99, 0);
+        assert_eq!((flips.len(), flips.is_exact(), flips.smallest_p()), (8, true, 0.125));
+        assert_eq!(flips.test(&[1.0, 2.0, 3.0], 1).p, 0.125);
+        assert_eq!(flips.test(&[3.0, -1.0, 1.0], 1).p, 0.375);
+        // The second candidate is the first negated: --- reaches the maximum too.
+        assert_eq!(flips.test(&[1.0, -1.0, 2.0, -2.0, 3.0, -3.0], 2).p, 0.25);
+        // Rounding is no effect.
+        assert_eq!(flips.test(&[1e-9, 2e-9, 3e-9], 1).p, 1.0);
+        let many = SignFlips::new(40, 500, 7);
+        assert!(!many.is_exact() && many.len() == 500);
+        let differences: Vec<f64> = (0..40).map(|i| f64::from(i % 7) - 1.5).collect();
+        assert!((many.test(&differences, 1).p - 1.0 / 501.0).abs() < 0.01);
     }
 }
