@@ -144,6 +144,14 @@ impl Table {
         }
     }
 
+    /// The same table with more columns behind the others.
+    ///
+    /// # Errors
+    /// As [`Table::new`].
+    pub fn with(self, more: Vec<(String, Column)>) -> Result<Self> {
+        Self::new(self.columns.into_iter().chain(more).collect())
+    }
+
     /// The columns, in order.
     pub fn columns(&self) -> &[(String, Column)] {
         &self.columns
@@ -284,6 +292,15 @@ mod tests {
         file.write_all(&bytes).unwrap();
         file.rewind().unwrap();
         file
+    }
+
+    #[test]
+    fn more_columns_stand_behind_the_others() {
+        let more = table().with(vec![("rank".to_string(), Column::Number(vec![2.0, f64::NAN]))]).unwrap();
+        assert_eq!(more.csv().lines().next(), Some("layer,entropy,name,rank"));
+        assert_eq!(more.json()[0]["rank"], 2.0);
+        assert!(table().with(vec![("layer".to_string(), Column::Whole(vec![1, 2]))]).unwrap_err().is_request());
+        assert!(table().with(vec![("rank".to_string(), Column::Number(vec![1.0]))]).unwrap_err().is_request());
     }
 
     #[test]

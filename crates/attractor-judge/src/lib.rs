@@ -10,6 +10,8 @@
 pub mod analysis;
 pub mod conclusion;
 pub mod config;
+pub mod detect;
+pub mod diff;
 pub mod error;
 mod groups;
 mod judge;

@@ -1,7 +1,7 @@
 //! How far attention reaches: along a text, and across an image.
 //!
 //! text:   sum_ij A_ij |p_i - j| / sum_ij A_ij, tokens; without the first token, j runs from 1.
-//! image:  d_ij = patch size x Euclidean distance on the patch grid; mean over query patches of sum_j A_ij d_ij, with
+//! image:  d_ij = patch size x Euclidean distance on the patch grid (height and width by themselves); mean over query patches of sum_j A_ij d_ij, with
 //!         the rows and columns of class and register tokens taken out. What those columns took is missing then, and
 //!         the value is smaller for it; "renormalised" divides each row by what is left.
 //! # Source
@@ -59,7 +59,8 @@ pub struct PatchDistance {
     pub renormalised: f64,
 }
 
-/// Mean attention distance of a head between patches, in the unit of `patch_size` (pixels; 1: patches).
+/// Mean attention distance of a head between patches; `patch` is their height and width in pixels, or [1, 1] for a
+/// distance in patches.
 ///
 /// `None` if the map was not kept.
 /// # Errors
@@ -70,7 +71,7 @@ pub fn of_patches(
     head: usize,
     input: usize,
     grid: &PatchGrid,
-    patch_size: f64,
+    patch: [f64; 2],
 ) -> Result<Option<PatchDistance>> {
     let (n, m) = patterns.shape(layer, input)?;
     if grid.patches.iter().any(|&(at, ..)| at >= n.min(m)) {
@@ -86,7 +87,8 @@ pub fn of_patches(
             for &(key, other_row, other_column) in &grid.patches {
                 let w = f64::from(line[key]);
                 mass += w;
-                reach += w * (row.abs_diff(other_row) as f64).hypot(column.abs_diff(other_column) as f64);
+                let apart = [row.abs_diff(other_row) as f64, column.abs_diff(other_column) as f64];
+                reach += w * (patch[0] * apart[0]).hypot(patch[1] * apart[1]);
             }
             plain += reach;
             if mass > 0.0 {
@@ -95,10 +97,7 @@ pub fn of_patches(
             }
         }
     }
-    Ok(Some(PatchDistance {
-        plain: patch_size * plain / grid.patches.len() as f64,
-        renormalised: patch_size * renormalised / with_mass as f64,
-    }))
+    Ok(Some(PatchDistance { plain: plain / grid.patches.len() as f64, renormalised: renormalised / with_mass as f64 }))
 }
 
 /// Mean attention distance along a text, tokens; `without_first` leaves the first key out.
@@ -156,18 +155,18 @@ mod tests {
     #[test]
     fn uniform_attention_has_the_analytic_distance_and_the_identity_none() {
         let (maps, grid) = image(|_, _| 1.0 / 197.0);
-        let found = of_patches(&maps, 0, 0, 0, &grid, 16.0).unwrap().unwrap();
+        let found = of_patches(&maps, 0, 0, 0, &grid, [16.0; 2]).unwrap().unwrap();
         assert!((found.renormalised - analytic()).abs() < 1e-4, "{found:?} {}", analytic());
         assert!(
             (found.plain - analytic() * 196.0 / 197.0).abs() < 1e-4,
             "the class token's share is missing: {found:?}"
         );
         let (maps, grid) = image(|i, j| f32::from(u8::from(i == j)));
-        let found = of_patches(&maps, 0, 0, 0, &grid, 16.0).unwrap().unwrap();
+        let found = of_patches(&maps, 0, 0, 0, &grid, [16.0; 2]).unwrap().unwrap();
         assert_eq!((found.plain, found.renormalised), (0.0, 0.0));
         // All mass on the class token: nothing is left to renormalise.
         let (maps, grid) = image(|_, j| f32::from(u8::from(j == 0)));
-        let found = of_patches(&maps, 0, 0, 0, &grid, 16.0).unwrap().unwrap();
+        let found = of_patches(&maps, 0, 0, 0, &grid, [16.0; 2]).unwrap().unwrap();
         assert!(found.plain == 0.0 && found.renormalised.is_nan(), "{found:?}");
     }
 
@@ -179,8 +178,11 @@ mod tests {
             i if i % 14 == 0 => f32::from(u8::from(j + 1 == i)),
             i => f32::from(u8::from(j == i + 1)),
         });
-        let found = of_patches(&maps, 0, 0, 0, &grid, 1.0).unwrap().unwrap();
+        let found = of_patches(&maps, 0, 0, 0, &grid, [1.0; 2]).unwrap().unwrap();
         assert!((found.plain - 1.0).abs() < 1e-12, "{found:?}");
+        // Neighbours in a row are a patch's width apart, whatever its height.
+        let found = of_patches(&maps, 0, 0, 0, &grid, [99.0, 8.0]).unwrap().unwrap();
+        assert!((found.plain - 8.0).abs() < 1e-12, "{found:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | `metastable`  | how many stored patterns a query retrieves at once                                |
 //! | `distance`    | how far attention reaches, along a text and across an image                       |
 //! | `importance`  | how much the model leans on a head                                                |
+//! | `table`       | the figures of single maps as columns of the table of heads                       |
 
 pub mod aggregate;
 pub mod distance;
@@ -22,6 +23,7 @@ pub mod rank;
 pub mod rollout;
 mod singular;
 pub mod stack;
+pub mod table;
 
 pub use aggregate::{Partition, aggregate, query_groups};
 pub use flow::flow;

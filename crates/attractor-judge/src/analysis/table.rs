@@ -1,0 +1,221 @@
+//! Columns of the table of heads that need more than the row statistics.
+//!
+//! Rows are layers and their kept heads, in order, as in [`attractor_capture::table::Table::of`].
+
+use attractor_capture::Patterns;
+use attractor_capture::evidence::{AblationMode, Evidence};
+use attractor_capture::table::Column;
+use rayon::prelude::*;
+
+use super::distance::{self, PatchGrid};
+use super::importance::importance;
+use super::metastable;
+use super::rank::{self, Baselines, Ranks};
+use crate::error::Result;
+use crate::statistics::mean_of;
+
+/// What is wanted beside the row statistics.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extras<'a> {
+    /// Effective and stable rank: a singular value decomposition a head and input.
+    pub rank: bool,
+    /// Height and width of a patch in pixels; `None`: distances across an image are in patches.
+    pub patch: Option<[f64; 2]>,
+    /// Where importance comes from.
+    pub evidence: Option<&'a Evidence>,
+}
+
+/// The columns that there are, each with its name.
+///
+/// | column                              | meaning                                                                  |
+/// |-------------------------------------|--------------------------------------------------------------------------|
+/// | `mean_distance_without_first`       | sum A \|p - j\| / sum A over the keys but the first, tokens                |
+/// | `metastable_keys`                   | median over rows of the fewest keys with 0.90 of the mass                 |
+/// | `metastable_share`                  | median of the same as a share of the visible keys                         |
+/// | `regime`                            | Ramsauer's class by that share                                            |
+/// | `patch_distance`                    | mean distance between patches, weights as they are; pixels or patches     |
+/// | `patch_distance_renormalised`       | the same with rows renormalised over patches                              |
+/// | `effective_rank`, `stable_rank`     | of the leading 512 tokens                                                 |
+/// | `..._ratio`                         | the same over those of the uniform map of the mask                        |
+/// | `rank_tokens`                       | tokens whose map was decomposed, most of any input                        |
+/// | `importance_gradient`, `..._in_layer` | sum \|A dL/dA\|, and over its layer's norm                              |
+/// | `importance_<mode>`                 | effect of the ablation of this head alone                                 |
+///
+/// # Errors
+/// `is_source` if the patterns cannot be read.
+pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(String, Column)>> {
+    let layers = patterns.layers();
+    let heads: Vec<(usize, usize)> =
+        layers.iter().flat_map(|shape| shape.heads.iter().map(move |&head| (shape.layer, head))).collect();
+    let mut columns = Vec::new();
+    let mut number = |name: &str, values: Vec<f64>| {
+        if values.iter().any(|value| !value.is_nan()) {
+            columns.push((name.to_string(), Column::Number(values)));
+        }
+    };
+    number("mean_distance_without_first", each(&heads, |layer, head| without_first(patterns, layer, head))?);
+
+    let sizes: Vec<Option<metastable::Metastable>> =
+        heads.par_iter().map(|&(layer, head)| metastable::of_head(patterns, layer, head)).collect::<Result<_>>()?;
+    let of = |pick: fn(&metastable::Metastable) -> f64| {
+        sizes.iter().map(|size| size.as_ref().map_or(f64::NAN, pick)).collect::<Vec<_>>()
+    };
+    number("metastable_keys", of(|size| size.keys));
+    number("metastable_share", of(|size| size.share));
+    if sizes.iter().any(Option::is_some) {
+        let name =
+            |size: &Option<metastable::Metastable>| size.as_ref().and_then(|s| s.regime()).map_or("", |r| r.name());
+        columns.push(("regime".into(), Column::Text(sizes.iter().map(|size| name(size).to_string()).collect())));
+    }
+
+    let mut number = |name: &str, values: Vec<f64>| {
+        if values.iter().any(|value| !value.is_nan()) {
+            columns.push((name.to_string(), Column::Number(values)));
+        }
+    };
+    let grids: Vec<Option<PatchGrid>> =
+        (0..patterns.inputs()).map(|input| PatchGrid::of(patterns.tokens(input))).collect();
+    if grids.iter().any(Option::is_some) {
+        let size = extras.patch.unwrap_or([1.0; 2]);
+        let distances = heads
+            .par_iter()
+            .map(|&(layer, head)| across(patterns, layer, head, &grids, size))
+            .collect::<Result<Vec<_>>>()?;
+        number("patch_distance", distances.iter().map(|d| d.0).collect());
+        number("patch_distance_renormalised", distances.iter().map(|d| d.1).collect());
+    }
+    if extras.rank {
+        let ranks = ranks(patterns, &heads)?;
+        let names = ["effective_rank", "effective_rank_ratio", "stable_rank", "stable_rank_ratio", "rank_tokens"];
+        for (at, name) in names.into_iter().enumerate() {
+            number(name, ranks.iter().map(|r| r[at]).collect());
+        }
+    }
+    if let Some(evidence) = extras.evidence {
+        let found = importance(evidence);
+        let of = |pick: &dyn Fn(&super::HeadImportance) -> Option<f64>| -> Vec<f64> {
+            let one = |key: &(usize, usize)| found.iter().find(|x| (x.layer, x.head) == *key).and_then(pick);
+            heads.iter().map(|key| one(key).unwrap_or(f64::NAN)).collect()
+        };
+        number("importance_gradient", of(&|x| x.gradient));
+        number("importance_gradient_in_layer", of(&|x| x.gradient_in_layer));
+        let modes: std::collections::BTreeSet<AblationMode> =
+            found.iter().flat_map(|x| x.ablation.keys().copied()).collect();
+        for mode in modes {
+            number(&format!("importance_{}", mode_name(mode)), of(&|x| x.ablation.get(&mode).copied()));
+        }
+    }
+    Ok(columns)
+}
+
+fn mode_name(mode: AblationMode) -> &'static str {
+    match mode {
+        AblationMode::Uniform => "uniform",
+        AblationMode::SelfOnly => "self_only",
+        AblationMode::Previous => "previous",
+        AblationMode::Local => "local",
+        AblationMode::MeanMap => "mean_map",
+        AblationMode::OtherInput => "other_input",
+        AblationMode::Zero => "zero",
+    }
+}
+
+/// One number a head, in parallel; NaN where there is none.
+fn each(heads: &[(usize, usize)], one: impl Fn(usize, usize) -> Result<Option<f64>> + Sync) -> Result<Vec<f64>> {
+    heads.par_iter().map(|&(layer, head)| Ok(one(layer, head)?.unwrap_or(f64::NAN))).collect()
+}
+
+/// Mean over inputs of the distance without the first token.
+fn without_first(patterns: &dyn Patterns, layer: usize, head: usize) -> Result<Option<f64>> {
+    let mut values = Vec::new();
+    for input in 0..patterns.inputs() {
+        if let Some(s) = patterns.statistics(layer, head, input)? {
+            values.extend(distance::of_statistics(&s, patterns.mask(layer, input)?.offset, true));
+        }
+    }
+    Ok(mean_of(values))
+}
+
+/// Mean over inputs of the two distances between patches.
+fn across(
+    patterns: &dyn Patterns,
+    layer: usize,
+    head: usize,
+    grids: &[Option<PatchGrid>],
+    size: [f64; 2],
+) -> Result<(f64, f64)> {
+    let (mut plain, mut renormalised) = (Vec::new(), Vec::new());
+    for (input, grid) in grids.iter().enumerate() {
+        let Some(grid) = grid else { continue };
+        if let Some(found) = distance::of_patches(patterns, layer, head, input, grid, size)? {
+            plain.push(found.plain);
+            renormalised.extend(Some(found.renormalised).filter(|x| !x.is_nan()));
+        }
+    }
+    Ok((mean_of(plain).unwrap_or(f64::NAN), mean_of(renormalised).unwrap_or(f64::NAN)))
+}
+
+/// Effective rank, its ratio, stable rank, its ratio (means over inputs) and the largest number of tokens.
+fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<[f64; 5]>> {
+    let mut baselines = Baselines::default();
+    let mut uniform: Vec<(usize, Vec<Option<Ranks>>)> = Vec::new();
+    for shape in patterns.layers() {
+        let mut row = Vec::new();
+        for input in 0..patterns.inputs() {
+            let (n, m) = patterns.shape(shape.layer, input)?;
+            row.push(baselines.of(&patterns.mask(shape.layer, input)?, n, m));
+        }
+        uniform.push((shape.layer, row));
+    }
+    heads
+        .par_iter()
+        .map(|&(layer, head)| {
+            let uniform = uniform.iter().find(|(known, _)| *known == layer).map_or(&[][..], |(_, row)| row);
+            let mut found = Vec::new();
+            for (input, &uniform) in uniform.iter().enumerate() {
+                found.extend(rank::of_head(patterns, layer, head, input, uniform)?);
+            }
+            let mean = |pick: fn(&rank::MapRanks) -> f64| mean_of(found.iter().map(pick)).unwrap_or(f64::NAN);
+            let tokens = found.iter().map(|ranks| ranks.queries as f64).fold(f64::NAN, f64::max);
+            Ok([
+                mean(|r| r.map.effective),
+                mean(|r| r.effective_ratio()),
+                mean(|r| r.map.stable),
+                mean(|r| r.stable_ratio()),
+                tokens,
+            ])
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{Maps, previous, random_ids, uniform};
+
+    #[test]
+    fn columns_have_one_entry_a_head_in_the_order_of_the_table() {
+        let maps = Maps::causal(&[random_ids(20, 9, 1)], 2).head(0, uniform).head(0, previous).head(1, previous);
+        let found = columns(&maps, &Extras { rank: true, ..Extras::default() }).unwrap();
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "metastable_keys",
+                "metastable_share",
+                "regime",
+                "effective_rank",
+                "effective_rank_ratio",
+                "stable_rank",
+                "stable_rank_ratio",
+                "rank_tokens",
+            ]
+        );
+        let Column::Text(regimes) = &found[2].1 else { panic!("{:?}", found[2]) };
+        assert_eq!(regimes, &["global_average", "single_pattern", "single_pattern"]);
+        let Column::Number(ratios) = &found[6].1 else { panic!("{:?}", found[6]) };
+        assert!((ratios[0] - 1.0).abs() < 1e-6 && ratios[1] > 2.0 && ratios[1] == ratios[2], "{ratios:?}");
+        let without = columns(&maps, &Extras::default()).unwrap();
+        assert!(!without.iter().any(|(name, _)| name.contains("rank")));
+    }
+}

@@ -1,0 +1,288 @@
+//! Two sources of attention on the same tokens: what changed, head by head, with intervals over inputs.
+//!
+//! Heads are matched by the model's own numbers of layer and head; what has no partner is said. Differences are B - A,
+//! paired by input; the interval is a BCa bootstrap of their mean.
+
+mod figures;
+mod metric;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use attractor_capture::Patterns;
+use attractor_capture::patterns::LayerShape;
+use attractor_capture::record::Token;
+use rayon::prelude::*;
+use serde::Serialize;
+
+pub use metric::{Condition, Metric};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::measure::Geometry;
+use crate::statistics::{Bootstrap, Interval, mean};
+
+/// How two sources are compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DiffOptions {
+    /// Seed of the resampled inputs.
+    pub seed: u64,
+    /// Resamples of an interval.
+    pub resamples: usize,
+    /// Its confidence level, in (0, 1).
+    pub level: f64,
+}
+
+impl Default for DiffOptions {
+    fn default() -> Self {
+        Self { seed: 0, resamples: 9_999, level: 0.95 }
+    }
+}
+
+/// One figure of both sides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// Mean over inputs of A; `None` for the divergence, which is between the two.
+    pub a: Option<f64>,
+    /// Mean over inputs of B.
+    pub b: Option<f64>,
+    /// Mean of B - A over the inputs where both have the figure; the divergence itself.
+    pub difference: f64,
+    /// Interval of that mean.
+    pub interval: Option<Interval>,
+    /// Why there is no interval.
+    pub why: Option<String>,
+    /// Inputs behind it.
+    pub inputs: usize,
+}
+
+/// What changed in one head.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HeadDiff {
+    /// Layer.
+    pub layer: usize,
+    /// Head.
+    pub head: usize,
+    /// By metric; one that no input could serve is absent.
+    pub changes: BTreeMap<Metric, Change>,
+}
+
+impl HeadDiff {
+    /// "L5H5".
+    pub fn name(&self) -> String {
+        format!("L{}H{}", self.layer, self.head)
+    }
+}
+
+/// Two sources, compared.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Diff {
+    /// Number of inputs.
+    pub inputs: usize,
+    /// Queries of each input, in the first matched layer.
+    pub lengths: Vec<usize>,
+    /// The heads that both have, by layer and head.
+    pub heads: Vec<HeadDiff>,
+    /// The models' losses, if both have one of the same kind.
+    pub loss: Option<Change>,
+    /// What has no partner or could not be compared, in words.
+    pub notes: Vec<String>,
+}
+
+/// What a condition found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Checked {
+    /// The condition.
+    pub condition: Condition,
+    /// Number of heads (or of models) that it could be put to; none: it is not testable.
+    pub tested: usize,
+    /// Those that meet it, with their difference: "L5H5" or "model".
+    pub met: Vec<(String, f64)>,
+}
+
+impl Diff {
+    /// Puts a condition to every head.
+    pub fn check(&self, condition: &Condition) -> Checked {
+        let heads = self.heads.iter().filter_map(|head| Some((head.name(), head.changes.get(&condition.metric)?)));
+        let loss =
+            self.loss.iter().filter(|_| condition.metric == Metric::Loss).map(|loss| ("model".to_string(), loss));
+        let all: Vec<(String, f64)> = heads.chain(loss).map(|(name, change)| (name, change.difference)).collect();
+        let tested = all.len();
+        let met = all.into_iter().filter(|(_, difference)| condition.is_met(*difference)).collect();
+        Checked { condition: condition.clone(), tested, met }
+    }
+}
+
+/// Compares two sources that read the same tokens.
+///
+/// `losses` are those of each input, of A and of B, where both models have a loss of the same kind.
+/// # Cost
+/// One pass over the maps of both; strips of 1 Mi numbers a thread. The answer is the same for any number of threads.
+/// # Errors
+/// `is_request` if the two read other tokens, or share no head; `is_source` if one cannot be read.
+pub fn diff(
+    a: &dyn Patterns,
+    b: &dyn Patterns,
+    losses: Option<(&[Option<f64>], &[Option<f64>])>,
+    options: &DiffOptions,
+) -> Result<Diff> {
+    let mut notes = Vec::new();
+    same_inputs(a, b, &mut notes)?;
+    let inputs = a.inputs();
+    let all = a.layers();
+    let mut matched = matched(&all, &b.layers(), &mut notes);
+    let geometry = Geometry::of_all(a, &Config::default())?;
+    let index = |layer: usize| all.iter().position(|shape| shape.layer == layer).unwrap_or(0);
+    let mut other_shape = Vec::new();
+    for (layer, _) in &matched {
+        for input in 0..inputs {
+            let (a, b) = (a.shape(*layer, input)?, b.shape(*layer, input)?);
+            if a != b {
+                notes.push(format!(
+                    "layer {layer}, input {input}: A has {} x {} queries and keys, B {} x {}; the layer is left out",
+                    a.0, a.1, b.0, b.1
+                ));
+                other_shape.push(*layer);
+                break;
+            }
+        }
+    }
+    matched.retain(|(layer, _)| !other_shape.contains(layer));
+    let tasks: Vec<(usize, usize)> =
+        matched.iter().flat_map(|(layer, heads)| heads.iter().map(move |&head| (*layer, head))).collect();
+    if tasks.is_empty() {
+        return Err(Error::request(format!(
+            "diff: A and B have no head in common; {}",
+            if notes.is_empty() { "one of them holds no head".to_string() } else { notes.join("; ") }
+        )));
+    }
+    let bootstrap = Bootstrap::new(options.seed, options.resamples, options.level);
+    let heads = tasks
+        .par_iter()
+        .map(|&(layer, head)| {
+            let geometry: &[Arc<Geometry>] = &geometry[index(layer)];
+            let figures = (0..inputs)
+                .map(|input| figures::pair([a, b], &geometry[input], layer, head, input))
+                .collect::<Result<Vec<_>>>()?;
+            let mut changes = BTreeMap::new();
+            for metric in Metric::ALL {
+                let side = |side: usize| figures.iter().map(move |f| f[side][metric as usize]).collect::<Vec<_>>();
+                if let Some(change) = change(&side(0), &side(1), metric == Metric::Divergence, &bootstrap) {
+                    changes.insert(metric, change);
+                }
+            }
+            Ok(HeadDiff { layer, head, changes })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    for metric in Metric::ALL.into_iter().filter(|&metric| metric != Metric::Loss) {
+        if heads.iter().all(|head| !head.changes.contains_key(&metric)) {
+            notes.push(format!("{metric}: not testable, {}", why_none(metric)));
+        }
+    }
+    let loss = losses.and_then(|(a, b)| change(a, b, false, &bootstrap));
+    let lengths = geometry[index(tasks[0].0)].iter().map(|g| g.queries).collect();
+    Ok(Diff { inputs, lengths, heads, loss, notes })
+}
+
+fn why_none(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Induction | Metric::Duplicate => "no token of any input occurs again, or the maps were not kept",
+        Metric::Divergence | Metric::Sink => "one of the two kept no maps",
+        _ => "one of the two kept neither maps nor statistics",
+    }
+}
+
+/// The paired change over inputs; `None` if no input has the figure on both sides.
+fn change(a: &[Option<f64>], b: &[Option<f64>], between: bool, bootstrap: &Bootstrap) -> Option<Change> {
+    let pairs: Vec<(f64, f64)> = match between {
+        true => b.iter().flatten().map(|&b| (0.0, b)).collect(),
+        false => a.iter().zip(b).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect(),
+    };
+    if pairs.is_empty() {
+        return None;
+    }
+    let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
+    let (interval, why) = match bootstrap.interval(&differences) {
+        Ok(interval) => (Some(interval), None),
+        Err(why) => (None, Some(why.to_string())),
+    };
+    let side = |pick: fn(&(f64, f64)) -> f64| mean(&pairs.iter().map(pick).collect::<Vec<_>>());
+    Some(Change {
+        a: (!between).then(|| side(|pair| pair.0)),
+        b: (!between).then(|| side(|pair| pair.1)),
+        difference: mean(&differences),
+        interval,
+        why,
+        inputs: pairs.len(),
+    })
+}
+
+/// Refuses sources that read other tokens.
+fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<String>) -> Result<()> {
+    if a.inputs() != b.inputs() || a.inputs() == 0 {
+        return Err(Error::request(format!(
+            "diff: A has {} inputs, B has {}; both must have read the same: capture them with the same input options",
+            a.inputs(),
+            b.inputs()
+        )));
+    }
+    let mut unknown = 0;
+    for input in 0..a.inputs() {
+        let (left, right) = (a.tokens(input), b.tokens(input));
+        if left.is_empty() || right.is_empty() {
+            unknown += 1;
+            continue;
+        }
+        let read = |tokens: &[Token], at: usize| tokens.get(at).map(|token| (token.id, token.text.clone()));
+        if let Some(at) = (0..left.len().max(right.len())).find(|&at| read(left, at) != read(right, at)) {
+            let say = |tokens: &[Token]| match tokens.get(at) {
+                Some(token) => format!("{:?} (number {})", token.text, token.id),
+                None => format!("nothing, it has {} tokens", tokens.len()),
+            };
+            return Err(Error::request(format!(
+                "diff: input {input}, position {at}: A read {}, B read {}; both must have read the same tokens: capture \
+                 them with the same input options, or give token ids (--input)",
+                say(left),
+                say(right)
+            )));
+        }
+    }
+    if unknown > 0 {
+        notes.push(format!(
+            "{unknown} of {} inputs have no tokens on one side: that they are the same is taken on trust",
+            a.inputs()
+        ));
+    }
+    Ok(())
+}
+
+/// Layers with the heads that both have; the rest is said.
+fn matched(a: &[LayerShape], b: &[LayerShape], notes: &mut Vec<String>) -> Vec<(usize, Vec<usize>)> {
+    let list = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let only = |one: &[LayerShape], other: &[LayerShape]| -> Vec<usize> {
+        let lacks = |shape: &&LayerShape| !other.iter().any(|x| x.layer == shape.layer);
+        one.iter().filter(lacks).map(|shape| shape.layer).collect()
+    };
+    for (side, layers) in [("A", only(a, b)), ("B", only(b, a))] {
+        if !layers.is_empty() {
+            notes.push(format!("layers only in {side}: {}", list(&layers)));
+        }
+    }
+    let mut matched = Vec::new();
+    for (left, right) in a.iter().filter_map(|x| Some((x, b.iter().find(|y| y.layer == x.layer)?))) {
+        for (side, one, other) in [("A", left, right), ("B", right, left)] {
+            let heads: Vec<usize> = one.heads.iter().copied().filter(|head| !other.heads.contains(head)).collect();
+            if !heads.is_empty() {
+                notes.push(format!("layer {}: heads only in {side}: {}", left.layer, list(&heads)));
+            }
+        }
+        let heads: Vec<usize> = left.heads.iter().copied().filter(|head| right.heads.contains(head)).collect();
+        if !heads.is_empty() {
+            matched.push((left.layer, heads));
+        }
+    }
+    matched
+}
+
+#[cfg(test)]
+mod tests;
