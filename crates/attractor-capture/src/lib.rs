@@ -4,6 +4,7 @@ pub mod captured;
 pub mod certificate;
 pub mod error;
 pub mod evidence;
+pub mod export;
 pub mod import;
 mod kernel;
 pub mod observations;

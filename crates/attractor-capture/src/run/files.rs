@@ -19,9 +19,7 @@ pub(crate) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
 /// # Errors
 /// `is_io`; then the old file, if there was one, is as it was.
 pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.{TEMPORARY}", std::process::id()));
-    let temporary = path.with_file_name(name);
+    let temporary = temporary(path);
     let write = || {
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
@@ -41,6 +39,33 @@ pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<
         sync_folder(folder)?;
     }
     Ok(())
+}
+
+/// The sibling that becomes `path` when it is whole.
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.{TEMPORARY}", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Writes a file piece by piece, whole or not at all; returns its size in bytes.
+///
+/// # Errors
+/// `is_io`, or what `write` answers; then the old file, if there was one, is as it was.
+pub(crate) fn write_by(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<u64> {
+    let temporary = temporary(path);
+    let io = |error: std::io::Error| failed("cannot write", path, &error);
+    let all = || {
+        let mut file = File::create(&temporary).map_err(io)?;
+        write(&mut file)?;
+        let bytes = file.metadata().map_err(io)?.len();
+        drop(file);
+        fs::rename(&temporary, path).map_err(io)?;
+        Ok(bytes)
+    };
+    all().inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
 }
 
 /// Flushes a folder's list of names.

@@ -19,7 +19,7 @@
 
 mod array;
 pub mod budget;
-mod files;
+pub(crate) mod files;
 mod options;
 mod parts;
 mod reader;
