@@ -1,6 +1,6 @@
 //! Colours: maps that survive colour blindness and grey printing, and the scales that numbers reach them by.
 
-use crate::error::{Error, Result};
+pub use crate::scale::{Scale, Spacing, ticks};
 
 /// Red, green, blue.
 pub type Rgb = [u8; 3];
@@ -66,143 +66,6 @@ pub fn is_light(colour: Rgb) -> bool {
     0.2126 * r + 0.7152 * g + 0.0722 * b > 0.1791
 }
 
-/// How numbers spread over a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub enum Spacing {
-    /// Evenly.
-    #[default]
-    Linear,
-    /// Evenly in their logarithm.
-    Log,
-}
-
-/// From numbers to [0, 1].
-///
-/// # Example
-/// ```
-/// use attractor_render::colour::Scale;
-/// let scale = Scale::log(1e-4, 1.0).unwrap();
-/// assert!((scale.position(0.01) - 0.5).abs() < 1e-12);
-/// assert!(Scale::log(0.0, 1.0).is_err());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scale {
-    spacing: Spacing,
-    low: f64,
-    high: f64,
-}
-
-impl Scale {
-    /// `low` at 0, `high` at 1.
-    ///
-    /// # Errors
-    /// `is_value` unless both are finite and low < high.
-    pub fn linear(low: f64, high: f64) -> Result<Self> {
-        Self::new(Spacing::Linear, low, high)
-    }
-
-    /// The same, evenly in the logarithm.
-    ///
-    /// # Errors
-    /// `is_value` unless 0 < low < high, both finite.
-    pub fn log(low: f64, high: f64) -> Result<Self> {
-        Self::new(Spacing::Log, low, high)
-    }
-
-    /// -reach at 0, nothing at 1/2, reach at 1: for diverging maps.
-    ///
-    /// # Errors
-    /// `is_value` unless reach is finite and above zero.
-    pub fn centred(reach: f64) -> Result<Self> {
-        Self::new(Spacing::Linear, -reach, reach)
-    }
-
-    /// Attention weights: 0 to 1.
-    pub fn unit() -> Self {
-        Self { spacing: Spacing::Linear, low: 0.0, high: 1.0 }
-    }
-
-    fn new(spacing: Spacing, low: f64, high: f64) -> Result<Self> {
-        let ordered = low.is_finite() && high.is_finite() && low < high && (high - low).is_finite();
-        if !ordered || (spacing == Spacing::Log && low <= 0.0) {
-            let need = if spacing == Spacing::Log { "0 < low < high" } else { "low < high" };
-            return Err(Error::value(format!("colour scale: from {low} to {high}; needs finite {need}")));
-        }
-        Ok(Self { spacing, low, high })
-    }
-
-    /// Where `value` lies, clamped to [0, 1]; NaN for what is no finite number.
-    pub fn position(&self, value: f64) -> f64 {
-        if !value.is_finite() {
-            return f64::NAN;
-        }
-        let t = match self.spacing {
-            Spacing::Linear => (value - self.low) / (self.high - self.low),
-            Spacing::Log if value <= self.low => 0.0,
-            Spacing::Log => (value / self.low).ln() / (self.high / self.low).ln(),
-        };
-        t.clamp(0.0, 1.0)
-    }
-
-    /// Lowest value that is told apart.
-    pub fn low(&self) -> f64 {
-        self.low
-    }
-
-    /// Highest value that is told apart.
-    pub fn high(&self) -> f64 {
-        self.high
-    }
-
-    /// How numbers spread.
-    pub fn spacing(&self) -> Spacing {
-        self.spacing
-    }
-
-    /// Round numbers within the scale, about `count` of them, ascending.
-    pub fn ticks(&self, count: usize) -> Vec<f64> {
-        match self.spacing {
-            Spacing::Linear => ticks(self.low, self.high, count),
-            Spacing::Log => {
-                let (first, last) = (self.low.log10(), self.high.log10());
-                let decades = (last - first).max(0.0);
-                if decades < 1.0 {
-                    return ticks(self.low, self.high, count);
-                }
-                let step = (decades / count.max(1) as f64).ceil().max(1.0);
-                // From the top down, so that the highest decade is named.
-                let mut all = Vec::new();
-                let mut exponent = (last + 1e-9).floor();
-                while exponent >= first - 1e-9 && all.len() < 400 {
-                    all.push(10f64.powf(exponent));
-                    exponent -= step;
-                }
-                all.reverse();
-                all
-            }
-        }
-    }
-}
-
-/// Round numbers from `low` to `high`, about `count` of them: steps of 1, 2 or 5 times a power of ten.
-pub fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
-    let span = high - low;
-    if !span.is_finite() || span <= 0.0 {
-        return vec![low];
-    }
-    let raw = span / count.max(1) as f64;
-    let power = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= raw * 0.999).unwrap_or(10.0 * power);
-    let first = (low / step - 1e-9).ceil();
-    let last = (high / step + 1e-9).floor();
-    (0..=((last - first).max(0.0) as usize).min(1000))
-        .map(|i| {
-            let tick = (first + i as f64) * step;
-            if tick == 0.0 { 0.0 } else { tick }
-        })
-        .collect()
-}
-
 /// A number in as few characters as tell it: "0.25", "10⁻³", "1 200".
 pub fn number(value: f64) -> String {
     let size = value.abs();
@@ -241,7 +104,7 @@ pub fn number(value: f64) -> String {
     text.replace('-', "−")
 }
 
-fn superscript(number: i32) -> String {
+pub(crate) fn superscript(number: i32) -> String {
     number
         .to_string()
         .chars()
@@ -304,26 +167,6 @@ mod tests {
         assert!(r > b);
         let [r, _, b] = ColourMap::PurpleOrange.at(scale.position(0.3));
         assert!(r > b);
-    }
-
-    #[test]
-    fn scales_clamp_and_refuse() {
-        let log = Scale::log(1e-4, 1.0).unwrap();
-        assert_eq!((log.position(0.0), log.position(-3.0), log.position(7.0)), (0.0, 0.0, 1.0));
-        assert!(log.position(f64::INFINITY).is_nan() && log.position(f64::NAN).is_nan());
-        for (low, high) in [(0.0, 0.0), (1.0, 0.5), (f64::NAN, 1.0), (0.0, f64::INFINITY), (f64::MIN, f64::MAX)] {
-            assert!(Scale::linear(low, high).unwrap_err().is_value());
-        }
-        assert!(Scale::log(-1.0, 1.0).unwrap_err().is_value());
-    }
-
-    #[test]
-    fn ticks_are_round_and_inside() {
-        assert_eq!(ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
-        assert_eq!(ticks(0.0, 4096.0, 8), [0.0, 1000.0, 2000.0, 3000.0, 4000.0]);
-        let log = Scale::log(1e-4, 1.0).unwrap().ticks(6);
-        assert_eq!(log.iter().map(|&t| number(t)).collect::<Vec<_>>(), ["10⁻⁴", "0.001", "0.01", "0.1", "1"]);
-        assert_eq!(Scale::log(0.02, 0.09).unwrap().ticks(4).first().map(|&t| number(t)).as_deref(), Some("0.02"));
     }
 
     #[test]

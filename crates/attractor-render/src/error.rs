@@ -14,6 +14,8 @@ enum Kind {
     Shape,
     Value,
     Source,
+    #[cfg_attr(not(feature = "export"), allow(dead_code, reason = "only files have a format"))]
+    Format,
 }
 
 /// `Result` with this crate's [`Error`].
@@ -26,6 +28,11 @@ impl Error {
 
     pub(crate) fn value(message: impl Into<String>) -> Self {
         Self { kind: Kind::Value, message: message.into() }
+    }
+
+    #[cfg(feature = "export")]
+    pub(crate) fn format(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Format, message: message.into() }
     }
 
     /// True if lengths contradict each other.
@@ -41,6 +48,11 @@ impl Error {
     /// True if the patterns could not be read.
     pub fn is_source(&self) -> bool {
         self.kind == Kind::Source
+    }
+
+    /// True if a text or a picture is not in the format that was asked for.
+    pub fn is_format(&self) -> bool {
+        self.kind == Kind::Format
     }
 }
 

@@ -1,11 +1,13 @@
-//! Many heads at once: the heads of a layer side by side, and a map of layers by heads.
+//! Many heads at once: the heads of a layer side by side, all heads of a model, and a number for every head.
 
-use crate::colour::{self, is_light};
+use crate::colour::{self, ColourMap, Scale, is_light};
 use crate::error::Result;
-use crate::heatmap::{Style, colour_bar, frame};
+use crate::heatmap::{BLANK, Bar, Style, colour_bar, frame};
+use crate::layout::{Heading, SMALL, rect};
 use crate::map::{HeadMap, Map};
 use crate::raster;
 use crate::svg::{Anchor, Svg};
+use crate::text;
 
 /// Side of a small map, CSS pixels.
 const PANEL: f64 = 96.0;
@@ -21,44 +23,149 @@ const ACROSS: usize = 8;
 /// # Errors
 /// `is_shape` for a map without cells.
 pub fn layer_grid(heads: &[&HeadMap], title: &str, style: &Style, linked: bool) -> Result<String> {
-    let across = heads.len().clamp(1, ACROSS);
-    let down = heads.len().div_ceil(ACROSS).max(1);
+    layer(heads, title, style, &Panels { linked, ..Panels::default() })
+}
+
+/// How small maps are laid out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panels {
+    /// True: one scale, that of the style, so that heads are compared with each other. False: each head from zero to
+    /// its own largest weight, which is written beside its name, so that the pattern of faint heads is seen too.
+    pub shared: bool,
+    /// True if each map is a link to `#L1H3`.
+    pub linked: bool,
+    /// Maps in a row.
+    pub across: usize,
+}
+
+impl Default for Panels {
+    fn default() -> Self {
+        Self { shared: true, linked: false, across: ACROSS }
+    }
+}
+
+/// The heads of a layer as small maps.
+///
+/// Without heads there is only the bar. With scales of their own there is no bar that would do for all, and a note
+/// says so; a head without a finite weight above zero is drawn from 0 to 1.
+///
+/// # Errors
+/// `is_shape` for a map without cells.
+pub fn layer(heads: &[&HeadMap], title: &str, style: &Style, panels: &Panels) -> Result<String> {
+    let most = panels.across.max(1);
+    let across = heads.len().clamp(1, most);
+    let down = heads.len().div_ceil(most).max(1);
     let (gap, line) = (12.0, 18.0);
-    let (left, top) = (4.0, if title.is_empty() { 8.0 } else { 30.0 });
-    let (width, height) = (across as f64 * (PANEL + gap), down as f64 * (PANEL + gap + line));
+    let left = 4.0;
+    let width = across as f64 * (PANEL + gap) - gap;
+    let bar = panels.shared.then(|| Bar::new(style, PANEL));
+    let mut notes = heads.first().map_or(Vec::new(), |h| h.map.notes.clone());
+    if !panels.shared {
+        notes.push("each map from 0 to its own largest weight".to_string());
+    }
+    let content = width + bar.as_ref().map_or(0.0, |b| 16.0 + b.width());
+    let heading = Heading::new(title, &notes, content.max(200.0));
+    let top = heading.height();
     let layers = heads.first().map_or(String::new(), |h| format!("Layer {}, ", h.layer));
     let name = format!("{layers}{} heads, row = query, column = key", heads.len());
-    let mut svg = Svg::new(left + width + 84.0, top + height, &name);
-    if !title.is_empty() {
-        svg.text((left, 16.0), Anchor::Start, 14.0, "ink title", title);
-    }
+    let whole = left + content.max(heading.width()) + 4.0;
+    let mut svg = Svg::new(whole, top + down as f64 * (PANEL + gap + line) - gap + 4.0, &name);
+    heading.draw(&mut svg, left);
     for (index, head) in heads.iter().enumerate() {
-        let x = left + (index % ACROSS) as f64 * (PANEL + gap);
-        let y = top + (index / ACROSS) as f64 * (PANEL + gap + line);
+        let x = left + (index % most) as f64 * (PANEL + gap);
+        let y = top + (index / most) as f64 * (PANEL + gap + line);
         let label = format!("L{}H{}", head.layer, head.head);
-        match linked {
+        match panels.linked {
             true => svg.group("a", &[("href", &format!("#{label}"))]),
             false => svg.group("g", &[]),
         }
-        svg.element(
-            "rect",
-            &[
-                ("class", &"forbidden"),
-                ("x", &x),
-                ("y", &y),
-                ("width", &PANEL),
-                ("height", &PANEL),
-                ("fill", &"#e9e9ee"),
-            ],
-        );
-        let small = head.map.pooled(CELLS)?;
-        svg.image((x, y, PANEL, PANEL), &raster::png(&small, style.colours, &style.scale)?);
-        frame(&mut svg, x, y, PANEL, PANEL);
-        svg.text((x + PANEL / 2.0, y + PANEL + 13.0), Anchor::Middle, 11.0, "ink", &label);
+        let peak = head.map.peak().filter(|p| *p > 0.0);
+        let scale = match (panels.shared, peak) {
+            (true, _) => style.scale,
+            (false, Some(peak)) => Scale::linear(0.0, f64::from(peak))?,
+            (false, None) => Scale::unit(),
+        };
+        small(&mut svg, (x, y, PANEL), &head.map, CELLS, style.colours, &scale)?;
+        match (panels.shared, peak) {
+            (true, _) => svg.text((x + PANEL / 2.0, y + PANEL + 13.0), Anchor::Middle, 11.0, "ink", &label),
+            (false, peak) => {
+                svg.text((x, y + PANEL + 13.0), Anchor::Start, 11.0, "ink", &label);
+                let most = peak.map_or("–".to_string(), |p| colour::number(f64::from(p)));
+                svg.text((x + PANEL, y + PANEL + 13.0), Anchor::End, SMALL, "muted", &format!("≤ {most}"));
+            }
+        }
         svg.close();
     }
-    colour_bar(&mut svg, (left + width + 4.0, top), (PANEL - 4.0).max(60.0), style)?;
+    if let Some(bar) = bar {
+        bar.draw(&mut svg, (left + width + 16.0, top), style)?;
+    }
     Ok(svg.finish())
+}
+
+/// A map without its axes, stretched to a square.
+fn small(
+    svg: &mut Svg,
+    (x, y, side): (f64, f64, f64),
+    map: &Map,
+    cells: usize,
+    colours: ColourMap,
+    scale: &Scale,
+) -> Result<()> {
+    if map.forbidden.iter().any(|&f| f) {
+        rect(svg, (x, y, side, side), "forbidden", BLANK);
+    }
+    svg.image((x, y, side, side), &raster::png(&map.pooled(cells)?, colours, scale)?);
+    frame(svg, x, y, side, side);
+    Ok(())
+}
+
+/// Every head of a model as a very small map: layers down, heads across, one scale.
+///
+/// A place without a map stays empty. Without any map there is nothing to draw.
+///
+/// # Errors
+/// `is_shape` for a map without cells.
+pub fn model(heads: &[&HeadMap], title: &str, style: &Style) -> Result<Option<String>> {
+    let sorted = |of: fn(&HeadMap) -> usize| {
+        let mut all: Vec<usize> = heads.iter().map(|h| of(h)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    let (layers, numbers) = (sorted(|h| h.layer), sorted(|h| h.head));
+    let (Some(&deepest), Some(&highest)) = (layers.last(), numbers.last()) else { return Ok(None) };
+    let side = (560.0 / numbers.len() as f64).floor().clamp(18.0, 64.0);
+    let gap = if side >= 36.0 { 4.0 } else { 2.0 };
+    let left = 30.0 + text::width(&deepest.to_string()) * SMALL;
+    let (width, height) = (numbers.len() as f64 * (side + gap) - gap, layers.len() as f64 * (side + gap) - gap);
+    let bar = Bar::new(style, height.clamp(72.0, 200.0));
+    let content = width + 16.0 + bar.width();
+    let heading = Heading::new(title, &heads[0].map.notes, content.max(200.0));
+    let top = heading.height();
+    let name = format!("{title}: {} heads of {} layers, row = query, column = key", heads.len(), layers.len());
+    let mut svg =
+        Svg::new(left + content.max(heading.width()) + 2.0, top + (height + 38.0).max(bar.height + 8.0), &name);
+    heading.draw(&mut svg, left);
+    for head in heads {
+        let (Ok(row), Ok(column)) = (layers.binary_search(&head.layer), numbers.binary_search(&head.head)) else {
+            continue;
+        };
+        let place = (left + column as f64 * (side + gap), top + row as f64 * (side + gap), side);
+        small(&mut svg, place, &head.map, side as usize, style.colours, &style.scale)?;
+    }
+    for (row, layer) in layers.iter().enumerate() {
+        let y = top + row as f64 * (side + gap) + side / 2.0 + 3.5;
+        svg.text((left - 6.0, y), Anchor::End, SMALL, "ink", &layer.to_string());
+    }
+    let step = ((text::width(&highest.to_string()) * SMALL + 6.0) / (side + gap)).ceil() as usize;
+    for (column, head) in numbers.iter().enumerate().step_by(step.max(1)) {
+        let x = left + column as f64 * (side + gap) + side / 2.0;
+        svg.text((x, top + height + 14.0), Anchor::Middle, SMALL, "ink", &head.to_string());
+    }
+    svg.rotated((12.0, top + height / 2.0), -90.0, Anchor::Middle, 11.0, "ink", "layer");
+    svg.text((left + width / 2.0, top + height + 30.0), Anchor::Middle, 11.0, "ink", "head");
+    bar.draw(&mut svg, (left + width + 16.0, top), style)?;
+    Ok(Some(svg.finish()))
 }
 
 /// A figure of every head: layers down, heads across.
@@ -95,6 +202,7 @@ pub fn overview(figure: &Overview<'_>, style: &Style) -> Result<Option<String>> 
         forbidden: vec![true; rows * columns],
         queries: rows,
         keys: columns,
+        ..Map::empty()
     };
     let mut testable = vec![false; rows * columns];
     for &(layer, head, value) in figure.heads {

@@ -2,18 +2,19 @@
 
 use crate::colour::{self, ColourMap, NAN, Scale};
 use crate::error::Result;
-use crate::map::Map;
+use crate::layout::{self, Heading, LABEL, Legend, SMALL, Sign, rect};
+use crate::map::{Map, Pooling};
+pub use crate::positions::MOST_LABELS;
+use crate::positions::{Bands, Positions, draw_boundary};
 use crate::raster;
+use crate::scale::{Spacing, labels};
 use crate::svg::{Anchor, Svg};
 use crate::text;
 
 /// Longest side of the picture's cells, CSS pixels.
 const EXTENT: f64 = 384.0;
-/// Most tokens that are written out along an axis.
-pub const MOST_LABELS: usize = 40;
-/// Longest label, characters.
-const LABEL: usize = 14;
-const SMALL: f64 = 10.0;
+/// Ground of what the mask forbids.
+pub(crate) const BLANK: &str = "#e9e9ee";
 
 /// How a heatmap is drawn.
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ pub struct Style {
     pub rows: String,
     /// Name of the columns.
     pub columns: String,
+    /// Where the prompt ends: the first generated position.
+    pub boundary: Option<usize>,
+    /// Classes of the positions, drawn along both sides.
+    pub bands: Bands,
 }
 
 impl Default for Style {
@@ -38,6 +43,8 @@ impl Default for Style {
             unit: "attention weight".to_string(),
             rows: "query (destination)".to_string(),
             columns: "key (source)".to_string(),
+            boundary: None,
+            bands: Bands::default(),
         }
     }
 }
@@ -45,74 +52,123 @@ impl Default for Style {
 /// A heatmap as SVG.
 ///
 /// `tokens` are written along the axes where there are at most 40, one a position; otherwise positions are. Pooled maps
-/// say so under the title. Forbidden cells are left blank, cells that are no number have a colour of their own, and
-/// their number is written beside the bar.
+/// and maps whose weights were changed say so under the title. Forbidden cells are left blank, cells that are no
+/// number have a colour of their own, and their number is written beside the bar.
 ///
 /// # Errors
-/// `is_shape` for a map without cells.
+/// `is_shape` for a map without cells, and for bands that do not fit it.
 pub fn heatmap(map: &Map, title: &str, tokens: &[&str], style: &Style) -> Result<String> {
-    let png = raster::png(map, style.colours, &style.scale)?;
     // Whole pixels a cell keep cells of one size; a map of few cells does not fill the page.
-    let longest = map.rows.max(map.columns) as f64;
-    let cell = (EXTENT / longest).floor().clamp(1.0, 36.0);
-    let (width, height) = (map.columns as f64 * cell, map.rows as f64 * cell);
+    let panel = MapPanel::new(map, tokens, style, EXTENT, 36.0)?;
+    let left = panel.left();
+    let bar = Bar::new(style, panel.height.max(96.0).min(220.0));
+    let content = left + panel.width + 16.0 + bar.width();
+    let heading = Heading::new(title, &notes(map), (content - left - 6.0).max(300.0));
+    let legend = Legend::new(band_names(style), (content - left).max(300.0));
+    let top = heading.height() + legend.height() + panel.above();
+    let whole = content.max(left + heading.width() + 8.0).max(left + legend.width() + 8.0).max(220.0);
+    let (extras, extra_height) = extras(map);
+    let height = (panel.height + panel.below()).max(bar.height + 16.0 + extra_height);
 
-    let labelled = |n: usize, cells: usize| n == cells && n <= MOST_LABELS && tokens.len() >= n;
-    let rows = Axis::new(map.queries, map.rows, cell, labelled(map.queries, map.rows).then_some(tokens));
-    let columns = Axis::new(map.keys, map.columns, cell, labelled(map.keys, map.columns).then_some(tokens));
-
-    let subtitle = subtitle(map);
-    let left = 30.0 + rows.extent();
-    let top = if subtitle.is_empty() { 34.0 } else { 48.0 };
-    let below = 30.0 + if columns.is_labelled() { columns.extent() } else { 16.0 };
-    let bar_height = height.max(96.0);
-    let right = 92.0;
-    // A narrow map still has room for its title.
-    let whole = (left + width + right).max(left + 0.62 * 10.5 * subtitle.chars().count() as f64).max(220.0);
-    let mut svg = Svg::new(whole, top + bar_height.max(height + below - 12.0) + 12.0, &name(map, title));
-
-    svg.text((left, 18.0), Anchor::Start, 14.0, "ink title", title);
-    if !subtitle.is_empty() {
-        svg.text((left, 35.0), Anchor::Start, 10.5, "muted", &subtitle);
-    }
-    // Shows through where cells are forbidden.
-    let blank = |svg: &mut Svg, x: f64, y: f64, w: f64, h: f64| {
-        svg.element(
-            "rect",
-            &[("class", &"forbidden"), ("x", &x), ("y", &y), ("width", &w), ("height", &h), ("fill", &"#e9e9ee")],
-        );
-    };
-    blank(&mut svg, left, top, width, height);
-    svg.image((left, top, width, height), &png);
-    frame(&mut svg, left, top, width, height);
-    rows.draw(&mut svg, (left, top), false);
-    columns.draw(&mut svg, (left, top + height), true);
-    svg.rotated((left - rows.extent() - 12.0, top + height / 2.0), -90.0, Anchor::Middle, 11.0, "ink", &style.rows);
-    svg.text((left + width / 2.0, top + height + below - 8.0), Anchor::Middle, 11.0, "ink", &style.columns);
-
-    let bar = (left + width + 16.0, top);
-    colour_bar(&mut svg, bar, bar_height.min(220.0), style)?;
-    let mut y = top + bar_height.min(220.0) + 22.0;
-    let bad = map.not_numbers();
-    if bad > 0 {
-        swatch(&mut svg, (bar.0, y), &colour::hex(NAN), "nan");
-        svg.text((bar.0 + 17.0, y + 9.0), Anchor::Start, SMALL, "ink", &format!("NaN: {bad}"));
-        y += 18.0;
-    }
-    if map.forbidden.iter().any(|&f| f) && y + 12.0 < top + bar_height.max(height + below) {
-        swatch(&mut svg, (bar.0, y), "#e9e9ee", "forbidden");
-        svg.text((bar.0 + 17.0, y + 9.0), Anchor::Start, SMALL, "ink", "masked");
-    }
+    let mut svg = Svg::new(whole, top + height + 6.0, &name(map, title));
+    heading.draw(&mut svg, left);
+    legend.draw(&mut svg, (left, heading.height()));
+    panel.draw(&mut svg, (left, top), style)?;
+    let x = left + panel.width + 16.0;
+    bar.draw(&mut svg, (x, top), style)?;
+    Legend::new(extras, 0.0).draw(&mut svg, (x, top + bar.height + 14.0));
     Ok(svg.finish())
 }
 
-fn subtitle(map: &Map) -> String {
-    if !map.is_pooled() {
-        return String::new();
+/// A map with what stands along its left and lower side.
+pub(crate) struct MapPanel<'a> {
+    map: &'a Map,
+    png: Vec<u8>,
+    rows: Positions<'a>,
+    columns: Positions<'a>,
+    boundary: Option<usize>,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+}
+
+impl<'a> MapPanel<'a> {
+    /// At most `extent` CSS pixels along its longer side, `largest` for a cell.
+    pub(crate) fn new(
+        map: &'a Map,
+        tokens: &'a [&'a str],
+        style: &'a Style,
+        extent: f64,
+        largest: f64,
+    ) -> Result<Self> {
+        let png = raster::png(map, style.colours, &style.scale)?;
+        style.bands.check(map.queries, map.keys)?;
+        let cell = (extent / map.rows.max(map.columns) as f64).floor().clamp(1.0, largest);
+        Ok(Self {
+            map,
+            png,
+            rows: Positions::new(map.queries, map.rows, cell, tokens, &style.bands.queries),
+            columns: Positions::new(map.keys, map.columns, cell, tokens, &style.bands.keys),
+            boundary: style.boundary.filter(|&b| b > 0 && b < map.keys),
+            width: map.columns as f64 * cell,
+            height: map.rows as f64 * cell,
+        })
     }
-    let (down, across) = (map.queries.div_ceil(map.rows), map.keys.div_ceil(map.columns));
-    let up_to = if map.queries % map.rows + map.keys % map.columns > 0 { "up to " } else { "" };
-    format!("{} × {} weights; a cell is the maximum of {up_to}{down} × {across}", map.queries, map.keys)
+
+    /// Room to the left of the cells.
+    pub(crate) fn left(&self) -> f64 {
+        self.rows.extent(false) + 20.0
+    }
+
+    /// Room above them, for the names of prompt and continuation.
+    pub(crate) fn above(&self) -> f64 {
+        if self.boundary.is_some() { 16.0 } else { 0.0 }
+    }
+
+    /// Room below them.
+    pub(crate) fn below(&self) -> f64 {
+        self.columns.extent(true) + 20.0
+    }
+
+    /// Draws it; (x, y) is the corner of the cells.
+    pub(crate) fn draw(&self, svg: &mut Svg, (x, y): (f64, f64), style: &Style) -> Result<()> {
+        self.draw_inner(svg, (x, y), style)?;
+        self.rows.draw(svg, (x, y), false);
+        let label_x = x - self.rows.extent(false) - 6.0;
+        svg.rotated((label_x, y + self.height / 2.0), -90.0, Anchor::Middle, LABEL, "ink", &style.rows);
+        Ok(())
+    }
+
+    /// The same without what stands to its left, for a panel beside another with the same rows.
+    pub(crate) fn draw_inner(&self, svg: &mut Svg, (x, y): (f64, f64), style: &Style) -> Result<()> {
+        let (width, height) = (self.width, self.height);
+        // Shows through where cells are forbidden.
+        rect(svg, (x, y, width, height), "forbidden", BLANK);
+        svg.image((x, y, width, height), &self.png);
+        if let Some(boundary) = self.boundary {
+            draw_boundary(svg, (x, y, width, height), boundary, (self.map.queries, self.map.keys));
+        }
+        frame(svg, x, y, width, height);
+        self.columns.draw(svg, (x, y + height), true);
+        svg.text((x + width / 2.0, y + height + self.below() - 5.0), Anchor::Middle, LABEL, "ink", &style.columns);
+        Ok(())
+    }
+}
+
+/// What is said of a map under its title: what was done to it, and how it was pooled.
+pub(crate) fn notes(map: &Map) -> Vec<String> {
+    let mut all = map.notes.clone();
+    if map.is_pooled() {
+        let (down, across) = (map.queries.div_ceil(map.rows.max(1)), map.keys.div_ceil(map.columns.max(1)));
+        let even = map.queries % map.rows.max(1) + map.keys % map.columns.max(1) == 0;
+        let up_to = if even { "" } else { "up to " };
+        let what = match map.pooling {
+            Pooling::Maximum => "maximum",
+            Pooling::Mean => "mean",
+            Pooling::Magnitude => "largest difference",
+        };
+        all.push(format!("{} × {} weights; a cell is the {what} of {up_to}{down} × {across}", map.queries, map.keys));
+    }
+    all
 }
 
 fn name(map: &Map, title: &str) -> String {
@@ -122,15 +178,40 @@ fn name(map: &Map, title: &str) -> String {
     format!("{title}: attention from {} queries (rows) to {} keys (columns), {peak}", map.queries, map.keys)
 }
 
+/// The classes of the bands that occur, for a legend.
+pub(crate) fn band_names(style: &Style) -> Vec<(Sign, String)> {
+    let used = |class: usize| style.bands.queries.iter().chain(&style.bands.keys).any(|c| *c == Some(class));
+    let all = style.bands.classes.iter().enumerate().filter(|(class, _)| used(*class));
+    all.map(|(class, name)| (Sign::Square("band", layout::colour(class)), name.clone())).collect()
+}
+
+/// What the bar does not explain, and the room that it takes: cells that are no number, cells that are masked.
+fn extras(map: &Map) -> (Vec<(Sign, String)>, f64) {
+    let mut all = Vec::new();
+    let bad = map.not_numbers();
+    if bad > 0 {
+        all.push((Sign::Square("nan", NAN_COLOUR), format!("NaN: {bad}")));
+    }
+    if map.forbidden.iter().any(|&f| f) {
+        all.push((Sign::Square("forbidden", BLANK), "masked".to_string()));
+    }
+    let height = all.len() as f64 * 17.0;
+    (all, height)
+}
+
+/// [`NAN`] in words of SVG.
+pub(crate) const NAN_COLOUR: &str = "#ff00c8";
+const _: () = assert!(NAN[0] == 0xFF && NAN[1] == 0 && NAN[2] == 0xC8);
+
 pub(crate) fn frame(svg: &mut Svg, x: f64, y: f64, width: f64, height: f64) {
     svg.element(
         "rect",
         &[
             ("class", &"axis"),
-            ("x", &x),
-            ("y", &y),
-            ("width", &width),
-            ("height", &height),
+            ("x", &crate::svg::short(x)),
+            ("y", &crate::svg::short(y)),
+            ("width", &crate::svg::short(width)),
+            ("height", &crate::svg::short(height)),
             ("fill", &"none"),
             ("stroke", &"#666"),
             ("stroke-width", &"0.75"),
@@ -138,104 +219,58 @@ pub(crate) fn frame(svg: &mut Svg, x: f64, y: f64, width: f64, height: f64) {
     );
 }
 
-fn swatch(svg: &mut Svg, (x, y): (f64, f64), fill: &str, class: &str) {
-    svg.element(
-        "rect",
-        &[("class", &class), ("x", &x), ("y", &y), ("width", &"11"), ("height", &"11"), ("fill", &fill)],
-    );
-    frame(svg, x, y, 11.0, 11.0);
+/// A colour bar, its numbers and what they measure.
+pub(crate) struct Bar {
+    pub(crate) height: f64,
+    ticks: Vec<(f64, String)>,
+    widest: f64,
+    unit: String,
+}
+
+impl Bar {
+    const WIDTH: f64 = 11.0;
+
+    pub(crate) fn new(style: &Style, height: f64) -> Self {
+        let ticks = style.scale.ticks((height / 36.0).clamp(2.0, 6.0) as usize);
+        let texts = labels(&ticks, style.scale.spacing());
+        let widest = texts.iter().map(|t| text::width(t) * SMALL).fold(0.0, f64::max);
+        let unit = match style.scale.spacing() {
+            Spacing::Quantile if style.unit.is_empty() => "by rank".to_string(),
+            Spacing::Quantile => format!("{}, by rank", style.unit),
+            _ => style.unit.clone(),
+        };
+        Self { height, ticks: ticks.into_iter().zip(texts).collect(), widest, unit }
+    }
+
+    /// Its width with numbers and unit.
+    pub(crate) fn width(&self) -> f64 {
+        Self::WIDTH + 9.0 + self.widest + if self.unit.is_empty() { 4.0 } else { 22.0 }
+    }
+
+    /// Draws it to the right of and below (x, y).
+    pub(crate) fn draw(&self, svg: &mut Svg, (x, y): (f64, f64), style: &Style) -> Result<()> {
+        let (width, height) = (Self::WIDTH, self.height);
+        svg.image((x, y, width, height), &raster::ramp(style.colours)?);
+        frame(svg, x, y, width, height);
+        // Quantiles of data with ties crowd: a number that would stand on another is left out.
+        let mut free = f64::INFINITY;
+        for (tick, text) in &self.ticks {
+            let at = y + height * (1.0 - style.scale.position(*tick));
+            svg.line((x + width, at), (x + width + 4.0, at));
+            if at + 10.0 <= free {
+                svg.text((x + width + 7.0, at + 3.5), Anchor::Start, SMALL, "ink", text);
+                free = at;
+            }
+        }
+        if !self.unit.is_empty() {
+            let place = (x + width + 21.0 + self.widest, y + height / 2.0);
+            svg.rotated(place, -90.0, Anchor::Middle, LABEL, "ink", &self.unit);
+        }
+        Ok(())
+    }
 }
 
 /// The bar, its numbers and what they measure, to the right of `place`.
-pub(crate) fn colour_bar(svg: &mut Svg, (x, y): (f64, f64), height: f64, style: &Style) -> Result<()> {
-    let width = 11.0;
-    svg.image((x, y, width, height), &raster::ramp(style.colours)?);
-    frame(svg, x, y, width, height);
-    let mut widest: f64 = 0.0;
-    for tick in style.scale.ticks((height / 36.0).clamp(2.0, 6.0) as usize) {
-        let at = y + height * (1.0 - style.scale.position(tick));
-        let number = colour::number(tick);
-        svg.line((x + width, at), (x + width + 4.0, at));
-        svg.text((x + width + 7.0, at + 3.5), Anchor::Start, SMALL, "ink", &number);
-        widest = widest.max(text::width(&number) * SMALL);
-    }
-    svg.rotated((x + width + 22.0 + widest, y + height / 2.0), -90.0, Anchor::Middle, 11.0, "ink", &style.unit);
-    Ok(())
-}
-
-/// The positions along a side: tokens where they fit, round numbers otherwise.
-struct Axis<'a> {
-    /// Positions.
-    count: usize,
-    /// CSS pixels for a position.
-    step: f64,
-    tokens: Option<&'a [&'a str]>,
-}
-
-impl<'a> Axis<'a> {
-    fn new(count: usize, cells: usize, cell: f64, tokens: Option<&'a [&'a str]>) -> Self {
-        Self { count, step: cells as f64 * cell / count.max(1) as f64, tokens }
-    }
-
-    fn is_labelled(&self) -> bool {
-        self.tokens.is_some()
-    }
-
-    fn size(&self) -> f64 {
-        (self.step * 0.95).clamp(7.5, 11.0)
-    }
-
-    /// Room that the labels take, away from the map.
-    fn extent(&self) -> f64 {
-        let widest = match self.tokens {
-            Some(tokens) => {
-                let wide = |t: &&str| text::width(&text::label(t, LABEL));
-                self.size() * tokens.iter().take(self.count).map(wide).fold(1.0, f64::max)
-            }
-            None => SMALL * 0.62 * self.count.saturating_sub(1).to_string().len() as f64,
-        };
-        widest + 8.0
-    }
-
-    fn draw(&self, svg: &mut Svg, (x, y): (f64, f64), across: bool) {
-        match self.tokens {
-            Some(tokens) => {
-                for (position, token) in tokens.iter().take(self.count).enumerate() {
-                    let at = (position as f64 + 0.5) * self.step;
-                    let label = text::label(token, LABEL);
-                    match across {
-                        true => svg.rotated(
-                            (x + at + self.size() * 0.35, y + 6.0),
-                            -90.0,
-                            Anchor::End,
-                            self.size(),
-                            "ink",
-                            &label,
-                        ),
-                        false => {
-                            svg.text((x - 6.0, y + at + self.size() * 0.35), Anchor::End, self.size(), "ink", &label)
-                        }
-                    }
-                }
-            }
-            None => {
-                let last = self.count.saturating_sub(1) as f64;
-                let room = (self.count as f64 * self.step / 48.0).clamp(1.0, 8.0);
-                for tick in colour::ticks(0.0, last.max(0.0), room as usize).into_iter().filter(|t| t.fract() == 0.0) {
-                    let at = (tick + 0.5) * self.step;
-                    let number = format!("{tick:.0}");
-                    match across {
-                        true => {
-                            svg.line((x + at, y), (x + at, y + 4.0));
-                            svg.text((x + at, y + 15.0), Anchor::Middle, SMALL, "ink", &number);
-                        }
-                        false => {
-                            svg.line((x - 4.0, y + at), (x, y + at));
-                            svg.text((x - 7.0, y + at + 3.5), Anchor::End, SMALL, "ink", &number);
-                        }
-                    }
-                }
-            }
-        }
-    }
+pub(crate) fn colour_bar(svg: &mut Svg, place: (f64, f64), height: f64, style: &Style) -> Result<()> {
+    Bar::new(style, height).draw(svg, place, style)
 }

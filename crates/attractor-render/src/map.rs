@@ -14,10 +14,20 @@ const STRIP: usize = 1 << 20;
 /// Links kept beside a map.
 const LINKS: usize = 5;
 
-/// A map of cells; row = query, column = key. Each cell is the largest weight of the pairs that it covers.
-///
-/// Pooled by the maximum, since a mean would hide a thin stripe: 0.9 along a diagonal of 4096 tokens is 0.9 here and
-/// 0.01 in a mean map of 64 cells.
+/// What one cell shows of the pairs that it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Pooling {
+    /// The largest: a mean would hide a thin stripe. 0.9 along a diagonal of 4096 tokens is 0.9 here and 0.01 in a mean
+    /// map of 64 cells.
+    #[default]
+    Maximum,
+    /// The mean of the pairs that the mask allows: for background and mass, not for peaks.
+    Mean,
+    /// The one that is furthest from zero, with its sign: for differences.
+    Magnitude,
+}
+
+/// A map of cells; row = query, column = key. A cell covers one pair or, in a pooled map, several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Map {
     /// Cells down.
@@ -32,6 +42,10 @@ pub struct Map {
     pub queries: usize,
     /// Keys that the columns stand for.
     pub keys: usize,
+    /// What a cell shows of its pairs.
+    pub pooling: Pooling,
+    /// What was done to the weights: every figure of the map says it.
+    pub notes: Vec<String>,
 }
 
 impl Map {
@@ -41,7 +55,37 @@ impl Map {
     /// `is_shape` if there are not queries x keys weights, or none.
     pub fn exact(weights: Vec<f32>, queries: usize, keys: usize) -> Result<Self> {
         check(weights.len(), queries, keys)?;
-        Ok(Self { rows: queries, columns: keys, cells: weights, forbidden: Vec::new(), queries, keys })
+        Ok(Self { rows: queries, columns: keys, cells: weights, queries, keys, ..Self::empty() })
+    }
+
+    /// No cell at all; to be filled.
+    pub(crate) fn empty() -> Self {
+        Self {
+            rows: 0,
+            columns: 0,
+            cells: Vec::new(),
+            forbidden: Vec::new(),
+            queries: 0,
+            keys: 0,
+            pooling: Pooling::Maximum,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The same map with the cells above the diagonal blank: weights of causal attention, whose queries are the last of
+    /// the keys. A weight there that is not zero stays: that is what the picture is for.
+    ///
+    /// # Errors
+    /// `is_shape` for a pooled map.
+    pub fn causal(mut self) -> Result<Self> {
+        if self.is_pooled() {
+            return Err(Error::shape("map: a causal mask needs one cell a pair; this map is pooled".to_string()));
+        }
+        let before = self.keys.saturating_sub(self.queries);
+        self.forbidden = (0..self.cells.len())
+            .map(|cell| cell % self.columns > before + cell / self.columns && self.cells[cell] == 0.0)
+            .collect();
+        Ok(self)
     }
 
     /// True if a cell is drawn as forbidden.
@@ -64,7 +108,20 @@ impl Map {
         self.cells.iter().copied().filter(|c| c.is_finite()).reduce(f32::max)
     }
 
-    /// The same map in at most `side` x `side` cells.
+    /// The largest finite size of a cell.
+    pub fn reach(&self) -> Option<f32> {
+        self.cells.iter().map(|c| c.abs()).filter(|c| c.is_finite()).reduce(f32::max)
+    }
+
+    /// The finite cells that are drawn.
+    pub fn values(&self) -> impl Iterator<Item = f64> + '_ {
+        let drawn = |(i, _): &(usize, &f32)| !self.is_forbidden(*i);
+        self.cells.iter().enumerate().filter(drawn).map(|(_, &c)| f64::from(c)).filter(|c| c.is_finite())
+    }
+
+    /// The same map in at most `side` x `side` cells, each what [`Pooling`] says of those that it covers.
+    ///
+    /// A mean of means counts each cell alike: pool once, or build a [`Pyramid`](crate::pyramid::Pyramid).
     ///
     /// # Errors
     /// `is_shape` for a side of zero.
@@ -72,12 +129,12 @@ impl Map {
         if self.rows <= side && self.columns <= side {
             return Ok(self.clone());
         }
-        let mut pool = Pool::new(self.rows, self.columns, side)?;
+        let mut pool = Pool::by(self.pooling, self.rows, self.columns, side)?;
         for row in 0..self.rows {
             let cells = row * self.columns..(row + 1) * self.columns;
             pool.add(row, &self.cells[cells.clone()], |column| !self.is_forbidden(cells.start + column));
         }
-        Ok(Self { queries: self.queries, keys: self.keys, ..pool.finish() })
+        Ok(Self { queries: self.queries, keys: self.keys, notes: self.notes.clone(), ..pool.finish() })
     }
 }
 
@@ -90,38 +147,51 @@ fn check(weights: usize, queries: usize, keys: usize) -> Result<()> {
     }
 }
 
-/// Pools by the maximum, a row at a time.
+/// Pools a row at a time.
 #[derive(Debug)]
 pub struct Pool {
     map: Map,
     row_cell: Vec<u32>,
     column_cell: Vec<u32>,
+    /// Of a mean: the sum and the number of a cell's allowed pairs.
+    sums: Vec<(f64, u64)>,
 }
 
 impl Pool {
-    /// For maps of `queries` x `keys` weights, in at most `side` x `side` cells.
+    /// For maps of `queries` x `keys` weights, in at most `side` x `side` cells, by the maximum.
     ///
     /// # Errors
     /// `is_shape` if a number is zero.
     pub fn new(queries: usize, keys: usize, side: usize) -> Result<Self> {
+        Self::by(Pooling::Maximum, queries, keys, side)
+    }
+
+    /// The same, by what a cell is to show.
+    ///
+    /// # Errors
+    /// `is_shape` if a number is zero.
+    pub fn by(pooling: Pooling, queries: usize, keys: usize, side: usize) -> Result<Self> {
         if queries == 0 || keys == 0 || side == 0 {
             return Err(Error::shape(format!(
                 "map: {queries} queries, {keys} keys, {side} cells a side; needs one or more"
             )));
         }
         let (rows, columns) = (queries.min(side), keys.min(side));
-        let cells = |n: usize, side: usize| {
-            let mut all = Vec::with_capacity(n);
-            for cell in 0..side {
-                all.resize((cell + 1) * n / side, cell as u32);
-            }
-            all
-        };
-        let (cell_count, none) = (rows * columns, f32::NEG_INFINITY);
+        let (count, none) = (rows * columns, f32::NEG_INFINITY);
         Ok(Self {
-            row_cell: cells(queries, rows),
-            column_cell: cells(keys, columns),
-            map: Map { rows, columns, cells: vec![none; cell_count], forbidden: vec![true; cell_count], queries, keys },
+            row_cell: partition(queries, rows),
+            column_cell: partition(keys, columns),
+            sums: vec![(0.0, 0); if pooling == Pooling::Mean { count } else { 0 }],
+            map: Map {
+                rows,
+                columns,
+                cells: vec![none; count],
+                forbidden: vec![true; count],
+                queries,
+                keys,
+                pooling,
+                notes: Vec::new(),
+            },
         })
     }
 
@@ -133,19 +203,40 @@ impl Pool {
         let base = cell_row as usize * self.map.columns;
         for (key, (&weight, &column)) in weights.iter().zip(&self.column_cell).enumerate() {
             let cell = base + column as usize;
-            let held = &mut self.map.cells[cell];
-            if weight.is_nan() || weight > *held {
-                // NaN stays: nothing is larger than NaN.
-                *held = weight;
-            }
-            if weight != 0.0 || admits(key) {
+            let counts = weight != 0.0 || admits(key);
+            if counts {
                 self.map.forbidden[cell] = false;
+            }
+            let held = &mut self.map.cells[cell];
+            match self.map.pooling {
+                Pooling::Maximum => {
+                    if weight.is_nan() || weight > *held {
+                        // NaN stays: nothing is larger than NaN.
+                        *held = weight;
+                    }
+                }
+                Pooling::Magnitude => {
+                    // The first of two equal sizes stays.
+                    if weight.is_nan() || *held == f32::NEG_INFINITY || weight.abs() > held.abs() {
+                        *held = weight;
+                    }
+                }
+                Pooling::Mean if counts => {
+                    let (sum, number) = &mut self.sums[cell];
+                    *sum += f64::from(weight);
+                    *number += 1;
+                }
+                Pooling::Mean => {}
             }
         }
     }
 
     /// The map.
     pub fn finish(mut self) -> Map {
+        for (cell, &(sum, number)) in self.map.cells.iter_mut().zip(&self.sums) {
+            // A cell without an allowed pair is blank; nothing is its mean.
+            *cell = if number == 0 { 0.0 } else { (sum / number as f64) as f32 };
+        }
         for cell in &mut self.map.cells {
             if *cell == f32::NEG_INFINITY {
                 *cell = f32::NAN;
@@ -153,6 +244,15 @@ impl Pool {
         }
         self.map
     }
+}
+
+/// Which of `side` cells each of `n` positions falls into: cell c holds c n / side to (c + 1) n / side.
+pub(crate) fn partition(n: usize, side: usize) -> Vec<u32> {
+    let mut all = Vec::with_capacity(n);
+    for cell in 0..side {
+        all.resize((cell + 1) * n / side, cell as u32);
+    }
+    all
 }
 
 /// A query, a key and the exact weight between them.
@@ -250,7 +350,8 @@ fn from_statistics(
                 })
         })
         .collect();
-    let map = Map { rows: cells, columns: cells, cells: statistics.pooled_max, forbidden, queries, keys };
+    let map =
+        Map { rows: cells, columns: cells, cells: statistics.pooled_max, forbidden, queries, keys, ..Map::empty() };
     let mut best = Best::default();
     for link in &statistics.links {
         let (query, key) = (link.query as usize, link.key as usize);

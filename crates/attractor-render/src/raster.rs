@@ -94,6 +94,7 @@ mod tests {
             forbidden: vec![false, false, false, false, false, true],
             queries: 2,
             keys: 3,
+            ..Map::empty()
         };
         let pixels = decoded(&png(&map, ColourMap::Viridis, &Scale::unit()).unwrap());
         let opaque = |[r, g, b]: [u8; 3]| [r, g, b, 255];
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_map_without_cells_is_refused() {
-        let map = Map { rows: 0, columns: 0, cells: vec![], forbidden: vec![], queries: 0, keys: 0 };
+        let map = Map::empty();
         assert!(png(&map, ColourMap::Viridis, &Scale::unit()).unwrap_err().is_shape());
     }
 }

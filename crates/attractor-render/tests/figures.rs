@@ -50,7 +50,7 @@ fn rows_are_queries_and_columns_are_keys() {
     assert!(svg.contains("query (destination)") && svg.contains("key (source)") && svg.contains(">L0H0<"));
     assert!(svg.contains("image-rendering:pixelated"));
     assert!(svg.matches("␣").count() >= 2, "tokens stand at both axes");
-    for number in ["0", "0.2", "0.4", "0.6", "0.8", "1"] {
+    for number in ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"] {
         assert!(svg.contains(&format!(">{number}</text>")), "{number} at the colour bar");
     }
 }
