@@ -2,7 +2,9 @@
 
 mod common;
 
+use attractor_capture::Patterns;
 use attractor_judge::{Config, Report, Verdict, judge};
+use attractor_render::html::payload::Payload;
 use attractor_render::{Options, report_html};
 use common::{Kind, Maps, xml};
 
@@ -18,6 +20,17 @@ fn two_layers(inputs: usize, length: usize) -> Maps {
         inputs,
         length,
     )
+}
+
+/// What stands in a JSON element of the page.
+fn json<'a>(page: &'a str, id: &str) -> &'a str {
+    let mark = format!("<script type=\"application/json\" id=\"{id}\">");
+    let start = page.find(&mark).unwrap_or_else(|| panic!("no {id} in the page")) + mark.len();
+    &page[start..start + page[start..].find("</script>").unwrap()]
+}
+
+fn payload(page: &str) -> Payload {
+    serde_json::from_str(json(page, "maps")).unwrap()
 }
 
 fn check_links(page: &str) {
@@ -70,21 +83,21 @@ fn the_page_says_what_was_found_in_words_and_badges() {
 #[test]
 fn nothing_in_the_page_can_be_fetched_and_only_the_named_script_may_run() {
     let (_, page) = page(&two_layers(1, 40), &Options::default());
-    let namespace = "http://www.w3.org/2000/svg";
-    // Without the pictures, whose letters mean nothing.
-    let rest: String = page
-        .replace(namespace, "")
-        .split("data:image/png;base64,")
-        .enumerate()
-        .fold(String::new(), |all, (i, part)| all + if i == 0 { part } else { &part[part.find('"').unwrap()..] });
-    for scheme in ["http:", "https:", "//", "ftp:", "file:", "@import", "url("] {
-        // The script's own comments begin with two slashes.
-        let outside = rest.replace("// Sorts", "").replace("// What", "");
-        assert!(
-            !outside.contains(scheme),
-            "{scheme}: {:?}",
-            outside.find(scheme).map(|at| &outside[at.saturating_sub(60)..at + 40])
-        );
+    // Names of markup languages look like addresses; nothing else does.
+    for scheme in ["http:", "https:", "ftp:", "file:", "ws:", "wss:"] {
+        for (at, _) in page.match_indices(scheme) {
+            let rest = &page[at..];
+            let name = ["2000/svg", "1998/Math/MathML", "1999/xhtml"];
+            let own = name.iter().any(|n| rest.starts_with(&format!("http://www.w3.org/{n}")));
+            // Inside a word (a token, a name) it is none.
+            let word = page[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+            assert!(own || word, "{:?}", &page[at.saturating_sub(60)..at + 40]);
+        }
+    }
+    for way in
+        ["@import", "url(", "fetch(", "XMLHttpRequest", "WebSocket", "EventSource", "sendBeacon", "eval(", "import("]
+    {
+        assert!(!page.contains(way), "{way}: {:?}", page.find(way).map(|at| &page[at.saturating_sub(60)..at + 40]));
     }
     for element in xml::check(&page).unwrap() {
         for name in ["src", "href"] {
@@ -92,11 +105,14 @@ fn nothing_in_the_page_can_be_fetched_and_only_the_named_script_may_run() {
                 assert!(target.starts_with('#') || target.starts_with("data:image/"), "{element:?}");
             }
         }
-        assert!(element.attributes.iter().all(|(name, _)| !name.starts_with("on")), "{element:?}");
+        // The policy forbids both.
+        assert!(element.attributes.iter().all(|(name, _)| !name.starts_with("on") && name != "style"), "{element:?}");
         assert!(!["iframe", "object", "embed", "form", "base"].contains(&element.name.as_str()));
     }
-    assert!(page.contains("default-src 'none'"));
-    assert_eq!(page.matches("<script").count(), 2);
+    assert!(page.contains("default-src 'none'; style-src 'sha256-") && page.contains("script-src 'sha256-"));
+    assert!(!page.contains("unsafe"));
+    assert_eq!(page.matches("<script").count(), 3);
+    assert_eq!(page.matches("<style").count(), 1);
 }
 
 #[test]
@@ -125,8 +141,8 @@ fn a_hostile_token_stays_text() {
     report.conclusion.headline = "<h1>\u{202E}".into();
     let page = report_html(&report, Some(&maps), &Options::default());
     xml::check(&page).unwrap();
-    assert_eq!(page.matches("<script").count(), 2);
-    assert_eq!(page.matches("</script").count(), 2);
+    assert_eq!(page.matches("<script").count(), 3);
+    assert_eq!(page.matches("</script").count(), 3);
     for gone in ["<img", "model</b>", "<!--", "onerror=alert(1)>\"", "\u{202E}", "\u{0}", "\u{1b}", "\u{85}"] {
         // The JSON holds the reversal mark, inertly; it is the only place.
         let json = page.find("<script type=\"application/json\"").unwrap();
@@ -135,16 +151,56 @@ fn a_hostile_token_stays_text() {
     }
     assert!(page.contains("U+202E") && page.contains("U+0000"));
     assert!(page.contains("&lt;/script&gt;&lt;script&gt;alert(1)"));
+    // The script gets them as they are.
+    assert_eq!(payload(&page).inputs[0].texts[1], hostile[0]);
+    assert_eq!(payload(&page).inputs[0].texts[4], hostile[3]);
 }
 
 #[test]
 fn the_json_inside_is_the_report() {
     let (report, page) = page(&two_layers(5, 24), &Options::default());
-    let mark = "<script type=\"application/json\" id=\"report\">";
-    let start = page.find(mark).unwrap() + mark.len();
-    let text = &page[start..start + page[start..].find("</script>").unwrap()];
-    let back: Report = serde_json::from_str(text).unwrap();
+    let back: Report = serde_json::from_str(json(&page, "report")).unwrap();
     assert_eq!(back, report);
+}
+
+#[test]
+fn maps_in_the_page_are_the_weights_and_links_are_exact() {
+    let maps = two_layers(2, 300);
+    let (report, page) = page(&maps, &Options { inputs: vec![1], side: 40, ..Options::default() });
+    let payload = payload(&page);
+    assert_eq!(payload.maps.len(), report.heads.len());
+    for map in &payload.maps {
+        assert_eq!((map.input, map.rows, map.columns, map.queries, map.keys), (1, 40, 40, 300, 300));
+        let whole = maps.weights(map.layer, map.head, 1, 0..300).unwrap().unwrap();
+        let step = (f64::from(map.high / map.low).ln() / 252.0).exp_m1() as f32;
+        for (cell, shown) in map.weights().unwrap().into_iter().enumerate() {
+            let (row, column) = (cell / 40, cell % 40);
+            let side = |cell: usize| cell * 300 / 40..(cell + 1) * 300 / 40;
+            let pairs = side(row).flat_map(|query| side(column).map(move |key| (query, key)));
+            let top = pairs.map(|(query, key)| whole[query * 300 + key]).fold(0.0, f32::max);
+            let near = if top < map.low { shown == 0.0 } else { (shown - top).abs() <= 0.51 * step * top };
+            assert!(near, "L{}H{} cell {row}, {column}: {shown} for {top}", map.layer, map.head);
+        }
+        assert!(map.links.len() <= 32);
+        let excess = |query: usize, weight: f32| weight - 1.0 / (query + 1) as f32;
+        for pair in map.links.windows(2) {
+            assert!(excess(pair[0].0, pair[0].2) >= excess(pair[1].0, pair[1].2));
+        }
+        for &(query, key, weight) in &map.links {
+            assert_eq!(weight.to_bits(), whole[query * 300 + key].to_bits());
+        }
+        // None stands out more than the last that is kept.
+        if let (32, Some(&(query, _, weight))) = (map.links.len(), map.links.last()) {
+            let least = excess(query, weight);
+            let beyond = whole.iter().enumerate().filter(|(i, w)| excess(i / 300, **w) > least).count();
+            assert!(beyond < 32, "{beyond}");
+        }
+    }
+    // Attention that averages has no link that stands out where rows are long.
+    let uniform = payload.maps.iter().find(|m| (m.layer, m.head) == (0, 1)).unwrap();
+    assert!(uniform.links.is_empty());
+    let sink = payload.maps.iter().find(|m| (m.layer, m.head) == (0, 2)).unwrap();
+    assert!(sink.sinks.len() == 1 && sink.sinks[0].0 == 0 && (sink.sinks[0].1 - 0.8).abs() < 0.1, "{:?}", sink.sinks);
 }
 
 #[test]
@@ -153,12 +209,22 @@ fn the_page_stays_within_its_size_and_says_what_it_left_out() {
     let report = judge(&maps, None, &Config::default()).unwrap();
     let whole = report_html(&report, Some(&maps), &Options::default());
     assert!(!whole.contains("id=\"left-out\""));
-    assert!(whole.len() > 1_200_000, "{}", whole.len());
-    for max_bytes in [1_000_000, 400_000, 200_000] {
+    assert!(whole.len() > 1_500_000, "{}", whole.len());
+    assert_eq!(payload(&whole).maps.len(), 96);
+    assert!(payload(&whole).maps.iter().all(|m| m.rows == 128));
+    for max_bytes in [1_200_000, 800_000, 500_000] {
         let page = report_html(&report, Some(&maps), &Options { max_bytes, ..Options::default() });
         assert!(page.len() <= max_bytes, "{} of {max_bytes}", page.len());
         assert!(page.len() > max_bytes / 2, "{} of {max_bytes}", page.len());
-        assert!(page.contains("id=\"left-out\"") && page.contains("figures of input 0"), "{max_bytes}");
+        assert!(page.contains("id=\"left-out\""), "{max_bytes}");
+        // A coarser map of every head comes before no map of some.
+        let payload = payload(&page);
+        let side = payload.maps[0].rows;
+        assert!(side < 128 && payload.maps.iter().all(|m| m.rows == side));
+        assert!(page.contains(&format!("maps are pooled to {side} × {side} cells")));
+        let without: usize = payload.without.iter().map(|w| w.heads.len()).sum();
+        assert_eq!(payload.maps.len() + without, 96, "{max_bytes}");
+        assert!(without == 0 || side == 32);
         // Links to what was left out lead to where that is said.
         check_links(&page);
     }
@@ -166,13 +232,15 @@ fn the_page_stays_within_its_size_and_says_what_it_left_out() {
 
 #[test]
 fn what_is_recognised_is_drawn_before_what_is_not() {
-    let mut heads = vec![vec![Kind::Noise; 12]; 2];
+    let mut heads = vec![vec![Kind::Noise; 24]; 4];
     heads[1][9] = Kind::Previous;
     let maps = Maps::new(heads, 1, 128);
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let page = report_html(&report, Some(&maps), &Options { max_bytes: 260_000, ..Options::default() });
-    assert!(page.contains("<figure id=\"L1H9\">"));
-    assert!(!page.contains("<figure id=\"L0H0\">") || !page.contains("<figure id=\"L0H11\">"));
+    let page = report_html(&report, Some(&maps), &Options { max_bytes: 500_000, ..Options::default() });
+    assert!(page.contains("id=\"figure-L1H9\""));
+    let payload = payload(&page);
+    assert!(payload.without.iter().any(|w| !w.heads.is_empty()));
+    assert_eq!((payload.maps[0].layer, payload.maps[0].head), (1, 9));
 }
 
 #[test]
@@ -210,6 +278,9 @@ fn several_inputs_have_figures_of_their_own() {
     let maps = two_layers(3, 20);
     let (_, page) = page(&maps, &Options { inputs: vec![0, 2], ..Options::default() });
     xml::check(&page).unwrap();
-    assert!(page.contains("<figure id=\"L1H2\">") && page.contains("<figure id=\"L1H2-input-2\">"));
+    assert!(page.contains("id=\"L1H2\"") && page.contains("id=\"L1H2-input-2\""));
     assert!(!page.contains("L1H2-input-1"));
+    let payload = payload(&page);
+    assert_eq!(payload.inputs.iter().map(|i| i.input).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(payload.maps.len(), 12);
 }

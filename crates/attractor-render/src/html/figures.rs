@@ -1,4 +1,4 @@
-//! The maps: the heads of each layer side by side, then one figure a head.
+//! The pictures that need no script: the heads of each layer side by side, and those worth a look first on their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,39 +7,33 @@ use attractor_capture::Patterns;
 use attractor_capture::record::Token;
 use attractor_judge::Report;
 
-use super::{Budget, Options, heads, thousandths};
+use super::explorer::{self, Explorer};
+use super::{Budget, Options, heads, plain, thousandths};
 use crate::colour::Scale;
 use crate::error::Result;
 use crate::grid::layer_grid;
 use crate::heatmap::{Style, heatmap};
-use crate::map::{self, HeadMap, Origin};
+use crate::map::{HeadMap, Origin};
 use crate::text::{self, escape};
 
 /// Tokens of an input that are written out.
 const TOKENS: usize = 160;
 /// Longest token in a caption, characters.
 const TOKEN: usize = 24;
-/// Layers are open if there are at most this many heads.
-const OPEN: usize = 48;
-
-/// The inputs whose maps are drawn; none if there is no head to draw.
-pub(super) fn inputs(patterns: &dyn Patterns, options: &Options) -> Vec<usize> {
-    if patterns.layers().iter().all(|l| l.heads.is_empty()) {
-        return Vec::new();
-    }
-    let mut all: Vec<usize> = Vec::new();
-    for &input in options.inputs.iter().filter(|&&i| i < patterns.inputs()) {
-        if !all.contains(&input) {
-            all.push(input);
-        }
-    }
-    all
-}
+/// Heads that have a picture of their own.
+const SINGLES: usize = 6;
+/// Links in a caption.
+const LINKS: usize = 5;
+/// Cells of a small map: as many as it has pixels.
+const SMALL: usize = 48;
+/// Room that a small map may take in a page: its pixels, palette and frame.
+const SMALL_BYTES: usize = 4500;
 
 pub(super) fn section(
     report: &Report,
     patterns: Option<&dyn Patterns>,
     options: &Options,
+    explorer: &Explorer,
     budget: &mut Budget,
     left_out: &mut Vec<String>,
 ) -> String {
@@ -48,7 +42,7 @@ pub(super) fn section(
         out.push_str("<p>This page was made from a report alone: there are no maps to show.</p></section>\n");
         return out;
     };
-    let inputs = inputs(patterns, options);
+    let inputs = explorer::inputs(patterns, options);
     if inputs.is_empty() {
         out.push_str("<p>There are no maps to show: no head of these inputs was captured.</p></section>\n");
         return out;
@@ -62,8 +56,15 @@ pub(super) fn section(
         "<p class=\"key\">A row is a query, a column a key: the row says where its token looked. Colours mean the same in \
          every figure of a kind. What the mask forbids is blank; a weight that is no number is magenta.</p>\n",
     );
+    if explorer.not_kept > 0 {
+        let _ =
+            writeln!(out, "<p>{} heads have no map: neither weights nor pooled maps were kept.</p>", explorer.not_kept);
+    }
+    for problem in explorer.problems.iter().take(12) {
+        let _ = writeln!(out, "<p>Could not be drawn: {}</p>", escape(problem));
+    }
     for &input in &inputs {
-        out.push_str(&of_input(report, patterns, (input, &inputs), options, (&style, &small), budget, left_out));
+        out.push_str(&of_input(report, patterns, (input, &inputs), explorer, (&style, &small), budget, left_out));
     }
     out.push_str("</section>\n");
     out
@@ -73,7 +74,7 @@ fn of_input(
     report: &Report,
     patterns: &dyn Patterns,
     (input, inputs): (usize, &[usize]),
-    options: &Options,
+    explorer: &Explorer,
     (style, small): (&Style, &Style),
     budget: &mut Budget,
     left_out: &mut Vec<String>,
@@ -89,104 +90,103 @@ fn of_input(
         left_out.push(format!("the tokens of input {input}"));
     }
 
-    // Read once, in the order of interest, so that what does not fit is what is least worth a look.
-    let mut places: Vec<(usize, usize)> = heads::by_interest(report).into_iter().map(|h| (h.layer, h.head)).collect();
-    let kept = patterns.layers();
-    let has = |&(layer, head): &(usize, usize)| kept.iter().any(|l| l.layer == layer && l.heads.contains(&head));
-    places.retain(has);
-    for shape in &kept {
-        for &head in &shape.heads {
-            // Not judged, but captured.
-            if report.heads.iter().all(|h| (h.layer, h.head) != (shape.layer, head)) {
-                places.push((shape.layer, head));
-            }
-        }
-    }
-    // Small maps take up to a third of the room, so that of very many heads each is at least seen.
-    let mut for_small = budget.share(3).left;
-    let mut figures: BTreeMap<(usize, usize), String> = BTreeMap::new();
-    let mut maps: BTreeMap<usize, Vec<HeadMap>> = BTreeMap::new();
-    let mut problems: Vec<String> = Vec::new();
-    let (mut without, mut too_large) = (0usize, Vec::new());
-    for &(layer, head) in &places {
-        let name = format!("L{layer}H{head}");
-        // Of several inputs the first has the short anchor, to which the table leads.
-        let anchor = if first { name.clone() } else { format!("{name}-input-{input}") };
-        match draw(report, patterns, (layer, head, input), &anchor, options.side, style) {
-            Ok(Some((text, head_map))) => {
-                // A small map is at most 48 x 48 bytes, its palette and its frame.
-                let estimate = 4500;
-                if for_small >= estimate
-                    && let Ok(map) = head_map.map.pooled(48)
-                {
-                    for_small -= estimate;
-                    maps.entry(layer).or_default().push(HeadMap { map, ..head_map });
-                }
-                if budget.left > text.len() + for_small_used(&maps) && budget.take(text.len()) {
-                    figures.insert((layer, head), text);
-                } else {
-                    too_large.push(name);
-                }
-            }
-            Ok(None) => without += 1,
-            Err(e) => problems.push(format!("{name}: {e}")),
-        }
-    }
-    if without > 0 {
-        let _ = writeln!(out, "<p>{} heads have no map: neither weights nor pooled maps were kept.</p>", without);
-    }
-    for problem in problems.iter().take(12) {
-        let _ = writeln!(out, "<p>Could not be drawn: {}</p>", escape(problem));
-    }
-    if !too_large.is_empty() {
-        let shown = too_large.iter().take(40).cloned().collect::<Vec<_>>().join(", ");
-        let more = if too_large.len() > 40 { format!(" and {} more", too_large.len() - 40) } else { String::new() };
-        left_out.push(format!("{} figures of input {input}: {shown}{more}", too_large.len()));
-    }
+    // In the order of interest, so that what does not fit is what is least worth a look.
+    let own: BTreeMap<(usize, usize), &HeadMap> =
+        explorer.maps.iter().filter(|(place, _)| place.2 == input).map(|(p, map)| ((p.0, p.1), map)).collect();
+    let judged = heads::by_interest(report).into_iter().map(|h| (h.layer, h.head)).filter(|p| own.contains_key(p));
+    let mut order: Vec<(usize, usize)> = judged.collect();
+    let known: BTreeSet<(usize, usize)> = order.iter().copied().collect();
+    order.extend(own.keys().filter(|place| !known.contains(place)));
 
-    let open = if figures.len() <= OPEN { " open=\"open\"" } else { "" };
-    for shape in &kept {
-        let mut own = maps.remove(&shape.layer).unwrap_or_default();
-        own.sort_by_key(|m| m.head);
-        let title = format!("Layer {}", shape.layer);
-        let grid = match own.is_empty() {
-            true => None,
-            false => layer_grid(&own.iter().collect::<Vec<_>>(), "", small, true).ok(),
-        };
-        let _ = write!(out, "<section class=\"layer\"><h4>{title}</h4>\n");
-        if let Some(grid) = grid {
-            match budget.take(grid.len() + 64) {
-                true => {
-                    let _ = write!(out, "<figure class=\"grid\">{grid}</figure>\n");
-                }
-                false => left_out.push(format!("the small maps of layer {} of input {input}", shape.layer)),
-            }
+    // Half of the room for the few large pictures, half for small ones, so that of very many heads each is at least seen.
+    let large = match first {
+        true => {
+            let mut share = budget.share(2);
+            let before = share.left;
+            let large = singles(report, tokens, &order, &own, style, &mut share, left_out);
+            budget.spend(before - share.left);
+            large
         }
-        let mut body = String::new();
-        for text in figures.range((shape.layer, 0)..=(shape.layer, usize::MAX)).map(|(_, text)| text) {
-            body.push_str(text);
+        false => String::new(),
+    };
+    let mut room = budget.left / SMALL_BYTES;
+    let mut layers: BTreeMap<usize, Vec<HeadMap>> = BTreeMap::new();
+    for place in &order {
+        if let (true, Ok(map)) = (room > 0, own[place].map.pooled(SMALL)) {
+            room -= 1;
+            layers.entry(place.0).or_default().push(HeadMap { map, links: Vec::new(), ..*own[place] });
         }
-        if !body.is_empty() {
+    }
+    let mut drawn = BTreeSet::new();
+    out.push_str("<details class=\"stills\" open=\"open\"><summary>All heads, layer by layer</summary>\n");
+    for (layer, mut maps) in layers {
+        maps.sort_by_key(|m| m.head);
+        let Ok(grid) = layer_grid(&maps.iter().collect::<Vec<_>>(), "", small, true) else { continue };
+        let grid = anchored(&plain(&grid), &maps, first);
+        if budget.take(grid.len() + 128) {
             let _ = write!(
                 out,
-                "<details class=\"gallery\"{open}><summary>One figure a head</summary>\
-                 <div class=\"maps\">{body}</div></details>\n"
+                "<section class=\"layer\"><h4>Layer {layer}</h4><figure class=\"grid\">{grid}</figure></section>\n"
             );
+            drawn.extend(maps.iter().map(|m| (m.layer, m.head)));
         }
-        out.push_str("</section>\n");
+    }
+    out.push_str("</details>\n");
+    let missing = own.len() - drawn.len();
+    if missing > 0 {
+        left_out.push(format!("{missing} small maps of input {input}"));
     }
     if first {
-        let judged = report.heads.iter().map(|h| (h.layer, h.head));
-        let all: BTreeSet<(usize, usize)> = judged.chain(places.iter().copied()).collect();
-        let gone = all.into_iter().filter(|place| !figures.contains_key(place));
-        out.push_str(&super::anchors("Without a figure of their own", "", gone));
+        out.push_str(&large);
+        let all: BTreeSet<(usize, usize)> = report.heads.iter().map(|h| (h.layer, h.head)).chain(order).collect();
+        out.push_str(&super::anchors("Without a picture", "", all.into_iter().filter(|place| !drawn.contains(place))));
     }
     out
 }
 
-/// Room that the small maps will need.
-fn for_small_used(maps: &BTreeMap<usize, Vec<HeadMap>>) -> usize {
-    maps.values().map(|layer| 4500 * layer.len() + 2500).sum()
+/// The small maps lead to the table and can be led to from there.
+fn anchored(grid: &str, maps: &[HeadMap], first: bool) -> String {
+    let mut out = grid.to_string();
+    for map in maps {
+        let name = format!("L{}H{}", map.layer, map.head);
+        // Of several inputs the first has the short anchor, to which the table leads.
+        let anchor = if first { name.clone() } else { format!("{name}-input-{}", map.input) };
+        out = out.replace(&format!("href=\"#{name}\""), &format!("id=\"{anchor}\" href=\"#row-{name}\""));
+    }
+    out
+}
+
+/// The heads worth a look first, each with a picture and its links.
+fn singles(
+    report: &Report,
+    tokens: &[Token],
+    order: &[(usize, usize)],
+    own: &BTreeMap<(usize, usize), &HeadMap>,
+    style: &Style,
+    budget: &mut Budget,
+    left_out: &mut Vec<String>,
+) -> String {
+    let mut body = String::new();
+    let mut gone = Vec::new();
+    for place in order.iter().take(SINGLES) {
+        match draw(report, tokens, own[place], style) {
+            Ok(text) if budget.take(text.len()) => body.push_str(&text),
+            Ok(_) => gone.push(format!("L{}H{}", place.0, place.1)),
+            Err(e) => {
+                let _ = writeln!(body, "<p>Could not be drawn: {}</p>", escape(&e.to_string()));
+            }
+        }
+    }
+    if !gone.is_empty() {
+        left_out.push(format!("{} figures: {}", gone.len(), gone.join(", ")));
+    }
+    if body.is_empty() {
+        return body;
+    }
+    let which = if order.len() > SINGLES { "The heads to look at first" } else { "Every head" };
+    format!(
+        "<details class=\"stills\" open=\"open\"><summary>{which}</summary><div class=\"gallery\">{body}</div></details>\n"
+    )
 }
 
 fn token_strip(tokens: &[Token]) -> String {
@@ -206,22 +206,13 @@ fn token_strip(tokens: &[Token]) -> String {
     out
 }
 
-/// A head's figure with its caption; `None` if there is no map.
-fn draw(
-    report: &Report,
-    patterns: &dyn Patterns,
-    (layer, head, input): (usize, usize, usize),
-    anchor: &str,
-    side: usize,
-    style: &Style,
-) -> Result<Option<(String, HeadMap)>> {
-    let Some(head_map) = map::read(patterns, layer, head, input, side)? else { return Ok(None) };
-    let tokens = patterns.tokens(input);
+/// A head's figure with its caption.
+fn draw(report: &Report, tokens: &[Token], head_map: &HeadMap, style: &Style) -> Result<String> {
     let names: Vec<&str> = tokens.iter().map(|t| t.text.as_str()).collect();
-    let name = format!("L{layer}H{head}");
-    let svg = heatmap(&head_map.map, &name, &names, style)?;
-    let mut out = format!("<figure id=\"{anchor}\">{svg}<figcaption>");
-    let judged = report.heads.iter().find(|h| (h.layer, h.head) == (layer, head));
+    let name = format!("L{}H{}", head_map.layer, head_map.head);
+    let svg = plain(&heatmap(&head_map.map, &name, &names, style)?);
+    let mut out = format!("<figure id=\"figure-{name}\">{svg}<figcaption>");
+    let judged = report.heads.iter().find(|h| (h.layer, h.head) == (head_map.layer, head_map.head));
     if let Some(summary) = judged {
         let kinds =
             if summary.kinds.is_empty() { String::new() } else { format!("{}. ", escape(&summary.kinds.join(", "))) };
@@ -244,13 +235,10 @@ fn draw(
         let all: Vec<String> = head_map
             .links
             .iter()
+            .take(LINKS)
             .map(|l| {
-                format!(
-                    "<span class=\"link\">{} → {} {}</span>",
-                    show(l.query),
-                    show(l.key),
-                    crate::colour::number(f64::from(l.weight))
-                )
+                let weight = crate::colour::number(f64::from(l.weight));
+                format!("<span class=\"link\">{} → {} {weight}</span>", show(l.query), show(l.key))
             })
             .collect();
         let _ = write!(out, "{}. ", all.join(", "));
@@ -262,5 +250,5 @@ fn draw(
         let _ = write!(out, "<a href=\"#row-{name}\">In the table</a>");
     }
     out.push_str("</figcaption></figure>\n");
-    Ok(Some((out, head_map)))
+    Ok(out)
 }

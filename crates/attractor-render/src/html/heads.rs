@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use attractor_judge::report::HeadSummary;
 use attractor_judge::{Class, Report, Verdict};
 
-use super::{Budget, Options, badge, figure, plural, thousandths};
+use super::{Budget, Options, badge, figure, plain, plural, thousandths};
 use crate::colour::Scale;
 use crate::grid::{Overview, overview};
 use crate::heatmap::Style;
@@ -57,6 +57,8 @@ pub(super) fn section(
         out.push_str("<p>No head was captured: there is nothing to show.</p></section>\n");
         return out;
     }
+    // The script takes this place; what follows is for those who have none.
+    out.push_str("<div id=\"heads-explorer\"></div>\n<div id=\"heads-static\">");
     out.push_str(
         "<p class=\"key\">Sharpness is 1 − H / ln n over the n visible keys: 0 is an average over all of them, 1 a single \
          key. Previous is the mean weight on the previous token, induction that on the token after an earlier \
@@ -70,7 +72,7 @@ pub(super) fn section(
         let style = Style { colours: options.colours, scale: Scale::unit(), unit: String::new(), ..Style::default() };
         match overview(&Overview { title, heads: &heads, linked: drawn }, &style) {
             Ok(Some(svg)) if budget.take(svg.len() + 32) => {
-                let _ = write!(out, "<figure>{svg}</figure>");
+                let _ = write!(out, "<figure>{}</figure>", plain(&svg));
             }
             Ok(Some(_)) => left_out.push(format!("the map of {title} over layers and heads")),
             Ok(None) => {}
@@ -104,7 +106,7 @@ pub(super) fn section(
     rows.sort_by_key(|(place, _)| *place);
     let _ = write!(
         out,
-        "<div class=\"wide{}\"><table class=\"heads\" id=\"head-table\"><caption>{}; a heading sorts</caption><thead><tr>",
+        "<div class=\"wide{}\"><table class=\"heads\"><caption>{}</caption><thead><tr>",
         if rows.len() > SCROLLED { " long\" tabindex=\"0" } else { "" },
         plural(rows.len(), "head")
     );
@@ -131,20 +133,14 @@ pub(super) fn section(
     let shown: BTreeSet<(usize, usize)> = rows.iter().map(|(place, _)| *place).collect();
     let gone = report.heads.iter().map(|h| (h.layer, h.head)).filter(|place| !shown.contains(place));
     out.push_str(&super::anchors("Not in the table", "row-", gone));
-    out.push_str("</section>\n");
+    out.push_str("</div></section>\n");
     out
 }
 
 fn row(head: &HeadSummary, failed: bool, drawn: bool) -> String {
     let name = format!("L{}H{}", head.layer, head.head);
     let link = if drawn { format!("<a href=\"#{name}\">{name}</a>") } else { name.clone() };
-    let order = head.layer * 100_000 + head.head;
-    let mut out = format!("<tr id=\"row-{name}\"><th scope=\"row\" data-v=\"{order}\">{link}</th>");
-    let share = |v: Option<f64>| match v {
-        // A bar behind the number: a share of one.
-        Some(v) => format!(" style=\"--v:{:.1}%\"", 100.0 * v.clamp(0.0, 1.0)),
-        None => String::new(),
-    };
+    let mut out = format!("<tr id=\"row-{name}\"><th scope=\"row\">{link}</th>");
     for (value, bar) in [
         (head.sharpness, true),
         (head.effective_keys, false),
@@ -154,14 +150,13 @@ fn row(head: &HeadSummary, failed: bool, drawn: bool) -> String {
         (head.sink, true),
         (head.variation, true),
     ] {
-        let (class, style) = if bar { ("n share", share(value)) } else { ("n", String::new()) };
-        let text = figure(if bar { value.map(thousandths) } else { value });
-        // The script reads what is a plain number from the cell itself.
-        let sort = match value {
-            Some(v) if text.replace('−', "-").parse::<f64>().is_err() => format!(" data-v=\"{v}\""),
-            _ => String::new(),
+        // A bar under the number: a share of one, in twentieths, since the policy allows no style of its own.
+        let class = match value {
+            Some(v) if bar => format!("n share s{:.0}", 20.0 * v.clamp(0.0, 1.0)),
+            _ => "n".to_string(),
         };
-        let _ = write!(out, "<td class=\"{class}\"{sort}{style}>{text}</td>");
+        let text = figure(if bar { value.map(thousandths) } else { value });
+        let _ = write!(out, "<td class=\"{class}\">{text}</td>");
     }
     let verdict = verdict(head, failed);
     let class = head.class.map_or("not testable", Class::name);

@@ -1,11 +1,23 @@
-//! The report as one page: no server, no network, no script needed.
+//! The report as one page: no server, no network; with a script more to do, without one as much to read.
 //!
-//! The page holds everything it shows, forbids itself every request by its content security policy, and names the one
-//! script that may run (sorting of the head table) by its hash. Token text is untrusted: see [`crate::text`].
+//! The page holds everything it shows and forbids itself every request by its content security policy, which names the
+//! one script that may run and the one style sheet by their hashes. Both are built from `viewer/` and lie in `dist/`.
+//! Token text is untrusted: see [`crate::text`].
+//!
+//! | in the page            | what it is                                                       |
+//! |------------------------|------------------------------------------------------------------|
+//! | `script#report`        | the report as JSON                                               |
+//! | `script#maps`          | [`payload::Payload`] as JSON                                     |
+//! | `#heads-explorer`      | where the script puts table, maps and charts                     |
+//! | `#heads-static`        | table and overview without a script; the script takes them away  |
+//! | `#L1H3`, `#row-L1H3`   | a head's picture and its row                                     |
 
 mod checks;
+mod explorer;
 mod figures;
 mod heads;
+pub mod payload;
+mod read;
 mod strip;
 mod summary;
 
@@ -14,14 +26,17 @@ use std::fmt::Write as _;
 use attractor_capture::Patterns;
 use attractor_judge::{Report, Verdict};
 use base64::Engine as _;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::colour::{ColourMap, Scale};
 use crate::map::SIDE;
 use crate::text::escape;
 
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("sort.js");
+use explorer::Explorer;
+
+const STYLE: &str = include_str!("dist/report.css");
+const SCRIPT: &str = include_str!("dist/report.js");
 
 /// A square that fades along its diagonal.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 3 3'%3E\
@@ -56,7 +71,8 @@ impl Default for Options {
 /// cannot be read or drawn is named in the page: it is no reason to have no page.
 ///
 /// # Cost
-/// O(inputs drawn x heads x N^2) time to read every weight once; memory of the page and one strip of a map.
+/// O(inputs drawn x heads x N^2) time to read every weight once, heads in parallel; memory of the page, and for each
+/// thread one strip of a map and `side` x N sums.
 pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &Options) -> String {
     let title = format!("{}: attention report", report.provenance.model.family);
     let mut left_out = Vec::new();
@@ -67,11 +83,12 @@ pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &O
         head,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; \
          img-src data:; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\"/>\n\
          <meta name=\"referrer\" content=\"no-referrer\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <title>{}</title>\n<link rel=\"icon\" href=\"{ICON}\"/>\n<style>{STYLE}</style>\n</head>\n<body>\n",
-        base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT.as_bytes())),
+        hash(STYLE),
+        hash(SCRIPT),
         escape(&title)
     );
     let tail = format!(
@@ -86,9 +103,20 @@ pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &O
     let named = 100 * report.heads.len();
     let mut budget = Budget { left: options.max_bytes.saturating_sub(fixed + named) };
     let groups = checks::groups(report, &mut budget, &mut left_out);
-    let drawn = patterns.is_some_and(|p| !figures::inputs(p, options).is_empty());
+    let drawn = patterns.is_some_and(|p| !explorer::inputs(p, options).is_empty());
     let heads = heads::section(report, drawn, options, &mut budget, &mut left_out);
-    let figures = figures::section(report, patterns, options, &mut budget, &mut left_out);
+    let explorer = match patterns {
+        Some(patterns) => {
+            // A fifth for the pictures that need no script.
+            let mut share = Budget { left: budget.left / 5 * 4 };
+            let before = share.left;
+            let explorer = explorer::explorer(report, patterns, options, &mut share, &mut left_out);
+            budget.spend(before - share.left);
+            explorer
+        }
+        None => Explorer::default(),
+    };
+    let figures = figures::section(report, patterns, options, &explorer, &mut budget, &mut left_out);
 
     let mut page = head;
     page.push_str(&opening);
@@ -99,8 +127,29 @@ pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &O
     page.push_str(&left_out_section(&left_out, options));
     page.push_str(&provenance);
     page.push_str("</main>\n");
+    if !explorer.json.is_empty() {
+        let _ = writeln!(page, "<script type=\"application/json\" id=\"maps\">{}</script>", explorer.json);
+    }
     page.push_str(&tail);
     page
+}
+
+/// What the content security policy names a script or style sheet by.
+fn hash(text: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text.as_bytes()))
+}
+
+/// JSON that can stand inside a script element: no "<" can end it or open a comment.
+fn embedded<T: Serialize>(value: &T) -> String {
+    // Every number is finite or None, every key is a string: there is nothing that could fail.
+    serde_json::to_string(value)
+        .map(|text| text.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
+        .unwrap_or_else(|_| "null".to_string())
+}
+
+/// A figure for the page: how images are scaled is said by the style sheet, since the policy forbids it elsewhere.
+fn plain(svg: &str) -> String {
+    svg.replace(" style=\"image-rendering:pixelated\"", "")
 }
 
 /// Bytes that may still be written.
@@ -130,29 +179,22 @@ impl Budget {
     }
 }
 
-/// The report as JSON inside a script element: no "<" can end it or open a comment.
+/// The report as JSON inside a script element, shortened if it is longer than `limit`.
 fn json(report: &Report, limit: usize, left_out: &mut Vec<String>) -> String {
-    let encode = |report: &Report| {
-        serde_json::to_string(report)
-            .map(|text| text.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
-    };
-    let whole = encode(report).unwrap_or_else(|_| "null".to_string());
+    let whole = embedded(report);
     if whole.len() <= limit {
         return whole;
     }
     let mut less = report.clone();
     less.checks.retain(|c| c.is_of_model() || c.verdict == Verdict::Fail);
     let gone = report.checks.len() - less.checks.len();
-    match encode(&less) {
-        Ok(text) if text.len() <= limit => {
-            left_out.push(format!("{gone} checks of single layers and heads, in the JSON inside this page"));
-            text
-        }
-        _ => {
-            left_out.push("the JSON inside this page".to_string());
-            "null".to_string()
-        }
+    let text = embedded(&less);
+    if text.len() <= limit {
+        left_out.push(format!("{gone} checks of single layers and heads, in the JSON inside this page"));
+        return text;
     }
+    left_out.push("the JSON inside this page".to_string());
+    "null".to_string()
 }
 
 fn left_out_section(left_out: &[String], options: &Options) -> String {

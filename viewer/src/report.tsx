@@ -1,0 +1,54 @@
+// The script of the report's page. The page is whole without it; this adds what can be done with a mouse and keys.
+
+import { render } from "preact";
+import { Heads } from "./components/heads";
+import { ThemeToggle, restore } from "./components/theme";
+import { documentSource } from "./page-source";
+import "./style.css";
+
+const HEAD = /^#(?:row-|figure-)?L(\d+)H(\d+)$/;
+
+function start() {
+  restore();
+  const nav = document.querySelector("nav");
+  if (nav) {
+    const holder = document.createElement("span");
+    holder.className = "theme-holder";
+    nav.append(holder);
+    render(<ThemeToggle />, holder);
+  }
+  const mount = document.getElementById("heads-explorer");
+  const source = mount && documentSource();
+  if (!mount || !source || source.heads.length === 0) return;
+
+  let choose: ((head: { layer: number; head: number }, go: boolean) => void) | null = null;
+  const named = (hash: string) => {
+    const match = HEAD.exec(hash);
+    return match ? { layer: Number(match[1]), head: Number(match[2]) } : null;
+  };
+  document.getElementById("heads-static")?.remove();
+  const worth = document.querySelector<HTMLElement>("#figures figure[id^=figure-]")?.id ?? "";
+  render(
+    <Heads source={source} first={named(location.hash) ?? named(`#${worth}`)} bind={(f) => (choose = f)} />,
+    mount,
+  );
+  // The pictures below say the same; they wait until they are asked for.
+  for (const stills of document.querySelectorAll<HTMLDetailsElement>("details.stills")) stills.open = false;
+  addEventListener("beforeprint", () => {
+    for (const stills of document.querySelectorAll<HTMLDetailsElement>("details.stills")) stills.open = true;
+  });
+
+  // Wherever the page names a head, a click brings its map.
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a[href^='#']") : null;
+    const head = named(link?.getAttribute("href") ?? "");
+    if (!head || !choose || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    choose(head, true);
+    history.replaceState(null, "", `#L${head.layer}H${head.head}`);
+    document.querySelector<HTMLElement>(".explorer h3")?.focus({ preventScroll: true });
+  });
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+}
+
+start();
