@@ -46,6 +46,8 @@ pub enum Command {
     Metrics(Metrics),
     /// Where a position's last state comes from: attention followed through all layers
     Rollout(Rollout),
+    /// Two checkpoints or two runs on the same tokens: what changed, head by head
+    Diff(DiffArgs),
     /// Attention from elsewhere (NPZ, safetensors, JSON) into a run, with its certificate
     Convert(Convert),
     /// The verdicts as one self-contained page
@@ -208,6 +210,15 @@ pub struct Metrics {
     /// Where it goes [default: the terminal]
     #[arg(long, short)]
     pub output: Option<PathBuf>,
+    /// Also effective and stable rank of each map (its first 512 tokens) beside the uniform map of its mask
+    #[arg(long)]
+    pub rank: bool,
+    /// Also importance of each head by ablation and by gradient; needs a checkpoint
+    #[arg(long)]
+    pub importance: bool,
+    /// Label of each input, for the importance of a classifier's heads: 3,0,7
+    #[arg(long, value_delimiter = ',', requires = "importance")]
+    pub labels: Option<Vec<usize>>,
     /// Layers, for example 0,3-5
     #[arg(long)]
     pub layers: Option<String>,
@@ -298,6 +309,28 @@ pub struct Rollout {
     /// Also write it: .json, .csv
     #[arg(long, short, visible_alias = "output", value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A checkpoint or a run: before
+    pub a: PathBuf,
+    /// The same, after
+    pub b: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Exit with 1 if B - A of any head satisfies this, for example "induction<-0.1"; may be repeated
+    #[arg(long, value_name = "METRIC<NUMBER")]
+    pub fail_on: Vec<String>,
+    /// Also write what --fail-on found as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Layers, for example 0,3-5
+    #[arg(long)]
+    pub layers: Option<String>,
+    /// Heads, for example 0-3 or 5.5,L0H2
+    #[arg(long)]
+    pub heads: Option<String>,
 }
 
 #[derive(Debug, Args)]

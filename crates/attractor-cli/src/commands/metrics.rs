@@ -1,15 +1,25 @@
 //! `attractor metrics`: one line a head.
 
+use attractor_capture::evidence::{Evidence, Scope};
 use attractor_capture::table::{Column, Table};
-use attractor_capture::{Restricted, Selection};
+use attractor_capture::{Patterns, Restricted, Selection};
+use attractor_judge::analysis::table::{Extras, columns};
+use attractor_nn::evidence::{self, Ablate, Options};
+use attractor_nn::model::Input;
 
 use crate::args::{Common, Format, Metrics};
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
-use crate::target::{self, Target};
-use crate::{forward, inputs};
+use crate::forward;
+use crate::inputs::{self, Prepared};
+use crate::target::{self, Live, Target};
 
-/// The table as aligned text.
+/// Characters of a line of text; a wider table goes on below.
+const WIDTH: usize = 118;
+/// Columns that stand before every part of a wide table: layer and head.
+const NAMES: usize = 2;
+
+/// The table as aligned text, in parts that fit on a screen, each with layer and head.
 fn aligned(table: &Table) -> String {
     let cells: Vec<Vec<String>> = table
         .columns()
@@ -26,9 +36,55 @@ fn aligned(table: &Table) -> String {
             lines.into_iter().map(|line| format!("{line:>width$}")).collect()
         })
         .collect();
-    (0..=table.rows())
-        .map(|line| cells.iter().map(|column| column[line].as_str()).collect::<Vec<_>>().join("  ") + "\n")
-        .collect()
+    let width = |column: &Vec<String>| column[0].chars().count() + 2;
+    let (names, rest) = cells.split_at(NAMES.min(cells.len()));
+    let own: usize = names.iter().map(width).sum();
+    let mut parts: Vec<Vec<&Vec<String>>> = vec![names.iter().collect()];
+    let mut used = own;
+    for column in rest {
+        if used + width(column) > WIDTH && used > own {
+            parts.push(names.iter().collect());
+            used = own;
+        }
+        used += width(column);
+        parts.last_mut().into_iter().for_each(|part| part.push(column));
+    }
+    let part = |part: &Vec<&Vec<String>>| -> String {
+        (0..=table.rows())
+            .map(|line| part.iter().map(|column| column[line].as_str()).collect::<Vec<_>>().join("  ") + "\n")
+            .collect()
+    };
+    parts.iter().map(part).collect::<Vec<_>>().join("\n")
+}
+
+/// What importance needs of a live model, for the selected heads.
+fn gather(
+    live: &Live,
+    prepared: &Prepared,
+    selection: &Selection,
+    metrics: &Metrics,
+    common: &Common,
+) -> Outcome<Evidence> {
+    let progress = Progress::new(common.quiet);
+    let inputs: Vec<Input> = prepared.items.iter().map(|item| item.input.clone()).collect();
+    let options = Options {
+        seed: common.seed,
+        ablate: Ablate::Standard,
+        gradients: true,
+        mask_token: prepared.mask_token,
+        special: &prepared.special,
+        labels: metrics.labels.as_deref(),
+    };
+    let mut step = |p: evidence::Progress| progress.step(p.stage, p.done, p.total);
+    let mut evidence = evidence::gather(&live.model, &inputs, &options, &mut step)?;
+    let selected = |layer: usize, head: usize| selection.heads(layer, live.info.heads).contains(&head);
+    evidence.ablations.retain(|a| matches!(a.scope, Scope::Head { layer, head } if selected(layer, head)));
+    Ok(evidence)
+}
+
+/// The table of row statistics, and the columns that need maps or a model.
+fn table(patterns: &dyn Patterns, extras: &Extras<'_>) -> Outcome<Table> {
+    Ok(Table::of(patterns)?.with(columns(patterns, extras)?)?)
 }
 
 /// Runs the command.
@@ -38,11 +94,25 @@ pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
         Target::Live(live) => {
             let prepared = inputs::prepare(&live, &metrics.inputs, common)?;
             let captured = forward::all(&live, &prepared, &selection, &Progress::new(common.quiet))?;
-            Table::of(&Restricted::new(captured, selection)?)?
+            let evidence = match metrics.importance {
+                true => Some(gather(&live, &prepared, &selection, metrics, common)?),
+                false => None,
+            };
+            let image = live.checkpoint.config().image.as_ref();
+            let patch = image.map(|image| [image.patch_height as f64, image.patch_width as f64]);
+            let extras = Extras { rank: metrics.rank, patch, evidence: evidence.as_ref() };
+            table(&Restricted::new(captured, selection)?, &extras)?
         }
         Target::Run(run) => {
             metrics.inputs.refuse_for_a_run(&metrics.target)?;
-            Table::of(&Restricted::new(*run, selection)?)?
+            if metrics.importance {
+                return Err(Failure::usage(format!(
+                    "{}: is a run, and --importance needs the model; name the checkpoint",
+                    metrics.target.display()
+                )));
+            }
+            let extras = Extras { rank: metrics.rank, ..Extras::default() };
+            table(&Restricted::new(*run, selection)?, &extras)?
         }
     };
     let format = if common.json { Format::Json } else { metrics.format };

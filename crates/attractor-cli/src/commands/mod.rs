@@ -3,6 +3,7 @@
 pub mod capture;
 pub mod convert;
 pub mod demo;
+pub mod diff;
 pub mod info;
 pub mod metrics;
 pub mod report;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use attractor_capture::record::{Role, Token};
 use attractor_capture::table::{Column, Table};
 use attractor_capture::{Patterns, Restricted, Selection};
+use attractor_judge::analysis::distance::PatchGrid;
 use attractor_judge::analysis::{self, Attribution, Fuse, Method, Partition, StackOptions};
 use attractor_render::text::label;
 use serde_json::{Value, json};
@@ -149,20 +150,11 @@ fn text(lines: &[Line], found: &Attribution, order: Option<Order>, top: usize) -
     out
 }
 
-/// Rows and columns of the patches, from their texts "row,col".
+/// Positions of the patches, row by row, where they form a full grid.
 fn grid(tokens: &[Token]) -> Option<Vec<Vec<usize>>> {
-    let mut rows: Vec<Vec<usize>> = Vec::new();
-    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.role == Role::Patch) {
-        let (row, column) = token.text.split_once(',')?;
-        let (row, column): (usize, usize) = (row.trim().parse().ok()?, column.trim().parse().ok()?);
-        if column == 0 && row == rows.len() {
-            rows.push(Vec::new());
-        }
-        let last = rows.len().checked_sub(1)?;
-        (row == last && column == rows[last].len()).then_some(())?;
-        rows[last].push(at);
-    }
-    (!rows.is_empty() && rows.iter().all(|row| row.len() == rows[0].len())).then_some(rows)
+    let grid = PatchGrid::of(tokens)?;
+    let (_, columns) = grid.shape()?;
+    Some(grid.patches.chunks(columns).map(|row| row.iter().map(|patch| patch.0).collect()).collect())
 }
 
 /// Patches as shades: the darkest is the largest share.
