@@ -43,11 +43,11 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { starts: vec![0], keys: Vec::new() }
     }
 
-    fn push_row(&mut self, keys: impl IntoIterator<Item = usize>) {
+    pub(crate) fn push_row(&mut self, keys: impl IntoIterator<Item = usize>) {
         self.keys.extend(keys.into_iter().map(|key| key as u32));
         self.starts.push(self.keys.len() as u32);
     }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use attractor_capture::Patterns;
 use rayon::prelude::*;
 
-pub(crate) use geometry::{ClassKind, Geometry};
+pub(crate) use geometry::{ClassKind, Geometry, Pairs};
 pub(crate) use head::HeadInput;
 pub(crate) use null::{Null, NullPlan};
 
@@ -25,9 +25,9 @@ use crate::config::{Config, Key};
 use crate::error::{Error, Result};
 
 /// Most numbers (f32) of one head's maps held at once: 64 MiB a thread.
-const CACHE: usize = 16 << 20;
+pub(crate) const CACHE: usize = 16 << 20;
 /// Numbers of a row block where the maps do not fit.
-const BLOCK: usize = 2 << 20;
+pub(crate) const BLOCK: usize = 2 << 20;
 
 /// All figures of one head.
 pub(crate) struct HeadMeasure {
@@ -66,6 +66,25 @@ pub(crate) struct Measures {
     pub null_plan: NullPlan,
 }
 
+/// Rows of the map of a (layer, head), of the size that the source promised; `None`: the map was not kept.
+pub(crate) fn fetch(
+    patterns: &dyn Patterns,
+    (layer, head): (usize, usize),
+    input: usize,
+    rows: Range<usize>,
+    keys: usize,
+) -> Result<Option<Vec<f32>>> {
+    let expected = rows.len() * keys;
+    match patterns.weights(layer, head, input, rows.clone())? {
+        Some(w) if w.len() != expected => Err(Error::source(format!(
+            "judge: rows {rows:?} of L{layer}H{head}, input {input}, came as {} numbers; expected {expected} \
+             (rows x {keys} keys); the source contradicts its own shape",
+            w.len(),
+        ))),
+        other => Ok(other),
+    }
+}
+
 /// One head's maps.
 pub(crate) struct Source<'a> {
     patterns: &'a dyn Patterns,
@@ -90,18 +109,7 @@ impl<'a> Source<'a> {
     }
 
     fn fetch(&self, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        let expected = rows.len() * self.geometry[input].keys;
-        let (layer, head) = (self.layer, self.head);
-        let weights = self.patterns.weights(layer, head, input, rows.clone())?;
-        match weights {
-            Some(w) if w.len() != expected => Err(Error::source(format!(
-                "judge: rows {rows:?} of L{layer}H{head}, input {input}, came as {} numbers; expected {expected} \
-                 (rows x {} keys); the source contradicts its own shape",
-                w.len(),
-                self.geometry[input].keys
-            ))),
-            other => Ok(other),
-        }
+        fetch(self.patterns, (self.layer, self.head), input, rows, self.geometry[input].keys)
     }
 
     /// Rows as they are stored.

@@ -140,21 +140,33 @@ impl SignFlips {
     /// If there is not one row of differences an input.
     pub fn test(&self, differences: &[f64], candidates: usize) -> Permuted {
         assert_eq!(differences.len(), self.inputs * candidates, "sign flips: one row of differences an input");
+        let wide = candidates.max(1);
         let rows: Vec<f64> = differences.iter().map(|&d| if d.abs() < ROUNDING { 0.0 } else { d }).collect();
-        let mut sums = vec![0.0f64; candidates];
-        let mut largest = |flips: &dyn Fn(usize) -> bool| {
-            sums.fill(0.0);
-            for (input, row) in rows.chunks_exact(candidates.max(1)).enumerate() {
-                match flips(input) {
-                    true => sums.iter_mut().zip(row).for_each(|(s, d)| *s -= d),
-                    false => sums.iter_mut().zip(row).for_each(|(s, d)| *s += d),
+        // Sums of eight inputs under each of their 256 sign patterns, so that a pattern is a sum of one row a byte.
+        let tables: Vec<Vec<f64>> = rows
+            .chunks(8 * wide)
+            .map(|block| {
+                let mut table = vec![0.0f64; 256 * wide];
+                for (signs, sums) in table.chunks_exact_mut(wide).enumerate() {
+                    for (slot, row) in block.chunks_exact(wide).enumerate() {
+                        let sign = if signs >> slot & 1 == 1 { -1.0 } else { 1.0 };
+                        sums.iter_mut().zip(row).for_each(|(s, d)| *s += sign * d);
+                    }
                 }
+                table
+            })
+            .collect();
+        let mut sums = vec![0.0f64; wide];
+        let mut largest = |bits: &[u32]| {
+            sums.fill(0.0);
+            for (block, table) in tables.iter().enumerate() {
+                let signs = (bits[block / 4] >> (8 * (block % 4)) & 255) as usize;
+                sums.iter_mut().zip(&table[signs * wide..(signs + 1) * wide]).for_each(|(s, t)| *s += t);
             }
             sums.iter().fold(f64::NEG_INFINITY, |most, &s| most.max(s)) / self.inputs as f64
         };
-        let observed = largest(&|_| false);
-        let permuted =
-            self.bits.chunks_exact(self.words).map(|bits| largest(&|i| bits[i / 32] >> (i % 32) & 1 == 1)).collect();
+        let observed = largest(&vec![0; self.words]);
+        let permuted = self.bits.chunks_exact(self.words).map(largest).collect();
         Permuted::new(observed, permuted, self.exact)
     }
 }

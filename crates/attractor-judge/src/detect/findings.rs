@@ -1,0 +1,377 @@
+//! All heads, all detectors: corrected, judged and summed up.
+
+use std::collections::BTreeMap;
+
+use attractor_capture::Patterns;
+use attractor_capture::record::ModelInfo;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::observe::Observed;
+use super::stage::{Chance, Shared, Stage};
+use super::verdict::{Bench, Chances, Figure, Finding};
+use super::{Detector, Options};
+use crate::error::Result;
+use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
+
+/// A figure, or why there is none.
+type Tested = std::result::Result<Figure, String>;
+
+/// Version of the JSON.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What was looked at, by what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// "attractor".
+    pub tool: String,
+    /// Its version.
+    pub version: String,
+    /// What was captured.
+    pub model: ModelInfo,
+    /// Number of inputs.
+    pub inputs: usize,
+    /// Keys of each input.
+    pub lengths: Vec<usize>,
+    /// Anything that the caller adds.
+    pub extra: BTreeMap<String, String>,
+}
+
+/// What a detector says of a head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// Layer, zero-based.
+    pub layer: usize,
+    /// Head, zero-based.
+    pub head: usize,
+    /// Which detector.
+    pub detector: Detector,
+    /// What it comes to.
+    pub verdict: Finding,
+    /// Mean over inputs, in [0, 1].
+    pub score: Option<f64>,
+    /// The score of chance: of uniform attention, or the mean of the permutations.
+    pub null: Option<f64>,
+    /// score - null.
+    pub effect: Option<f64>,
+    /// Of the score, over inputs.
+    pub interval: Option<Interval>,
+    /// Upper p-value.
+    pub p: Option<f64>,
+    /// Corrected over all heads and detectors asked for.
+    pub q: Option<f64>,
+    /// Positions of a sink; offset j - i of a positional head.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub at: Vec<i64>,
+    /// Inputs that count.
+    pub inputs: usize,
+    /// In words.
+    pub why: String,
+}
+
+impl Detection {
+    /// "L5H1".
+    pub fn place(&self) -> String {
+        format!("L{}H{}", self.layer, self.head)
+    }
+}
+
+/// A detector over all heads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DetectorSummary {
+    /// Which.
+    pub detector: Detector,
+    /// What its score is.
+    pub definition: String,
+    /// Score from which a head is of this kind.
+    pub threshold: f64,
+    /// Where threshold and definition come from.
+    pub source: String,
+    /// What it needs of a capture.
+    pub needs: String,
+    /// How chance was drawn.
+    pub null: String,
+    /// Heads with a p-value.
+    pub tests: usize,
+    /// The smallest p that a head could have.
+    pub smallest_p: Option<f64>,
+    /// True if one head alone could be told from chance at the asked rate.
+    pub resolvable: bool,
+    /// Heads that are of this kind.
+    pub found: Vec<String>,
+    /// Heads that may be, beyond what can be told from chance.
+    pub not_resolvable: Vec<String>,
+    /// Why no head could be tested.
+    pub not_testable: Option<String>,
+}
+
+/// What [`detect`] answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detections {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What was looked at.
+    pub provenance: Provenance,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Largest corrected p-value of a head that is named.
+    pub fdr: f64,
+    /// How p-values are corrected.
+    pub correction: Correction,
+    /// Random permutations asked for.
+    pub permutations: usize,
+    /// Bootstrap resamples.
+    pub resamples: usize,
+    /// Tests corrected for: heads x detectors with a p-value.
+    pub tests: usize,
+    /// Detector by detector.
+    pub detectors: Vec<DetectorSummary>,
+    /// Head by head, detector by detector.
+    pub heads: Vec<Detection>,
+}
+
+impl Detections {
+    /// What a detector says of a head.
+    pub fn of(&self, detector: Detector, layer: usize, head: usize) -> Option<&Detection> {
+        self.heads.iter().find(|d| (d.detector, d.layer, d.head) == (detector, layer, head))
+    }
+
+    /// The summary of a detector that was asked for.
+    pub fn summary(&self, detector: Detector) -> Option<&DetectorSummary> {
+        self.detectors.iter().find(|d| d.detector == detector)
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> String {
+        // Plain data; its maps have text keys.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+/// Looks for heads of known kinds.
+///
+/// The answer is the same for any number of threads.
+/// # Cost
+/// One pass over the maps, O(heads x inputs x N^2); for detectors of content inputs^2 x labelled cells a head besides.
+/// # Errors
+/// `is_request` for options out of range; `is_source` if the patterns cannot be read or contradict their own shape.
+pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> {
+    options.check()?;
+    let stages = Stage::of_all(patterns, options)?;
+    let shared = Shared::new(options);
+    let bootstrap = Bootstrap::new(options.seed, options.resamples, options.confidence);
+    let bench = Bench { shared: &shared, bootstrap: &bootstrap, keep: options.correction == Correction::MaxT };
+    let tasks: Vec<(usize, usize, usize)> = patterns
+        .layers()
+        .iter()
+        .enumerate()
+        .flat_map(|(index, shape)| shape.heads.iter().map(move |&head| (index, shape.layer, head)))
+        .collect();
+    let figures: Vec<Vec<Tested>> = tasks
+        .par_iter()
+        .map(|&(index, layer, head)| {
+            let stage = &stages[index];
+            let seen = Observed::of(patterns, stage, options, (layer, head))?;
+            Ok(options.detectors.iter().map(|&detector| bench.figure(detector, stage, &seen)).collect())
+        })
+        .collect::<Result<Vec<_>>>()?;
+
+    let mut tests: Vec<(usize, usize, &Chances)> = Vec::new();
+    for (task, figures) in figures.iter().enumerate() {
+        for (slot, figure) in figures.iter().enumerate() {
+            if let Ok(Figure { chances: Ok(chances), .. }) = figure {
+                tests.push((task, slot, chances));
+            }
+        }
+    }
+    let adjusted = adjusted(options.correction, &tests.iter().map(|(_, _, c)| *c).collect::<Vec<_>>());
+    let corrected: BTreeMap<(usize, usize), f64> =
+        tests.iter().zip(&adjusted.q).map(|(&(task, slot, _), &q)| ((task, slot), q)).collect();
+    let mut heads = Vec::with_capacity(tasks.len() * options.detectors.len());
+    for (slot, &detector) in options.detectors.iter().enumerate() {
+        for (task, &(_, layer, head)) in tasks.iter().enumerate() {
+            let q = corrected.get(&(task, slot)).copied();
+            heads.push(detection(detector, (layer, head), &figures[task][slot], q, adjusted.price, options));
+        }
+    }
+    let detectors = options
+        .detectors
+        .iter()
+        .enumerate()
+        .map(|(slot, &detector)| {
+            let own: Vec<&Detection> = heads.iter().filter(|d| d.detector == detector).collect();
+            let chances = tests.iter().filter(|&&(_, s, _)| s == slot).map(|&(_, _, c)| c);
+            summary(detector, &own, &chances.collect::<Vec<_>>(), stages.first().map(|s| &**s), adjusted.price, options)
+        })
+        .collect();
+    let lengths = stages.first().map_or_else(Vec::new, |stage| stage.geometry.iter().map(|g| g.keys).collect());
+    Ok(Detections {
+        schema_version: SCHEMA_VERSION,
+        provenance: Provenance {
+            tool: "attractor".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            model: patterns.info().clone(),
+            inputs: patterns.inputs(),
+            lengths,
+            extra: BTreeMap::new(),
+        },
+        seed: options.seed,
+        fdr: options.fdr,
+        correction: options.correction,
+        permutations: options.permutations,
+        resamples: options.resamples,
+        tests: tests.len(),
+        detectors,
+        heads,
+    })
+}
+
+/// Corrected p-values, and what the smallest p is multiplied by at worst.
+struct Adjusted {
+    q: Vec<f64>,
+    price: f64,
+}
+
+fn adjusted(correction: Correction, tests: &[&Chances]) -> Adjusted {
+    let p: Vec<f64> = tests.iter().map(|c| c.p).collect();
+    let price = correction.price(tests.len());
+    match correction {
+        Correction::Bh => Adjusted { q: benjamini_hochberg(&p), price },
+        Correction::By => Adjusted { q: benjamini_yekutieli(&p), price },
+        Correction::MaxT => {
+            // Max-T within each family of shared permutations, Bonferroni over the families.
+            let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            for (index, test) in tests.iter().enumerate() {
+                families.entry(&test.family).or_default().push(index);
+            }
+            let price = families.len() as f64;
+            let mut q = vec![1.0; tests.len()];
+            for members in families.values() {
+                let mut max_t = MaxT::new();
+                for &index in members {
+                    if let Some(test) = &tests[index].test {
+                        max_t.push(test.observed, &test.permuted);
+                    }
+                }
+                let exact = members.first().is_some_and(|&index| tests[index].exact);
+                for (&index, adjusted) in members.iter().zip(max_t.adjusted(exact)) {
+                    q[index] = (adjusted * price).min(1.0);
+                }
+            }
+            Adjusted { q, price }
+        }
+    }
+}
+
+fn detection(
+    detector: Detector,
+    (layer, head): (usize, usize),
+    figure: &Tested,
+    q: Option<f64>,
+    price: f64,
+    options: &Options,
+) -> Detection {
+    let none = |why: String| Detection {
+        layer,
+        head,
+        detector,
+        verdict: Finding::NotTestable,
+        score: None,
+        null: None,
+        effect: None,
+        interval: None,
+        p: None,
+        q: None,
+        at: Vec::new(),
+        inputs: 0,
+        why,
+    };
+    let figure = match figure {
+        Ok(figure) if figure.score.is_finite() => figure,
+        Ok(_) => return none("its score is no number".into()),
+        Err(why) => return none(why.clone()),
+    };
+    let (score, null) = (figure.score, figure.null);
+    // Rounding of f32 weights is no distance from the null.
+    let clear = score > null + 1e-5 && figure.interval.as_ref().map_or(true, |i| i.low > null + 1e-5);
+    let words = format!("score {score:.3}, {null:.3} by chance");
+    let (verdict, why) = match (&figure.chances, q) {
+        _ if !detector.reaches(score) => {
+            (Finding::Absent, format!("{words}: below the threshold of {}", detector.card().threshold))
+        }
+        _ if !clear => (Finding::Absent, format!("{words}: no clearer than chance")),
+        (Ok(_), Some(q)) if q <= options.fdr => (Finding::Found, format!("{words}, q = {q:.2e}")),
+        (Ok(chances), Some(q)) if chances.smallest * price > options.fdr => (
+            Finding::NotResolvable,
+            format!(
+                "{words}, p = {:.2e}; {} of {} {} can give no p below {:.1e}, too coarse for so many tests (q = {q:.2e})",
+                chances.p,
+                if chances.exact { "all" } else { "random" },
+                chances.permutations,
+                "permutations",
+                chances.smallest
+            ),
+        ),
+        (Ok(_), Some(q)) => (Finding::Absent, format!("{words}, q = {q:.2e}: chance does the same")),
+        (Err(why), _) => (Finding::NotResolvable, format!("{words}; no p-value: {why}")),
+        (Ok(_), None) => (Finding::NotResolvable, words),
+    };
+    Detection {
+        verdict,
+        score: Some(score),
+        null: Some(null),
+        effect: Some(score - null),
+        interval: figure.interval.as_ref().ok().cloned(),
+        p: figure.chances.as_ref().ok().map(|c| c.p),
+        q,
+        at: figure.at.clone(),
+        inputs: figure.inputs,
+        why,
+        ..none(String::new())
+    }
+}
+
+fn summary(
+    detector: Detector,
+    heads: &[&Detection],
+    chances: &[&Chances],
+    stage: Option<&Stage>,
+    price: f64,
+    options: &Options,
+) -> DetectorSummary {
+    let card = detector.card();
+    let places = |verdict| heads.iter().filter(|d| d.verdict == verdict).map(|d| d.place()).collect();
+    let smallest_p =
+        chances.iter().map(|c| c.smallest).fold(None, |least: Option<f64>, p| Some(least.map_or(p, |l| l.max(p))));
+    let drawn = chances.first().map_or(String::new(), |c| match c.exact {
+        true => format!("all {}", c.permutations),
+        false => format!("{} random", c.permutations),
+    });
+    let null = match stage.and_then(|stage| stage.chance.get(&detector)) {
+        _ if chances.is_empty() => "none".to_string(),
+        Some(Chance::Pairing(_)) => format!("patterns paired with the tokens of other inputs, {drawn} pairings"),
+        Some(Chance::Within { .. }) if detector == Detector::Delimiter => {
+            format!("delimiters moved along the sequence, {drawn} rotations")
+        }
+        Some(Chance::Within { .. }) => format!("labels permuted among pairs of equal offset, {drawn} permutations"),
+        _ => format!("uniform over visible keys, {drawn} sign flips over inputs"),
+    };
+    let untestable = !heads.is_empty() && heads.iter().all(|d| d.verdict == Finding::NotTestable);
+    DetectorSummary {
+        detector,
+        definition: card.definition.into(),
+        threshold: card.threshold,
+        source: card.source.into(),
+        needs: card.needs.into(),
+        null,
+        tests: chances.len(),
+        smallest_p,
+        resolvable: smallest_p.is_some_and(|p| p * price <= options.fdr),
+        found: places(Finding::Found),
+        not_resolvable: places(Finding::NotResolvable),
+        not_testable: match heads.first() {
+            None => Some("no head was captured".into()),
+            Some(first) => untestable.then(|| first.why.clone()),
+        },
+    }
+}

@@ -1,0 +1,219 @@
+//! Detectors: which head does what, and could chance have done the same?
+//!
+//! Every detector is one concept in one file: its definition, its threshold and where that comes from, and what it needs of a
+//! capture. [`detect`] gives every head a score (mean over inputs), the score that chance would reach, an interval over
+//! inputs, a p-value and its correction over all heads and detectors asked for.
+//!
+//! | detectors                                    | null figure                  | p-value                                  |
+//! |----------------------------------------------|------------------------------|------------------------------------------|
+//! | previous, current, first, sink, positional   | uniform over visible keys    | paired sign flips over inputs            |
+//! | duplicate, induction, delimiter              | mean of the permutations     | patterns paired with other inputs' tokens |
+//! | the same on fewer than five inputs           | mean of the permutations     | labels permuted within each input        |
+//!
+//! A head is *found* if its score reaches the threshold, its interval stands clear of the null, and the corrected p-value
+//! is at most the asked rate. Where the permutations cannot reach that level, or there is no null, a head beyond its
+//! threshold is *not resolvable*; what a capture cannot serve is *not testable*, with the reason.
+
+mod current;
+mod delimiter;
+mod duplicate;
+mod findings;
+mod first;
+pub mod induction;
+mod labels;
+mod observe;
+pub mod pattern;
+mod positional;
+mod previous;
+pub mod sink;
+mod stage;
+mod verdict;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::statistics::Correction;
+
+pub use findings::{Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, detect};
+pub use verdict::Finding;
+
+/// A kind of head that can be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detector {
+    /// Looks at the position before its own.
+    Previous,
+    /// Looks at its own position.
+    Current,
+    /// Looks at position 0.
+    First,
+    /// Looks at other occurrences of its token.
+    Duplicate,
+    /// Looks at what followed an earlier occurrence of its token.
+    Induction,
+    /// Its strongest key stands at one fixed offset.
+    Positional,
+    /// One position receives a large part of all attention.
+    Sink,
+    /// Looks at punctuation and separators.
+    Delimiter,
+}
+
+/// What a detector is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Card {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What its score is.
+    pub definition: &'static str,
+    /// Score from which a head is of this kind.
+    pub threshold: f64,
+    /// Where threshold and definition come from.
+    pub source: &'static str,
+    /// What it needs of a capture.
+    pub needs: &'static str,
+    /// What an input must hold to be tested.
+    pub kept: &'static str,
+}
+
+impl Detector {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 8] = [
+        Self::Previous,
+        Self::Current,
+        Self::First,
+        Self::Duplicate,
+        Self::Induction,
+        Self::Positional,
+        Self::Sink,
+        Self::Delimiter,
+    ];
+
+    /// What it is.
+    pub fn card(self) -> &'static Card {
+        match self {
+            Self::Previous => &previous::CARD,
+            Self::Current => &current::CARD,
+            Self::First => &first::CARD,
+            Self::Duplicate => &duplicate::CARD,
+            Self::Induction => &induction::CARD,
+            Self::Positional => &positional::CARD,
+            Self::Sink => &sink::CARD,
+            Self::Delimiter => &delimiter::CARD,
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        self.card().name
+    }
+
+    /// True if it follows tokens, so that chance is drawn by pairing patterns with other tokens.
+    pub fn is_of_content(self) -> bool {
+        matches!(self, Self::Duplicate | Self::Induction | Self::Delimiter)
+    }
+
+    /// True if `score` is enough: beyond epsilon for sinks, at least the threshold for the others.
+    pub fn reaches(self, score: f64) -> bool {
+        match self {
+            Self::Sink => score > self.card().threshold,
+            _ => score >= self.card().threshold,
+        }
+    }
+
+    /// Reads names separated by commas; "all" means all.
+    ///
+    /// # Errors
+    /// `is_request` for a name that is none, listing the known ones, and for an empty list.
+    pub fn parse(list: &str) -> Result<Vec<Self>> {
+        let mut chosen = Vec::new();
+        for name in list.split(',').map(str::trim) {
+            match Self::ALL.into_iter().find(|d| d.name() == name) {
+                Some(detector) if !chosen.contains(&detector) => chosen.push(detector),
+                Some(_) => {}
+                None if name == "all" => {
+                    chosen.extend(Self::ALL.into_iter().filter(|d| !chosen.contains(d)).collect::<Vec<_>>())
+                }
+                None => {
+                    let known: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
+                    return Err(Error::request(format!(
+                        "detect: there is no detector {name:?}; expected names separated by commas from {}, or all",
+                        known.join(", ")
+                    )));
+                }
+            }
+        }
+        chosen.sort_unstable();
+        Ok(chosen)
+    }
+}
+
+/// What to look for, and how carefully.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Which detectors.
+    pub detectors: Vec<Detector>,
+    /// Largest corrected p-value of a head that is named.
+    pub fdr: f64,
+    /// How p-values are corrected over heads and detectors.
+    pub correction: Correction,
+    /// Random permutations; where fewer exist, all of them are tried.
+    pub permutations: usize,
+    /// Bootstrap resamples.
+    pub resamples: usize,
+    /// Level of the intervals.
+    pub confidence: f64,
+    /// Seed of every draw.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            detectors: Detector::ALL.to_vec(),
+            fdr: 0.05,
+            correction: Correction::Bh,
+            permutations: 10_000,
+            resamples: 1999,
+            confidence: 0.95,
+            seed: 0,
+        }
+    }
+}
+
+impl Options {
+    /// Most permutations that are drawn.
+    pub const MOST_PERMUTATIONS: usize = 1_000_000;
+
+    fn check(&self) -> Result<()> {
+        if self.detectors.is_empty() {
+            return Err(Error::request("detect: no detector is named; name at least one, or all"));
+        }
+        if !(self.fdr > 0.0 && self.fdr < 1.0) {
+            return Err(Error::request(format!(
+                "detect: a rate of {} is none; expected one between 0 and 1",
+                self.fdr
+            )));
+        }
+        if !(99..=Self::MOST_PERMUTATIONS).contains(&self.permutations) {
+            return Err(Error::request(format!(
+                "detect: {} permutations; expected 99 to {}",
+                self.permutations,
+                Self::MOST_PERMUTATIONS
+            )));
+        }
+        if !(self.confidence > 0.0 && self.confidence < 1.0) || self.resamples < 99 {
+            return Err(Error::request(format!(
+                "detect: confidence {} by {} resamples; expected a level between 0 and 1 and at least 99 resamples",
+                self.confidence, self.resamples
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A figure as observed, and under each permutation.
+pub(crate) struct Permutations {
+    pub observed: f64,
+    pub permuted: Vec<f64>,
+}

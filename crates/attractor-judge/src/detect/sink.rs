@@ -1,0 +1,85 @@
+//! Sinks: one position receives a large part of all attention, whatever the query.
+
+use super::Card;
+use crate::error::{Error, Result};
+use crate::measure::Geometry;
+
+pub(super) const CARD: Card = Card {
+    name: "sink",
+    definition: "largest alpha_k over positions k that half of the rows see; alpha_k = mean of A[i, k] over the rows that see \
+                 k (i >= k if causal), mean over inputs",
+    threshold: 0.3,
+    source: "Gu et al. 2024 (arXiv 2410.10781), epsilon 0.3 on 64 tokens; here the whole input",
+    needs: "maps, or the attention that every key receives",
+    kept: "a position that half of the rows see beside another",
+};
+
+/// Rows that see each key, and the attention it would receive in total if every row were uniform.
+pub(super) fn seen(g: &Geometry) -> (Vec<u32>, Vec<f64>) {
+    let mut rows = vec![0u32; g.keys];
+    let mut uniform = vec![0.0; g.keys];
+    for query in 0..g.queries {
+        for key in g.visible_keys(query) {
+            rows[key] += 1;
+            uniform[key] += 1.0 / f64::from(g.visible[query]);
+        }
+    }
+    (rows, uniform)
+}
+
+/// alpha_k: the mean attention that each key of a causal map receives from the rows i >= k.
+///
+/// `map` is [tokens, tokens], row-major, rows are queries; it is only read.
+/// # Errors
+/// `is_request` if the map is no square of that size.
+/// # Source
+/// Gu et al. 2024, *When attention sink emerges in language models*, arXiv 2410.10781, `compute_attention_sink`.
+pub fn received(map: &[f32], tokens: usize) -> Result<Vec<f64>> {
+    if tokens.checked_mul(tokens) != Some(map.len()) {
+        return Err(Error::request(format!(
+            "sink: {} numbers are no map of {tokens} x {tokens}; give one square map a head",
+            map.len()
+        )));
+    }
+    let mut alpha = vec![0.0f64; tokens];
+    for row in map.chunks_exact(tokens.max(1)) {
+        alpha.iter_mut().zip(row).for_each(|(a, &w)| *a += f64::from(w));
+    }
+    alpha.iter_mut().enumerate().for_each(|(k, a)| *a /= (tokens - k) as f64);
+    Ok(alpha)
+}
+
+/// Sink rate by position: the share of maps (samples, layers and heads alike) with alpha_k > `epsilon`.
+///
+/// # Errors
+/// As [`received`]; `is_request` without maps.
+/// # Source
+/// As [`received`], which gives the same in percent.
+pub fn rate_by_position(maps: &[&[f32]], tokens: usize, epsilon: f64) -> Result<Vec<f64>> {
+    if maps.is_empty() {
+        return Err(Error::request("sink: there is no map to count sinks in; give at least one"));
+    }
+    let mut counts = vec![0usize; tokens];
+    for map in maps {
+        for (count, alpha) in counts.iter_mut().zip(received(map, tokens)?) {
+            *count += usize::from(alpha > epsilon);
+        }
+    }
+    Ok(counts.into_iter().map(|count| count as f64 / maps.len() as f64).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three tokens, by hand: rows (1), (0.6, 0.4), (0.2, 0.5, 0.3): alpha = 1.8 / 3, 0.9 / 2, 0.3 / 1.
+    #[test]
+    fn alpha_by_hand() {
+        let alpha = received(&[1.0, 0.0, 0.0, 0.6, 0.4, 0.0, 0.2, 0.5, 0.3], 3).unwrap();
+        for (got, expected) in alpha.iter().zip([0.6, 0.45, 0.3]) {
+            assert!((got - expected).abs() < 1e-7, "{alpha:?}");
+        }
+        assert!(received(&[1.0; 8], 3).unwrap_err().is_request());
+        assert!(rate_by_position(&[], 3, 0.3).unwrap_err().is_request());
+    }
+}

@@ -1,0 +1,298 @@
+//! One head, one detector: score, null, chance, and what they come to.
+
+use serde::{Deserialize, Serialize};
+
+use super::observe::Observed;
+use super::stage::{Chance, Shared, Stage};
+use super::{Detector, positional};
+use crate::statistics::bootstrap::{FEWEST_INPUTS, TOO_FEW};
+use crate::statistics::{Bootstrap, Interval, Permuted, mean, mean_of};
+
+/// What a detector says of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// It is of this kind.
+    Found,
+    /// Its score is enough, but these inputs and permutations cannot tell it from chance at the asked level.
+    NotResolvable,
+    /// It is not of this kind.
+    Absent,
+    /// The capture cannot serve the detector.
+    NotTestable,
+}
+
+/// How p was found.
+pub(super) struct Chances {
+    pub p: f64,
+    /// The smallest p that could have been found.
+    pub smallest: f64,
+    /// Number of permutations.
+    pub permutations: usize,
+    /// True if these are all there are.
+    pub exact: bool,
+    /// Tests of one family share their permutations.
+    pub family: String,
+    /// Kept for max-T.
+    pub test: Option<Permuted>,
+}
+
+/// What is known of a head before all heads are known.
+pub(super) struct Figure {
+    pub score: f64,
+    pub null: f64,
+    pub interval: Result<Interval, &'static str>,
+    /// Positions of sinks, offset of positional heads.
+    pub at: Vec<i64>,
+    /// Inputs that count.
+    pub inputs: usize,
+    pub chances: Result<Chances, String>,
+}
+
+/// Everything that is the same for all heads.
+pub(super) struct Bench<'a> {
+    pub shared: &'a Shared,
+    pub bootstrap: &'a Bootstrap,
+    /// Keep the permutations for max-T.
+    pub keep: bool,
+}
+
+impl Bench<'_> {
+    /// The figure of a head; `Err`: not testable, and why.
+    pub(super) fn figure(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+        match detector {
+            Detector::Sink => self.sink(stage, seen),
+            Detector::Positional => self.positional(stage, seen),
+            _ if detector.is_of_content() => self.content(detector, stage, seen),
+            _ => self.mass(detector, stage, seen),
+        }
+    }
+
+    /// Previous, current, first: the mass on cells that position alone names, against uniform attention.
+    fn mass(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+        let (inputs, scores) = own(detector, stage, seen)?;
+        let uniform: Vec<f64> = self.uniform(detector, stage, &inputs);
+        let differences: Vec<f64> = scores.iter().zip(&uniform).map(|(s, u)| s - u).collect();
+        Ok(Figure {
+            score: mean(&scores),
+            null: mean(&uniform),
+            interval: self.bootstrap.interval(&scores),
+            at: Vec::new(),
+            inputs: inputs.len(),
+            chances: self.flipped(&differences, 1, inputs.len(), detector),
+        })
+    }
+
+    fn uniform(&self, detector: Detector, stage: &Stage, inputs: &[usize]) -> Vec<f64> {
+        let of = |&input: &usize| {
+            stage.labels[&detector][input].as_ref().map_or(f64::NAN, |labels| labels.uniform(&stage.geometry[input]))
+        };
+        inputs.iter().map(of).collect()
+    }
+
+    /// One-sided paired sign flips over inputs, of the best of several candidates.
+    fn flipped(
+        &self,
+        differences: &[f64],
+        candidates: usize,
+        inputs: usize,
+        detector: Detector,
+    ) -> Result<Chances, String> {
+        if inputs < FEWEST_INPUTS {
+            return Err(format!("{TOO_FEW}: nothing to test across"));
+        }
+        let flips = self.shared.flips(inputs);
+        let test = flips.test(differences, candidates);
+        let family = format!("{} by sign flips over {inputs} inputs", detector.name());
+        Ok(self.chances(test, flips.smallest_p(), flips.is_exact(), family))
+    }
+
+    fn chances(&self, test: Permuted, smallest: f64, exact: bool, family: String) -> Chances {
+        let (p, permutations) = (test.p, test.permuted.len());
+        Chances { p, smallest, permutations, exact, family, test: self.keep.then_some(test) }
+    }
+
+    /// Duplicate, induction, delimiter: the mass on cells that tokens name, against other tokens.
+    fn content(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+        let chance = &stage.chance[&detector];
+        let (inputs, scores) = own(detector, stage, seen)?;
+        let mut null = mean(&self.uniform(detector, stage, &inputs));
+        let chances;
+        match chance {
+            Chance::None(why) => chances = Err(why.clone()),
+            Chance::Pairing(groups) => {
+                let crossed = &seen.crossed[&detector];
+                let side = seen.unfit.len();
+                let fit = |&&input: &&usize| !crossed[input * side + input].is_nan();
+                let groups: Vec<Vec<usize>> = groups
+                    .iter()
+                    .map(|group| group.iter().filter(fit).copied().collect())
+                    .filter(|g: &Vec<usize>| g.len() >= 2)
+                    .collect();
+                match groups.iter().map(Vec::len).sum::<usize>() {
+                    count if count < FEWEST_INPUTS => {
+                        chances = Err(format!("{TOO_FEW} with a usable map: nothing to pair"));
+                    }
+                    count => {
+                        let pairings = self.shared.pairings(&groups);
+                        // Only scores within a group are asked for; the side is that of the last input that takes part.
+                        let last = groups.iter().flatten().max().map_or(0, |&last| last + 1);
+                        let square: Vec<f64> =
+                            (0..last).flat_map(|s| &crossed[s * side..s * side + last]).copied().collect();
+                        let test = pairings.test(&square);
+                        null = test.mean();
+                        let family = format!("{} by pairings of {count} inputs {groups:?}", detector.name());
+                        chances = Ok(self.chances(test, pairings.smallest_p(), pairings.is_exact(), family));
+                    }
+                }
+            }
+            Chance::Within { permutations, exact, .. } => {
+                let none = Default::default();
+                let each = seen.within.get(&detector).unwrap_or(&none);
+                let each: Vec<_> =
+                    each.iter().filter(|(input, _)| inputs.contains(input)).map(|(_, each)| each).collect();
+                if !each.is_empty() {
+                    let count = each.len() as f64;
+                    let observed = each.iter().map(|e| e.observed).sum::<f64>() / count;
+                    let permuted: Vec<f64> =
+                        (0..*permutations).map(|m| each.iter().map(|e| e.permuted[m]).sum::<f64>() / count).collect();
+                    let test = Permuted::new(observed, permuted, *exact);
+                    null = test.mean();
+                    let smallest = if *exact { 1.0 / *permutations as f64 } else { 1.0 / (*permutations as f64 + 1.0) };
+                    let family = format!("{} within {} inputs", detector.name(), each.len());
+                    chances = Ok(self.chances(test, smallest, *exact, family));
+                } else {
+                    chances = Err("the labels could not be permuted: the maps were not kept, or are too long".into());
+                }
+            }
+        }
+        Ok(Figure {
+            score: mean(&scores),
+            null,
+            interval: self.bootstrap.interval(&scores),
+            at: Vec::new(),
+            inputs: inputs.len(),
+            chances,
+        })
+    }
+
+    /// The position with the largest mean attention, among those that half of the rows of every input see.
+    fn sink(&self, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+        let inputs: Vec<usize> = (0..seen.unfit.len()).filter(|&input| seen.received[input].is_some()).collect();
+        let Some(keys) = inputs.iter().map(|&input| stage.geometry[input].keys).min() else {
+            return Err(why_unfit(seen, "what keys receive was not kept"));
+        };
+        let half = |input: usize, key: usize| {
+            let g = &stage.geometry[input];
+            !g.mask.hides(key) && 2 * stage.seen[input].0[key] as usize >= g.queries.max(1)
+        };
+        let places: Vec<usize> = (0..keys).filter(|&key| inputs.iter().all(|&input| half(input, key))).collect();
+        if places.is_empty() {
+            return Err(format!("it needs {}", Detector::Sink.card().kept));
+        }
+        let received = |input: usize, key: usize| {
+            seen.received[input].as_ref().map_or(f64::NAN, |r| r[key]) / f64::from(stage.seen[input].0[key])
+        };
+        let uniform = |input: usize, key: usize| stage.seen[input].1[key] / f64::from(stage.seen[input].0[key]);
+        let alpha = |key: usize| mean(&inputs.iter().map(|&input| received(input, key)).collect::<Vec<_>>());
+        let best = first_largest(&places, |&key| alpha(key));
+        let differences: Vec<f64> = inputs
+            .iter()
+            .flat_map(|&input| places.iter().map(move |&key| (input, key)))
+            .map(|(input, key)| received(input, key) - uniform(input, key))
+            .collect();
+        let scores: Vec<f64> = inputs.iter().map(|&input| received(input, best)).collect();
+        let sinks = places.iter().filter(|&&key| Detector::Sink.reaches(alpha(key)));
+        Ok(Figure {
+            score: mean(&scores),
+            null: mean(&inputs.iter().map(|&input| uniform(input, best)).collect::<Vec<_>>()),
+            interval: self.bootstrap.interval(&scores),
+            at: match Detector::Sink.reaches(mean(&scores)) {
+                true => sinks.map(|&key| key as i64).collect(),
+                false => vec![best as i64],
+            },
+            inputs: inputs.len(),
+            chances: self.flipped(&differences, places.len(), inputs.len(), Detector::Sink),
+        })
+    }
+
+    /// The offset at which the strongest key stands most often.
+    fn positional(&self, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+        let inputs: Vec<usize> = (0..seen.unfit.len()).filter(|&input| seen.strongest[input].is_some()).collect();
+        let Some(&first) = inputs.first() else {
+            return Err(why_unfit(seen, "the strongest key of every row was not kept"));
+        };
+        let expected =
+            |input: usize, offset: i64| stage.offsets[input].iter().find(|(o, _)| *o == offset).map(|(_, e)| *e);
+        let offsets: Vec<i64> = stage.offsets[first].iter().map(|(offset, _)| *offset).collect();
+        let offsets: Vec<i64> =
+            offsets.into_iter().filter(|&o| inputs.iter().all(|&input| expected(input, o).is_some())).collect();
+        if offsets.is_empty() {
+            return Err(format!("it needs {}", Detector::Positional.card().kept));
+        }
+        let shares: Vec<Vec<f64>> = inputs
+            .iter()
+            .map(|&input| {
+                let strongest = seen.strongest[input].as_deref().unwrap_or(&[]);
+                positional::shares(&stage.geometry[input], strongest, &offsets)
+            })
+            .collect();
+        let slots: Vec<usize> = (0..offsets.len()).collect();
+        let share = |slot: usize| mean_of(shares.iter().map(|s| s[slot])).unwrap_or(f64::NAN);
+        let best = first_largest(&slots, |&slot| share(slot));
+        let by_chance = |input: usize, slot: usize| expected(input, offsets[slot]).unwrap_or(f64::NAN);
+        let differences: Vec<f64> = inputs
+            .iter()
+            .zip(&shares)
+            .flat_map(|(&input, shares)| slots.iter().map(move |&slot| (input, shares[slot], slot)))
+            .map(|(input, share, slot)| share - by_chance(input, slot))
+            .collect();
+        let scores: Vec<f64> = shares.iter().map(|s| s[best]).collect();
+        Ok(Figure {
+            score: mean(&scores),
+            null: mean(&inputs.iter().map(|&input| by_chance(input, best)).collect::<Vec<_>>()),
+            interval: self.bootstrap.interval(&scores),
+            // j - i: a previous-token head stands at -1.
+            at: vec![-offsets[best]],
+            inputs: inputs.len(),
+            chances: self.flipped(&differences, offsets.len(), inputs.len(), Detector::Positional),
+        })
+    }
+}
+
+/// The first of the largest.
+fn first_largest<T: Copy>(of: &[T], figure: impl Fn(&T) -> f64) -> T {
+    let mut best = (of[0], figure(&of[0]));
+    for candidate in &of[1..] {
+        let value = figure(candidate);
+        if value > best.1 {
+            best = (*candidate, value);
+        }
+    }
+    best.0
+}
+
+/// The inputs that have a score, and their scores.
+fn own(detector: Detector, stage: &Stage, seen: &Observed) -> Result<(Vec<usize>, Vec<f64>), String> {
+    let own = &seen.own[&detector];
+    let (inputs, scores): (Vec<usize>, Vec<f64>) =
+        own.iter().enumerate().filter_map(|(input, score)| Some((input, (*score)?))).unzip();
+    if !inputs.is_empty() {
+        return Ok((inputs, scores));
+    }
+    let card = detector.card();
+    let labelled = stage.labels[&detector].iter().any(Option::is_some);
+    let tokens = stage.geometry.iter().any(|g| g.has_tokens);
+    Err(match (labelled, detector.is_of_content() && !tokens) {
+        (false, true) => "the tokens are not known".to_string(),
+        (false, false) => format!("nothing is there to be found: it needs {}", card.kept),
+        (true, _) => why_unfit(seen, &format!("it needs {}; only other statistics were kept", card.needs)),
+    })
+}
+
+fn why_unfit(seen: &Observed, otherwise: &str) -> String {
+    match seen.unfit.iter().all(Option::is_some) {
+        true => seen.unfit.iter().flatten().next().cloned().unwrap_or_else(|| "there is no input".into()),
+        false => otherwise.to_string(),
+    }
+}
