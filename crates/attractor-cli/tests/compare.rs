@@ -221,13 +221,21 @@ fn metrics_have_the_new_columns_where_they_were_asked_for() {
     assert!(!row.contains_key("effective_rank") && !row.contains_key("patch_distance"));
     let more = parsed(&attractor(here, &[&base[..], &["--rank", "--importance"]].concat()));
     let row = &more[15];
-    assert_eq!(row["rank_tokens"], 32.0);
+    assert_eq!(row["rank_tokens"], 32);
     for column in ["effective_rank", "effective_rank_ratio", "stable_rank_ratio", "importance_gradient"] {
         assert!(row[column].as_f64().unwrap() > 0.0, "{column} of {row}");
     }
     let squares: f64 = (0..8).map(|head| more[head]["importance_gradient_in_layer"].as_f64().unwrap().powi(2)).sum();
     assert!((squares - 1.0).abs() < 1e-9, "normalised within its layer: {squares}");
     assert!(row["importance_uniform"].is_number() && row["importance_mean_map"].is_number(), "{row}");
+    let stats =
+        ["capture", &model, "--seq-len", "32", "--max-inputs", "2", "--keep", "stats", "-o", "stats", "--quiet"];
+    assert_eq!(attractor(here, &stats).status.code(), Some(0));
+    for (option, expected) in [("--rank", "--rank needs maps"), ("--importance", "needs the model")] {
+        let output = attractor(here, &["metrics", "stats", option]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains(expected), "{}", said(&output));
+    }
     let table = attractor(here, &["metrics", &model, "--seq-len", "32", "--max-inputs", "2", "--rank"]);
     let text = String::from_utf8_lossy(&table.stdout).into_owned();
     assert!(text.lines().all(|line| line.chars().count() <= 118), "{text}");

@@ -220,6 +220,9 @@ fn text(found: &Diff, args: &DiffArgs, sides: &[Side; 2]) -> String {
             .chain(present.iter().map(|metric| format!("{metric} ")))
             .collect::<Vec<_>>(),
     ];
+    let is_same = |head: &&HeadDiff| head.changes.values().all(|change| change.difference == 0.0);
+    let same: Vec<String> = order.iter().copied().filter(is_same).map(HeadDiff::name).collect();
+    order.retain(|head| !is_same(head));
     for head in order.iter().take(SHOWN) {
         let cell = |metric: &Metric| match head.changes.get(metric) {
             Some(change) => signed(change.difference) + if is_clear(change) { "*" } else { " " },
@@ -227,12 +230,21 @@ fn text(found: &Diff, args: &DiffArgs, sides: &[Side; 2]) -> String {
         };
         rows.push(std::iter::once(head.name()).chain(present.iter().map(cell)).collect());
     }
-    out.push('\n');
-    out.push_str(&columns(&rows));
+    if !order.is_empty() {
+        out.push('\n');
+        out.push_str(&columns(&rows));
+    }
     if order.len() > SHOWN {
         let _ = writeln!(out, "{} more heads changed less; --json has them all", order.len() - SHOWN);
     }
-    out.push_str("* the interval of this head alone leaves out zero\n");
+    if !same.is_empty() {
+        let more = if same.len() > SHOWN { ", ..." } else { "" };
+        let names = same[..same.len().min(SHOWN)].join(", ");
+        let _ = writeln!(out, "{} heads did not change at all: {names}{more}", same.len());
+    }
+    out.push_str(
+        "* the interval of this head alone leaves out zero; that it was the largest of many is not allowed for\n",
+    );
     found.notes.iter().for_each(|note| {
         let _ = writeln!(out, "note: {note}");
     });

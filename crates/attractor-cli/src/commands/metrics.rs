@@ -83,8 +83,15 @@ fn gather(
 }
 
 /// The table of row statistics, and the columns that need maps or a model.
-fn table(patterns: &dyn Patterns, extras: &Extras<'_>) -> Outcome<Table> {
-    Ok(Table::of(patterns)?.with(columns(patterns, extras)?)?)
+fn table(patterns: &dyn Patterns, extras: &Extras<'_>, metrics: &Metrics) -> Outcome<Table> {
+    let more = columns(patterns, extras)?;
+    if extras.rank && !more.iter().any(|(name, _)| name == "effective_rank") {
+        return Err(Failure::usage(format!(
+            "{}: --rank needs maps, and there is none of finite numbers here; capture with --keep stats+qk",
+            metrics.target.display()
+        )));
+    }
+    Ok(Table::of(patterns)?.with(more)?)
 }
 
 /// Runs the command.
@@ -101,7 +108,7 @@ pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
             let image = live.checkpoint.config().image.as_ref();
             let patch = image.map(|image| [image.patch_height as f64, image.patch_width as f64]);
             let extras = Extras { rank: metrics.rank, patch, evidence: evidence.as_ref() };
-            table(&Restricted::new(captured, selection)?, &extras)?
+            table(&Restricted::new(captured, selection)?, &extras, metrics)?
         }
         Target::Run(run) => {
             metrics.inputs.refuse_for_a_run(&metrics.target)?;
@@ -112,7 +119,7 @@ pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
                 )));
             }
             let extras = Extras { rank: metrics.rank, ..Extras::default() };
-            table(&Restricted::new(*run, selection)?, &extras)?
+            table(&Restricted::new(*run, selection)?, &extras, metrics)?
         }
     };
     let format = if common.json { Format::Json } else { metrics.format };

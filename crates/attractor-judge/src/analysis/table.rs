@@ -48,31 +48,25 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
     let heads: Vec<(usize, usize)> =
         layers.iter().flat_map(|shape| shape.heads.iter().map(move |&head| (shape.layer, head))).collect();
     let mut columns = Vec::new();
-    let mut number = |name: &str, values: Vec<f64>| {
-        if values.iter().any(|value| !value.is_nan()) {
-            columns.push((name.to_string(), Column::Number(values)));
-        }
-    };
-    number("mean_distance_without_first", each(&heads, |layer, head| without_first(patterns, layer, head))?);
+    number(
+        &mut columns,
+        "mean_distance_without_first",
+        each(&heads, |layer, head| without_first(patterns, layer, head))?,
+    );
 
     let sizes: Vec<Option<metastable::Metastable>> =
         heads.par_iter().map(|&(layer, head)| metastable::of_head(patterns, layer, head)).collect::<Result<_>>()?;
     let of = |pick: fn(&metastable::Metastable) -> f64| {
         sizes.iter().map(|size| size.as_ref().map_or(f64::NAN, pick)).collect::<Vec<_>>()
     };
-    number("metastable_keys", of(|size| size.keys));
-    number("metastable_share", of(|size| size.share));
+    number(&mut columns, "metastable_keys", of(|size| size.keys));
+    number(&mut columns, "metastable_share", of(|size| size.share));
     if sizes.iter().any(Option::is_some) {
         let name =
             |size: &Option<metastable::Metastable>| size.as_ref().and_then(|s| s.regime()).map_or("", |r| r.name());
         columns.push(("regime".into(), Column::Text(sizes.iter().map(|size| name(size).to_string()).collect())));
     }
 
-    let mut number = |name: &str, values: Vec<f64>| {
-        if values.iter().any(|value| !value.is_nan()) {
-            columns.push((name.to_string(), Column::Number(values)));
-        }
-    };
     let grids: Vec<Option<PatchGrid>> =
         (0..patterns.inputs()).map(|input| PatchGrid::of(patterns.tokens(input))).collect();
     if grids.iter().any(Option::is_some) {
@@ -81,15 +75,16 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
             .par_iter()
             .map(|&(layer, head)| across(patterns, layer, head, &grids, size))
             .collect::<Result<Vec<_>>>()?;
-        number("patch_distance", distances.iter().map(|d| d.0).collect());
-        number("patch_distance_renormalised", distances.iter().map(|d| d.1).collect());
+        number(&mut columns, "patch_distance", distances.iter().map(|d| d.0).collect());
+        number(&mut columns, "patch_distance_renormalised", distances.iter().map(|d| d.1).collect());
     }
     if extras.rank {
         let ranks = ranks(patterns, &heads)?;
-        let names = ["effective_rank", "effective_rank_ratio", "stable_rank", "stable_rank_ratio", "rank_tokens"];
+        let names = ["effective_rank", "effective_rank_ratio", "stable_rank", "stable_rank_ratio"];
         for (at, name) in names.into_iter().enumerate() {
-            number(name, ranks.iter().map(|r| r[at]).collect());
+            number(&mut columns, name, ranks.iter().map(|r| r.0[at]).collect());
         }
+        columns.push(("rank_tokens".into(), Column::Whole(ranks.iter().map(|r| r.1 as i64).collect())));
     }
     if let Some(evidence) = extras.evidence {
         let found = importance(evidence);
@@ -97,15 +92,22 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
             let one = |key: &(usize, usize)| found.iter().find(|x| (x.layer, x.head) == *key).and_then(pick);
             heads.iter().map(|key| one(key).unwrap_or(f64::NAN)).collect()
         };
-        number("importance_gradient", of(&|x| x.gradient));
-        number("importance_gradient_in_layer", of(&|x| x.gradient_in_layer));
+        number(&mut columns, "importance_gradient", of(&|x| x.gradient));
+        number(&mut columns, "importance_gradient_in_layer", of(&|x| x.gradient_in_layer));
         let modes: std::collections::BTreeSet<AblationMode> =
             found.iter().flat_map(|x| x.ablation.keys().copied()).collect();
         for mode in modes {
-            number(&format!("importance_{}", mode_name(mode)), of(&|x| x.ablation.get(&mode).copied()));
+            number(&mut columns, &format!("importance_{}", mode_name(mode)), of(&|x| x.ablation.get(&mode).copied()));
         }
     }
     Ok(columns)
+}
+
+/// Adds a column of numbers, unless it is empty.
+fn number(columns: &mut Vec<(String, Column)>, name: &str, values: Vec<f64>) {
+    if values.iter().any(|value| !value.is_nan()) {
+        columns.push((name.to_string(), Column::Number(values)));
+    }
 }
 
 fn mode_name(mode: AblationMode) -> &'static str {
@@ -156,7 +158,7 @@ fn across(
 }
 
 /// Effective rank, its ratio, stable rank, its ratio (means over inputs) and the largest number of tokens.
-fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<[f64; 5]>> {
+fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<([f64; 4], usize)>> {
     let mut baselines = Baselines::default();
     let mut uniform: Vec<(usize, Vec<Option<Ranks>>)> = Vec::new();
     for shape in patterns.layers() {
@@ -176,14 +178,13 @@ fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<[f64; 
                 found.extend(rank::of_head(patterns, layer, head, input, uniform)?);
             }
             let mean = |pick: fn(&rank::MapRanks) -> f64| mean_of(found.iter().map(pick)).unwrap_or(f64::NAN);
-            let tokens = found.iter().map(|ranks| ranks.queries as f64).fold(f64::NAN, f64::max);
-            Ok([
+            let means = [
                 mean(|r| r.map.effective),
                 mean(|r| r.effective_ratio()),
                 mean(|r| r.map.stable),
                 mean(|r| r.stable_ratio()),
-                tokens,
-            ])
+            ];
+            Ok((means, found.iter().map(|ranks| ranks.queries).max().unwrap_or(0)))
         })
         .collect()
 }
