@@ -50,8 +50,10 @@ pub enum Command {
     Diff(DiffArgs),
     /// Attention from elsewhere (NPZ, safetensors, JSON) into a run, with its certificate
     Convert(Convert),
-    /// The verdicts as one self-contained page
+    /// The verdicts as one self-contained page, or for machines
     Report(ReportArgs),
+    /// Maps for other programs: pictures (SVG, PNG, PDF) and numbers (NPZ, safetensors, CSV)
+    Export(Export),
     /// Train a model
     #[command(subcommand)]
     Train(Train),
@@ -354,12 +356,76 @@ pub struct ReportArgs {
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Where the page goes
-    #[arg(long, short, default_value = "report.html")]
-    pub output: PathBuf,
+    /// Where it goes [default: report.html; other formats are printed]
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+    /// What is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    pub format: ReportFormat,
+    /// Inputs whose maps the page holds, by number
+    #[arg(long, value_delimiter = ',', default_value = "0")]
+    pub show: Vec<usize>,
     /// Thresholds (TOML)
     #[arg(long)]
     pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One self-contained page
+    Html,
+    /// Everything, as docs/report.md describes it
+    Json,
+    /// One test case a check
+    Junit,
+    /// For a pull request
+    Markdown,
+    /// One line a check
+    Csv,
+    /// One row a check
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What is written [default: what the name of --output says]
+    #[arg(long, value_enum)]
+    pub format: Option<ExportFormat>,
+    /// The file
+    #[arg(long, short)]
+    pub output: PathBuf,
+    /// Which input, counted from 0
+    #[arg(long, default_value_t = 0)]
+    pub input_number: usize,
+    /// Tokens or whole words: over keys weights add up, over queries they are averaged, so rows still sum to one
+    #[arg(long, value_enum, default_value_t = By::Token)]
+    pub by: By,
+    /// Query heads that share a key head become their mean
+    #[arg(long)]
+    pub grouped: bool,
+    /// Layers, for example 0,3-5
+    #[arg(long)]
+    pub layers: Option<String>,
+    /// Heads, for example 0-3 or 5.5,L0H2
+    #[arg(long)]
+    pub heads: Option<String>,
+    /// Size that the file may have, for example 4GiB
+    #[arg(long, default_value = "4GiB")]
+    pub max_bytes: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// numpy.load
+    Npz,
+    /// safetensors.numpy.load_file
+    Safetensors,
+    /// A line a weight
+    Csv,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,15 +1,18 @@
 //! Inputs through a model, attention out of it.
 
+use std::path::Path;
+
 use attractor::retrieve::tiled;
 use attractor_capture::record::{InputRecord, LayerRecord, Token};
-use attractor_capture::{Captured, Selection, default_request};
+use attractor_capture::{Captured, Patterns, Restricted, Selection, default_request};
 use attractor_nn::model::{Keep, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
 
+use crate::args::{Common, Inputs};
 use crate::console::Progress;
-use crate::error::Outcome;
-use crate::inputs::Prepared;
-use crate::target::Live;
+use crate::error::{Failure, Outcome};
+use crate::inputs::{self, Prepared};
+use crate::target::{self, Live, Target};
 
 /// Turns the taps of one forward pass into records as they come.
 struct Recorder<'a> {
@@ -58,4 +61,34 @@ pub fn all(live: &Live, prepared: &Prepared, selection: &Selection, progress: &P
         inputs.push(one(live, prepared, index, selection, keep)?);
     }
     Ok(Captured { info: live.info.clone(), inputs })
+}
+
+/// The patterns of a target: a run's own, or those of a checkpoint on the given inputs; `only`: no input beyond this one
+/// is needed.
+pub fn patterns(
+    path: &Path,
+    given: &Inputs,
+    selection: Selection,
+    only: Option<usize>,
+    common: &Common,
+) -> Outcome<Box<dyn Patterns>> {
+    let within = |count: usize| match only.filter(|&number| number >= count) {
+        None => Ok(()),
+        Some(number) => {
+            Err(Failure::usage(format!("--input-number {number}: there are {count} inputs, numbered from 0")))
+        }
+    };
+    Ok(match target::open(path, given.model_config.as_deref())? {
+        Target::Live(live) => {
+            let mut prepared = inputs::prepare(&live, given, common)?;
+            within(prepared.items.len())?;
+            prepared.items.truncate(only.map_or(usize::MAX, |number| number + 1));
+            Box::new(Restricted::new(all(&live, &prepared, &selection, &Progress::new(common.quiet))?, selection)?)
+        }
+        Target::Run(run) => {
+            given.refuse_for_a_run(path)?;
+            within(run.inputs())?;
+            Box::new(Restricted::new(*run, selection)?)
+        }
+    })
 }

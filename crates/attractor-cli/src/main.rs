@@ -67,6 +67,7 @@ fn run(cli: &Cli) -> Outcome<bool> {
         Command::Rollout(rollout) => commands::rollout::run(rollout, common).map(|()| true),
         Command::Diff(diff) => commands::diff::run(diff, common),
         Command::Convert(convert) => commands::convert::run(convert, common),
+        Command::Export(export) => commands::export::run(export, common).map(|()| true),
         Command::Report(report) => commands::report::run(report, common).map(|()| true),
         Command::Train(args::Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
     }

@@ -81,9 +81,9 @@ pub fn run(demo: &Demo, common: &Common) -> Outcome<bool> {
     config.seed = common.seed;
     let mut judged = judge_live(&live, &prepared, &Selection::all(), &config, Ablate::Standard, None, common)?;
     judged.report.provenance.extra.insert("target".into(), "the embedded demo model".into());
-    commands::report::page(&demo.output, &judged)?;
+    commands::report::page(&demo.output, &judged, &[0])?;
     if common.json {
-        print(&format!("{}\n", judged.report.to_json()));
+        print(&judged.report.to_json());
     } else {
         print_report(&judged.report);
         print(&format!("\n{}\nThe page is {}: open it in a browser.\n", found(&judged.report), demo.output.display()));

@@ -172,10 +172,10 @@ pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
         write(file, report.to_json().as_bytes())?;
     }
     if let Some(file) = &validate.report {
-        commands::report::page(file, &judged)?;
+        commands::report::page(file, &judged, &[0])?;
     }
     match common.json {
-        true => print(&format!("{}\n", report.to_json())),
+        true => print(&report.to_json()),
         false => print_report(report),
     }
     Ok(report.is_ok())

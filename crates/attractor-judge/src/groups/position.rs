@@ -39,7 +39,7 @@ fn local(case: &Case<'_>) -> Vec<Check> {
         };
         let p = p_of(head);
         let by_chance = figure.interval.is_none() && p.is_some_and(|p| p > alpha);
-        let good = figure.is_above(threshold, 1.0) && !by_chance;
+        let good = figure.is_above(threshold, 1.0) && nearer(value, far) && !by_chance;
         if good {
             local.push(place(Some(head.layer), Some(head.head)));
         }
@@ -57,7 +57,7 @@ fn local(case: &Case<'_>) -> Vec<Check> {
     let model = match figure.value {
         None => check.skipped(case.no_figure_at_all("no pair of different positions, or no map was kept")),
         Some(value) => {
-            let good = figure.is_above(threshold, 1.0);
+            let good = figure.is_above(threshold, 1.0) && nearer(value, far);
             let why = format!(
                 "{}; local in {} of {} heads: {}{}",
                 words(value, far, None),
@@ -71,6 +71,11 @@ fn local(case: &Case<'_>) -> Vec<Check> {
     };
     heads.insert(0, model);
     heads
+}
+
+/// Both may be enriched where few distances are possible: then nothing is local.
+fn nearer(near: f64, far: Option<f64>) -> bool {
+    far.is_none_or(|far| near > far)
 }
 
 fn words(near: f64, far: Option<f64>, p: Option<f64>) -> String {

@@ -1,11 +1,13 @@
 //! The report: everything that was found, and its three forms.
 
 mod junit;
+mod markdown;
 mod text;
 
 use std::collections::BTreeMap;
 
 use attractor_capture::record::ModelInfo;
+use attractor_capture::table::{Column, Table};
 use serde::{Deserialize, Serialize};
 
 pub use text::{Kind, Line};
@@ -153,6 +155,38 @@ impl Report {
     /// The report as JUnit XML.
     pub fn to_junit(&self) -> String {
         junit::render(self)
+    }
+
+    /// The report as Markdown: conclusion, checks of the whole model, heads.
+    pub fn to_markdown(&self) -> String {
+        markdown::render(self)
+    }
+
+    /// Every check as a row; what is not there is empty.
+    ///
+    /// # Errors
+    /// None in practice: the columns are equally long.
+    pub fn to_table(&self) -> attractor_capture::Result<Table> {
+        let text = |pick: &dyn Fn(&Check) -> String| Column::Text(self.checks.iter().map(pick).collect());
+        let number = |pick: &dyn Fn(&Check) -> Option<f64>| {
+            Column::Number(self.checks.iter().map(|c| pick(c).unwrap_or(f64::NAN)).collect())
+        };
+        let columns = vec![
+            ("id", text(&|c| c.id.clone())),
+            ("place", text(&Check::place)),
+            ("group", Column::Whole(self.checks.iter().map(|c| i64::from(c.group)).collect())),
+            ("layer", number(&|c| c.layer.map(|x| x as f64))),
+            ("head", number(&|c| c.head.map(|x| x as f64))),
+            ("value", number(&|c| c.value)),
+            ("null", number(&|c| c.null)),
+            ("effect", number(&|c| c.effect)),
+            ("interval_low", number(&|c| c.interval.as_ref().map(|i| i.low))),
+            ("interval_high", number(&|c| c.interval.as_ref().map(|i| i.high))),
+            ("threshold", number(&|c| c.threshold)),
+            ("verdict", text(&|c| c.verdict.to_string())),
+            ("why", text(&|c| c.why.clone())),
+        ];
+        Table::new(columns.into_iter().map(|(name, column)| (name.to_string(), column)).collect())
     }
 
     /// The report as lines for a terminal, without colour.
