@@ -89,9 +89,9 @@ fn spanned(values: impl IntoIterator<Item = f64>, log: bool) -> (f64, f64) {
                 false if high == 0.0 => 0.5,
                 false => 0.1 * high.abs(),
             };
-            // Data that begins at zero begins at the axis.
-            let floor = if wide && low == 0.0 { 0.0 } else { low - room };
-            let ceiling = if wide && high == 0.0 { 0.0 } else { high + room };
+            // Data that begins at zero, or near to it, begins at the axis.
+            let floor = if wide && low >= 0.0 && low <= 0.1 * high { 0.0 } else { low - room };
+            let ceiling = if wide && high <= 0.0 && high >= 0.1 * low { 0.0 } else { high + room };
             (floor, ceiling)
         }
     }
@@ -167,7 +167,7 @@ pub(crate) struct Panel {
 impl Panel {
     /// Room that the upper axis' numbers and label take to the left of the panel.
     pub(crate) fn left(up: &Axis, height: f64) -> f64 {
-        let widest = up.ticks(count(height, 44.0)).iter().map(|t| text::width(&t.1) * SMALL).fold(0.0, f64::max);
+        let widest = up.ticks(count(height, 36.0)).iter().map(|t| text::width(&t.1) * SMALL).fold(0.0, f64::max);
         widest + 10.0 + if up.label.is_empty() { 4.0 } else { 22.0 }
     }
 
@@ -240,7 +240,7 @@ impl Panel {
     /// The upright axis alone.
     pub(crate) fn draw_up(&self, svg: &mut Svg, grid: bool) {
         let (right, bottom) = (self.x + self.width, self.y + self.height);
-        let numbers = self.up.ticks(count(self.height, 44.0));
+        let numbers = self.up.ticks(count(self.height, 36.0));
         let mut widest: f64 = 0.0;
         for (tick, text) in &numbers {
             let Some(t) = self.up.position(*tick) else { continue };

@@ -20,6 +20,8 @@ pub enum ColourMap {
     Magma,
     /// White to dark blue, for print.
     Blues,
+    /// Black to white: pictures.
+    Greys,
     /// Blue below the middle, white in it, red above; for differences.
     BlueRed,
     /// Purple below the middle, white in it, orange above; for differences.
@@ -37,6 +39,7 @@ impl ColourMap {
             Self::Cividis => (colorous::CIVIDIS, t),
             Self::Magma => (colorous::MAGMA, t),
             Self::Blues => (colorous::BLUES, t),
+            Self::Greys => (colorous::GREYS, 1.0 - t),
             Self::BlueRed => (colorous::RED_BLUE, 1.0 - t),
             Self::PurpleOrange => (colorous::PURPLE_ORANGE, t),
         };
@@ -146,6 +149,7 @@ mod tests {
             ColourMap::Cividis,
             ColourMap::Magma,
             ColourMap::Blues,
+            ColourMap::Greys,
             ColourMap::BlueRed,
             ColourMap::PurpleOrange,
         ] {

@@ -30,7 +30,7 @@ const PIXELS: f64 = 1e8;
 const POINTS: f32 = 0.75;
 /// An image of a PDF has at least this many pixels along its longer side: viewers smooth what they enlarge, which
 /// would blur the cells of a small map into each other.
-const SHARP: u32 = 1024;
+const SHARP: u32 = 384;
 
 /// A figure as PNG: `scale` pixels for a CSS pixel, on white. Its resolution is recorded, so that it is placed at the
 /// size of the SVG (96 CSS pixels an inch).

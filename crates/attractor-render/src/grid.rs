@@ -6,6 +6,7 @@ use crate::heatmap::{BLANK, Bar, Style, colour_bar, frame};
 use crate::layout::{Heading, SMALL, rect};
 use crate::map::{HeadMap, Map};
 use crate::raster;
+use crate::scale::{Spacing, labels};
 use crate::svg::{Anchor, Svg};
 use crate::text;
 
@@ -30,7 +31,8 @@ pub fn layer_grid(heads: &[&HeadMap], title: &str, style: &Style, linked: bool) 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panels {
     /// True: one scale, that of the style, so that heads are compared with each other. False: each head from zero to
-    /// its own largest weight, which is written beside its name, so that the pattern of faint heads is seen too.
+    /// the 98th percentile of its own cells, which is written beside its name, so that the pattern of faint heads is
+    /// seen too. Not to the largest: the first row of causal attention is 1 whatever the head.
     pub shared: bool,
     /// True if each map is a link to `#L1H3`.
     pub linked: bool,
@@ -61,7 +63,7 @@ pub fn layer(heads: &[&HeadMap], title: &str, style: &Style, panels: &Panels) ->
     let bar = panels.shared.then(|| Bar::new(style, PANEL));
     let mut notes = heads.first().map_or(Vec::new(), |h| h.map.notes.clone());
     if !panels.shared {
-        notes.push("each map from 0 to its own largest weight".to_string());
+        notes.push("each map from 0 to its own 98th percentile; what is larger has the highest colour".to_string());
     }
     let content = width + bar.as_ref().map_or(0.0, |b| 16.0 + b.width());
     let heading = Heading::new(title, &notes, content.max(200.0));
@@ -79,19 +81,19 @@ pub fn layer(heads: &[&HeadMap], title: &str, style: &Style, panels: &Panels) ->
             true => svg.group("a", &[("href", &format!("#{label}"))]),
             false => svg.group("g", &[]),
         }
-        let peak = head.map.peak().filter(|p| *p > 0.0);
-        let scale = match (panels.shared, peak) {
+        let top = reach(&head.map);
+        let scale = match (panels.shared, top) {
             (true, _) => style.scale,
-            (false, Some(peak)) => Scale::linear(0.0, f64::from(peak))?,
+            (false, Some(top)) => Scale::linear(0.0, top)?,
             (false, None) => Scale::unit(),
         };
         small(&mut svg, (x, y, PANEL), &head.map, CELLS, style.colours, &scale)?;
-        match (panels.shared, peak) {
+        match (panels.shared, top) {
             (true, _) => svg.text((x + PANEL / 2.0, y + PANEL + 13.0), Anchor::Middle, 11.0, "ink", &label),
-            (false, peak) => {
+            (false, top) => {
                 svg.text((x, y + PANEL + 13.0), Anchor::Start, 11.0, "ink", &label);
-                let most = peak.map_or("–".to_string(), |p| colour::number(f64::from(p)));
-                svg.text((x + PANEL, y + PANEL + 13.0), Anchor::End, SMALL, "muted", &format!("≤ {most}"));
+                let most = top.map_or("–".to_string(), |top| format!("0–{}", labels(&[top], Spacing::Quantile)[0]));
+                svg.text((x + PANEL, y + PANEL + 13.0), Anchor::End, SMALL, "muted", &most);
             }
         }
         svg.close();
@@ -100,6 +102,14 @@ pub fn layer(heads: &[&HeadMap], title: &str, style: &Style, panels: &Panels) ->
         bar.draw(&mut svg, (left + width + 16.0, top), style)?;
     }
     Ok(svg.finish())
+}
+
+/// The 98th percentile of a map's cells, or the largest if that is zero; `None` if no cell is above zero.
+fn reach(map: &Map) -> Option<f64> {
+    let mut all: Vec<f64> = map.values().collect();
+    all.sort_unstable_by(f64::total_cmp);
+    let high = *all.get((0.98 * all.len().saturating_sub(1) as f64).round() as usize)?;
+    [high, *all.last()?].into_iter().find(|v| *v > 0.0)
 }
 
 /// A map without its axes, stretched to a square.
@@ -298,6 +308,19 @@ fn two_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scale_of_its_own_is_not_set_by_the_first_row() {
+        let n = 60;
+        let uniform =
+            Map::exact((0..n * n).map(|i| if i % n > i / n { 0.0 } else { 1.0 / (i / n + 1) as f32 }).collect(), n, n);
+        let top = reach(&uniform.unwrap().causal().unwrap()).unwrap();
+        assert!((0.05..0.2).contains(&top), "{top}");
+        assert_eq!(reach(&Map::exact(vec![f32::NAN, 0.0, 0.0], 1, 3).unwrap()), None);
+        let mut lone = vec![0.0; 400];
+        lone[7] = 0.25;
+        assert_eq!(reach(&Map::exact(lone, 20, 20).unwrap()), Some(0.25));
+    }
 
     #[test]
     fn figures_fit_into_cells() {

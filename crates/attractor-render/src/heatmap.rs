@@ -63,7 +63,9 @@ pub fn heatmap(map: &Map, title: &str, tokens: &[&str], style: &Style) -> Result
     let left = panel.left();
     let bar = Bar::new(style, panel.height.max(96.0).min(220.0));
     let content = left + panel.width + 16.0 + bar.width();
-    let heading = Heading::new(title, &notes(map), (content - left - 6.0).max(300.0));
+    let mut said = notes(map);
+    said.push(beyond(map, style));
+    let heading = Heading::new(title, &said, (content - left - 6.0).max(300.0));
     let legend = Legend::new(band_names(style), (content - left).max(300.0));
     let top = heading.height() + legend.height() + panel.above();
     let whole = content.max(left + heading.width() + 8.0).max(left + legend.width() + 8.0).max(220.0);
@@ -171,6 +173,21 @@ pub(crate) fn notes(map: &Map) -> Vec<String> {
     all
 }
 
+/// How many cells the scale cannot tell apart from its ends.
+fn beyond(map: &Map, style: &Style) -> String {
+    let (low, high) = (style.scale.low(), style.scale.high());
+    // Weights are single precision: an end that was rounded is not passed.
+    let slack = 1e-6 * (high - low).abs();
+    let below = map.values().filter(|v| *v < low - slack.min(1e-6 * low.abs())).count();
+    let above = map.values().filter(|v| *v > high + slack).count();
+    match (below, above) {
+        (0, 0) => String::new(),
+        (n, 0) => format!("{n} cells lie below the scale and have its lowest colour"),
+        (0, n) => format!("{n} cells lie above the scale and have its highest colour"),
+        (n, m) => format!("{n} cells lie below the scale, {m} above it"),
+    }
+}
+
 fn name(map: &Map, title: &str) -> String {
     let peak = map
         .peak()
@@ -231,7 +248,7 @@ impl Bar {
     const WIDTH: f64 = 11.0;
 
     pub(crate) fn new(style: &Style, height: f64) -> Self {
-        let ticks = style.scale.ticks((height / 36.0).clamp(2.0, 6.0) as usize);
+        let ticks = style.scale.ticks((height / 26.0).clamp(2.0, 6.0) as usize);
         let texts = labels(&ticks, style.scale.spacing());
         let widest = texts.iter().map(|t| text::width(t) * SMALL).fold(0.0, f64::max);
         let unit = match style.scale.spacing() {

@@ -1,9 +1,9 @@
 //! What every figure has: a heading with notes, a legend, room for both; and the shapes that its data is drawn with.
 //!
-//! Classes by which a page recolours a figure: `ink` and `muted` (text), `axis` (lines), `forbidden` (masked cells),
-//! `line` and `dot` (data in the colour of the text), `null` (what chance would give), `halo` (an outline in the
-//! colour of the ground). Grid lines are half transparent and colours of data are of middle lightness: both do on
-//! white and on black.
+//! Classes by which a page recolours a figure: fill `ink` and `muted` (text) and `forbidden` (masked cells), stroke
+//! `axis` (axes, frames, references) and `line` (data in the colour of the text). The others keep their colours on any
+//! ground: `series` and `band` are of middle lightness, `grid` is nearly transparent, `on-light`, `on-dark`, `tint`,
+//! `nan` and `boundary` stand on colours of their own.
 
 use crate::svg::{Anchor, Svg, short};
 use crate::text;

@@ -29,6 +29,26 @@ pub(crate) fn ramp(colours: ColourMap) -> Result<Vec<u8>> {
     encode(1, LEVELS / 2, pixels, colours)
 }
 
+/// A ramp that lies, the highest colour at the right.
+pub(crate) fn lying_ramp(colours: ColourMap) -> Result<Vec<u8>> {
+    encode(LEVELS / 2, 1, (0..LEVELS / 2).map(|i| (2 * i + 1) as u8).collect(), colours)
+}
+
+/// Pixels [height, width, 3] as PNG.
+pub(crate) fn rgb(width: usize, height: usize, pixels: Vec<u8>) -> Result<Vec<u8>> {
+    let failed = |e: png::EncodingError| Error::shape(format!("picture of {width} x {height} pixels: {e}"));
+    let side = |n: usize| u32::try_from(n).unwrap_or(0);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side(width), side(height));
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&pixels).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(bytes)
+}
+
 fn entry(position: f64) -> u8 {
     match position.is_nan() {
         true => NAN_ENTRY,
@@ -46,7 +66,8 @@ fn encode(width: usize, height: usize, mut pixels: Vec<u8>, colours: ColourMap) 
     for (index, p) in order.enumerate() {
         number[usize::from(p)] = index as u8;
         palette.extend(match p {
-            FORBIDDEN => [0, 0, 0],
+            // Transparent, yet of the colour of the ground: viewers that smooth blend it in at the edges.
+            FORBIDDEN => [0xE9, 0xE9, 0xEE],
             NAN_ENTRY => NAN,
             p => colours.at(f64::from(p) / (LEVELS - 1) as f64),
         });

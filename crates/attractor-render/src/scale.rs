@@ -230,6 +230,14 @@ pub fn labels(ticks: &[f64], spacing: Spacing) -> Vec<String> {
             return ticks.iter().map(|t| format!("10{}", superscript(t.log10().round() as i32))).collect();
         }
     }
+    if spacing == Spacing::Quantile {
+        // Quantiles are no round numbers: two digits tell them.
+        let two = |t: f64| match t.abs().log10().floor() {
+            size if size.is_finite() => (t / 10f64.powf(size - 1.0)).round() * 10f64.powf(size - 1.0),
+            _ => t,
+        };
+        return ticks.iter().map(|&t| number(two(t))).collect();
+    }
     if spacing != Spacing::Linear || !ticks.iter().all(short) {
         return ticks.iter().map(|&t| number(t)).collect();
     }
@@ -301,6 +309,7 @@ mod tests {
         assert_eq!(labels(&[-200.0, 0.0], Spacing::Linear), ["−200", "0"]);
         assert_eq!(labels(&[0.0, 2e-7], Spacing::Linear), ["0", "2·10⁻⁷"]);
         assert_eq!(labels(&[1e-4, 1e-3, 1e-2], Spacing::Log), ["10⁻⁴", "10⁻³", "10⁻²"]);
+        assert_eq!(labels(&[0.0, 0.001482, 0.3333], Spacing::Quantile), ["0", "0.0015", "0.33"]);
         assert_eq!(labels(&[0.01, 0.1, 1.0], Spacing::Log), ["0.01", "0.1", "1"]);
         assert_eq!(labels(&[2e-4, 4e-4, 6e-4], Spacing::Log), ["2·10⁻⁴", "4·10⁻⁴", "6·10⁻⁴"]);
     }

@@ -73,7 +73,34 @@ impl Svg {
     }
 
     /// The same, turned by `degrees` about its point.
-    pub fn rotated(&mut self, (x, y): (f64, f64), degrees: f64, anchor: Anchor, size: f64, class: &str, text: &str) {
+    pub fn rotated(&mut self, place: (f64, f64), degrees: f64, anchor: Anchor, size: f64, class: &str, text: &str) {
+        self.write_text(place, degrees, anchor, size, class, text, "");
+    }
+
+    /// Text with a style of its own: an outline, where it stands on a picture.
+    pub(crate) fn styled(
+        &mut self,
+        place: (f64, f64),
+        anchor: Anchor,
+        size: f64,
+        class: &str,
+        text: &str,
+        style: &str,
+    ) {
+        self.write_text(place, 0.0, anchor, size, class, text, style);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of a text are these")]
+    fn write_text(
+        &mut self,
+        (x, y): (f64, f64),
+        degrees: f64,
+        anchor: Anchor,
+        size: f64,
+        class: &str,
+        text: &str,
+        style: &str,
+    ) {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
@@ -90,9 +117,10 @@ impl Svg {
             true => format!("x=\"{}\" y=\"{}\"", short(x), short(y)),
             false => format!("transform=\"translate({} {}) rotate({})\"", short(x), short(y), short(degrees)),
         };
+        let style = if style.is_empty() { String::new() } else { format!(" style=\"{}\"", escape(style)) };
         let _ = write!(
             self.body,
-            "<text {place}{weight} class=\"{}\" fill=\"{fill}\" font-size=\"{}\" text-anchor=\"{anchor}\" direction=\"ltr\" \
+            "<text {place}{weight}{style} class=\"{}\" fill=\"{fill}\" font-size=\"{}\" text-anchor=\"{anchor}\" direction=\"ltr\" \
              unicode-bidi=\"isolate\">{}</text>",
             escape(class),
             short(size),
@@ -101,21 +129,34 @@ impl Svg {
     }
 
     /// A PNG stretched over a rectangle, its pixels kept square and sharp.
-    pub fn image(&mut self, (x, y, width, height): (f64, f64, f64, f64), png: &[u8]) {
+    pub fn image(&mut self, place: (f64, f64, f64, f64), png: &[u8]) {
+        self.picture(place, png, "image/png", 1.0, true);
+    }
+
+    /// An image of a MIME type stretched over a rectangle; its pixels kept sharp, or smoothed as photographs are.
+    pub fn picture(
+        &mut self,
+        (x, y, width, height): (f64, f64, f64, f64),
+        bytes: &[u8],
+        kind: &str,
+        opacity: f64,
+        sharp: bool,
+    ) {
         use base64::Engine as _;
-        let data = base64::engine::general_purpose::STANDARD.encode(png);
-        self.element(
-            "image",
-            &[
-                ("x", &short(x)),
-                ("y", &short(y)),
-                ("width", &short(width)),
-                ("height", &short(height)),
-                ("preserveAspectRatio", &"none"),
-                ("style", &"image-rendering:pixelated"),
-                ("href", &format!("data:image/png;base64,{data}")),
-            ],
-        );
+        let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let href = format!("data:{kind};base64,{data}");
+        let (x, y, width, height) = (short(x), short(y), short(width), short(height));
+        let mut attributes: Vec<(&str, &dyn Display)> =
+            vec![("x", &x), ("y", &y), ("width", &width), ("height", &height), ("preserveAspectRatio", &"none")];
+        let opacity = (opacity < 1.0).then(|| short(opacity));
+        if let Some(opacity) = &opacity {
+            attributes.push(("opacity", opacity));
+        }
+        if sharp {
+            attributes.push(("style", &"image-rendering:pixelated"));
+        }
+        attributes.push(("href", &href));
+        self.element("image", &attributes);
     }
 
     fn tag(&mut self, name: &str, attributes: &[(&str, &dyn Display)], end: &str) {

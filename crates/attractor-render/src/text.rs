@@ -198,8 +198,19 @@ pub(crate) fn bold_width(text: &str) -> f64 {
     1.13 * width(text)
 }
 
-/// `text` in lines of at most `room` font sizes, broken at spaces; a longer word stands alone.
+/// `text` in lines of at most `room` font sizes, broken at spaces, of about the same length; a longer word stands alone.
 pub(crate) fn wrap(text: &str, room: f64) -> Vec<String> {
+    let lines = broken(text, room);
+    // No more lines, but the last one not a single word.
+    let even = width(text) / lines.len().max(1) as f64;
+    let tries = (0..8).map(|step| even + (room - even) * f64::from(step) / 8.0).map(|room| broken(text, room));
+    tries
+        .filter(|t| lines.len() > 1 && t.len() == lines.len())
+        .find(|t| t.iter().all(|l| width(l) <= room))
+        .unwrap_or(lines)
+}
+
+fn broken(text: &str, room: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -257,6 +268,7 @@ mod tests {
     #[test]
     fn lines_are_broken_where_the_room_ends() {
         assert_eq!(wrap("one two  three", 5.0), ["one two", "three"]);
+        assert_eq!(wrap("aaa aaa aaa aaa aaa b", 10.0), ["aaa aaa aaa", "aaa aaa b"]);
         assert_eq!(wrap("unbreakable", 1.0), ["unbreakable"]);
         assert!(wrap("  ", 1.0).is_empty());
         // 974 + 278 thousandths; a mark stands on its letter.
