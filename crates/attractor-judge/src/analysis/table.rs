@@ -48,12 +48,6 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
     let heads: Vec<(usize, usize)> =
         layers.iter().flat_map(|shape| shape.heads.iter().map(move |&head| (shape.layer, head))).collect();
     let mut columns = Vec::new();
-    number(
-        &mut columns,
-        "mean_distance_without_first",
-        each(&heads, |layer, head| without_first(patterns, layer, head))?,
-    );
-
     let sizes: Vec<Option<metastable::Metastable>> =
         heads.par_iter().map(|&(layer, head)| metastable::of_head(patterns, layer, head)).collect::<Result<_>>()?;
     let of = |pick: fn(&metastable::Metastable) -> f64| {
@@ -69,7 +63,10 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
 
     let grids: Vec<Option<PatchGrid>> =
         (0..patterns.inputs()).map(|input| PatchGrid::of(patterns.tokens(input))).collect();
-    if grids.iter().any(Option::is_some) {
+    if grids.iter().all(Option::is_none) {
+        let values = each(&heads, |layer, head| without_first(patterns, layer, head))?;
+        number(&mut columns, "mean_distance_without_first", values);
+    } else {
         let size = extras.patch.unwrap_or([1.0; 2]);
         let distances = heads
             .par_iter()
