@@ -342,3 +342,25 @@ fn a_torn_or_changed_shard_is_named() {
     let error = Run::open(folder.path().join("run")).unwrap_err();
     assert!(error.is_format() && error.to_string().contains("capture.zarr/zarr.json"), "{error}");
 }
+
+/// Its index would have been read for every chunk that it claims: more memory than there is, and no way to catch that.
+#[test]
+fn a_shard_that_claims_chunks_without_number_is_refused() {
+    let (folder, run) = write(&RunOptions::default(), &captured(&[40]));
+    let metadata = folder.path().join("run/capture.zarr/inputs/00000/L3/q/zarr.json");
+    let whole = std::fs::read_to_string(&metadata).unwrap();
+    let changed = |edit: &dyn Fn(&mut serde_json::Value)| {
+        let mut json: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        edit(&mut json);
+        std::fs::write(&metadata, json.to_string()).unwrap();
+        let error = run.verify().unwrap_err();
+        assert!(error.is_format(), "{error}");
+        error.to_string()
+    };
+    let says = changed(&|json| json["chunk_grid"]["configuration"]["chunk_shape"][0] = 6_000_000_000_000u64.into());
+    assert!(says.contains("a shard of") && says.contains("L3/q/"), "{says}");
+    let says = changed(&|json| json["codecs"][0]["configuration"]["chunk_shape"] = serde_json::json!([1, 1, 1]));
+    assert!(says.contains("do not hold the index of"), "{says}");
+    std::fs::write(&metadata, &whole).unwrap();
+    run.verify().unwrap();
+}

@@ -2,6 +2,7 @@
 //!
 //! Inner chunks are compressed (blosc: lz4 after a byte shuffle) and carry a CRC-32C; chunks of zeros are absent.
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -203,7 +204,7 @@ pub(crate) fn read<T: ElementOwned + Copy + Default>(
             shard.display()
         )));
     }
-    chunks(&array, &shape, part, expected)
+    chunks(&array, &shape, part, (expected, found))
         .map_err(|error| Error::format(format!("{}: {error}; the shard is damaged", shard.display())))
 }
 
@@ -214,12 +215,26 @@ fn chunks<T: ElementOwned + Copy + Default>(
     array: &Array<FilesystemStore>,
     shape: &[usize],
     part: &[Range<usize>],
-    expected: usize,
+    (expected, bytes): (usize, u64),
 ) -> std::result::Result<Vec<T>, String> {
     let inner = array.subchunk_shape().ok_or("the array is not sharded")?;
     let inner_usize: Vec<usize> = inner.iter().map(|x| x.get() as usize).collect();
     if inner_usize.len() != shape.len() || inner_usize.iter().zip(shape).any(|(inner, axis)| inner > axis) {
         return Err(format!("inner chunks of {inner_usize:?} in an array of {shape:?}"));
+    }
+    // The shard is the array filled up to whole chunks, and its index takes 16 bytes a chunk: anything else would have
+    // the index of chunks without number read.
+    let origin = vec![0; shape.len()];
+    let shard = array.chunk_shape(&origin).map_err(|error| error.to_string())?;
+    let fits = |((shard, &axis), &inner): ((&NonZeroU64, &usize), &usize)| {
+        axis.checked_next_multiple_of(inner).is_some_and(|whole| shard.get() == whole as u64)
+    };
+    if shard.len() != shape.len() || !shard.iter().zip(shape).zip(&inner_usize).all(fits) {
+        return Err(format!("a shard of {shard:?} for an array of {shape:?} in chunks of {inner_usize:?}"));
+    }
+    let count = shape.iter().zip(&inner_usize).map(|(axis, inner)| axis.div_ceil(*inner) as u64).product::<u64>();
+    if bytes > 0 && count.checked_mul(16).is_none_or(|index| index > bytes) {
+        return Err(format!("{bytes} bytes do not hold the index of {count} chunks"));
     }
     let size = array.data_type().fixed_size().ok_or("the type has no fixed size")?;
     let chain = chain(size)?;
