@@ -60,6 +60,7 @@ export async function decode(coded: CodedMap): Promise<HeadMap> {
     kept,
     weights,
     masked,
+    low: coded.low,
     error: Math.expm1(Math.log(coded.high / coded.low) / STEPS / 2),
     links: coded.links.map(([query, key, value]) => ({ query, key, weight: value })),
     sinks: coded.sinks.map(([key, mean]) => ({ key, mean })),

@@ -2,7 +2,8 @@
 
 import { bytes, decode } from "./decode";
 import { VERSION, type CodedMap, type Payload } from "./payload";
-import type { Column, HeadLine, HeadMap, Metric, Place, Point, Source } from "./source";
+import { label } from "./text";
+import type { CheckLine, Column, HeadLine, HeadMap, Metric, Place, Point, Source } from "./source";
 
 /** The parts of the report that are read here; see crates/attractor-judge/src/report/mod.rs. */
 export interface ReportJson {
@@ -19,7 +20,10 @@ export interface CheckJson {
   null: number | null;
   interval: { low: number; high: number; level: number; method: string } | null;
   threshold: number | null;
+  effect?: number | null;
+  threshold_source?: string;
   verdict: string;
+  why?: string;
 }
 
 /** Columns whose meaning is known; others are shown under their own name. */
@@ -116,6 +120,27 @@ export function metrics(report: ReportJson, heads: HeadLine[], columns: Column[]
   return all.filter((metric) => metric.points.some((p) => p.value !== null));
 }
 
+/** The checks of single layers and heads, words made harmless. */
+export function checkLines(report: ReportJson): CheckLine[] {
+  return report.checks
+    .filter((c) => c.layer !== null)
+    .map((c) => ({
+      id: c.id,
+      group: c.group,
+      layer: c.layer,
+      head: c.head,
+      value: c.value,
+      null: c.null,
+      effect: c.effect ?? null,
+      low: c.interval?.low ?? null,
+      high: c.interval?.high ?? null,
+      threshold: c.threshold,
+      source: label(c.threshold_source ?? "", 400),
+      verdict: c.verdict,
+      why: label(c.why ?? "", 1000),
+    }));
+}
+
 const key = (layer: number, head: number, input: number) => `${layer}.${head}.${input}`;
 
 /** A source of a report and a payload; either may be missing. */
@@ -136,6 +161,7 @@ export function pageSource(report: ReportJson, payload: Payload | null): Source 
     heads,
     columns,
     metrics: metrics(report, heads, columns),
+    checks: checkLines(report),
     layers: ascending(places.map((p) => p.layer)),
     headNumbers: ascending(places.map((p) => p.head)),
     has: (place: Place) => coded.has(key(place.layer, place.head, place.input)),

@@ -1,6 +1,7 @@
 // The script of the report's page. The page is whole without it; this adds what can be done with a mouse and keys.
 
 import { render } from "preact";
+import { CheckTable } from "./components/checks";
 import { Heads } from "./components/heads";
 import { ThemeToggle, restore } from "./components/theme";
 import { documentSource } from "./page-source";
@@ -32,6 +33,20 @@ function start() {
     <Heads source={source} first={named(location.hash) ?? named(`#${worth}`)} bind={(f) => (choose = f)} />,
     mount,
   );
+  // The page holds a few checks of single heads in words; the report inside it has them all.
+  for (const details of document.querySelectorAll<HTMLDetailsElement>("details.singles")) {
+    const lines = source.checks.filter((c) => String(c.group) === details.dataset.group);
+    if (lines.length < Number(details.dataset.count)) continue;
+    const fill = () => {
+      const holder = details.querySelector<HTMLElement>(".singles-body");
+      if (!details.open || !holder || holder.dataset.filled) return;
+      holder.dataset.filled = "yes";
+      holder.replaceChildren();
+      render(<CheckTable lines={lines} />, holder);
+    };
+    details.addEventListener("toggle", fill);
+    fill();
+  }
   // The pictures below say the same; they wait until they are asked for.
   for (const stills of document.querySelectorAll<HTMLDetailsElement>("details.stills")) stills.open = false;
   addEventListener("beforeprint", () => {

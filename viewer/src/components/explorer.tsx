@@ -193,7 +193,7 @@ function Readout({ seen, input, cell, pinned }: { seen: Seen; input: Input | und
         <b>{weightText(link.weight, 6)}</b> exact{count > 1 ? `, from ${link.query} to ${link.key}` : ""}
       </>
     );
-  } else if (weight === 0) value = <b>0</b>;
+  } else if (weight === 0) value = <b>{seen.without ? "≈ 0" : `below ${number(map.low, 1)}`}</b>;
   else {
     value = (
       <>

@@ -11,7 +11,7 @@ import { picture } from "./paint";
 /** Most tokens that are written out along a side. */
 const MOST_LABELS = 40;
 /** Largest extent of the cells, CSS pixels. */
-const EXTENT = 512;
+const EXTENT = 520;
 /** Longest label, characters. */
 const LABEL = 12;
 
@@ -112,6 +112,7 @@ export function Heatmap({ seen, input, palette, name, cell, onCell }: Props) {
       <canvas
         ref={canvas}
         tabIndex={0}
+        data-cells={geometry ? `${geometry.left} ${geometry.top} ${geometry.step}` : ""}
         role="application"
         aria-roledescription="attention map"
         aria-label={`${name}: ${map.queries} queries (rows) by ${map.keys} keys (columns). Arrow keys move, Shift moves by eight, Home and End go to the sides.`}
@@ -158,12 +159,14 @@ function layout(width: number, map: Seen["map"], texts: string[]): Geometry | nu
   for (let round = 0; round < 2; round += 1) {
     const free = Math.min(EXTENT, width - rows.extent - 2);
     step = Math.min(26, free / Math.max(map.columns, map.rows * 0.75));
-    step = step >= 1 ? Math.floor(step * 2) / 2 : step;
+    // Whole pixels of the screen keep cells of one size.
+    const ratio = Math.min(3, window.devicePixelRatio || 1);
+    step = step * ratio >= 1 ? Math.floor(step * ratio) / ratio : step;
     rows = room(step, byRow);
     columns = room(step, byColumn);
   }
   const below = columns.font > 0 ? columns.extent : 20;
-  const [left, top] = [Math.round(rows.extent), 2];
+  const [left, top] = [Math.round(rows.extent), 7];
   return {
     left,
     top,

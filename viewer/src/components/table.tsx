@@ -1,7 +1,7 @@
 // The head table: sorted by a click on a heading, filtered by words, kind and layer, walked with the arrow keys.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { number } from "../scale";
+import { fixed, number } from "../scale";
 import { type Column, type HeadLine, headName } from "../source";
 
 /** Rows that are put into the page at first. */
@@ -105,7 +105,7 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
       >
         <button type="button" title={about} onClick={() => sort(column, numeric)}>
           {title}
-          <span class="arrow" aria-hidden="true">{own ? (order.down ? "↓" : "↑") : "↕"}</span>
+          <span class="arrow" aria-hidden="true">{own ? (order.down ? "↓" : "↑") : ""}</span>
         </button>
       </th>
     );
@@ -162,8 +162,8 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
           <thead>
             <tr>
               {heading(null, "Head", "by layer, then head", false)}
+              {heading("kinds", "Recognised as", "what its figures show it to be", false)}
               {columns.map((c) => heading(c.name, c.title, c.about, true))}
-              {heading("kinds", "Recognised as", "", false)}
               {heading("class", "Class", "how sharp it is", false)}
             </tr>
           </thead>
@@ -178,6 +178,9 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
                 onClick={() => onSelect(head, true)}
               >
                 <th scope="row">{headName(head)}</th>
+                <td class="kinds">
+                  {head.failed && <span class="badge fail">✕ fail</span>} {head.kinds.join(", ")}
+                </td>
                 {columns.map((column) => {
                   const value = head.figures[column.name] ?? null;
                   const share = column.share && value !== null;
@@ -187,14 +190,11 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
                       class={share ? "n share" : "n"}
                       style={share ? { "--v": `${(100 * Math.min(1, Math.max(0, value))).toFixed(1)}%` } : {}}
                     >
-                      {share ? value.toFixed(3) : number(value)}
+                      {share ? fixed(value, 3) : number(value)}
                     </td>
                   );
                 })}
-                <td>{head.kinds.join(", ")}</td>
-                <td>
-                  {head.failed && <span class="badge fail">✕ fail</span>} {head.class ?? "not testable"}
-                </td>
+                <td>{head.class ?? "not testable"}</td>
               </tr>
             ))}
           </tbody>

@@ -8,8 +8,10 @@ use super::strip::strip;
 use super::{Budget, badge, figure, plural};
 use crate::text::escape;
 
-/// Checks of single layers and heads that a group shows.
-const MOST: usize = 1000;
+/// Failed checks of single layers and heads that a group shows.
+const MOST: usize = 200;
+/// The same of those that did not fail: the script shows all of them, from the JSON in the page.
+const FEW: usize = 6;
 
 /// What a check takes, bytes; measured 600 to 900.
 const ROW: usize = 900;
@@ -60,7 +62,7 @@ pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
     let before = share.left;
     let count = parts.len();
     // Where all fit, none is held back for a later group.
-    let all_fit = parts.iter().map(|(_, single)| ROW * single.len()).sum::<usize>() <= share.left;
+    let all_fit = parts.iter().map(|(_, single)| ROW * single.len().min(MOST)).sum::<usize>() <= share.left;
     for (index, (text, mut single)) in parts.into_iter().enumerate() {
         out.push_str(&text);
         if !single.is_empty() {
@@ -83,7 +85,8 @@ fn singles(checks: &mut [&Check], share: &mut Budget, left_out: &mut Vec<String>
     checks.sort_by_key(|c| c.verdict != Verdict::Fail);
     let mut shown = Vec::new();
     let mut body = String::new();
-    for check in checks.iter().take(MOST) {
+    let few = if failed == 0 { FEW } else { MOST.min(failed) };
+    for check in checks.iter().take(few) {
         let row = row(check);
         if !share.take(row.len() + 16) {
             break;
@@ -91,26 +94,27 @@ fn singles(checks: &mut [&Check], share: &mut Budget, left_out: &mut Vec<String>
         body.push_str(&row);
         shown.push(*check);
     }
-    let gone = checks.len() - shown.len();
-    if gone > 0 {
-        left_out.push(format!(
-            "{gone} of {} checks of single layers and heads in group {}",
-            checks.len(),
-            checks[0].group
-        ));
+    if shown.len() < few.min(checks.len()) {
+        left_out.push(format!("checks of single layers and heads in group {}", checks[0].group));
     }
     if shown.is_empty() {
         return String::new();
     }
     let count = plural(checks.len(), "check");
-    let more = if gone > 0 { format!(", {} shown", shown.len()) } else { String::new() };
-    let bad = if failed > 0 {
-        format!(" {}", badge(Verdict::Fail, Some(&format!("{failed} failed"))))
-    } else {
-        String::new()
+    let gone = checks.len() - shown.len();
+    let more = match gone {
+        0 => String::new(),
+        _ => format!("<p class=\"key\">And {gone} more: with a script here, or in the JSON inside this page.</p>"),
+    };
+    let badge = match failed {
+        0 => String::new(),
+        n => format!(" {}", badge(Verdict::Fail, Some(&format!("{n} failed")))),
     };
     format!(
-        "<details{}><summary>By layer and head: {count}{more}{bad}</summary>{}</details>",
+        "<details class=\"singles\" data-group=\"{}\" data-count=\"{}\"{}><summary>By layer and head: \
+         {count}{badge}</summary><div class=\"singles-body\">{}{more}</div></details>\n",
+        checks[0].group,
+        checks.len(),
         if failed > 0 { " open=\"open\"" } else { "" },
         table(&shown, &body, "Where")
     )

@@ -26,6 +26,8 @@ const SINGLES: usize = 6;
 const LINKS: usize = 5;
 /// Cells of a small map: as many as it has pixels.
 const SMALL: usize = 48;
+/// Small maps that the page holds for those without a script; with one all are drawn.
+const STILLS: usize = 256;
 /// Room that a small map may take in a page: its pixels, palette and frame.
 const SMALL_BYTES: usize = 4500;
 
@@ -109,7 +111,7 @@ fn of_input(
         }
         false => String::new(),
     };
-    let mut room = budget.left / SMALL_BYTES;
+    let mut room = (budget.left / SMALL_BYTES).min(STILLS);
     let mut layers: BTreeMap<usize, Vec<HeadMap>> = BTreeMap::new();
     for place in &order {
         if let (true, Ok(map)) = (room > 0, own[place].map.pooled(SMALL)) {
@@ -118,7 +120,7 @@ fn of_input(
         }
     }
     let mut drawn = BTreeSet::new();
-    out.push_str("<details class=\"stills\" open=\"open\"><summary>All heads, layer by layer</summary>\n");
+    out.push_str("<details class=\"stills\" open=\"open\"><summary>Heads, layer by layer</summary>\n");
     for (layer, mut maps) in layers {
         maps.sort_by_key(|m| m.head);
         let Ok(grid) = layer_grid(&maps.iter().collect::<Vec<_>>(), "", small, true) else { continue };
@@ -132,9 +134,8 @@ fn of_input(
         }
     }
     out.push_str("</details>\n");
-    let missing = own.len() - drawn.len();
-    if missing > 0 {
-        left_out.push(format!("{missing} small maps of input {input}"));
+    if drawn.len() < own.len().min(STILLS) {
+        left_out.push(format!("{} small maps of input {input}", own.len().min(STILLS) - drawn.len()));
     }
     if first {
         out.push_str(&large);

@@ -12,6 +12,9 @@ use crate::grid::{Overview, overview};
 use crate::heatmap::Style;
 use crate::text::escape;
 
+/// Rows that the page holds for those without a script; with one the table has all.
+const ROWS: usize = 256;
+
 /// Rows from which the table scrolls under its headings.
 const SCROLLED: usize = 40;
 
@@ -88,7 +91,7 @@ pub(super) fn section(
     let before = share.left;
     let mut rows: Vec<((usize, usize), String)> = Vec::new();
     let failed = failed(report);
-    for head in by_interest(report) {
+    for head in by_interest(report).into_iter().take(ROWS) {
         let text = row(head, failed.contains(&(head.layer, head.head)), drawn);
         if !share.take(text.len()) {
             break;
@@ -96,7 +99,7 @@ pub(super) fn section(
         rows.push(((head.layer, head.head), text));
     }
     budget.spend(before - share.left);
-    if rows.len() < report.heads.len() {
+    if rows.len() < report.heads.len().min(ROWS) {
         left_out.push(format!(
             "{} of {} heads in the table; the rest are the least sharp",
             report.heads.len() - rows.len(),
@@ -108,7 +111,11 @@ pub(super) fn section(
         out,
         "<div class=\"wide{}\"><table class=\"heads\"><caption>{}</caption><thead><tr>",
         if rows.len() > SCROLLED { " long\" tabindex=\"0" } else { "" },
-        plural(rows.len(), "head")
+        match rows.len() == report.heads.len() {
+            true => plural(rows.len(), "head"),
+            false =>
+                format!("The {} heads worth a look first, of {}; a script shows all", rows.len(), report.heads.len()),
+        }
     );
     for (name, numeric) in [
         ("Head", false),
