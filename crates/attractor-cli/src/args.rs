@@ -308,7 +308,7 @@ pub struct Rollout {
     /// Tokens that are listed at most, the largest [default: all in text order, else 24]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub top: usize,
-    /// Also write it: .json, .csv
+    /// Also write it: .svg, .png, .pdf, .json or .csv
     #[arg(long, short, visible_alias = "output", value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ mod console;
 mod error;
 mod forward;
 mod inputs;
+mod picture;
 mod target;
 
 use std::process::ExitCode;

@@ -90,6 +90,21 @@ fn a_rollout_of_a_model_and_of_its_run_is_one() {
     let flow = parsed(&attractor(here, &["rollout", "run", "--method", "flow", "--json"]));
     assert!((shares(&flow).iter().sum::<f64>() - 1.0).abs() < 1e-9 && flow["method"] == "flow");
 
+    let drawn = attractor(here, &["rollout", "run", "--out", "shares.svg"]);
+    assert_eq!(drawn.status.code(), Some(0), "{}", said(&drawn));
+    let svg = std::fs::read_to_string(here.join("shares.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("rollout of position 31"), "{}", &svg[..200]);
+    for (name, magic) in [("shares.png", &b"\x89PNG"[..]), ("shares.pdf", b"%PDF")] {
+        let drawn = attractor(here, &["rollout", "run", "--out", name]);
+        match cfg!(feature = "figures") {
+            true => assert!(std::fs::read(here.join(name)).unwrap().starts_with(magic), "{}", said(&drawn)),
+            false => {
+                assert_eq!(drawn.status.code(), Some(2));
+                assert!(said(&drawn).contains("--features figures") && !here.join(name).exists(), "{}", said(&drawn));
+            }
+        }
+    }
+
     for (arguments, code, expected) in [
         (vec!["--query", "cls"], 2, "no token of this input is a class token"),
         (vec!["--query", "99"], 2, "positions are 0..=31"),

@@ -1,20 +1,26 @@
 //! `attractor rollout`: where a query's last state comes from.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use attractor_capture::record::{Role, Token};
 use attractor_capture::table::{Column, Table};
 use attractor_capture::{Patterns, Restricted, Selection};
 use attractor_judge::analysis::distance::PatchGrid;
 use attractor_judge::analysis::{self, Attribution, Fuse, Method, Partition, StackOptions};
+use attractor_render::colour::ColourMap;
+use attractor_render::heatmap::Style;
+use attractor_render::patches::Patches;
+use attractor_render::scale::{Scale, Spacing};
 use attractor_render::text::label;
+use attractor_render::words::Words;
 use serde_json::{Value, json};
 
-use crate::args::{By, Common, FollowHow, FuseHow, Order, Rollout};
+use crate::args::{By, Common, FollowHow, FuseHow, Inputs, Order, Rollout};
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
-use crate::target::{self, Target};
-use crate::{forward, inputs};
+use crate::target::{self, Live, Target};
+use crate::{forward, inputs, picture};
 
 /// Positions that are shown in order; more of them are shown by share.
 const IN_ORDER: usize = 48;
@@ -84,7 +90,13 @@ fn name(tokens: &[Token], at: usize) -> String {
     }
 }
 
-fn title(found: &Attribution, tokens: &[Token], options: &StackOptions) -> String {
+/// What is shown, and how it was found.
+fn title(found: &Attribution, tokens: &[Token], options: &StackOptions) -> (String, String) {
+    let layers = match (found.layers.first(), found.layers.last()) {
+        (Some(first), Some(last)) if first != last => format!("layers {first} to {last}"),
+        (Some(only), _) => format!("layer {only}"),
+        _ => "no layer".to_string(),
+    };
     let what = match found.method {
         Method::Rollout => "rollout",
         Method::Flow => "flow",
@@ -98,13 +110,9 @@ fn title(found: &Attribution, tokens: &[Token], options: &StackOptions) -> Strin
         true => format!(", smallest {} of cells discarded", percent(options.discard)),
         false => String::new(),
     };
-    format!(
-        "{what} of position {} in input {}: layers {} to {}, {how}, residual share {}{discard}\n",
-        name(tokens, found.query),
-        found.input,
-        found.layers.first().copied().unwrap_or(0),
-        found.layers.last().copied().unwrap_or(0),
-        options.residual,
+    (
+        format!("{what} of position {} in input {}", name(tokens, found.query), found.input),
+        format!("{layers}, {how}, residual share {}{discard}", options.residual),
     )
 }
 
@@ -200,6 +208,62 @@ fn table(lines: &[Line]) -> Outcome<Table> {
     ])?)
 }
 
+/// The image of an input, if it lies in a file of its own and the model sees all of it.
+fn image(live: &Live, given: &Inputs, input: usize) -> Option<Vec<u8>> {
+    live.checkpoint.config().image.as_ref()?;
+    let is_image = |path: &PathBuf| {
+        let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        ending.is_some_and(|ending| ["png", "jpg", "jpeg"].contains(&ending.as_str()))
+    };
+    let settings = std::fs::read(live.checkpoint.folder().join("preprocessor_config.json")).ok();
+    let settings: Option<Value> = settings.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    // Patches of a cropped image do not lie where they would lie on the whole one.
+    let crops = settings.is_some_and(|settings| settings["do_center_crop"] == true);
+    match given.input.iter().all(is_image) && !crops {
+        true => std::fs::read(given.input.get(input)?).ok(),
+        false => None,
+    }
+}
+
+/// The shares as a picture: over the patches of an image, or over the text.
+///
+/// The query's own share, most of which is the residual stream, would leave all others pale: the scale ends at the
+/// largest of the others, and the picture says so.
+fn figure(
+    lines: &[Line],
+    found: &Attribution,
+    tokens: &[Token],
+    options: &StackOptions,
+    image: Option<&[u8]>,
+) -> Outcome<String> {
+    let (title, how) = title(found, tokens, options);
+    let mut notes = vec![how];
+    notes.extend(found.notes.iter().cloned());
+    let mut style = Style { unit: "share of the query's last state".to_string(), ..Style::default() };
+    if let Some(grid) = grid(tokens) {
+        let weights: Vec<f32> = grid.iter().flatten().map(|&at| found.shares[at] as f32).collect();
+        let rest = 1.0 - grid.iter().flatten().map(|&at| found.shares[at]).sum::<f64>();
+        notes.push(format!("{} is in positions that are no patches", percent(rest)));
+        style.scale = Scale::fit(Spacing::Linear, weights.iter().map(|&w| f64::from(w)));
+        let grid = (grid.len(), grid[0].len());
+        return Ok(Patches { title: &title, notes, grid, weights: &weights, image }.svg(&style)?);
+    }
+    let query = lines.iter().position(|line| line.positions.contains(&found.query));
+    let others = lines.iter().enumerate().filter(|(at, _)| Some(*at) != query).map(|(_, line)| line.share);
+    let most = others.fold(0.0, f64::max);
+    let own = query.map_or(0.0, |at| lines[at].share);
+    let end = if most > 0.0 { most } else { 1.0 };
+    if own > end {
+        notes.push(format!("the query's own share, {}, is beyond the scale", percent(own)));
+    }
+    style.scale = Scale::linear(0.0, end)?;
+    // Words of little share stand on white, as in print.
+    style.colours = ColourMap::Blues;
+    let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    let weights: Vec<f64> = lines.iter().map(|line| line.share).collect();
+    Ok(Words { title: &title, notes, tokens: &texts, weights: &weights, query, width: 0.0 }.svg(&style)?)
+}
+
 fn follow(patterns: &dyn Patterns, rollout: &Rollout, options: &StackOptions) -> Outcome<Attribution> {
     let tokens = patterns.tokens(rollout.input_number);
     let first = patterns.layers().first().map(|shape| shape.layer);
@@ -216,11 +280,26 @@ fn follow(patterns: &dyn Patterns, rollout: &Rollout, options: &StackOptions) ->
     })
 }
 
+/// The ending of the file that is written, lower case; refused before any work is done.
+fn ending(rollout: &Rollout) -> Outcome<String> {
+    let Some(path) = &rollout.out else { return Ok(String::new()) };
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+    match picture::is_picture(&ending) || ["json", "csv"].contains(&ending.as_str()) {
+        true => Ok(ending),
+        false => Err(Failure::usage(format!(
+            "--out {}: the ending says how it is written; give .svg, .png, .pdf, .json or .csv",
+            path.display()
+        ))),
+    }
+}
+
 /// Runs the command.
 pub fn run(rollout: &Rollout, common: &Common) -> Outcome {
     let options = options(rollout);
     options.check()?;
+    let ending = ending(rollout)?;
     let selection = Selection::parse(None, rollout.heads.as_deref())?;
+    let mut shown = None;
     let patterns: Box<dyn Patterns> = match target::open(&rollout.target, rollout.inputs.model_config.as_deref())? {
         Target::Live(live) => {
             let mut prepared = inputs::prepare(&live, &rollout.inputs, common)?;
@@ -231,6 +310,7 @@ pub fn run(rollout: &Rollout, common: &Common) -> Outcome {
                     prepared.items.len()
                 )));
             }
+            shown = image(&live, &rollout.inputs, rollout.input_number);
             // The other inputs have no part in the answer.
             prepared.items.truncate(rollout.input_number + 1);
             let captured = forward::all(&live, &prepared, &selection, &Progress::new(common.quiet))?;
@@ -246,24 +326,21 @@ pub fn run(rollout: &Rollout, common: &Common) -> Outcome {
     let lines = lines(tokens, &found, rollout.by);
     let target = rollout.target.display().to_string();
     if let Some(path) = &rollout.out {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
-        let bytes = match extension.as_str() {
-            "json" => format!("{}\n", document(&lines, &found, &options, tokens, &target)).into_bytes(),
-            "csv" => table(&lines)?.csv().into_bytes(),
-            _ => {
-                return Err(Failure::usage(format!(
-                    "--out {}: the ending says how it is written; give .json or .csv",
-                    path.display()
-                )));
+        match ending.as_str() {
+            "json" => {
+                let document = document(&lines, &found, &options, tokens, &target);
+                write(path, format!("{document}\n").as_bytes())?;
             }
-        };
-        write(path, &bytes)?;
+            "csv" => write(path, table(&lines)?.csv().as_bytes())?,
+            _ => picture::save(path, &ending, &figure(&lines, &found, tokens, &options, shown.as_deref())?)?,
+        }
     }
     if common.json {
         print(&format!("{}\n", document(&lines, &found, &options, tokens, &target)));
         return Ok(());
     }
-    let mut out = title(&found, tokens, &options);
+    let (title, how) = title(&found, tokens, &options);
+    let mut out = format!("{title}: {how}\n");
     if let Some(grid) = grid(tokens) {
         out.push_str(&shades(&grid, &found.shares));
     }
