@@ -4,11 +4,14 @@
 //! and a head that finds it has nothing else to go by. In other texts the targets are the successors of all earlier
 //! occurrences.
 
+use attractor::random::Philox;
 use attractor_capture::record::{Role, Token};
 
 use super::Card;
 use super::labels::Labels;
+use crate::error::{Error, Result};
 use crate::measure::Geometry;
+use crate::statistics::stream;
 
 pub(super) const CARD: Card = Card {
     name: "induction",
@@ -61,6 +64,38 @@ pub fn block_read_twice(tokens: &[Token]) -> Option<(usize, usize)> {
     best
 }
 
+/// Random words of which the first part is read twice, the form in which induction is tested: r1..rp r1..rp, then words that
+/// occur nowhere else, `2 n` words in all.
+///
+/// The period p differs from sequence to sequence, from `n` down to `n / 2`: a head that always looks equally far back is
+/// thereby told from one that looks for repetitions. No word occurs in more than one place of the block. Sequence s is a
+/// function of (seed, s, n, words).
+///
+/// # Errors
+/// `is_request` if `n` is below 8 or there are fewer than 3 n / 2 words.
+pub fn read_twice(words: &[u32], n: usize, sequences: usize, seed: u64) -> Result<Vec<Vec<u32>>> {
+    if n < 2 * SHORTEST || words.len() < n + n.div_ceil(2) {
+        return Err(Error::request(format!(
+            "induction: {} words for blocks of {n}; expected blocks of at least {} words and {} different words",
+            words.len(),
+            2 * SHORTEST,
+            n + n.div_ceil(2)
+        )));
+    }
+    let sequence = |s: usize| {
+        let mut random = Philox::new(seed, stream::READ_TWICE | s as u64);
+        let mut pool = words.to_vec();
+        let period = n - s % (n - n / 2 + 1);
+        let rest = 2 * (n - period);
+        for slot in 0..period + rest {
+            let other = slot + random.below(pool.len() - slot);
+            pool.swap(slot, other);
+        }
+        [&pool[..period], &pool[..period], &pool[period..period + rest]].concat()
+    };
+    Ok((0..sequences).map(sequence).collect())
+}
+
 pub(super) fn labels(g: &Geometry, tokens: &[Token]) -> Option<Labels> {
     if !g.has_tokens {
         return None;
@@ -104,5 +139,26 @@ mod tests {
         assert_eq!(block(&[0, 5, 6, 7, 8, 5, 6, 4, 8]), None);
         assert_eq!(block(&[5; 12]), None);
         assert_eq!(block(&[0, 5, 6, 7, 8, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]), None);
+    }
+
+    /// Every sequence is recognised, with its own period, whatever the number of words.
+    #[test]
+    fn sequences_that_are_read_twice_have_their_form() {
+        let words: Vec<u32> = (1..31).collect();
+        let sequences = read_twice(&words, 20, 16, 3).unwrap();
+        for (s, sequence) in sequences.iter().enumerate() {
+            assert_eq!(sequence.len(), 40);
+            let period = 20 - s % 11;
+            let ids: Vec<u32> = std::iter::once(0).chain(sequence.iter().copied()).collect();
+            assert_eq!(block_read_twice(&tokens(&ids)), Some((1, period)), "{sequence:?}");
+            let mut rest = sequence[period..].to_vec();
+            rest.sort_unstable();
+            rest.dedup();
+            assert_eq!(rest.len(), 40 - period, "words after the first reading are all different");
+        }
+        assert_eq!(sequences, read_twice(&words, 20, 16, 3).unwrap());
+        assert_ne!(sequences, read_twice(&words, 20, 16, 4).unwrap());
+        assert!(read_twice(&words, 21, 1, 0).unwrap_err().is_request());
+        assert!(read_twice(&words, 7, 1, 0).is_err());
     }
 }

@@ -185,7 +185,11 @@ impl Options {
     /// Most permutations that are drawn.
     pub const MOST_PERMUTATIONS: usize = 1_000_000;
 
-    fn check(&self) -> Result<()> {
+    /// Checks that every option is in range, before anything is read.
+    ///
+    /// # Errors
+    /// `is_request`, naming the option and its range.
+    pub fn check(&self) -> Result<()> {
         if self.detectors.is_empty() {
             return Err(Error::request("detect: no detector is named; name at least one, or all"));
         }

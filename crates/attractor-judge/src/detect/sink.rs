@@ -82,4 +82,55 @@ mod tests {
         assert!(received(&[1.0; 8], 3).unwrap_err().is_request());
         assert!(rate_by_position(&[], 3, 0.3).unwrap_err().is_request());
     }
+
+    /// Twelve maps of nine tokens, drawn as the recorded ones were: rows of softmax(4 u), every third map with more on
+    /// position 0; u from a linear congruential generator, nine draws a row.
+    fn drawn() -> Vec<Vec<f32>> {
+        let mut state = 1u64;
+        let mut draw = || {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            state as f64 / (1u64 << 31) as f64 - 0.5
+        };
+        (0..12)
+            .map(|map| {
+                let mut weights = vec![0.0f32; 81];
+                for i in 0..9 {
+                    let mut row: Vec<f64> = (0..9).map(|_| (4.0 * draw()).exp()).collect();
+                    row.truncate(i + 1);
+                    if map % 3 == 0 {
+                        row[0] *= 6.0;
+                    }
+                    let sum: f64 = row.iter().sum();
+                    row.iter().enumerate().for_each(|(j, w)| weights[i * 9 + j] = (w / sum) as f32);
+                }
+                weights
+            })
+            .collect()
+    }
+
+    /// The formula of `compute_attention_sink` (Gu et al., eval_sink_open_source.py) in numpy 2.4.6 on the same maps as 2
+    /// samples x 3 layers x 2 heads, in twelfths; no alpha lies within 0.003 of an epsilon.
+    #[test]
+    fn sink_rates_as_their_authors_compute_them() {
+        let maps = drawn();
+        let maps: Vec<&[f32]> = maps.iter().map(Vec::as_slice).collect();
+        for (epsilon, expected) in [(0.2, [12, 4, 2, 6, 1, 0, 2, 1, 3]), (0.3, [11, 0, 1, 1, 0, 0, 0, 0, 1])] {
+            let rates = rate_by_position(&maps, 9, epsilon).unwrap();
+            let counts: Vec<usize> = rates.iter().map(|r| (r * 12.0).round() as usize).collect();
+            assert_eq!(counts, expected, "epsilon {epsilon}");
+        }
+        let alpha = received(maps[0], 9).unwrap();
+        let expected = [
+            0.513_362_007,
+            0.096_893_633,
+            0.068_446_056,
+            0.252_778_384,
+            0.060_370_829,
+            0.102_464_416,
+            0.051_010_036,
+            0.243_250_459,
+            0.257_557_333,
+        ];
+        assert!(alpha.iter().zip(expected).all(|(a, e)| (a - e).abs() < 1e-6), "{alpha:?}");
+    }
 }

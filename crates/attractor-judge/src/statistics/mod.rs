@@ -3,7 +3,9 @@
 //! The unit of replication is the input (a sequence, an image), never a cell of a map: rows and heads of one input
 //! depend on each other. Every draw is keyed by (seed, stream), so figures do not depend on the number of threads.
 
+pub mod block;
 pub mod bootstrap;
+pub mod equivalence;
 pub mod inference;
 pub mod multiplicity;
 pub mod pairing;
@@ -11,7 +13,9 @@ pub mod permutation;
 pub mod rank;
 pub mod stratified;
 
+pub use block::{BlockBootstrap, block_length};
 pub use bootstrap::{Bootstrap, Interval};
+pub use equivalence::{Equivalence, equivalence};
 pub use inference::{benjamini_hochberg, is_equivalent, resolvable, two_sided_normal, upper_normal};
 pub use multiplicity::{Correction, MaxT, benjamini_yekutieli};
 pub use pairing::{Pairings, Permuted};
@@ -41,6 +45,8 @@ pub(crate) mod stream {
     pub(crate) const SHARED_SIGNS: u64 = 9 << 32;
     /// Offset-stratified draws of the detectors; low bits: detector and input.
     pub(crate) const DETECT: u64 = 10 << 32;
+    /// Random words read twice; low bits: the sequence.
+    pub(crate) const READ_TWICE: u64 = 12 << 32;
     /// Blocks along steps; low bits: number of steps.
     pub(crate) const BLOCKS: u64 = 11 << 32;
 }

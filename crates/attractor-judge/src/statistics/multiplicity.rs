@@ -141,8 +141,34 @@ mod tests {
     use super::*;
     use crate::statistics::pairing::Pairings;
 
-    /// p (0.01, 0.04, 0.03, 0.005): c(4) = 25/12, times BH (0.02, 0.04, 0.04, 0.02); statsmodels 0.14 multipletests
-    /// "fdr_by" gives the same.
+    /// Twelve p-values: statsmodels 0.15.0, `multipletests`, "fdr_bh" and "fdr_by".
+    #[test]
+    fn twelve_tests_as_statsmodels_has_them() {
+        let p = [0.0008, 0.009, 0.165, 0.205, 0.396, 0.450, 0.641, 0.781, 0.9, 0.993, 0.03, 0.0451];
+        let bh = [
+            0.0096,
+            0.054,
+            0.396,
+            0.41,
+            0.675,
+            0.675,
+            0.854_666_666_666_666_7,
+            0.9372,
+            0.981_818_181_818_181_9,
+            0.993,
+            0.12,
+            0.1353,
+        ];
+        let by = [0.029_790_822_510_822_5, 0.167_573_376_623_376_6, 0.372_385_281_385_281_4, 0.419_864_404_761_904_7];
+        let (got_bh, got_by) = (benjamini_hochberg(&p), benjamini_yekutieli(&p));
+        assert!(got_bh.iter().zip(bh).all(|(a, b)| (a - b).abs() < 1e-12), "{got_bh:?}");
+        for (index, expected) in [0, 1, 10, 11].into_iter().zip(by) {
+            assert!((got_by[index] - expected).abs() < 1e-12, "{got_by:?}");
+        }
+        assert!((2..10).all(|index| got_by[index] == 1.0), "{got_by:?}");
+    }
+
+    /// p (0.01, 0.04, 0.03, 0.005): c(4) = 25/12, times BH (0.02, 0.04, 0.04, 0.02).
     #[test]
     fn benjamini_yekutieli_by_hand() {
         let q = benjamini_yekutieli(&[0.01, 0.04, 0.03, 0.005]);

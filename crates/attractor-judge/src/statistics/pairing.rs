@@ -165,6 +165,17 @@ mod tests {
         assert_eq!((test.p, pairings.smallest_p(), test.observed), (1.0 / 6.0, 1.0 / 6.0, 4.0));
     }
 
+    /// Six inputs, all 720 pairings: scipy 1.17.1, `permutation_test(permutation_type="pairings")`, gives 92 / 720.
+    #[test]
+    fn six_inputs_as_scipy_has_them() {
+        let score = |cell: usize| {
+            let (i, j) = (cell / 6, cell % 6);
+            ((7 * i + 3 * j + i * j) % 11) as f64 / 10.0 + if i == j { 0.35 } else { 0.0 }
+        };
+        let test = Pairings::new(&[(0..6).collect()], 720, 0).test(&(0..36).map(score).collect::<Vec<_>>());
+        assert!((test.p - 92.0 / 720.0).abs() < 1e-12 && (test.observed - 0.65).abs() < 1e-12, "{}", test.p);
+    }
+
     /// Groups of two, one and two: four arrangements, and the lone input stays with its tokens.
     #[test]
     fn tokens_stay_within_their_group() {

@@ -226,4 +226,32 @@ mod tests {
         let differences: Vec<f64> = (0..40).map(|i| f64::from(i % 7) - 1.5).collect();
         assert!((many.test(&differences, 1).p - 1.0 / 501.0).abs() < 0.01);
     }
+
+    /// Eight differences, all 256 signs: scipy 1.17.1, `permutation_test(permutation_type="samples")`, gives 0.03125
+    /// one-sided and 0.0625 two-sided.
+    #[test]
+    fn sign_flips_as_scipy_has_them() {
+        let differences = [0.5, -0.2, 0.7, 0.1, 0.4, -0.1, 0.3, 0.6];
+        assert_eq!(sign_flip(&differences, Sides::Greater, 0, 99).unwrap().p, 0.03125);
+        assert_eq!(sign_flip(&differences, Sides::Both, 0, 99).unwrap().p, 0.0625);
+        let flips = SignFlips::new(8, 256, 0);
+        assert!(flips.is_exact());
+        assert_eq!(flips.test(&differences, 1).p, 0.03125);
+    }
+
+    /// Forty inputs in five bytes and two words: the table's sums are those of the definition, sign by sign.
+    #[test]
+    fn sums_by_table_are_sums_by_sign() {
+        let mut random = Philox::new(2, 9);
+        let (inputs, candidates) = (40, 3);
+        let differences: Vec<f64> = (0..inputs * candidates).map(|_| random.normal()).collect();
+        let flips = SignFlips::new(inputs, 300, 5);
+        let test = flips.test(&differences, candidates);
+        for (pattern, &got) in test.permuted.iter().enumerate() {
+            let sign = |i: usize| if flips.bits[2 * pattern + i / 32] >> (i % 32) & 1 == 1 { -1.0 } else { 1.0 };
+            let of = |c: usize| (0..inputs).map(|i| sign(i) * differences[i * candidates + c]).sum::<f64>();
+            let expected = (0..candidates).map(of).fold(f64::NEG_INFINITY, f64::max) / inputs as f64;
+            assert!((got - expected).abs() < 1e-12, "{got}, expected {expected}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Patterns built by hand, whose answers are known, and what judgement makes of them.
 
+mod detect;
 mod false_alarms;
 mod live;
 mod nulls;
