@@ -44,6 +44,8 @@ pub enum Command {
     Info(Info),
     /// A table of metrics, one line a head
     Metrics(Metrics),
+    /// Which head does what: previous, first, duplicate, induction... with null, interval and p
+    Heads(Heads),
     /// Where a position's last state comes from: attention followed through all layers
     Rollout(Rollout),
     /// Two checkpoints or two runs on the same tokens: what changed, head by head
@@ -264,6 +266,50 @@ pub enum Order {
     Text,
     /// The largest first
     Share,
+}
+
+/// How p-values are corrected over heads and detectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Correct {
+    /// False discovery rate (Benjamini-Hochberg)
+    Bh,
+    /// False discovery rate under any dependence (Benjamini-Yekutieli)
+    By,
+    /// Not one false name (Westfall-Young step-down max-T)
+    Maxt,
+}
+
+#[derive(Debug, Args)]
+pub struct Heads {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Kinds of heads: previous, current, first, duplicate, induction, positional, sink, delimiter, or all. Without a text,
+    /// induction and duplicate alone are looked for in random tokens that are read twice
+    #[arg(long, default_value = "all", value_name = "LIST")]
+    pub detect: String,
+    /// Rate of false names, after correction
+    #[arg(long, default_value_t = 0.05)]
+    pub fdr: f64,
+    /// How p-values are corrected
+    #[arg(long, value_enum, default_value_t = Correct::Bh)]
+    pub correction: Correct,
+    /// Random permutations; fewer where fewer exist
+    #[arg(long, default_value_t = 10_000)]
+    pub permutations: usize,
+    /// List every head, not only those found
+    #[arg(long)]
+    pub all: bool,
+    /// Also write the findings as JSON
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Layers, for example 0,3-5
+    #[arg(long)]
+    pub layers: Option<String>,
+    /// Heads, for example 0-3 or 5.5,L0H2
+    #[arg(long)]
+    pub heads: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -65,6 +65,7 @@ fn run(cli: &Cli) -> Outcome<bool> {
         Command::Capture(capture) => commands::capture::run(capture, common).map(|()| true),
         Command::Info(info) => commands::info::run(info, common).map(|()| true),
         Command::Metrics(metrics) => commands::metrics::run(metrics, common).map(|()| true),
+        Command::Heads(heads) => commands::heads::run(heads, common).map(|()| true),
         Command::Rollout(rollout) => commands::rollout::run(rollout, common).map(|()| true),
         Command::Diff(diff) => commands::diff::run(diff, common),
         Command::Convert(convert) => commands::convert::run(convert, common),

@@ -4,6 +4,7 @@ pub mod capture;
 pub mod convert;
 pub mod demo;
 pub mod diff;
+pub mod heads;
 pub mod export;
 pub mod info;
 pub mod metrics;

@@ -1,0 +1,313 @@
+//! `attractor heads`: which head does what.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use attractor_capture::record::{Role, Token};
+use attractor_capture::{Patterns, Restricted, Selection};
+use attractor_judge::detect::induction::read_twice;
+use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, Finding, Options, detect};
+use attractor_judge::statistics::Correction;
+use attractor_nn::model::Input;
+use attractor_nn::text::{Tokenizer, describe};
+
+use crate::args::{Common, Correct, Heads};
+use crate::console::{Progress, print, write};
+use crate::error::{Failure, Outcome};
+use crate::inputs::{Item, Prepared};
+use crate::target::{self, Live, Target};
+use crate::{forward, inputs};
+
+/// Words of a block of random tokens, where positions and vocabulary allow.
+const BLOCK: usize = 50;
+/// Sequences of random tokens: 2^16 signs and 16! pairings resolve more heads than any model has.
+const SEQUENCES: usize = 16;
+/// Heads of a kind that are listed at most; --all lists all.
+const SHOWN: usize = 20;
+
+fn options(heads: &Heads, common: &Common) -> Outcome<Options> {
+    Ok(Options {
+        detectors: Detector::parse(&heads.detect)?,
+        fdr: heads.fdr,
+        correction: match heads.correction {
+            Correct::Bh => Correction::Bh,
+            Correct::By => Correction::By,
+            Correct::Maxt => Correction::MaxT,
+        },
+        permutations: heads.permutations,
+        seed: common.seed,
+        ..Options::default()
+    })
+}
+
+/// What goes through the model: the given text, or random tokens read twice where repetitions are all that is asked for and
+/// nothing is given, or where the model has no tokenizer for a text.
+fn prepare(live: &Live, heads: &Heads, options: &Options, common: &Common) -> Outcome<Prepared> {
+    let given = &heads.inputs;
+    let nothing = given.text.is_none() && given.text_file.is_none() && given.input.is_empty();
+    let repeats = options.detectors.iter().all(|d| matches!(d, Detector::Induction | Detector::Duplicate));
+    let bare = live.checkpoint.tokenizer_path().is_none();
+    match nothing && live.checkpoint.config().image.is_none() && (repeats || bare) {
+        true => random_tokens(live, heads, common),
+        false => inputs::prepare(live, given, common),
+    }
+}
+
+/// Sequences of random tokens that are read twice, within the special tokens that the model expects.
+fn random_tokens(live: &Live, heads: &Heads, common: &Common) -> Outcome<Prepared> {
+    let spec = live.checkpoint.config();
+    let tokenizer = match live.checkpoint.tokenizer_path() {
+        Some(_) => Some(Tokenizer::open(live.checkpoint.folder())?.for_vocabulary(spec.vocab)),
+        None => None,
+    };
+    let all = describe(&(0..spec.vocab as u32).collect::<Vec<_>>(), tokenizer.as_ref(), spec)?;
+    // Words are pieces of text; a row of the table that the tokenizer does not know is none.
+    let is_word = |t: &&Token| t.role == Role::Text && (tokenizer.is_none() || t.text != format!("<{}>", t.id));
+    let words: Vec<u32> = all.iter().filter(is_word).map(|t| t.id).collect();
+    let around: Vec<Token> = match &tokenizer {
+        Some(tokenizer) => tokenizer.encode("a", true)?.into_iter().filter(|t| t.role.is_special()).collect(),
+        None => Vec::new(),
+    };
+    let (before, after): (Vec<&Token>, Vec<&Token>) =
+        around.iter().partition(|t| matches!(t.role, Role::Bos | Role::Cls));
+    let mut before: Vec<u32> = before.into_iter().map(|t| t.id).collect();
+    if let (true, Some(bos)) = (before.is_empty(), spec.bos_token) {
+        before.push(bos);
+    }
+    let after: Vec<u32> = after.into_iter().map(|t| t.id).collect();
+    let special = before.len() + after.len();
+    let limit = spec.position_limit().unwrap_or(usize::MAX);
+    let wanted = match heads.inputs.seq_len {
+        Some(length) if length > limit => {
+            return Err(Failure::usage(format!(
+                "--seq-len {length}: the model has {limit} positions; give at most {limit}"
+            )));
+        }
+        Some(length) => length.saturating_sub(special) / 2,
+        None => BLOCK.min(limit.saturating_sub(special) / 2),
+    };
+    if heads.inputs.max_inputs == 0 {
+        return Err(Failure::usage("--max-inputs 0: give at least 1"));
+    }
+    let block = wanted.min(2 * words.len() / 3);
+    let sequences = read_twice(&words, block, SEQUENCES.min(heads.inputs.max_inputs), common.seed).map_err(|e| {
+        Failure::usage(format!(
+            "{}: random tokens cannot be read twice here ({e}); give --text-file, --input, or a longer --seq-len",
+            live.checkpoint.path().display()
+        ))
+    })?;
+    if !common.quiet && !common.json {
+        eprintln!(
+            "no --text, --text-file or --input was given: random tokens (seed {}), each sequence read twice, are used",
+            common.seed
+        );
+    }
+    let mut items = Vec::new();
+    for words in &sequences {
+        let ids = [&before[..], words, &after].concat();
+        let tokens = describe(&ids, tokenizer.as_ref(), spec)?;
+        items.push(Item { input: Input::Tokens(ids), tokens, grid: None });
+    }
+    Ok(Prepared {
+        source: format!(
+            "{} sequences of random tokens, blocks of {} to {} read twice, seed {}",
+            items.len(),
+            block - (items.len() - 1).min(block - block / 2),
+            block,
+            common.seed
+        ),
+        items,
+        mask_token: None,
+        special: Vec::new(),
+    })
+}
+
+fn style(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(colour.into()))
+}
+
+fn painted(style: Style, text: &str) -> String {
+    format!("{}{text}{}", style.render(), style.render_reset())
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or("-".into(), |v| format!("{v:.3}"))
+}
+
+/// p and q: three digits, or a power of ten.
+fn chance(value: Option<f64>) -> String {
+    match value {
+        None => "-".into(),
+        Some(v) if v >= 0.001 => format!("{v:.3}"),
+        Some(v) => format!("{v:.0e}"),
+    }
+}
+
+fn places(detection: &Detection) -> String {
+    let at = &detection.at;
+    match (detection.detector, &at[..]) {
+        (_, []) => String::new(),
+        (Detector::Positional, [offset, ..]) => format!("offset {offset:+}"),
+        (_, at) => {
+            let shown: Vec<String> = at.iter().take(4).map(i64::to_string).collect();
+            let more = if at.len() > 4 { format!(" and {} more", at.len() - 4) } else { String::new() };
+            format!("position {}{more}", shown.join(", "))
+        }
+    }
+}
+
+fn row(detection: &Detection, all: bool) -> String {
+    let interval = detection.interval.as_ref().map_or("-".into(), |i| format!("[{:.3}, {:.3}]", i.low, i.high));
+    let mut line = format!(
+        "  {:<8} {:>6}  {:<16} {:>6}  {:>6}  {:>6}  {}",
+        detection.place(),
+        number(detection.score),
+        interval,
+        number(detection.null),
+        chance(detection.p),
+        chance(detection.q),
+        places(detection)
+    );
+    if all || detection.verdict == Finding::NotResolvable {
+        let words = match detection.verdict {
+            Finding::Found => "found",
+            Finding::NotResolvable => "not resolvable",
+            Finding::Absent => "",
+            Finding::NotTestable => &detection.why,
+        };
+        let gap = if places(detection).is_empty() || words.is_empty() { "" } else { "  " };
+        let _ = write!(line, "{gap}{words}");
+    }
+    line.trim_end().to_string()
+}
+
+fn best<'a>(heads: &[&'a Detection]) -> Option<&'a Detection> {
+    let scored = heads.iter().copied().filter(|d| d.score.is_some());
+    // The first of equals.
+    scored
+        .fold(None, |best: Option<&Detection>, d| if best.is_some_and(|b| b.score >= d.score) { best } else { Some(d) })
+}
+
+fn section(summary: &DetectorSummary, heads: &[&Detection], all: bool, text: &mut String) {
+    let found = summary.found.len();
+    let title = format!("{} heads", summary.detector.name());
+    let what = match (&summary.not_testable, found) {
+        (Some(_), _) => painted(Style::new().dimmed(), "not testable"),
+        (None, 0) => painted(style(AnsiColor::Yellow), "none found"),
+        (None, n) => painted(style(AnsiColor::Green), &format!("{n} of {} found", heads.len())),
+    };
+    let _ = writeln!(text, "\n{}: {what}", painted(style(AnsiColor::Cyan).bold(), &title));
+    if let Some(why) = &summary.not_testable {
+        let _ = writeln!(text, "  {why}");
+        return;
+    }
+    let dimmed = |line: &str| painted(Style::new().dimmed(), line);
+    let _ = writeln!(text, "{}", dimmed(&format!("  {}", summary.definition)));
+    let _ = writeln!(
+        text,
+        "{}",
+        dimmed(&format!("  threshold {} ({}); chance: {}", summary.threshold, summary.source, summary.null))
+    );
+    let mut listed: Vec<&Detection> =
+        heads.iter().copied().filter(|d| all || matches!(d.verdict, Finding::Found | Finding::NotResolvable)).collect();
+    if !all {
+        listed
+            .sort_by(|a, b| a.verdict.cmp(&b.verdict).then(b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0))));
+    }
+    if listed.is_empty() {
+        if let Some(best) = best(heads) {
+            let _ = writeln!(text, "  the best, {}: {}", best.place(), best.why);
+        }
+        return;
+    }
+    let header = format!("  {:<8} {:>6}  {:<16} {:>6}  {:>6}  {:>6}", "head", "score", "interval", "chance", "p", "q");
+    let _ = writeln!(text, "{}", dimmed(&header));
+    let shown = if all { listed.len() } else { listed.len().min(SHOWN) };
+    for detection in &listed[..shown] {
+        let line = row(detection, all);
+        let _ = match detection.verdict {
+            Finding::Found => writeln!(text, "{}", painted(style(AnsiColor::Green), &line)),
+            Finding::NotResolvable => writeln!(text, "{}", painted(style(AnsiColor::Yellow), &line)),
+            _ => writeln!(text, "{line}"),
+        };
+    }
+    if listed.len() > shown {
+        let _ = writeln!(text, "  and {} more; --all lists all heads", listed.len() - shown);
+    }
+    if let Some(first) = listed.iter().find(|d| d.verdict == Finding::NotResolvable) {
+        let why = first.why.split_once("; ").map_or(first.why.as_str(), |(_, why)| why);
+        let _ = writeln!(text, "  not resolvable: {why}");
+    }
+}
+
+fn text(detections: &Detections, all: bool) -> String {
+    let p = &detections.provenance;
+    let target = p.extra.get("target").map_or("", String::as_str);
+    let inputs = p.extra.get("inputs").map_or(String::new(), |source| format!(" ({source})"));
+    let lengths = match (p.lengths.iter().min(), p.lengths.iter().max()) {
+        (Some(least), Some(most)) if least == most => format!(" of {most} positions"),
+        (Some(least), Some(most)) => format!(" of {least} to {most} positions"),
+        _ => String::new(),
+    };
+    let plural = |count: usize, noun: &str| if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") };
+    let mut text = format!(
+        "{}\n{}: {}{lengths}{inputs}\n{}: at most {} over {}; seed {}; intervals over inputs\n",
+        painted(Style::new().bold(), &format!("Heads of {target}")),
+        "looked at",
+        plural(p.inputs, "input"),
+        detections.correction.describe(),
+        detections.fdr,
+        plural(detections.tests, "test"),
+        detections.seed,
+    );
+    for summary in &detections.detectors {
+        let own: Vec<&Detection> = detections.heads.iter().filter(|d| d.detector == summary.detector).collect();
+        section(summary, &own, all, &mut text);
+    }
+    text
+}
+
+/// Looks at what a target holds.
+fn detected(patterns: &dyn Patterns, options: &Options, heads: &Heads, source: Option<String>) -> Outcome<Detections> {
+    let mut detections = detect(patterns, options)?;
+    detections.provenance.extra.insert("target".into(), heads.target.display().to_string());
+    if let Some(source) = source {
+        detections.provenance.extra.insert("inputs".into(), source);
+    }
+    Ok(detections)
+}
+
+/// Runs the command.
+pub fn run(heads: &Heads, common: &Common) -> Outcome {
+    let options = options(heads, common)?;
+    options.check()?;
+    let selection = Selection::parse(heads.layers.as_deref(), heads.heads.as_deref())?;
+    let detections = match target::open(&heads.target, heads.inputs.model_config.as_deref())? {
+        Target::Live(live) => {
+            let prepared = prepare(&live, heads, &options, common)?;
+            let progress = Progress::new(common.quiet);
+            let captured = forward::all(&live, &prepared, &selection, &progress)?;
+            progress.step("looking for heads", 0, 1);
+            detected(&Restricted::new(captured, selection)?, &options, heads, Some(prepared.source))?
+        }
+        Target::Run(run) => {
+            heads.inputs.refuse_for_a_run(&heads.target)?;
+            if run.inputs() == 0 {
+                return Err(Failure::unreadable(format!(
+                    "{}: holds no input: its capture was cut short; go on with attractor capture --resume",
+                    heads.target.display()
+                )));
+            }
+            detected(&Restricted::new(*run, selection)?, &options, heads, None)?
+        }
+    };
+    let json = format!("{}\n", detections.to_json());
+    if let Some(path) = &heads.output {
+        write(path, json.as_bytes())?;
+    }
+    match common.json {
+        true => print(&json),
+        false => print(&text(&detections, heads.all)),
+    }
+    Ok(())
+}
