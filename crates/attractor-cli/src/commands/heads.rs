@@ -24,6 +24,8 @@ const BLOCK: usize = 50;
 const SEQUENCES: usize = 16;
 /// Heads of a kind that are listed at most; --all lists all.
 const SHOWN: usize = 20;
+/// Characters of a line of prose.
+const WIDTH: usize = 100;
 
 fn options(heads: &Heads, common: &Common) -> Outcome<Options> {
     Ok(Options {
@@ -130,6 +132,22 @@ fn painted(style: Style, text: &str) -> String {
     format!("{}{text}{}", style.render(), style.render_reset())
 }
 
+/// Lines of at most [`WIDTH`] characters, set in by two, what follows the first by four.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(format!("    {word}")),
+            None => lines.push(format!("  {word}")),
+        }
+    }
+    lines
+}
+
 fn number(value: Option<f64>) -> String {
     value.map_or("-".into(), |v| format!("{v:.3}"))
 }
@@ -198,16 +216,20 @@ fn section(summary: &DetectorSummary, heads: &[&Detection], all: bool, text: &mu
     };
     let _ = writeln!(text, "\n{}: {what}", painted(style(AnsiColor::Cyan).bold(), &title));
     if let Some(why) = &summary.not_testable {
-        let _ = writeln!(text, "  {why}");
+        for line in wrapped(why) {
+            let _ = writeln!(text, "{line}");
+        }
         return;
     }
     let dimmed = |line: &str| painted(Style::new().dimmed(), line);
-    let _ = writeln!(text, "{}", dimmed(&format!("  {}", summary.definition)));
-    let _ = writeln!(
-        text,
-        "{}",
-        dimmed(&format!("  threshold {} ({}); chance: {}", summary.threshold, summary.source, summary.null))
-    );
+    let about = [
+        summary.definition.clone(),
+        format!("threshold {}: {}", summary.threshold, summary.source),
+        format!("chance: {}", summary.null),
+    ];
+    for line in about.iter().flat_map(|about| wrapped(about)) {
+        let _ = writeln!(text, "{}", dimmed(&line));
+    }
     let mut listed: Vec<&Detection> =
         heads.iter().copied().filter(|d| all || matches!(d.verdict, Finding::Found | Finding::NotResolvable)).collect();
     if !all {
@@ -236,7 +258,9 @@ fn section(summary: &DetectorSummary, heads: &[&Detection], all: bool, text: &mu
     }
     if let Some(first) = listed.iter().find(|d| d.verdict == Finding::NotResolvable) {
         let why = first.why.split_once("; ").map_or(first.why.as_str(), |(_, why)| why);
-        let _ = writeln!(text, "  not resolvable: {why}");
+        for line in wrapped(&format!("not resolvable: {why}")) {
+            let _ = writeln!(text, "{line}");
+        }
     }
 }
 

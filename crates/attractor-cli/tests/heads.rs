@@ -1,0 +1,128 @@
+//! `attractor heads`, as a user starts it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn attractor(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_attractor"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the binary was built for this test")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| {
+        panic!("{e}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+fn model() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("demo").to_str().unwrap().to_string()
+}
+
+fn found(detections: &Value, detector: &str) -> Vec<String> {
+    let all = detections["detectors"].as_array().unwrap();
+    let own = all.iter().find(|d| d["detector"] == detector).unwrap();
+    own["found"].as_array().unwrap().iter().map(|h| h.as_str().unwrap().to_string()).collect()
+}
+
+/// The embedded model learnt to copy what is read twice; in prose its induction heads have little to do.
+#[test]
+fn induction_is_looked_for_in_random_tokens_where_no_text_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let run = |arguments: &[&str]| {
+        let output = attractor(here, &[&["heads", &model()], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        output
+    };
+    let detections = json(&run(&["--detect", "induction,duplicate", "--json", "--seed", "3"]));
+    assert_eq!(detections["schema_version"], 1);
+    assert_eq!((&detections["seed"], &detections["correction"]), (&Value::from(3), &Value::from("bh")));
+    let source = detections["provenance"]["extra"]["inputs"].as_str().unwrap();
+    assert!(source.contains("read twice, seed 3"), "{source}");
+    assert!(!found(&detections, "induction").is_empty() && found(&detections, "duplicate").is_empty());
+    let own = detections["heads"].as_array().unwrap().iter().find(|h| h["verdict"] == "found").unwrap();
+    assert!(own["score"].as_f64() > Some(0.4) && own["q"].as_f64() <= Some(0.05) && own["null"].as_f64() < Some(0.2));
+    // The same for any number of threads, other tokens for another seed, and a text where one is given.
+    let of_one = run(&["--detect", "induction,duplicate", "--json", "--seed", "3", "--threads", "1"]);
+    assert_eq!(json(&of_one), detections);
+    let other = json(&run(&["--detect", "induction,duplicate", "--json", "--seed", "4"]));
+    assert_ne!(other["heads"], detections["heads"]);
+    let text = run(&["--detect", "induction", "--text", "the cat sat on the mat and the cat sat on the rug", "--json"]);
+    assert_eq!(json(&text)["provenance"]["extra"]["inputs"], "--text");
+    let words = String::from_utf8(run(&["--detect", "induction"]).stdout).unwrap();
+    assert!(words.contains("induction heads: ") && words.contains("chance: patterns paired"), "{words}");
+    assert!(words.lines().all(|line| line.chars().count() <= 120), "{words}");
+}
+
+#[test]
+fn a_run_gives_what_its_model_gives_and_statistics_what_they_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let model = model();
+    let run = |arguments: &[&str]| {
+        let output = attractor(here, arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    };
+    let inputs = ["--seq-len", "48", "--max-inputs", "14"];
+    run(&[&["capture", &model, "-o", "full", "--dtype", "f32", "--quiet"], &inputs[..]].concat());
+    run(&[&["capture", &model, "-o", "bare", "--keep", "stats", "--quiet"], &inputs[..]].concat());
+    let of_model = json(&run(&[&["heads", &model, "--json"], &inputs[..]].concat()));
+    let of_run = json(&run(&["heads", "full", "--json", "--output", "findings.json"]));
+    let of_statistics = json(&run(&["heads", "bare", "--json"]));
+    for detector in ["previous", "current", "first", "duplicate", "induction", "positional", "sink", "delimiter"] {
+        assert_eq!(found(&of_run, detector), found(&of_model, detector), "{detector}");
+        let alone = of_statistics["detectors"].as_array().unwrap().iter().find(|d| d["detector"] == detector).unwrap();
+        match detector {
+            "duplicate" | "induction" => {
+                assert!(alone["not_testable"].as_str().unwrap().contains("needs maps"), "{alone}");
+            }
+            _ => assert_eq!(found(&of_statistics, detector), found(&of_model, detector), "{detector}"),
+        }
+    }
+    assert!(!found(&of_model, "previous").is_empty() && !found(&of_model, "current").is_empty());
+    let written: Value = serde_json::from_slice(&std::fs::read(here.join("findings.json")).unwrap()).unwrap();
+    assert_eq!(written, of_run);
+    let one = json(&run(&["heads", "full", "--heads", "L0H5", "--detect", "previous", "--json"]));
+    assert_eq!(one["heads"].as_array().unwrap().len(), 1);
+    let all = String::from_utf8(run(&["heads", "full", "--detect", "previous", "--all"]).stdout).unwrap();
+    assert_eq!(all.lines().filter(|line| line.starts_with("  L")).count(), 16, "{all}");
+    // A run holds its inputs.
+    let refused = attractor(here, &["heads", "full", "--text", "more"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn what_is_not_there_is_refused_with_what_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model();
+    for (arguments, says) in [
+        (
+            &["--detect", "previous,prevoius"][..],
+            "\"prevoius\"; expected names separated by commas from previous, current",
+        ),
+        (&["--detect", ""], "expected names"),
+        (&["--fdr", "0"], "expected one between 0 and 1"),
+        (&["--fdr", "NaN"], "expected one between 0 and 1"),
+        (&["--permutations", "10"], "expected 99 to 1000000"),
+        (&["--permutations", "99999999999"], "expected 99 to 1000000"),
+        (&["--correction", "bonferroni"], "bh"),
+        (&["--layers", "7"], "there is no layer 7"),
+        (&["--detect", "induction", "--seq-len", "5"], "cannot be read twice"),
+        (&["--detect", "induction", "--seq-len", "4000"], "positions"),
+        (&["--detect", "induction", "--max-inputs", "0"], "at least 1"),
+        (&["--output", "."], "is a folder"),
+    ] {
+        let output = attractor(folder.path(), &[&["heads", &model], arguments].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(says), "{arguments:?}: {error}");
+    }
+    let nothing = attractor(folder.path(), &["heads", "nowhere"]);
+    assert_eq!(nothing.status.code(), Some(3));
+}
