@@ -255,7 +255,7 @@ await check("figures by layer and head can be chosen, and a click there opens th
   await page.getByLabel("Show").selectOption({ label: "Induction" });
   await page.waitForSelector(".chart canvas");
   // Second row, first column: L1H0.
-  await page.locator(".overview canvas").click({ position: { x: 45, y: 18 + 26 * 1.5 } });
+  await page.locator(".overview canvas").click({ position: { x: 45, y: 18 + 28 * 1.5 } });
   await page.waitForFunction(() => document.querySelector(".explorer h3")?.textContent === "L1H0");
   assert.match(await page.locator(".chart .key").innerText(), /BCa bootstrap/);
   await page.close();

@@ -63,7 +63,7 @@ function start() {
     history.replaceState(null, "", `#L${head.layer}H${head.head}`);
     document.querySelector<HTMLElement>(".explorer h3")?.focus({ preventScroll: true });
   });
-  document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 
 start();
+document.documentElement.dataset.ready = String(Math.round(performance.now()));

@@ -117,6 +117,14 @@ export function fixed(value: number, decimals: number): string {
   return (/[1-9]/.test(text) ? text : text.replace("-", "")).replace("-", "−");
 }
 
+/** Writes the numbers of a column with as many decimals each, so that they line up. */
+export function aligned(values: (number | null)[]): (value: number | null) => string {
+  const largest = Math.max(0, ...values.filter((v): v is number => v !== null && Number.isFinite(v)).map(Math.abs));
+  if (!(largest >= 1e-2 && largest < 1e6)) return (value) => number(value);
+  const decimals = Math.min(3, Math.max(0, 2 - Math.floor(Math.log10(largest))));
+  return (value) => (value === null || !Number.isFinite(value) ? number(value) : fixed(value, decimals));
+}
+
 /** A weight to read: fixed digits, so that numbers under each other line up. */
 export function weightText(weight: number, decimals = 4): string {
   if (!Number.isFinite(weight)) return "NaN";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { fixed, linear, log, number, quantile, ticks, weightText } from "../src/scale";
+import { aligned, fixed, linear, log, number, quantile, ticks, weightText } from "../src/scale";
 
 const near = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-9, `${a} for ${b}`);
 
@@ -53,4 +53,11 @@ test("numbers are short and say what they are", () => {
   assert.equal(weightText(0.91234567), "0.9123");
   assert.equal(weightText(0.00001), "10⁻⁵");
   assert.equal(weightText(0), "0.0000");
+});
+
+test("a column has one number of decimals, chosen by its largest", () => {
+  assert.deepEqual([0.0757, 0.14, null, 0.948].map(aligned([0.0757, 0.14, null, 0.948])), ["0.076", "0.140", "–", "0.948"]);
+  assert.deepEqual([1.4523, 215.3].map(aligned([1.4523, 215.3])), ["1", "215"]);
+  assert.deepEqual([1.4523, 19.31].map(aligned([1.4523, 19.31])), ["1.5", "19.3"]);
+  assert.deepEqual([2.5e-7, 0].map(aligned([2.5e-7, 0])), ["2.5·10⁻⁷", "0"]);
 });

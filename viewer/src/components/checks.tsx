@@ -1,7 +1,7 @@
 // The checks of single layers and heads of one group: one check at a time, sorted by a click on a heading.
 
 import { useMemo, useState } from "preact/hooks";
-import { number } from "../scale";
+import { aligned, number } from "../scale";
 import type { CheckLine } from "../source";
 
 /** Rows that are put into the page at first. */
@@ -45,6 +45,14 @@ export function CheckTable({ lines }: { lines: CheckLine[] }) {
   const own = useMemo(() => ordered(lines.filter((l) => l.id === id), order.by, order.down), [lines, id, order]);
   const shown = all ? own : own.slice(0, MOST);
   const first = own[0];
+  const [value, none, effect] = useMemo(
+    () => [
+      aligned(own.flatMap((l) => [l.value, l.low, l.high])),
+      aligned(own.map((l) => l.null)),
+      aligned(own.map((l) => l.effect)),
+    ],
+    [own],
+  );
   const heading = (by: By, title: string) => {
     const mine = order.by === by;
     return (
@@ -87,10 +95,10 @@ export function CheckTable({ lines }: { lines: CheckLine[] }) {
               <tr key={where(line)}>
                 <td><span class={`badge ${line.verdict}`}>{SIGNS[line.verdict]} {line.verdict}</span></td>
                 <th scope="row">{line.head === null ? where(line) : <a href={`#${where(line)}`}>{where(line)}</a>}</th>
-                <td class="n">{number(line.value)}</td>
-                <td class="n">{line.low === null ? "–" : `${number(line.low)} … ${number(line.high)}`}</td>
-                <td class="n">{number(line.null)}</td>
-                <td class="n">{number(line.effect)}</td>
+                <td class="n">{value(line.value)}</td>
+                <td class="n">{line.low === null ? "–" : `${value(line.low)} … ${value(line.high)}`}</td>
+                <td class="n">{none(line.null)}</td>
+                <td class="n">{effect(line.effect)}</td>
                 <td class="words">{line.why}</td>
               </tr>
             ))}

@@ -1,7 +1,7 @@
 // All heads at once, layers down and heads across: a figure as colour, or every map as a small picture.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { log, number, linear, type Scale } from "../scale";
+import { fixed, log, number, linear, type Scale } from "../scale";
 import { type HeadMap, type Metric, type Palette, type Source, headName } from "../source";
 import { type Look, pool, see } from "../view";
 import { ink, pen, useTheme, useWidth } from "./hooks";
@@ -43,9 +43,9 @@ export function Overview({ source, metric, look, input, selected, onSelect }: Pr
     if (width < 40 || layers.length === 0) return null;
     const left = 12 + 6.5 * String(layers[layers.length - 1]).length;
     const across = Math.floor((width - left) / headNumbers.length);
-    const most = metric === null ? 112 : 44;
+    const most = metric === null ? 112 : 54;
     const step = Math.max(metric === null ? 14 : 8, Math.min(most, across));
-    const down = metric === null ? step : Math.min(step, 26);
+    const down = metric === null ? step : Math.min(step, 28);
     return { left, top: 18, step, down, width: left + step * headNumbers.length + 1, height: 18 + down * layers.length + 1 };
   }, [width, layers, headNumbers, metric]);
 
@@ -86,7 +86,7 @@ export function Overview({ source, metric, look, input, selected, onSelect }: Pr
           context.fillRect(x, y, step - gap, down - gap);
           if (written) {
             context.fillStyle = t === null ? ink("--muted") : isLight(palette, t) ? "#000" : "#fff";
-            context.fillText(number(value, 2), x + step / 2, y + down / 2);
+            context.fillText(value !== null && metric?.share ? fixed(value, 2) : number(value, 2), x + step / 2, y + down / 2);
           }
         }
         const isSelected = selected?.layer === layer && selected.head === head;

@@ -1,7 +1,7 @@
 // The head table: sorted by a click on a heading, filtered by words, kind and layer, walked with the arrow keys.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { fixed, number } from "../scale";
+import { aligned, fixed } from "../scale";
 import { type Column, type HeadLine, headName } from "../source";
 
 /** Rows that are put into the page at first. */
@@ -72,6 +72,11 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
   const isSelected = (h: HeadLine) => selected !== null && h.layer === selected.layer && h.head === selected.head;
   const reachable = Math.max(0, shown.findIndex(isSelected));
 
+  // One number of decimals a column.
+  const texts = useMemo(
+    () => new Map(columns.map((c) => [c.name, c.share ? null : aligned(heads.map((h) => h.figures[c.name] ?? null))])),
+    [heads, columns],
+  );
   const kinds = useMemo(() => {
     const counts = new Map<string, number>();
     for (const head of heads) for (const kind of head.kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
@@ -190,7 +195,7 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
                       class={share ? "n share" : "n"}
                       style={share ? { "--v": `${(100 * Math.min(1, Math.max(0, value))).toFixed(1)}%` } : {}}
                     >
-                      {share ? fixed(value, 3) : number(value)}
+                      {share ? fixed(value, 3) : (texts.get(column.name)?.(value) ?? "–")}
                     </td>
                   );
                 })}

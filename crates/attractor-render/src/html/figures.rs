@@ -40,6 +40,11 @@ pub(super) fn section(
     left_out: &mut Vec<String>,
 ) -> String {
     let mut out = String::from("<section id=\"figures\"><h2>Figures</h2>\n");
+    // A quarter: where there is little room, maps come first.
+    let mut share = budget.share(4);
+    let before = share.left;
+    out.push_str(&super::charts::charts(report, &mut share, left_out));
+    budget.spend(before - share.left);
     let Some(patterns) = patterns else {
         out.push_str("<p>This page was made from a report alone: there are no maps to show.</p></section>\n");
         return out;

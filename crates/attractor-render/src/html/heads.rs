@@ -162,7 +162,11 @@ fn row(head: &HeadSummary, failed: bool, drawn: bool) -> String {
             Some(v) if bar => format!("n share s{:.0}", 20.0 * v.clamp(0.0, 1.0)),
             _ => "n".to_string(),
         };
-        let text = figure(if bar { value.map(thousandths) } else { value });
+        let text = match value {
+            // One number of decimals, so that shares line up; never "-0.000".
+            Some(v) if bar => format!("{:.3}", thousandths(v) + 0.0),
+            value => figure(value),
+        };
         let _ = write!(out, "<td class=\"{class}\">{text}</td>");
     }
     let verdict = verdict(head, failed);

@@ -12,6 +12,7 @@
 //! | `#heads-static`        | table and overview without a script; the script takes them away  |
 //! | `#L1H3`, `#row-L1H3`   | a head's picture and its row                                     |
 
+mod charts;
 mod checks;
 mod explorer;
 mod figures;
