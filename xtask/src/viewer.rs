@@ -67,7 +67,9 @@ pub fn bundle() -> Result<(), Failure> {
     let mut tests: Vec<OsString> = std::fs::read_dir(viewer().join(".build"))
         .map_err(|e| Failure::Failed(format!("viewer/.build: {e}")))?
         .flatten()
-        .map(|entry| entry.path().into_os_string())
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "mjs"))
+        .map(PathBuf::into_os_string)
         .collect();
     tests.sort();
     failed(run("unit tests", node(&["--test", "--test-reporter=dot"]).args(tests)))?;

@@ -88,7 +88,7 @@ export function Explorer({ source, place, look, onLook, onPlace }: Props) {
           <Heatmap seen={seen} input={input} palette={palette} name={name} cell={cell} onCell={onCell} />
           <ColourBar seen={seen} palette={palette} unit={unit(seen)} />
           <Readout seen={seen} input={input} cell={cell} pinned={hovered === null && pinned !== null} />
-          <Notes seen={seen} look={look} />
+          <Notes seen={seen} look={look} prompt={input?.prompt ?? null} />
           {input && input.texts.length > 0 && (
             <details class="reading" open>
               <summary>In the text</summary>
@@ -210,7 +210,7 @@ function Readout({ seen, input, cell, pinned }: { seen: Seen; input: Input | und
   );
 }
 
-function Notes({ seen, look }: { seen: Seen; look: Look }) {
+function Notes({ seen, look, prompt }: { seen: Seen; look: Look; prompt: number | null }) {
   const { map } = seen;
   const notes: string[] = [];
   if (isPooled(map)) {
@@ -220,6 +220,7 @@ function Notes({ seen, look }: { seen: Seen; look: Look }) {
         `${Math.ceil(map.queries / map.rows)} × ${Math.ceil(map.keys / map.columns)} pairs.`,
     );
   }
+  if (prompt !== null && prompt > 0 && prompt < map.keys) notes.push(`The dashed line is where the prompt of ${prompt} tokens ends.`);
   if (map.kept) notes.push("The weights were not kept; these are the pooled maxima that were.");
   notes.push(`Colours and hovered weights are rounded to ${number(100 * map.error, 1)} %; the links below are exact.`);
   if (look.hideSink && map.sinks.length === 0) {

@@ -59,6 +59,27 @@ export function Heatmap({ seen, input, palette, name, cell, onCell }: Props) {
     context.fillStyle = ink("--ink");
     drawSide(context, geometry, texts, map.queries, rows, false);
     drawSide(context, geometry, texts, map.keys, columns, true);
+    const end = input?.prompt ?? null;
+    if (end !== null && end > 0 && end < map.keys) {
+      // Where the prompt ends; queries may be the last of the keys only.
+      const before = map.keys - map.queries;
+      const x = left + (end / map.keys) * w;
+      const y = top + (Math.max(0, end - before) / Math.max(1, map.queries)) * h;
+      context.setLineDash([4, 3]);
+      for (const [width, colour] of [[3, "rgba(0,0,0,.45)"], [1, "rgba(255,255,255,.85)"]] as const) {
+        context.lineWidth = width;
+        context.strokeStyle = colour;
+        context.beginPath();
+        context.moveTo(x, top);
+        context.lineTo(x, top + h);
+        if (end > before) {
+          context.moveTo(left, y);
+          context.lineTo(left + w, y);
+        }
+        context.stroke();
+      }
+      context.setLineDash([]);
+    }
     if (cell) {
       const [x, y] = [left + cell.column * step, top + cell.row * step];
       // Light on dark and dark on light, whatever lies below.
@@ -78,7 +99,7 @@ export function Heatmap({ seen, input, palette, name, cell, onCell }: Props) {
         context.stroke();
       }
     }
-  }, [geometry, image, cell, theme]);
+  }, [geometry, image, cell, theme, input]);
 
   const at = (event: MouseEvent): Cell | null => {
     if (!geometry || !canvas.current) return null;
