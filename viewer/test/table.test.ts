@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { means, places } from "../src/components/chart";
+import { ordered, where } from "../src/components/checks";
 import { filtered, sorted } from "../src/components/table";
-import { type CheckJson, headLines, metrics, pageSource } from "../src/page-source";
+import { type CheckJson, checkLines, headLines, metrics, pageSource } from "../src/page-source";
 
 const check = (id: string, layer: number | null, head: number | null, more: Partial<CheckJson> = {}): CheckJson => ({
   id, group: 5, layer, head, value: 0.5, null: 0.1, threshold: 0.4, verdict: "pass",
@@ -75,4 +76,16 @@ test("a head without a map says why", async () => {
   assert.equal(await source.map({ layer: 0, head: 1, input: 0 }), "no room");
   assert.equal(await source.map({ layer: 0, head: 0, input: 0 }), "This page has no map of this head.");
   assert.throws(() => pageSource(report, { ...payload, version: 9 }), /version 9/);
+});
+
+test("checks of heads are ordered by verdict, worst first, and their words are harmless", () => {
+  const lines = checkLines({
+    ...report,
+    checks: [...report.checks, check("head.sharpness", 2, 0, { verdict: "warn", value: null, why: "of \u202etoken" })],
+  });
+  assert.deepEqual(lines.map(where), ["L0H0", "L0H1", "L0H1", "L1H0", "L2H0"]);
+  assert.deepEqual(ordered(lines, "verdict", false).map((l) => l.verdict), ["fail", "warn", "pass", "pass", "pass"]);
+  assert.deepEqual(ordered(lines, "value", false).map((l) => l.value), [0.25, 0.5, 0.5, 0.5, null]);
+  assert.deepEqual(ordered(lines, "value", true).map((l) => l.value), [0.5, 0.5, 0.5, 0.25, null]);
+  assert.equal(lines[4]!.why, "of [U+202E]token");
 });
