@@ -28,10 +28,14 @@ fn npm(arguments: &[&str]) -> Command {
 
 /// The packages of the lock file, installed once for each state of it.
 fn packages() -> Result<(), Failure> {
-    for name in ["node", "npm"] {
-        if !answers(Command::new(name).arg("--version")) {
-            return Err(Failure::Skipped(format!("{name} is not installed; only who changes the viewer needs it")));
-        }
+    let missing: Vec<&str> = [("node", "nodejs"), ("npm", "npm")]
+        .into_iter()
+        .filter(|(name, _)| !answers(Command::new(name).arg("--version")))
+        .map(|(_, package)| package)
+        .collect();
+    if !missing.is_empty() {
+        let why = |why| Failure::Skipped(format!("{why}; only who changes the viewer needs node and npm"));
+        debian(&missing).map_err(why)?;
     }
     let read =
         |path: &Path| std::fs::read_to_string(path).map_err(|e| Failure::Failed(format!("{}: {e}", path.display())));
@@ -76,26 +80,37 @@ pub fn bundle() -> Result<(), Failure> {
     failed(run("the committed bundle", &mut node(&["build.mjs", "--check"])))
 }
 
+/// Installs Debian's packages, where that is allowed; the reason where it is not.
+fn debian(packages: &[&str]) -> Result<(), String> {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    if !(root && answers(Command::new("apt-get").arg("--version"))) {
+        return Err(format!("{} cannot be installed without root and apt-get", packages.join(" and ")));
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+        run(&format!("apt-get {}", arguments[0]), &mut command)
+    };
+    // The lists of a bare machine are empty; where they cannot be had, old ones may do.
+    let updated = apt(&["update"]);
+    apt(&[&["install", "-y", "--no-install-recommends"], packages].concat()).map_err(|why| match updated {
+        Ok(()) => why,
+        Err(update) => format!("{update}; {why}"),
+    })
+}
+
 /// The browser; Debian's is installed where that is allowed.
 fn chromium() -> Result<PathBuf, Failure> {
     if let Some(given) = std::env::var_os("CHROMIUM") {
         return Ok(given.into());
     }
     let there = Path::new(CHROMIUM);
-    if there.exists() {
-        return Ok(there.into());
+    if !there.exists() {
+        debian(&["chromium"]).map_err(|why| Failure::Skipped(format!("no Chromium: {why}; or set CHROMIUM")))?;
     }
-    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    if !(root && answers(Command::new("apt-get").arg("--version"))) {
-        let why = format!("{CHROMIUM} is not there and cannot be installed without root and apt-get; or set CHROMIUM");
-        return Err(Failure::Skipped(why));
-    }
-    let mut install = Command::new("apt-get");
-    install.args(["install", "-y", "--no-install-recommends", "chromium"]).env("DEBIAN_FRONTEND", "noninteractive");
-    match run("apt-get install chromium", install.stdout(Stdio::null())) {
-        Ok(()) if there.exists() => Ok(there.into()),
-        Ok(()) => Err(Failure::Skipped(format!("apt-get installed chromium, but not at {CHROMIUM}; set CHROMIUM"))),
-        Err(why) => Err(Failure::Skipped(format!("Chromium cannot be had here: {why}"))),
+    match there.exists() {
+        true => Ok(there.into()),
+        false => Err(Failure::Skipped(format!("apt-get installed chromium, but not at {CHROMIUM}; set CHROMIUM"))),
     }
 }
 

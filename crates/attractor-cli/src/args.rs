@@ -459,13 +459,38 @@ pub struct Export {
     /// Heads, for example 0-3 or 5.5,L0H2
     #[arg(long)]
     pub heads: Option<String>,
+    /// Of pictures: from weights to colours
+    #[arg(long, value_enum, default_value_t = ColourScale::Linear)]
+    pub scale: ColourScale,
+    /// Of pictures of several heads: each head has a scale of its own
+    #[arg(long)]
+    pub own_scale: bool,
+    /// Of pictures: keys that are hidden, sinks for example; rows are renormalised, and the picture says so
+    #[arg(long, value_delimiter = ',')]
+    pub hide: Vec<usize>,
     /// Size that the file may have, for example 4GiB
     #[arg(long, default_value = "4GiB")]
     pub max_bytes: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColourScale {
+    /// From zero to the largest weight
+    Linear,
+    /// By decades
+    Log,
+    /// By rank
+    Quantile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
+    /// A picture: one head's map, the heads of a layer, or all layers
+    Svg,
+    /// The picture, two pixels for each of the SVG's
+    Png,
+    /// The picture, on one page
+    Pdf,
     /// numpy.load
     Npz,
     /// safetensors.numpy.load_file

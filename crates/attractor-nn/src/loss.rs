@@ -247,9 +247,8 @@ impl Case {
         })
     }
 
-    /// The same case, cut to its first `limit` tokens; images stay whole. A masked text without a masked position in
-    /// them keeps no loss, only its state.
-    pub(crate) fn truncated(&self, limit: usize) -> Self {
+    /// The same case, cut to its first `limit` tokens; images stay whole. `None` if they hold no masked position.
+    pub(crate) fn truncated(&self, limit: usize) -> Option<Self> {
         let mut cut = self.clone();
         match &mut cut.input {
             Input::Tokens(ids) => ids.truncate(limit),
@@ -257,21 +256,18 @@ impl Case {
                 ids.truncate(limit);
                 padding.truncate(limit);
             }
-            Input::Image { .. } => return cut,
+            Input::Image { .. } => return Some(cut),
         }
-        if let Target::Rows { kind, rows, tokens } = &mut cut.target {
+        if let Target::Rows { rows, tokens, .. } = &mut cut.target {
             // A next token beyond the cut can still be predicted from the last row kept.
             let keep = rows.iter().filter(|&&row| row < limit).count();
-            match keep {
-                // All masked positions lie beyond: there is nothing to predict within.
-                0 if *kind == LossKind::MaskedToken => cut.target = Target::State,
-                _ => {
-                    rows.truncate(keep);
-                    tokens.truncate(keep);
-                }
+            if keep == 0 {
+                return None;
             }
+            rows.truncate(keep);
+            tokens.truncate(keep);
         }
-        cut
+        Some(cut)
     }
 }
 

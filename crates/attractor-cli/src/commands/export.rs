@@ -1,16 +1,26 @@
-//! `attractor export`: maps for other programs.
-
-use std::path::Path;
+//! `attractor export`: maps for other programs, as numbers and as pictures.
 
 use attractor_capture::export::{self, Array, Format};
+use attractor_capture::record::Role;
 use attractor_capture::{Patterns, Selection};
 use attractor_judge::analysis::{self, Partition};
 use serde_json::json;
 
-use crate::args::{By, Common, Export, ExportFormat, bytes};
+use attractor_render::grid::{self, Panels};
+use attractor_render::heatmap::{Style, heatmap};
+use attractor_render::map::{self, HeadMap, Map, Origin, SIDE};
+use attractor_render::positions::Bands;
+use attractor_render::scale::{Scale, Spacing};
+use attractor_render::text::label;
+use attractor_render::transform::without_keys;
+
+use crate::args::{By, ColourScale, Common, Export, ExportFormat, bytes};
 use crate::console::print;
 use crate::error::{Failure, Outcome};
-use crate::forward;
+use crate::{forward, picture};
+
+/// Characters of a token along an axis.
+const LABEL: usize = 14;
 
 /// What is written: as asked for, else what the file's name says.
 fn format(args: &Export) -> Outcome<ExportFormat> {
@@ -20,8 +30,12 @@ fn format(args: &Export) -> Outcome<ExportFormat> {
         (None, "npz") => Ok(ExportFormat::Npz),
         (None, "safetensors") => Ok(ExportFormat::Safetensors),
         (None, "csv") => Ok(ExportFormat::Csv),
+        (None, "svg") => Ok(ExportFormat::Svg),
+        (None, "png") => Ok(ExportFormat::Png),
+        (None, "pdf") => Ok(ExportFormat::Pdf),
         (None, _) => Err(Failure::usage(format!(
-            "{}: the name does not say what is to be written; end it in .npz, .safetensors or .csv, or give --format",
+            "{}: the name does not say what is to be written; end it in .svg, .png, .pdf, .npz, .safetensors or .csv, or \
+             give --format",
             args.output.display()
         ))),
     }
@@ -74,20 +88,93 @@ fn aggregated<'a>(patterns: &dyn Patterns, args: &Export, words: &Partition) -> 
     Ok(all)
 }
 
-fn told(path: &Path, size: u64, arrays: &[(String, [usize; 3])], common: &Common) {
+/// The heads' maps, ready to be drawn.
+fn maps(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<Vec<HeadMap>> {
+    let input = args.input_number;
+    let mut all = Vec::new();
+    // Read in strips and pooled: of any length.
+    if args.by == By::Token && !args.grouped && args.hide.is_empty() {
+        for shape in patterns.layers() {
+            for &head in &shape.heads {
+                all.extend(map::read(patterns, shape.layer, head, input, SIDE)?);
+            }
+        }
+    } else {
+        for array in aggregated(patterns, args, words)? {
+            for (slot, &head) in array.heads.iter().enumerate() {
+                let weights = (array.read)(slot, 0..array.rows)?;
+                let mut map = Map::exact(weights, array.rows, array.columns)?;
+                if patterns.info().causal {
+                    map = map.causal()?;
+                }
+                if !args.hide.is_empty() {
+                    map = without_keys(&map, &args.hide).map_err(|e| Failure::usage(format!("--hide: {e}")))?;
+                }
+                let map = map.pooled(SIDE)?;
+                all.push(HeadMap { layer: array.layer, head, input, map, links: Vec::new(), origin: Origin::Weights });
+            }
+        }
+    }
+    match all.is_empty() {
+        true => Err(Failure::usage("no map was kept; capture with --keep stats+qk, or name the checkpoint")),
+        false => Ok(all),
+    }
+}
+
+/// One head with its tokens, the heads of a layer side by side, or layers by heads.
+fn drawn(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<String> {
+    let maps = maps(patterns, args, words)?;
+    let heads: Vec<&HeadMap> = maps.iter().collect();
+    let tokens = patterns.tokens(args.input_number);
+    let spacing = match args.scale {
+        ColourScale::Linear => Spacing::Linear,
+        ColourScale::Log => Spacing::Log,
+        ColourScale::Quantile => Spacing::Quantile,
+    };
+    let mut style = Style { scale: Scale::fit(spacing, maps.iter().flat_map(|m| m.map.values())), ..Style::default() };
+    if args.by == By::Token {
+        style.boundary = patterns.prompt_length(args.input_number).filter(|&at| at > 0 && at < tokens.len());
+        let class = |role: Role| match role {
+            Role::Punctuation => Some(0),
+            role if role.is_special() => Some(1),
+            _ => None,
+        };
+        let classes: Vec<Option<usize>> = tokens.iter().map(|token| class(token.role)).collect();
+        if classes.iter().any(Option::is_some) {
+            style.bands = Bands::both(vec!["punctuation".to_string(), "special token".to_string()], classes);
+        }
+    }
+    let family = &patterns.info().family;
+    let input = args.input_number;
+    let layers: usize = patterns.layers().len();
+    Ok(match heads.as_slice() {
+        [one] => {
+            let names: Vec<String> = words.names(tokens).iter().map(|name| label(name, LABEL)).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            heatmap(&one.map, &format!("{family}, L{}H{}, input {input}", one.layer, one.head), &names, &style)?
+        }
+        [first, ..] if layers == 1 => {
+            let panels = Panels { shared: !args.own_scale, ..Panels::default() };
+            grid::layer(&heads, &format!("{family}, layer {}, input {input}", first.layer), &style, &panels)?
+        }
+        _ if args.own_scale => {
+            return Err(Failure::usage("--own-scale: draws the heads of one layer; choose one with --layers"));
+        }
+        _ => grid::model(&heads, &format!("{family}, every head, input {input}"), &style)?.unwrap_or_default(),
+    })
+}
+
+fn told(args: &Export, size: u64, maps: &[(String, [usize; 3])], common: &Common) {
+    let path = args.output.display();
     match common.json {
         true => {
-            let arrays: Vec<_> = arrays.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect();
-            print(&format!("{}\n", json!({ "output": path.display().to_string(), "bytes": size, "arrays": arrays })));
+            let maps: Vec<_> = maps.iter().map(|(name, shape)| json!({ "name": name, "shape": shape })).collect();
+            print(&format!("{}\n", json!({ "output": path.to_string(), "bytes": size, "maps": maps })));
         }
         false if !common.quiet => {
-            let [heads, rows, columns] = arrays.first().map_or([0; 3], |(_, shape)| *shape);
-            print(&format!(
-                "{}: {} maps of {heads} x {rows} x {columns} (head, query, key), {:.1} MB\n",
-                path.display(),
-                arrays.len(),
-                size as f64 / 1e6
-            ));
+            let heads: usize = maps.iter().map(|(_, [heads, ..])| heads).sum();
+            let [_, rows, columns] = maps.first().map_or([0; 3], |(_, shape)| *shape);
+            print(&format!("{path}: {heads} heads of {rows} queries x {columns} keys, {:.2} MB\n", size as f64 / 1e6));
         }
         false => {}
     }
@@ -111,7 +198,26 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         By::Word => Partition::words(tokens),
         By::Token => Partition::identity(tokens.len()),
     };
-    // One head or many: the maps themselves are read as they are written.
+    let size_of_file = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |m| m.len());
+    let picture = match format {
+        ExportFormat::Svg => Some("svg"),
+        ExportFormat::Png => Some("png"),
+        ExportFormat::Pdf => Some("pdf"),
+        _ => None,
+    };
+    if let Some(ending) = picture {
+        picture::save(&args.output, ending, &drawn(patterns, args, &words)?)?;
+        let shapes = patterns.layers().into_iter().map(|shape| {
+            let (rows, columns) = patterns.shape(shape.layer, args.input_number)?;
+            Ok((format!("L{}", shape.layer), [shape.heads.len(), rows, columns]))
+        });
+        told(args, size_of_file(&args.output), &shapes.collect::<Outcome<Vec<_>>>()?, common);
+        return Ok(());
+    }
+    if !args.hide.is_empty() || args.own_scale || args.scale != ColourScale::Linear {
+        return Err(Failure::usage("--hide, --scale and --own-scale are for pictures (.svg, .png, .pdf)"));
+    }
+    // The maps themselves are read as they are written.
     let plain = args.by == By::Token && !args.grouped;
     let arrays = match plain {
         true => export::arrays(patterns, args.input_number)?,
@@ -121,10 +227,10 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
     let format = match format {
         ExportFormat::Npz => Format::Npz,
         ExportFormat::Safetensors => Format::Safetensors,
-        ExportFormat::Csv => Format::Csv,
+        _ => Format::Csv,
     };
     let size = export::write(&args.output, format, &arrays, (&names, &names), max_bytes)?;
     let shapes: Vec<_> = arrays.iter().map(|a| (a.name(), [a.heads.len(), a.rows, a.columns])).collect();
-    told(&args.output, size, &shapes, common);
+    told(args, size, &shapes, common);
     Ok(())
 }

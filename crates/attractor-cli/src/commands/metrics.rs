@@ -74,6 +74,7 @@ fn gather(
         mask_token: prepared.mask_token,
         special: &prepared.special,
         labels: metrics.labels.as_deref(),
+        ..Options::default()
     };
     let mut step = |p: evidence::Progress| progress.step(p.stage, p.done, p.total);
     let mut evidence = evidence::gather(&live.model, &inputs, &options, &mut step)?;

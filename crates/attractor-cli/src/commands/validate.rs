@@ -63,6 +63,7 @@ fn gather(
         mask_token: prepared.mask_token,
         special: &prepared.special,
         labels,
+        ..Options::default()
     };
     let mut step = |p: evidence::Progress| progress.step(p.stage, p.done, p.total);
     Ok(evidence::gather(&live.model, &inputs, &options, &mut step)?)

@@ -42,7 +42,7 @@ pub fn importance(evidence: &Evidence) -> Vec<HeadImportance> {
         let Scope::Head { layer, head } = ablation.scope else { continue };
         let effects = ablation.losses.iter().enumerate().filter_map(|(input, loss)| match evidence.ablation_loss {
             LossKind::RelativeChange => *loss,
-            _ => Some((*loss)? - evidence.losses.get(input)?),
+            _ => Some((*loss)? - evidence.ablation_base.get(input)?),
         });
         if let Some(effect) = mean_of(effects) {
             let entry = heads.entry((layer, head)).or_insert_with(|| blank(layer, head));
@@ -83,6 +83,8 @@ mod tests {
             no_loss: None,
             left_out: Vec::new(),
             losses: vec![2.0, 3.0],
+            ablation_base: vec![2.0, 3.0],
+            cut: None,
             predictions: vec![5, 5],
             probes: Vec::new(),
             gradients: Some(Gradients {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use attractor_capture::evidence::{Ablation, AblationMode, Evidence, LossKind, Scope};
 
-use super::gradient::{left_out, loss_words, nothing};
+use super::gradient::{cut, left_out, loss_words, nothing};
 use super::{Case, Figure, found, listed};
 use crate::config::Key;
 use crate::statistics::{Sides, sign_flip};
@@ -74,16 +74,16 @@ fn check(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation, id: &str, wo
         Scope::Layer { layer } => check = check.layer(layer),
         Scope::Head { layer, head } => check = check.at(Some((layer, head))),
     }
-    if !relative && evidence.losses.len() != ablation.losses.len() {
+    if !relative && evidence.ablation_base.len() != ablation.losses.len() {
         return check.skipped(format!(
             "{} ablated losses for {} unablated ones: they cannot be paired",
             ablation.losses.len(),
-            evidence.losses.len()
+            evidence.ablation_base.len()
         ));
     }
     let differences: Vec<Option<f64>> = match relative {
         true => ablation.losses.clone(),
-        false => ablation.losses.iter().zip(&evidence.losses).map(|(a, base)| a.map(|a| a - base)).collect(),
+        false => ablation.losses.iter().zip(&evidence.ablation_base).map(|(a, base)| a.map(|a| a - base)).collect(),
     };
     let figure: Figure = case.figure(&differences);
     let Some(value) = figure.value else {
@@ -100,7 +100,7 @@ fn check(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation, id: &str, wo
     let left_out = match differences.len() - served {
         0 => String::new(),
         n => format!("; {n} inputs could not be served"),
-    };
+    } + &cut(evidence);
     let there: Vec<f64> = differences.iter().flatten().copied().collect();
     if relative {
         let good = figure.is_above(case.config.get(key), 0.0);

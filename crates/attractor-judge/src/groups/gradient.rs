@@ -28,6 +28,11 @@ pub(super) fn loss_words(loss: LossKind, none: Option<NoLoss>) -> String {
     }
 }
 
+/// What was looked at where inputs were too long for gradients and ablations, as the end of a sentence.
+pub(super) fn cut(evidence: &Evidence) -> String {
+    evidence.cut.map_or(String::new(), |tokens| format!("; on the first {tokens} tokens of longer inputs"))
+}
+
 /// Inputs that held nothing to predict, as the end of a sentence.
 pub(super) fn left_out(evidence: &Evidence) -> String {
     match evidence.left_out.as_slice() {
@@ -60,7 +65,7 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
             .map(|id| Check::new(id, GROUP).skipped(why.as_str()))
             .into();
     };
-    let (no_loss, left_out) = case.evidence.map_or((None, String::new()), |e| (e.no_loss, left_out(e)));
+    let (no_loss, left_out) = case.evidence.map_or((None, String::new()), |e| (e.no_loss, cut(e) + &left_out(e)));
     let loss = loss_words(gradients.loss, no_loss);
     let mut heads = Vec::new();
     let largest = gradients.heads.iter().flat_map(|h| &h.norms).copied().fold(0.0, f64::max);

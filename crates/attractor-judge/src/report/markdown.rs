@@ -32,7 +32,9 @@ pub(super) fn render(report: &Report) -> String {
     for (title, items) in [("Critical", &s.critical), ("Warnings", &s.warnings)] {
         if !items.is_empty() {
             let _ = writeln!(out, "### {title}\n");
-            items.iter().for_each(|item| drop(writeln!(out, "- {}", escape(item))));
+            for item in items {
+                let _ = writeln!(out, "- {}", escape(item));
+            }
             out.push('\n');
         }
     }

@@ -49,6 +49,8 @@ fn evidence() -> Evidence {
             Ablation { scope: Scope::Whole, mode: AblationMode::MeanMap, losses: vec![None; 6] },
         ],
         ablation_loss: LossKind::NextToken,
+        ablation_base: base.to_vec(),
+        cut: None,
     }
 }
 

@@ -9,9 +9,6 @@ use crate::loss::Case;
 use crate::model::{Model, Traced};
 use crate::ops;
 
-/// Gradients are taken of the first so many tokens of an input: the maps are held whole, O(heads x tokens^2) a layer.
-pub const GRADIENT_TOKENS: usize = 512;
-
 /// dL/dA per head, norms per parameter group, and a finite-difference check on the first input.
 pub(super) fn gradients(
     model: &Model,
@@ -42,7 +39,6 @@ pub(super) fn gradients(
     let mut first = None;
     for (i, case) in cases.iter().enumerate() {
         progress(Progress { stage: "gradients", done: i, total: cases.len() });
-        let case = case.truncated(GRADIENT_TOKENS);
         let recording = traced.forward(&case.input, true)?;
         let objective = case.objective_traced(&mut traced, recording.hidden.clone(), seed)?;
         let mut backward = objective.backward();
@@ -71,7 +67,7 @@ pub(super) fn gradients(
             group.norm += square.sqrt() / cases.len() as f64;
         }
         if i == 0 {
-            first = Some((case, gradients));
+            first = Some((case.clone(), gradients));
         }
     }
     progress(Progress { stage: "gradients", done: cases.len(), total: cases.len() });

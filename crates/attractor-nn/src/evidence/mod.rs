@@ -10,11 +10,13 @@ mod tests;
 
 use attractor_capture::evidence::{CausalityProbe, Evidence, LossKind};
 
-pub use gradients::GRADIENT_TOKENS;
-
 use crate::error::{Error, Result};
 use crate::loss::{Case, Targets};
 use crate::model::{Input, Model};
+
+/// By default gradients and ablations are taken of the first so many tokens of an input: gradients hold the maps whole, O(heads x
+/// tokens^2) a layer, and every ablation is a pass of its own.
+pub const TOKENS: usize = 512;
 
 /// How much is ablated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,11 +45,21 @@ pub struct Options<'a> {
     pub special: &'a [u32],
     /// Labels of the inputs, for a classifier.
     pub labels: Option<&'a [usize]>,
+    /// Gradients and ablations are of so many first tokens.
+    pub tokens: usize,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { seed: 0, ablate: Ablate::Standard, gradients: true, mask_token: None, special: &[], labels: None }
+        Self {
+            seed: 0,
+            ablate: Ablate::Standard,
+            gradients: true,
+            mask_token: None,
+            special: &[],
+            labels: None,
+            tokens: TOKENS,
+        }
     }
 }
 
@@ -88,9 +100,19 @@ pub fn gather(
     };
     let (kind, no_loss) = targets.loss(model);
     let (mut cases, mut left_out) = (Vec::new(), Vec::new());
+    let (mut short, mut cut) = (Vec::new(), None);
     for (index, input) in inputs.iter().enumerate() {
         match Case::new(model, input, index, &targets)? {
-            Ok(case) => cases.push(case),
+            Ok(case) => match case.truncated(options.tokens) {
+                Some(first) => {
+                    if first.input.positions(model.spec()) < input.positions(model.spec()) {
+                        cut = Some(options.tokens);
+                    }
+                    cases.push(case);
+                    short.push(first);
+                }
+                None => left_out.push((index, format!("no masked token among the first {}", options.tokens))),
+            },
             Err(why) => left_out.push((index, why)),
         }
     }
@@ -104,10 +126,16 @@ pub fn gather(
     let probes = if model.spec().causal { self::probes(model, inputs, options)? } else { Vec::new() };
     progress(Progress { stage: "losses", done: cases.len(), total: cases.len() });
     let gradients = match options.gradients && !cases.is_empty() {
-        true => Some(gradients::gradients(model, &cases, options.seed, progress)?),
+        true => Some(gradients::gradients(model, &short, options.seed, progress)?),
         false => None,
     };
-    let ablations = ablation::ablations(model, &cases, options.ablate, progress)?;
+    let ablations = ablation::ablations(model, &short, options.ablate, progress)?;
+    let ablation_base = match cut {
+        // The very same tokens.
+        None => losses.clone(),
+        Some(_) if losses.is_empty() => Vec::new(),
+        Some(_) => short.iter().map(|case| case.loss(model)).collect::<Result<_>>()?,
+    };
     Ok(Evidence {
         loss: kind,
         no_loss,
@@ -118,6 +146,8 @@ pub fn gather(
         gradients,
         ablations,
         ablation_loss: kind,
+        ablation_base,
+        cut,
     })
 }
 

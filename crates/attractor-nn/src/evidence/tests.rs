@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use attractor::random::Philox;
-use attractor_capture::evidence::{AblationMode, LossKind, NoLoss, Scope};
+use attractor_capture::evidence::{AblationMode, Evidence, LossKind, NoLoss, Scope};
 
 use super::{Ablate, Options, gather};
 use crate::checkpoint::Checkpoint;
@@ -350,6 +350,38 @@ fn an_input_without_anything_to_predict_is_left_out_and_named() {
     let masked = model("bert_mlm_tiny");
     let specials = run(&masked, &[Input::Tokens(vec![1, 2, 1])], &[1, 2]);
     assert!(specials.loss == LossKind::MaskedToken && specials.left_out[0].1.contains("special"), "{specials:?}");
+}
+
+#[test]
+fn long_inputs_are_ablated_and_differentiated_on_their_first_tokens() {
+    let model = model("gpt2_tiny");
+    let inputs: Vec<Input> = (0..2).map(|i| input(&model, 21, i)).collect();
+    // The last row that is kept predicts the token behind it.
+    let first =
+        |n: usize| -> Vec<Input> { inputs.iter().map(|x| Input::Tokens(x.ids().unwrap()[..n].to_vec())).collect() };
+    let run = |inputs: &[Input], tokens: usize| {
+        gather(&model, inputs, &Options { tokens, ..Options::default() }, &mut |_| ()).unwrap()
+    };
+    let cut = run(&inputs, 8);
+    assert_eq!(cut.cut, Some(8));
+    let (short, whole) = (run(&first(9), 512), run(&inputs, 512));
+    assert_eq!((short.cut, whole.cut), (None, None));
+    assert_eq!(cut.losses, whole.losses, "the loss is of the whole input");
+    assert_eq!(whole.ablation_base, whole.losses);
+    for (a, b) in cut.ablation_base.iter().zip(&short.losses) {
+        assert!((a - b).abs() < 1e-5 && (a - whole.losses[0]).abs() > 1e-3, "{a} {b}");
+    }
+    let uniform = |evidence: &Evidence| {
+        let mut whole =
+            evidence.ablations.iter().filter(|a| a.scope == Scope::Whole && a.mode == AblationMode::Uniform);
+        whole.next().unwrap().losses.clone()
+    };
+    for (a, b) in uniform(&cut).iter().zip(uniform(&short)) {
+        assert!((a.unwrap() - b.unwrap()).abs() < 1e-5);
+    }
+    for (a, b) in cut.gradients.unwrap().heads.iter().zip(short.gradients.unwrap().heads) {
+        a.norms.iter().zip(b.norms).for_each(|(a, b)| assert!((a - b).abs() < 1e-4 * b, "{a} {b}"));
+    }
 }
 
 #[test]
