@@ -3,7 +3,9 @@
 import type { CodedMap } from "./payload";
 import type { HeadMap } from "./source";
 
-const STEPS = 252;
+const STEPS = 168;
+/** Code of the largest weight. */
+const TOP = 2 + STEPS;
 
 /** Bytes of base64. */
 export function bytes(text: string): Uint8Array {
@@ -22,10 +24,10 @@ export async function inflate(data: Uint8Array): Promise<Uint8Array> {
 /** The weight that each code stands for. */
 export function table(low: number, high: number): Float32Array {
   const out = new Float32Array(256);
-  for (let code = 2; code <= 254; code += 1) out[code] = low * (high / low) ** ((code - 2) / STEPS);
+  for (let code = 2; code <= TOP; code += 1) out[code] = low * (high / low) ** ((code - 2) / STEPS);
   // The ends are told exactly.
   out[2] = low;
-  out[254] = high;
+  out[TOP] = high;
   out[255] = Number.NaN;
   return out;
 }

@@ -42,7 +42,7 @@ export interface CodedMap {
   kept: boolean;
   /** Weight of code 2. */
   low: number;
-  /** Weight of code 254. */
+  /** Weight of code 170. */
   high: number;
   /** Codes row by row, deflate-raw, base64. */
   cells: string;

@@ -84,7 +84,7 @@ export function see(map: HeadMap, look: Look): Seen {
   else if (look.shared) scale = look.spacing === "log" ? log(floorOf(map.keys), 1) : linear(0, 1);
   else {
     const { low, high } = extent();
-    scale = look.spacing === "log" ? log(Math.max(low, high * 1e-6), high) : linear(0, high);
+    scale = look.spacing === "log" ? log(Math.max(low, high * 1e-5), high) : linear(0, high);
   }
   return { map, weights, blank, scale, without };
 }

@@ -16,7 +16,7 @@ function coded(codes: number[], rows: number, columns: number, more: Partial<Cod
 }
 
 test("codes are the weights that the crate says they are", async () => {
-  const map = await decode(coded([0, 1, 2, 128, 254, 255], 2, 3));
+  const map = await decode(coded([0, 1, 2, 86, 170, 255], 2, 3));
   const f = Math.fround;
   assert.deepEqual([...map.masked], [1, 0, 0, 0, 0, 0]);
   assert.deepEqual([...map.weights.slice(0, 3)], [0, 0, f(0.001)]);
@@ -25,9 +25,9 @@ test("codes are the weights that the crate says they are", async () => {
   assert.equal(map.weights[4], f(0.8));
   assert.ok(Number.isNaN(map.weights[5]));
   assert.deepEqual(map.links, [{ query: 1, key: 0, weight: 0.12345679 }]);
-  assert.ok(map.error > 0.013 && map.error < 0.0134);
+  assert.ok(map.error > 0.0200 && map.error < 0.0202);
   // One weight only: every code is that weight.
-  assert.equal(table(0.5, 0.5)[254], 0.5);
+  assert.equal(table(0.5, 0.5)[170], 0.5);
 });
 
 test("cells that contradict their shape are refused", async () => {
@@ -50,7 +50,7 @@ test("every position has one cell, and the cell's span holds it", () => {
 
 test("without the sink each row is divided by what it leaves", async () => {
   const sunk = Buffer.from(Uint16Array.from([0, 49151, 65535]).buffer).toString("base64");
-  const map = await decode(coded([254, 0, 0, 254, 128, 0, 254, 2, 1], 3, 3, { sinks: [[0, 0.7]], sunk }));
+  const map = await decode(coded([170, 0, 0, 170, 86, 0, 170, 2, 1], 3, 3, { sinks: [[0, 0.7]], sunk }));
   const { weights, blank } = withoutSinks(map);
   assert.deepEqual([...blank], [2, 1, 1, 2, 0, 1, 2, 0, 0]);
   assert.ok(Math.abs((weights[4] as number) - Math.sqrt(0.001 * 0.8) / 0.25) < 1e-5);
@@ -59,12 +59,12 @@ test("without the sink each row is divided by what it leaves", async () => {
   // Only where it is asked for, and only where there is a sink.
   assert.equal(see(map, look).without, false);
   assert.equal(see(map, { ...look, hideSink: true }).without, true);
-  const plain = await decode(coded([254, 0, 0, 254], 2, 2));
+  const plain = await decode(coded([170, 0, 0, 170], 2, 2));
   assert.equal(see(plain, { ...look, hideSink: true }).weights, plain.weights);
 });
 
 test("one scale for all heads, or each its own", async () => {
-  const map = await decode(coded([254, 0, 2, 128], 2, 2));
+  const map = await decode(coded([170, 0, 2, 86], 2, 2));
   const scale = (spacing: Look["spacing"], shared: boolean) => see(map, { ...look, spacing, shared }).scale;
   assert.deepEqual([scale("linear", true).low, scale("linear", true).high], [0, 1]);
   assert.equal(scale("linear", false).high, Math.fround(0.8));

@@ -172,7 +172,7 @@ fn maps_in_the_page_are_the_weights_and_links_are_exact() {
     for map in &payload.maps {
         assert_eq!((map.input, map.rows, map.columns, map.queries, map.keys), (1, 40, 40, 300, 300));
         let whole = maps.weights(map.layer, map.head, 1, 0..300).unwrap().unwrap();
-        let step = (f64::from(map.high / map.low).ln() / 252.0).exp_m1() as f32;
+        let step = (f64::from(map.high / map.low).ln() / 168.0).exp_m1() as f32;
         for (cell, shown) in map.weights().unwrap().into_iter().enumerate() {
             let (row, column) = (cell / 40, cell % 40);
             let side = |cell: usize| cell * 300 / 40..(cell + 1) * 300 / 40;

@@ -10,8 +10,10 @@
 //! |-----------|------------------------------------------------------------------|
 //! | 0         | the mask allows no pair of the cell, and it holds nothing        |
 //! | 1         | below `low`, most often exactly zero                             |
-//! | 2 ..= 254 | `low` (`high` / `low`)^((code - 2) / 252)                        |
+//! | 2 ..= 170 | `low` (`high` / `low`)^((code - 2) / 168)                        |
 //! | 255       | no finite number                                                 |
+//!
+//! 168 steps over five decades tell a weight within 3.5 %, in a sixth less room than all 252 would take.
 //!
 //! The bytes stand row by row, are compressed by deflate (raw, RFC 1951) and written in base64.
 
@@ -37,9 +39,9 @@ pub const MASKED: u8 = 0;
 /// Code of a cell that is no finite number.
 pub const NOT_A_NUMBER: u8 = 255;
 /// Steps of the logarithmic scale.
-const STEPS: f64 = 252.0;
+const STEPS: f64 = 168.0;
 /// Smallest share of a map's largest weight that is told from nothing.
-const DEPTH: f32 = 1e-6;
+const DEPTH: f32 = 1e-5;
 
 /// Everything that the script draws from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,7 +101,7 @@ pub struct CodedMap {
     pub kept: bool,
     /// Weight of code 2.
     pub low: f32,
-    /// Weight of code 254, the largest of the map.
+    /// Weight of code 170, the largest of the map.
     pub high: f32,
     /// The codes, [rows x columns].
     pub cells: String,
@@ -235,7 +237,7 @@ mod tests {
         let cells: Vec<f32> = (0..91).map(|i| 0.9 * 0.86f32.powi(i)).collect();
         let map = coded(&read(cells.clone(), 7, 13), 9);
         let half = (f64::from(map.high / map.low).ln() / STEPS / 2.0).exp_m1() as f32 * 1.01;
-        assert!(half < 0.03, "{half}");
+        assert!(half < 0.036, "{half}");
         for (there, back) in cells.iter().zip(map.weights().unwrap()) {
             if *there < map.low {
                 assert_eq!(back, 0.0);
