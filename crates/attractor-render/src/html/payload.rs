@@ -13,7 +13,7 @@
 //! | 2 ..= 170 | `low` (`high` / `low`)^((code - 2) / 168)                        |
 //! | 255       | no finite number                                                 |
 //!
-//! 168 steps over five decades tell a weight within 3.5 %, in a sixth less room than all 252 would take.
+//! 168 steps over five decades tell a weight within 3.5 %, in less room than all 252 would take.
 //!
 //! The bytes stand row by row, are compressed by deflate (raw, RFC 1951) and written in base64.
 
