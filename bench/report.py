@@ -147,7 +147,7 @@ def long(program, folder, results):
     ids = np.random.default_rng(1).integers(0, 256, 16384)
     (folder / "ids.json").write_text(json.dumps([ids.tolist()]))
     page = folder / "long.html"
-    command = [program, "report", model, "--input", folder / "ids.json", "--seq-len", "16384", "-o", page, "--quiet", "--json"]
+    command = [program, "report", model, "--input", folder / "ids.json", "-o", page, "--quiet", "--json"]
     seconds, memory, out = measured(command)
     report = json.loads(out)
     assert report["provenance"]["lengths"] == [16384] and len(report["heads"]) == 32
