@@ -15,11 +15,8 @@ use npyz::zip::write::FileOptions;
 use serde_json::{Map, json};
 
 use crate::error::{Error, Result};
-use crate::patterns::Patterns;
+use crate::patterns::{Patterns, strips};
 use crate::run::files::write_by;
-
-/// Numbers that are read at once.
-const STRIP: usize = 1 << 20;
 
 /// What a file of maps is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +71,8 @@ impl Array<'_> {
 
     /// Every row of every head, in order: (slot, row, weights).
     fn each(&self, mut take: impl FnMut(usize, usize, &[f32]) -> Result<()>) -> Result<()> {
-        let strip = (STRIP / self.columns.max(1)).max(1);
         for slot in 0..self.heads.len() {
-            for start in (0..self.rows).step_by(strip) {
-                let rows = start..(start + strip).min(self.rows);
+            for rows in strips(0..self.rows, self.columns) {
                 let weights = (self.read)(slot, rows.clone())?;
                 if weights.len() != rows.len() * self.columns {
                     return Err(Error::format(format!(

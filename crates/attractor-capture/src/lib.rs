@@ -20,7 +20,7 @@ pub use certificate::Certificate;
 pub use error::{Error, Result};
 pub use import::{Import, ImportOptions};
 pub use kernel::default_request;
-pub use patterns::Patterns;
+pub use patterns::{Patterns, strips};
 pub use restricted::Restricted;
 pub use run::{Run, RunOptions, RunWriter};
 pub use selection::Selection;

@@ -7,6 +7,17 @@ use attractor::retrieve::{HeadStatistics, Mask};
 use crate::error::Result;
 use crate::record::{Facts, ModelInfo, Token};
 
+/// Numbers of a strip: 16 MB.
+const STRIP: usize = 4 << 20;
+
+/// Cuts rows of a map with `keys` keys into strips to ask [`Patterns::weights`] for, at least a row each.
+///
+/// Every request unpacks all the keys of a head once, so many small ones cost more than the weights themselves.
+pub fn strips(rows: Range<usize>, keys: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = (STRIP / keys.max(1)).max(1);
+    rows.clone().step_by(step).map(move |start| start..(start + step).min(rows.end))
+}
+
 /// A captured layer and which of its heads were kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerShape {

@@ -1,15 +1,12 @@
 //! An attention map of any length in at most 128 x 128 cells, read in strips: never N x N.
 
 use attractor::retrieve::Mask;
-use attractor_capture::Patterns;
+use attractor_capture::{Patterns, strips};
 
 use crate::error::{Error, Result};
 
 /// Largest side of a drawn map, cells.
 pub const SIDE: usize = 128;
-
-/// Weights read at a time.
-const STRIP: usize = 1 << 20;
 
 /// Links kept beside a map.
 const LINKS: usize = 5;
@@ -295,7 +292,7 @@ pub struct HeadMap {
 /// Reads a head's map in strips; `None` if neither weights nor a pooled map were kept.
 ///
 /// # Cost
-/// O(queries x keys) time; memory one strip of 4 MB (or a single row) and the cells.
+/// O(queries x keys) time; memory one strip of 16 MB (or a single row) and the cells.
 /// # Errors
 /// `is_source` if the patterns cannot be read, `is_shape` if they contradict their own shape.
 pub fn read(patterns: &dyn Patterns, layer: usize, head: usize, input: usize, side: usize) -> Result<Option<HeadMap>> {
@@ -303,11 +300,8 @@ pub fn read(patterns: &dyn Patterns, layer: usize, head: usize, input: usize, si
     let mask = patterns.mask(layer, input)?;
     let mut pool = Pool::new(queries, keys, side)?;
     let mut best = Best::default();
-    let strip = (STRIP / keys).clamp(1, queries);
-    let mut start = 0;
-    while start < queries {
-        let rows = start..(start + strip).min(queries);
-        let count = rows.len();
+    for rows in strips(0..queries, keys) {
+        let (start, count) = (rows.start, rows.len());
         let Some(weights) = patterns.weights(layer, head, input, rows)? else {
             return from_statistics(patterns, layer, head, input, side, &mask);
         };
@@ -318,7 +312,6 @@ pub fn read(patterns: &dyn Patterns, layer: usize, head: usize, input: usize, si
             pool.add(query, row, |key| range.contains(&key) && !mask.hides(key));
             best.offer(query, row, mask.visible(query, keys));
         }
-        start += count;
     }
     Ok(Some(HeadMap { layer, head, input, map: pool.finish(), links: best.links(), origin: Origin::Weights }))
 }

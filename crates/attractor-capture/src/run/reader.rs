@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use attractor::retrieve::{HeadStatistics, Heads, Mask, tiled};
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use zarrs::array::ElementOwned;
 use zarrs::filesystem::FilesystemStore;
@@ -261,7 +262,7 @@ impl Place<'_> {
     /// A part of a floating-point array, widened.
     fn floats(&self, name: &str, part: &[Range<usize>]) -> Result<Vec<f32>> {
         match self.array(name)?.dtype.as_str() {
-            "float16" => Ok(self.part::<f16>(name, part)?.into_iter().map(f16::to_f32).collect()),
+            "float16" => Ok(self.part::<f16>(name, part)?.to_f32_vec()),
             _ => self.part(name, part),
         }
     }

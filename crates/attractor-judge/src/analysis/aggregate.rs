@@ -5,15 +5,13 @@
 
 use std::ops::Range;
 
-use attractor_capture::Patterns;
 use attractor_capture::patterns::LayerShape;
 use attractor_capture::record::{Role, Token};
+use attractor_capture::{Patterns, strips};
 
 use super::query::bare;
 use crate::error::{Error, Result};
 
-/// Numbers of a strip of rows.
-const STRIP: usize = 1 << 20;
 /// Most cells of an aggregated map: 128 MiB.
 const MOST_CELLS: usize = 16 << 20;
 
@@ -184,10 +182,8 @@ pub fn aggregate(
         )));
     }
     let mut map = vec![0.0; rows.len() * columns.len()];
-    let strip = (STRIP / m.max(1)).max(1);
     for &head in heads {
-        for start in (0..n).step_by(strip) {
-            let strip = start..(start + strip).min(n);
+        for strip in strips(0..n, m) {
             let Some(weights) = patterns.weights(layer, head, input, strip.clone())? else { return Ok(None) };
             for (query, line) in strip.zip(weights.chunks_exact(m.max(1))) {
                 let group = rows.of[query];

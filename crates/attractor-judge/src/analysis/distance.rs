@@ -9,13 +9,11 @@
 //! Keras study (keras-io, `probing_vits.py`), so both values are given and named.
 
 use attractor::retrieve::HeadStatistics;
-use attractor_capture::Patterns;
 use attractor_capture::record::{Role, Token};
+use attractor_capture::{Patterns, strips};
 
 use crate::error::Result;
 
-/// Numbers of a strip of rows.
-const STRIP: usize = 1 << 20;
 /// Least share of the mass off the first token for which a distance without it is given.
 const LEAST: f64 = 1e-6;
 
@@ -78,11 +76,10 @@ pub fn of_patches(
         return Ok(None);
     }
     let (mut plain, mut renormalised, mut with_mass) = (0.0, 0.0, 0usize);
-    for start in (0..n).step_by((STRIP / m.max(1)).max(1)) {
-        let end = (start + (STRIP / m.max(1)).max(1)).min(n);
-        let Some(weights) = patterns.weights(layer, head, input, start..end)? else { return Ok(None) };
-        for &(query, row, column) in grid.patches.iter().filter(|p| (start..end).contains(&p.0)) {
-            let line = &weights[(query - start) * m..(query - start + 1) * m];
+    for strip in strips(0..n, m) {
+        let Some(weights) = patterns.weights(layer, head, input, strip.clone())? else { return Ok(None) };
+        for &(query, row, column) in grid.patches.iter().filter(|p| strip.contains(&p.0)) {
+            let line = &weights[(query - strip.start) * m..(query - strip.start + 1) * m];
             let (mut mass, mut reach) = (0.0, 0.0);
             for &(key, other_row, other_column) in &grid.patches {
                 let w = f64::from(line[key]);

@@ -10,15 +10,13 @@
 
 use std::ops::Range;
 
-use attractor_capture::Patterns;
 use attractor_capture::patterns::LayerShape;
+use attractor_capture::{Patterns, strips};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Numbers of a strip of rows.
-const STRIP: usize = 1 << 20;
 /// Most tokens for which cells are discarded: their order needs the whole map.
 pub const MOST_DISCARDED: usize = 4096;
 
@@ -210,15 +208,9 @@ impl<'a> Stack<'a> {
         &self.notes
     }
 
-    /// Rows of a strip.
-    pub(crate) fn strip(&self) -> usize {
-        (STRIP / self.tokens.max(1)).max(1)
-    }
-
     /// The strips that cover rows `rows`.
     pub(crate) fn strips(&self, rows: Range<usize>) -> Vec<Range<usize>> {
-        let step = self.strip();
-        rows.clone().step_by(step).map(|start| start..(start + step).min(rows.end)).collect()
+        strips(rows, self.tokens).collect()
     }
 
     /// Rows of the fused map of the stack's `place`-th layer, [rows, N].

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use attractor::retrieve::HeadStatistics;
-use attractor_capture::Patterns;
+use attractor_capture::{Patterns, strips};
 
 use super::labels::Labels;
 use super::stage::{Chance, Stage, Within};
 use super::{Detector, Options, Permutations};
 use crate::error::Result;
-use crate::measure::{BLOCK, CACHE, Geometry, fetch};
+use crate::measure::{CACHE, Geometry, fetch};
 
 /// One head on all inputs.
 pub(super) struct Observed {
@@ -68,7 +68,6 @@ impl Observed {
     ) -> Result<bool> {
         let g = &*stage.geometry[input];
         let whole = g.queries.saturating_mul(g.keys) <= CACHE;
-        let step = if whole { g.queries.max(1) } else { (BLOCK / g.keys.max(1)).max(1) };
         // Which labels meet this pattern: [detector][owner of the labels].
         let mut meets: Vec<(Detector, usize, &Labels, f64)> = Vec::new();
         for (&detector, labels) in &stage.labels {
@@ -83,9 +82,8 @@ impl Observed {
         let mut received = vec![0.0f64; if columns { g.keys } else { 0 }];
         let mut strongest = Vec::with_capacity(g.queries);
         let mut check = Check::default();
-        let mut start = 0;
-        while start < g.queries {
-            let rows = start..(start + step).min(g.queries);
+        let parts = if whole { vec![0..g.queries] } else { strips(0..g.queries, g.keys).collect() };
+        for rows in parts {
             let Some(mut block) = fetch(patterns, place, input, rows.clone(), g.keys)? else { return Ok(false) };
             check.rows(&block, g);
             g.normalise(&mut block, rows.clone());
@@ -101,7 +99,6 @@ impl Observed {
             if whole {
                 self.within_cells(stage, input, &block);
             }
-            start = rows.end;
         }
         if let Some(why) = check.unfit(g.queries) {
             self.unfit[input] = Some(why);

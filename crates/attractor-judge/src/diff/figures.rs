@@ -1,14 +1,11 @@
 //! The figures of one head on one input, from one side's map, and the divergence between two.
 
 use attractor::retrieve::HeadStatistics;
-use attractor_capture::Patterns;
+use attractor_capture::{Patterns, strips};
 
 use super::metric::Metric;
 use crate::error::{Error, Result};
 use crate::measure::Geometry;
-
-/// Numbers of a strip of rows.
-const STRIP: usize = 1 << 20;
 
 /// One number a metric; `None`: it could not be taken.
 pub(super) type Figures = [Option<f64>; Metric::ALL.len()];
@@ -146,10 +143,8 @@ pub(super) fn pair(
     let mut tallies = [Tally::new(g), Tally::new(g)];
     let mut kept = [true; 2];
     let mut divergence = (0.0, 0usize);
-    let strip = (STRIP / g.keys.max(1)).max(1);
     let (mut a, mut b) = (vec![0.0; g.keys], vec![0.0; g.keys]);
-    for start in (0..g.queries).step_by(strip) {
-        let rows = start..(start + strip).min(g.queries);
+    for rows in strips(0..g.queries, g.keys) {
         let mut maps = [None, None];
         for (side, map) in maps.iter_mut().enumerate() {
             if !kept[side] {

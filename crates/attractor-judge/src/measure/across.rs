@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use attractor_capture::strips;
+
 use super::divergence::jensen_shannon;
-use super::{BLOCK, Geometry, HeadInput, Source};
+use super::{Geometry, HeadInput, Source};
 use crate::error::Result;
 
 /// Mean divergence from uniform (nats a row) below which there is no pattern to explain.
@@ -65,20 +67,17 @@ pub(crate) fn measure(
 fn by_cell(source: &Source<'_>, geometry: &[Arc<Geometry>], group: &[usize], across: &mut Across) -> Result<()> {
     let g = &*geometry[group[0]];
     let (m, others) = (g.keys, (group.len() - 1) as f64);
-    let step = (BLOCK / (m * group.len()).max(1)).max(1);
     let mut sums = vec![Sums::default(); group.len()];
     let (mut total, mut baseline, mut uniform) = (vec![0.0f64; m], vec![0.0f32; m], vec![0.0f32; m]);
-    let mut start = 0;
-    while start < g.queries {
-        let end = (start + step).min(g.queries);
-        let blocks = rows_of(source, group, start..end)?;
-        for query in start..end {
+    for rows in strips(0..g.queries, m * group.len()) {
+        let blocks = rows_of(source, group, rows.clone())?;
+        for query in rows.clone() {
             let n = g.visible[query];
             if n < 2 {
                 continue;
             }
             let range = g.mask.range(query, m);
-            let row = |slot: usize| &blocks[slot][(query - start) * m..(query - start + 1) * m];
+            let row = |slot: usize| &blocks[slot][(query - rows.start) * m..(query - rows.start + 1) * m];
             let level = 1.0 / f64::from(n);
             total.fill(0.0);
             uniform.fill(0.0);
@@ -91,8 +90,9 @@ fn by_cell(source: &Source<'_>, geometry: &[Arc<Geometry>], group: &[usize], acr
                 for key in range.clone() {
                     baseline[key] = ((total[key] - f64::from(own[key])) / others) as f32;
                 }
-                let to_baseline = jensen_shannon(own, &baseline, range.clone(), &g.mask);
-                let to_uniform = jensen_shannon(own, &uniform, range.clone(), &g.mask);
+                let divergence =
+                    |other: &[f32]| jensen_shannon(&own[range.clone()], &other[range.clone()], &g.keep[range.clone()]);
+                let (to_baseline, to_uniform) = (divergence(&baseline), divergence(&uniform));
                 if let (Some(b), Some(u)) = (to_baseline, to_uniform) {
                     sums.to_baseline += b;
                     sums.to_uniform += u;
@@ -107,7 +107,6 @@ fn by_cell(source: &Source<'_>, geometry: &[Arc<Geometry>], group: &[usize], acr
                 }
             }
         }
-        start = end;
     }
     for (sums, &input) in sums.iter().zip(group) {
         let something = sums.rows > 0 && sums.to_uniform > NOTHING * sums.rows as f64;
@@ -144,26 +143,24 @@ fn by_offset(
     let m = g.keys;
     let (mut baseline, mut uniform) = (vec![0.0f32; m], vec![0.0f32; m]);
     let mut sums = Sums::default();
-    for query in 0..g.queries {
-        let n = g.visible[query];
-        if n < 2 {
-            continue;
-        }
-        let Some(row) = source.distributions(input, query..query + 1)? else { return Ok(None) };
-        for key in g.visible_keys(query) {
-            let index = g.offset_index(query, key) + back - m;
-            // An offset that no other input has seen is taken as uniform.
-            let enrichment = if pairs[index] > 0.0 { sum[index] / pairs[index] } else { 1.0 };
-            baseline[key] = enrichment as f32;
-            uniform[key] = 1.0;
-        }
-        let range = g.mask.range(query, m);
-        let to_baseline = jensen_shannon(&row, &baseline, range.clone(), &g.mask);
-        let to_uniform = jensen_shannon(&row, &uniform, range, &g.mask);
-        if let (Some(b), Some(u)) = (to_baseline, to_uniform) {
-            sums.to_baseline += b;
-            sums.to_uniform += u;
-            sums.rows += 1;
+    for rows in strips(0..g.queries, m) {
+        let Some(block) = source.distributions(input, rows.clone())? else { return Ok(None) };
+        for (query, row) in rows.zip(block.chunks_exact(m)).filter(|&(query, _)| g.visible[query] >= 2) {
+            for key in g.visible_keys(query) {
+                let index = g.offset_index(query, key) + back - m;
+                // An offset that no other input has seen is taken as uniform.
+                let enrichment = if pairs[index] > 0.0 { sum[index] / pairs[index] } else { 1.0 };
+                baseline[key] = enrichment as f32;
+                uniform[key] = 1.0;
+            }
+            let range = g.mask.range(query, m);
+            let divergence =
+                |other: &[f32]| jensen_shannon(&row[range.clone()], &other[range.clone()], &g.keep[range.clone()]);
+            if let (Some(b), Some(u)) = (divergence(&baseline), divergence(&uniform)) {
+                sums.to_baseline += b;
+                sums.to_uniform += u;
+                sums.rows += 1;
+            }
         }
     }
     Ok((sums.rows > 0 && sums.to_uniform > NOTHING * sums.rows as f64).then(|| sums.to_baseline / sums.to_uniform))
@@ -173,16 +170,13 @@ fn by_offset(
 fn pair_distances(source: &Source<'_>, g: &Geometry, paired: &[usize]) -> Result<Vec<f32>> {
     let pairs = paired.len() * (paired.len() - 1) / 2;
     let mut distances = vec![0.0f32; pairs * g.queries];
-    let step = (BLOCK / (g.keys * paired.len()).max(1)).max(1);
-    let mut start = 0;
-    while start < g.queries {
-        let end = (start + step).min(g.queries);
-        let blocks = rows_of(source, paired, start..end)?;
+    for rows in strips(0..g.queries, g.keys * paired.len()) {
+        let blocks = rows_of(source, paired, rows.clone())?;
         let mut pair = 0;
         for high in 1..paired.len() {
             for low in 0..high {
-                for query in start..end {
-                    let cells = (query - start) * g.keys..(query - start + 1) * g.keys;
+                for query in rows.clone() {
+                    let cells = (query - rows.start) * g.keys..(query - rows.start + 1) * g.keys;
                     let sum: f32 =
                         blocks[high][cells.clone()].iter().zip(&blocks[low][cells]).map(|(a, b)| (a - b).abs()).sum();
                     distances[pair * g.queries + query] = sum / 2.0;
@@ -190,7 +184,6 @@ fn pair_distances(source: &Source<'_>, g: &Geometry, paired: &[usize]) -> Result
                 pair += 1;
             }
         }
-        start = end;
     }
     Ok(distances)
 }

@@ -84,6 +84,8 @@ pub(crate) struct Geometry {
     pub keys: usize,
     pub offset: usize,
     pub mask: Mask,
+    /// 1 for each key, 0 for a hidden one: what sums over keys multiply by.
+    pub keep: Vec<f32>,
     /// n_i.
     pub visible: Vec<u32>,
     /// Weight of each distance in the near enrichment: 1 / (near distances x pairs at that distance); empty: no pair.
@@ -98,6 +100,8 @@ pub(crate) struct Geometry {
     pub has_tokens: bool,
     /// True for keys that stand for a piece of text.
     pub text: Vec<bool>,
+    /// 1 for the keys of `text` that are not hidden, else 0; empty without tokens.
+    pub keep_text: Vec<f32>,
     /// Other visible keys with the query's own token, both of them text.
     pub same: Pairs,
     /// Visible pairs of two different text positions, by signed offset; empty without `same`.
@@ -144,6 +148,7 @@ impl Geometry {
             queries,
             keys,
             offset: mask.offset,
+            keep: (0..keys).map(|key| if mask.hides(key) { 0.0 } else { 1.0 }).collect(),
             mask,
             visible,
             near_weight: Vec::new(),
@@ -152,6 +157,7 @@ impl Geometry {
             classes: [None, None, None],
             has_tokens: tokens.len() == keys && keys > 0,
             text: Vec::new(),
+            keep_text: Vec::new(),
             same: Pairs::new(),
             text_pairs: Vec::new(),
             induction: Pairs::new(),
@@ -177,6 +183,11 @@ impl Geometry {
     /// Index of the signed offset from query to key.
     pub(crate) fn offset_index(&self, query: usize, key: usize) -> usize {
         self.position(query) + self.keys - 1 - key
+    }
+
+    /// The offset's index counted from the other end, which grows with the key: a row is one run of it.
+    pub(crate) fn profile_index(&self, query: usize, key: usize) -> usize {
+        self.queries - query + key
     }
 
     /// Number of signed offsets.
@@ -298,6 +309,7 @@ impl Geometry {
 
     fn set_repeats(&mut self, tokens: &[Token]) {
         self.text = tokens.iter().map(|t| !t.role.is_special() && t.role != Role::Patch).collect();
+        self.keep_text = self.text.iter().zip(&self.keep).map(|(&text, keep)| if text { *keep } else { 0.0 }).collect();
         let mut places: HashMap<u32, Vec<usize>> = HashMap::new();
         for (key, token) in tokens.iter().enumerate().filter(|&(key, _)| self.text[key]) {
             places.entry(token.id).or_default().push(key);

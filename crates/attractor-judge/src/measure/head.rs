@@ -1,10 +1,10 @@
 //! One head on one input.
 
 use attractor::retrieve::{HeadStatistics, Request};
-use attractor_capture::Patterns;
+use attractor_capture::{Patterns, strips};
 
 use super::divergence::jensen_shannon;
-use super::{BLOCK, Geometry, Source};
+use super::{Geometry, Source, vector};
 use crate::error::Result;
 
 /// The figures of one head on one input. `None`: it could not be taken.
@@ -78,6 +78,9 @@ struct Tally<'a> {
     previous: (f64, f64, usize),
     induction: f64,
     same: Vec<f64>,
+    /// As in the figures, by [`Geometry::profile_index`].
+    profile: Vec<f64>,
+    text_profile: Vec<f64>,
     variation: [(f64, usize); 2],
 }
 
@@ -93,28 +96,24 @@ impl HeadInput {
         let statistics = patterns.statistics(layer, head, input)?;
         let mut tally = Tally::new(g);
         let overlap = Request::LAGS[1];
-        let rows = (BLOCK / g.keys.max(1)).max(1);
-        let mut start = 0;
-        while start < g.queries {
-            let end = if source.cached { g.queries } else { (start + rows).min(g.queries) };
-            let from = start.saturating_sub(overlap);
-            let Some(block) = source.rows(input, from..end)? else { break };
+        for rows in strips(0..g.queries, g.keys) {
+            let from = rows.start.saturating_sub(overlap);
+            let Some(block) = source.rows(input, from..rows.end)? else { break };
             tally.figures.has_weights = true;
-            for row in start..end {
+            for row in rows {
                 tally.row(&block, from, row);
             }
-            start = end;
         }
         let mut figures = tally.finish(statistics.as_ref());
         // Only rows that do not sum to one within f32 make it worth knowing how coarse the numbers are.
         if figures.has_weights && figures.row_sum_error.is_some_and(|e| e > 1e-6) {
             figures.precision = 2;
-            let mut start = 0;
-            while start < g.queries && figures.precision > 0 {
-                let end = (start + rows).min(g.queries);
-                let Some(block) = source.rows(input, start..end)? else { break };
+            for rows in strips(0..g.queries, g.keys) {
+                let Some(block) = source.rows(input, rows)? else { break };
                 figures.precision = figures.precision.min(precision_of(&block));
-                start = end;
+                if figures.precision == 0 {
+                    break;
+                }
             }
         }
         Ok(figures)
@@ -154,6 +153,8 @@ impl<'a> Tally<'a> {
             previous: (0.0, 0.0, 0),
             induction: 0.0,
             same: Vec::with_capacity(g.same.len()),
+            profile: vec![0.0; g.offsets()],
+            text_profile: if g.text_pairs.is_empty() { Vec::new() } else { vec![0.0; g.offsets()] },
             variation: [(0.0, 0); 2],
         }
     }
@@ -167,26 +168,31 @@ impl<'a> Tally<'a> {
         let range = g.mask.range(query, m);
         let n = f64::from(g.visible[query]);
         let f = &mut self.figures;
-        if weights.iter().any(|w| !w.is_finite()) {
+        let (inside, keep) = (&weights[range.clone()], &g.keep[range.clone()]);
+        let (seen, own, lowest, outside, future) = vector::dispatch(
+            #[inline(always)]
+            || {
+                let (before, own, after) =
+                    (vector::mass(&weights[..range.start]), vector::mass(inside), vector::mass(&weights[range.end..]));
+                let future = vector::mass(&weights[(p + 1).min(m)..]).0;
+                let lowest = before.1.min(own.1).min(after.1);
+                (vector::visible(inside, keep), own.0, lowest, before.0 + after.0, future)
+            },
+        );
+        if !(own + outside).is_finite() {
             f.invalid_rows += 1;
             // Keep one entry a pair, so that pairs and values stay aligned.
             self.same.extend(g.same.row(query).iter().map(|_| 0.0));
             return;
         }
-        let (mut sum, mut squares, mut forbidden, mut future) = (0.0f64, 0.0f64, 0.0f64, 0.0f64);
-        for (key, &w) in weights.iter().enumerate() {
-            let w = f64::from(w);
-            f.lowest = f.lowest.min(w);
-            if range.contains(&key) && !g.mask.hides(key) {
-                sum += w;
-                squares += w * w;
-            } else {
-                forbidden += w.abs();
+        f.lowest = f.lowest.min(f64::from(lowest));
+        let hidden: f64 = match g.mask.hidden.is_empty() {
+            true => 0.0,
+            false => {
+                range.clone().filter(|&key| g.mask.hides(key)).map(|key| f64::from(weights[key].abs())).sum::<f64>()
             }
-            if key > p {
-                future += w.abs();
-            }
-        }
+        };
+        let (forbidden, sum, squares, log_sum) = (outside + hidden, seen.sum, seen.squares, seen.log_sum);
         if f.forbidden.is_none_or(|(worst, _)| forbidden > worst) {
             f.forbidden = Some((forbidden, query));
         }
@@ -205,17 +211,6 @@ impl<'a> Tally<'a> {
             f.row_sum_row = query;
         }
         let enrich = n / sum;
-        let mut log_sum = 0.0;
-        for key in range.clone() {
-            if g.mask.hides(key) {
-                continue;
-            }
-            let w = f64::from(weights[key]);
-            self.columns[key] += w / sum;
-            if w > 0.0 {
-                log_sum += w * w.ln();
-            }
-        }
         if n >= 2.0 {
             let entropy = sum.ln() - log_sum / sum;
             self.entropy[0] += 1.0 - entropy / n.ln();
@@ -241,26 +236,29 @@ impl<'a> Tally<'a> {
         }
         self.induction += g.induction.row(query).iter().map(|&key| f64::from(weights[key as usize]) / sum).sum::<f64>();
         self.same.extend(g.same.row(query).iter().map(|&key| enrich * f64::from(weights[key as usize])));
-        if !g.text_pairs.is_empty() && g.text.get(p).copied().unwrap_or(false) {
-            self.figures.text_profile.resize(g.offsets(), 0.0);
-            for key in g.visible_keys(query).filter(|&key| key != p && g.text[key]) {
-                self.figures.text_profile[g.offset_index(query, key)] += enrich * f64::from(weights[key]);
-            }
-        }
-        self.figures.profile.resize(g.offsets(), 0.0);
-        // A row with one key has no choice and tells nothing about offsets.
-        if n >= 2.0 {
-            for key in g.visible_keys(query) {
-                self.figures.profile[g.offset_index(query, key)] += enrich * f64::from(weights[key]);
-            }
-        }
+        let is_text = !g.text_pairs.is_empty() && g.text.get(p).copied().unwrap_or(false);
+        let profile = g.profile_index(query, range.start)..g.profile_index(query, range.end);
+        vector::dispatch(
+            #[inline(always)]
+            || {
+                vector::add_kept(&mut self.columns[range.clone()], inside, keep, 1.0 / sum);
+                if is_text {
+                    let sums = &mut self.text_profile[profile.clone()];
+                    vector::add_kept(sums, inside, &g.keep_text[range.clone()], enrich);
+                }
+                // A row with one key has no choice and tells nothing about offsets.
+                if n >= 2.0 {
+                    vector::add_kept(&mut self.profile[profile], inside, keep, enrich);
+                }
+            },
+        );
         for (slot, lag) in Request::LAGS.into_iter().enumerate() {
             if query >= lag {
                 let other = g.mask.range(query - lag, m);
                 let common = range.start.max(other.start)..range.end.min(other.end);
                 // A hidden key may carry weight in a foreign map: it is in nobody's support.
-                let js = jensen_shannon(weights, slice(query - lag), common, &g.mask);
-                if let Some(js) = js {
+                let keep = &g.keep[common.clone()];
+                if let Some(js) = jensen_shannon(&weights[common.clone()], &slice(query - lag)[common], keep) {
                     self.variation[slot].0 += js / std::f64::consts::LN_2;
                     self.variation[slot].1 += 1;
                 }
@@ -293,10 +291,12 @@ impl<'a> Tally<'a> {
             let range = g.mask.range(query, g.keys);
             let left = range.start..range.end.min((p + 1).saturating_sub(from));
             let right = range.start.max(p + from)..range.end;
-            for key in left.chain(right) {
-                if !g.mask.hides(key) {
-                    self.far += enrich * f64::from(weights[key]);
-                }
+            for side in [left, right].into_iter().filter(|side| !side.is_empty()) {
+                let mass = vector::dispatch(
+                    #[inline(always)]
+                    || vector::sum_kept(&weights[side.clone()], &g.keep[side]),
+                );
+                self.far += enrich * mass;
             }
         }
     }
@@ -305,6 +305,14 @@ impl<'a> Tally<'a> {
         let g = self.g;
         let has_weights = self.figures.has_weights;
         let mut f = self.figures;
+        f.profile = self.profile;
+        f.text_profile = self.text_profile;
+        // From the index along the keys to that of the offset; a text is no partner of itself.
+        f.profile.reverse();
+        f.text_profile.reverse();
+        if let Some(own) = f.text_profile.get_mut(g.keys - 1) {
+            *own = 0.0;
+        }
         if has_weights && g.queries > 0 {
             let share = |sum: f64, rows: usize| (rows > 0).then(|| sum / rows as f64);
             f.sharpness = share(self.entropy[0], self.entropy_rows);

@@ -9,6 +9,7 @@ mod divergence;
 mod geometry;
 mod head;
 mod null;
+mod vector;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,8 +27,6 @@ use crate::error::{Error, Result};
 
 /// Most numbers (f32) of one head's maps held at once: 64 MiB a thread.
 pub(crate) const CACHE: usize = 16 << 20;
-/// Numbers of a row block where the maps do not fit.
-pub(crate) const BLOCK: usize = 2 << 20;
 
 /// All figures of one head.
 pub(crate) struct HeadMeasure {

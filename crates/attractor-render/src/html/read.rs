@@ -4,13 +4,10 @@
 //! at 16 384 tokens a head has 268 million weights.
 
 use attractor::retrieve::Mask;
-use attractor_capture::Patterns;
+use attractor_capture::{Patterns, strips};
 
 use crate::error::{Error, Result};
 use crate::map::{self, HeadMap, Link, Map, Origin};
-
-/// Weights read at a time.
-const STRIP: usize = 1 << 20;
 
 /// Mean weight from which a key is a sink.
 ///
@@ -31,7 +28,7 @@ pub(super) struct Read {
 /// Reads a head in strips; `None` if neither weights nor a pooled map were kept.
 ///
 /// # Cost
-/// O(queries x keys) time; memory one strip of 4 MB (or a single row), the cells, and `side` x keys sums.
+/// O(queries x keys) time; memory one strip of 16 MB (or a single row), the cells, and `side` x keys sums.
 /// # Errors
 /// `is_source` if the patterns cannot be read, `is_shape` if they contradict their own shape.
 pub(super) fn read(
@@ -48,11 +45,8 @@ pub(super) fn read(
     }
     let mask = patterns.mask(layer, input)?;
     let mut pass = Pass::new(queries, keys, side, links, &mask)?;
-    let strip = (STRIP / keys).clamp(1, queries);
-    let mut start = 0;
-    while start < queries {
-        let rows = start..(start + strip).min(queries);
-        let count = rows.len();
+    for rows in strips(0..queries, keys) {
+        let (start, count) = (rows.start, rows.len());
         let Some(weights) = patterns.weights(layer, head, input, rows)? else {
             let kept = map::read(patterns, layer, head, input, side)?;
             return Ok(kept.map(|head| Read { head, sinks: Vec::new(), sunk: Vec::new() }));
@@ -67,7 +61,6 @@ pub(super) fn read(
         for (offset, row) in weights.chunks_exact(keys).enumerate() {
             pass.add(start + offset, row);
         }
-        start += count;
     }
     let (sinks, sunk) = pass.sinks();
     let head = HeadMap { layer, head, input, map: pass.map, links: pass.best.links(), origin: Origin::Weights };

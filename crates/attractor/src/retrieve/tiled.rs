@@ -230,24 +230,25 @@ impl WithSimd for WeightsTask<'_, '_> {
     fn with_simd<S: Simd>(self, s: S) -> Vec<f32> {
         let Self { problem, keys, head, rows } = self;
         let m = problem.keys.rows;
-        let mut map = vec![0.0; rows.len() * m];
+        // Every number is written once: zeroing the map first costs as much as filling it.
+        let mut map = Vec::with_capacity(rows.len() * m);
         let rows_a_strip = strip_rows(m);
         let mut strip = Strip::new::<S>(problem, rows_a_strip.min(rows.len().max(1)), false);
         for start in rows.clone().step_by(rows_a_strip) {
             let part = start..(start + rows_a_strip).min(rows.end);
             strip.fill(s, problem, keys, head, part.clone(), 0);
             for slot in 0..part.len() {
-                let at = (start - rows.start + slot) * m;
-                let row = &mut map[at..at + m];
+                let end = map.len() + m;
                 match strip.states[slot] {
                     RowState::Empty => {}
-                    RowState::Invalid => row.fill(f32::NAN),
+                    RowState::Invalid => map.resize(end, f32::NAN),
                     RowState::Counts(c) => {
                         let scale = (1.0 / c.z) as f32;
-                        let range = strip.ranges[slot].clone();
-                        row[range].iter_mut().zip(strip.row(slot)).for_each(|(w, e)| *w = e * scale);
+                        map.resize(map.len() + strip.ranges[slot].start, 0.0);
+                        map.extend(strip.row(slot).iter().map(|e| e * scale));
                     }
                 }
+                map.resize(end, 0.0);
             }
         }
         map
