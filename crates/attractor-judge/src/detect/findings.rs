@@ -56,6 +56,9 @@ pub struct Detection {
     pub effect: Option<f64>,
     /// Of the score, over inputs.
     pub interval: Option<Interval>,
+    /// Why there is no interval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub no_interval: Option<String>,
     /// Upper p-value.
     pub p: Option<f64>,
     /// Corrected over all heads and detectors asked for.
@@ -160,7 +163,7 @@ pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> 
     let stages = Stage::of_all(patterns, options)?;
     let shared = Shared::new(options);
     let bootstrap = Bootstrap::new(options.seed, options.resamples, options.confidence);
-    let bench = Bench { shared: &shared, bootstrap: &bootstrap, keep: options.correction == Correction::MaxT };
+    let bench = Bench { options, shared: &shared, bootstrap: &bootstrap, keep: options.correction == Correction::MaxT };
     let tasks: Vec<(usize, usize, usize)> = patterns
         .layers()
         .iter()
@@ -263,6 +266,11 @@ fn adjusted(correction: Correction, tests: &[&Chances]) -> Adjusted {
     }
 }
 
+/// A probability to be read.
+fn short(p: f64) -> String {
+    if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
+}
+
 fn detection(
     detector: Detector,
     (layer, head): (usize, usize),
@@ -280,6 +288,7 @@ fn detection(
         null: None,
         effect: None,
         interval: None,
+        no_interval: None,
         p: None,
         q: None,
         at: Vec::new(),
@@ -296,23 +305,24 @@ fn detection(
     let clear = score > null + 1e-5 && figure.interval.as_ref().map_or(true, |i| i.low > null + 1e-5);
     let words = format!("score {score:.3}, {null:.3} by chance");
     let (verdict, why) = match (&figure.chances, q) {
-        _ if !detector.reaches(score) => {
-            (Finding::Absent, format!("{words}: below the threshold of {}", detector.card().threshold))
+        _ if !options.reaches(detector, score) => {
+            (Finding::Absent, format!("{words}: below the threshold of {}", options.threshold(detector)))
         }
         _ if !clear => (Finding::Absent, format!("{words}: no clearer than chance")),
-        (Ok(_), Some(q)) if q <= options.fdr => (Finding::Found, format!("{words}, q = {q:.2e}")),
+        (Ok(_), Some(q)) if q <= options.fdr => (Finding::Found, format!("{words}, q = {}", short(q))),
         (Ok(chances), Some(q)) if chances.smallest * price > options.fdr => (
             Finding::NotResolvable,
             format!(
-                "{words}, p = {:.2e}; {} of {} {} can give no p below {:.1e}, too coarse for so many tests (q = {q:.2e})",
-                chances.p,
+                "{words}, p = {}; {} of {} {} can give no p below {}, too coarse for so many tests (q = {})",
+                short(chances.p),
                 if chances.exact { "all" } else { "random" },
                 chances.permutations,
                 "permutations",
-                chances.smallest
+                short(chances.smallest),
+                short(q)
             ),
         ),
-        (Ok(_), Some(q)) => (Finding::Absent, format!("{words}, q = {q:.2e}: chance does the same")),
+        (Ok(_), Some(q)) => (Finding::Absent, format!("{words}, q = {}: chance does the same", short(q))),
         (Err(why), _) => (Finding::NotResolvable, format!("{words}; no p-value: {why}")),
         (Ok(_), None) => (Finding::NotResolvable, words),
     };
@@ -322,6 +332,7 @@ fn detection(
         null: Some(null),
         effect: Some(score - null),
         interval: figure.interval.as_ref().ok().cloned(),
+        no_interval: figure.interval.as_ref().err().map(|why| format!("{why} ({})", figure.inputs)),
         p: figure.chances.as_ref().ok().map(|c| c.p),
         q,
         at: figure.at.clone(),
@@ -360,7 +371,7 @@ fn summary(
     DetectorSummary {
         detector,
         definition: card.definition.into(),
-        threshold: card.threshold,
+        threshold: options.threshold(detector),
         source: card.source.into(),
         needs: card.needs.into(),
         null,

@@ -29,6 +29,8 @@ pub mod sink;
 mod stage;
 mod verdict;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -113,14 +115,6 @@ impl Detector {
         matches!(self, Self::Duplicate | Self::Induction | Self::Delimiter)
     }
 
-    /// True if `score` is enough: beyond epsilon for sinks, at least the threshold for the others.
-    pub fn reaches(self, score: f64) -> bool {
-        match self {
-            Self::Sink => score > self.card().threshold,
-            _ => score >= self.card().threshold,
-        }
-    }
-
     /// Reads names separated by commas; "all" means all.
     ///
     /// # Errors
@@ -153,6 +147,8 @@ impl Detector {
 pub struct Options {
     /// Which detectors.
     pub detectors: Vec<Detector>,
+    /// Thresholds in the place of the detectors' own.
+    pub thresholds: BTreeMap<Detector, f64>,
     /// Largest corrected p-value of a head that is named.
     pub fdr: f64,
     /// How p-values are corrected over heads and detectors.
@@ -171,6 +167,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             detectors: Detector::ALL.to_vec(),
+            thresholds: BTreeMap::new(),
             fdr: 0.05,
             correction: Correction::Bh,
             permutations: 10_000,
@@ -184,6 +181,19 @@ impl Default for Options {
 impl Options {
     /// Most permutations that are drawn.
     pub const MOST_PERMUTATIONS: usize = 1_000_000;
+
+    /// Score from which a head is of a kind.
+    pub fn threshold(&self, detector: Detector) -> f64 {
+        self.thresholds.get(&detector).copied().unwrap_or(detector.card().threshold)
+    }
+
+    /// True if `score` is enough: beyond epsilon for sinks, at least the threshold for the others.
+    pub fn reaches(&self, detector: Detector, score: f64) -> bool {
+        match detector {
+            Detector::Sink => score > self.threshold(detector),
+            _ => score >= self.threshold(detector),
+        }
+    }
 
     /// Checks that every option is in range, before anything is read.
     ///

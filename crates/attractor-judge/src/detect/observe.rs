@@ -9,7 +9,7 @@ use super::labels::Labels;
 use super::stage::{Chance, Stage, Within};
 use super::{Detector, Options, Permutations};
 use crate::error::Result;
-use crate::measure::{CACHE, Geometry, fetch};
+use crate::measure::{CACHE, Geometry, fetch, vector};
 
 /// One head on all inputs.
 pub(super) struct Observed {
@@ -79,6 +79,7 @@ impl Observed {
             meets.extend(owners.into_iter().filter_map(|t| Some((detector, t, labels[t].as_ref()?, 0.0))));
         }
         let columns = stage.seen.get(input).is_some();
+        let positional = stage.offsets.get(input).is_some();
         let mut received = vec![0.0f64; if columns { g.keys } else { 0 }];
         let mut strongest = Vec::with_capacity(g.queries);
         let mut check = Check::default();
@@ -90,7 +91,9 @@ impl Observed {
             for (_, _, labels, score) in &mut meets {
                 *score += labels.part(&block, rows.clone(), g.keys);
             }
-            strongest.extend(block.chunks_exact(g.keys.max(1)).map(strongest_of));
+            if positional {
+                strongest.extend(block.chunks_exact(g.keys.max(1)).map(strongest_of));
+            }
             if columns {
                 for row in block.chunks_exact(g.keys.max(1)) {
                     received.iter_mut().zip(row).for_each(|(sum, &w)| *sum += f64::from(w));
@@ -110,7 +113,7 @@ impl Observed {
         }
         self.within_keys(stage, input, &received);
         self.received[input] = columns.then_some(received);
-        self.strongest[input] = Some(strongest);
+        self.strongest[input] = positional.then_some(strongest);
         Ok(true)
     }
 
@@ -226,11 +229,13 @@ struct Check {
 impl Check {
     fn rows(&mut self, block: &[f32], g: &Geometry) {
         for row in block.chunks_exact(g.keys.max(1)) {
-            if row.iter().any(|w| !w.is_finite()) {
-                self.invalid += 1;
-            }
-            self.empty += usize::from(row.iter().all(|&w| w == 0.0));
-            self.lowest = row.iter().fold(self.lowest, |least, &w| least.min(w));
+            let (mass, lowest) = vector::dispatch(
+                #[inline(always)]
+                || vector::mass(row),
+            );
+            self.invalid += usize::from(!mass.is_finite());
+            self.empty += usize::from(mass == 0.0);
+            self.lowest = self.lowest.min(lowest);
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) const CARD: Card = Card {
     kept: "an offset that 90 % of the rows can see",
 };
 
-/// The signed offsets p - j that at least the threshold's share of rows can see, and the share of each that is expected
+/// The signed offsets p - j that at least the usual threshold's share of rows can see, and the share of each that is expected
 /// where every visible key is as likely to be the strongest. Others cannot reach the threshold.
 pub(super) fn candidates(g: &Geometry) -> Vec<(i64, f64)> {
     let rows: Vec<usize> = (0..g.queries).filter(|&query| g.visible[query] >= 2).collect();

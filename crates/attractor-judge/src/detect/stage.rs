@@ -75,7 +75,7 @@ impl Stage {
                 Detector::Current => current::labels(g),
                 Detector::First => first::labels(g),
                 Detector::Duplicate => duplicate::labels(g),
-                Detector::Induction => induction::labels(g, patterns.tokens(input)),
+                Detector::Induction => induction::labels(g),
                 Detector::Delimiter => delimiter::labels(g, patterns.tokens(input)),
                 Detector::Positional | Detector::Sink => None,
             };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::observe::Observed;
 use super::stage::{Chance, Shared, Stage};
-use super::{Detector, positional};
+use super::{Detector, Options, positional};
 use crate::statistics::bootstrap::{FEWEST_INPUTS, TOO_FEW};
 use crate::statistics::{Bootstrap, Interval, Permuted, mean, mean_of};
 
@@ -51,6 +51,7 @@ pub(super) struct Figure {
 
 /// Everything that is the same for all heads.
 pub(super) struct Bench<'a> {
+    pub options: &'a Options,
     pub shared: &'a Shared,
     pub bootstrap: &'a Bootstrap,
     /// Keep the permutations for max-T.
@@ -202,12 +203,12 @@ impl Bench<'_> {
             .map(|(input, key)| received(input, key) - uniform(input, key))
             .collect();
         let scores: Vec<f64> = inputs.iter().map(|&input| received(input, best)).collect();
-        let sinks = places.iter().filter(|&&key| Detector::Sink.reaches(alpha(key)));
+        let sinks = places.iter().filter(|&&key| self.options.reaches(Detector::Sink, alpha(key)));
         Ok(Figure {
             score: mean(&scores),
             null: mean(&inputs.iter().map(|&input| uniform(input, best)).collect::<Vec<_>>()),
             interval: self.bootstrap.interval(&scores),
-            at: match Detector::Sink.reaches(mean(&scores)) {
+            at: match self.options.reaches(Detector::Sink, mean(&scores)) {
                 true => sinks.map(|&key| key as i64).collect(),
                 false => vec![best as i64],
             },

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tokens::{adjusted, resolution};
-use super::{Case, Figure, found, listed};
+use super::{Case, found, listed};
 use crate::config::{Config, Key};
-use crate::measure::{HeadMeasure, Null};
+use crate::detect::{Detection, Detections, Detector, Finding, Options, detect};
+use crate::error::Result;
+use crate::measure::HeadMeasure;
 use crate::verdict::{Check, Group, Verdict};
 
 const GROUP: Group = Group::Heads;
@@ -46,11 +47,28 @@ pub(crate) fn class_of(sharpness: f64, config: &Config) -> Class {
     }
 }
 
-pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
+pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
+    let config = case.config;
     let mut all = sharpness(case);
-    all.extend(previous(case));
-    all.extend(induction(case));
-    all
+    let detectors = [
+        (Detector::Previous, "head.previous", Key::Previous, "previous-token head"),
+        (Detector::Induction, "head.induction", Key::Induction, "induction head"),
+    ];
+    let options = Options {
+        detectors: detectors.iter().map(|d| d.0).collect(),
+        thresholds: detectors.iter().map(|d| (d.0, config.get(d.2))).collect(),
+        fdr: config.get(Key::Alpha),
+        permutations: config.count(Key::Permutations),
+        resamples: config.count(Key::Resamples),
+        confidence: config.get(Key::Confidence),
+        seed: config.seed,
+        ..Options::default()
+    };
+    let detections = detect(case.patterns, &options)?;
+    for (detector, id, key, what) in detectors {
+        all.extend(named(case, &detections, detector, id, key, what));
+    }
+    Ok(all)
 }
 
 fn sharpness(case: &Case<'_>) -> Vec<Check> {
@@ -103,8 +121,11 @@ fn sharpness(case: &Case<'_>) -> Vec<Check> {
     heads
 }
 
-/// The best head of a detector; which heads were found.
-fn best(case: &Case<'_>, id: &str, key: Key, heads: Vec<Check>, what: &str, missing: &str, more: String) -> Vec<Check> {
+/// The heads that a detector names; the best of them stands for the model.
+fn named(case: &Case<'_>, detections: &Detections, detector: Detector, id: &str, key: Key, what: &str) -> Vec<Check> {
+    let threshold = case.config.sourced(key);
+    let heads: Vec<Check> =
+        detections.heads.iter().filter(|d| d.detector == detector).map(|d| named_head(d, id, threshold)).collect();
     let names: Vec<String> = heads.iter().filter(|c| c.verdict == Verdict::Pass).map(Check::place).collect();
     let top = heads.iter().filter(|c| c.value.is_some()).max_by(|a, b| {
         // The first of equals.
@@ -113,17 +134,22 @@ fn best(case: &Case<'_>, id: &str, key: Key, heads: Vec<Check>, what: &str, miss
             .total_cmp(&b.value.unwrap_or(f64::MIN))
             .then((b.layer, b.head).cmp(&(a.layer, a.head)))
     });
-    let check = Check::new(id, GROUP).threshold(case.config.sourced(key));
+    let check = Check::new(id, GROUP).threshold(threshold);
+    let summary = detections.summary(detector);
     let model = match top {
-        None => check.skipped(case.no_figure_at_all(missing)),
+        None => {
+            let why = summary.and_then(|s| s.not_testable.clone());
+            check.skipped(why.map_or_else(|| case.no_figure_at_all("no map was kept"), not_testable))
+        }
         Some(top) => {
             let mut check = check.interval(top.interval.clone());
             check.no_interval.clone_from(&top.no_interval);
             (check.value, check.null, check.effect) = (top.value, top.null, top.effect);
+            let null = summary.map_or(String::new(), |s| format!(" (null: {})", s.null));
             let why = match names.is_empty() {
-                false => format!("{what} found: {}{more}", listed(&names)),
+                false => format!("{what} found: {}{null}", listed(&names)),
                 true => {
-                    format!("no {what}; the best, {}, scores {:.2}{more}", top.place(), top.value.unwrap_or(f64::NAN))
+                    format!("no {what}; the best, {}, scores {:.2}{null}", top.place(), top.value.unwrap_or(f64::NAN))
                 }
             };
             check.verdict(case.verdict(GROUP, !names.is_empty()), why)
@@ -134,77 +160,22 @@ fn best(case: &Case<'_>, id: &str, key: Key, heads: Vec<Check>, what: &str, miss
     all
 }
 
-fn previous(case: &Case<'_>) -> Vec<Check> {
-    let threshold = case.config.sourced(Key::Previous);
-    let missing = "no row sees its previous position";
-    let heads = case
-        .measures
-        .heads
-        .iter()
-        .map(|head| {
-            let figure = case.figure(&Case::of_head(head, |i| i.previous.map(|(mass, _)| mass)));
-            let null = case.figure(&Case::of_head(head, |i| i.previous.map(|(_, null)| null))).value;
-            let check = Check::new("head.previous", GROUP).at(Case::place(head)).threshold(threshold);
-            let (Some(value), Some(null)) = (figure.value, null) else {
-                return check.skipped(case.no_figure(head, missing));
-            };
-            // Where three keys are visible a uniform head scores near the threshold: it must stand clear of the null.
-            let good = figure.is_above(threshold.0, null) && value > 2.0 * null.min(0.5);
-            figure.fill(check).null(null).effect(value - null).verdict(
-                found(good),
-                format!("mean mass on the previous token {value:.3}, {null:.3} if uniform{}", figure.note),
-            )
-        })
-        .collect();
-    best(case, "head.previous", Key::Previous, heads, "previous-token head", missing, String::new())
+fn named_head(d: &Detection, id: &str, threshold: (f64, &str)) -> Check {
+    let check = Check::new(id, GROUP).at(Some((d.layer, d.head))).threshold(threshold);
+    let (Some(score), Some(null)) = (d.score, d.null) else { return check.skipped(not_testable(d.why.clone())) };
+    let good = match d.verdict {
+        Finding::Found => true,
+        // Where chance cannot be told the score stands alone, as the convention has it; but where three keys are visible
+        // a uniform head scores near the threshold.
+        Finding::NotResolvable => score > 2.0 * null.min(0.5),
+        Finding::Absent | Finding::NotTestable => false,
+    };
+    let note = d.no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"));
+    let mut check = check.value(score).null(null).effect(score - null).interval(d.interval.clone());
+    check.no_interval.clone_from(&d.no_interval);
+    check.verdict(found(good), format!("{}{note}", d.why))
 }
 
-fn induction(case: &Case<'_>) -> Vec<Check> {
-    let threshold = case.config.sourced(Key::Induction);
-    let alpha = case.config.get(Key::Alpha);
-    let missing = case.no_repetition("no token repeats with a successor in between; give a text with repetitions");
-    let missing = format!("not testable: {missing}");
-    let q = adjusted(case, |h| h.induction_null.as_ref());
-    let nulls = case.measures.heads.iter().filter_map(|h| h.induction_null.as_ref());
-    let limits = resolution(case, nulls);
-    let heads = case
-        .measures
-        .heads
-        .iter()
-        .zip(q)
-        .map(|(head, q)| {
-            let figure: Figure = case.figure(&Case::of_head(head, |i| i.induction));
-            let check = Check::new("head.induction", GROUP).at(Case::place(head)).threshold(threshold);
-            let Some(value) = figure.value else {
-                return check.skipped(case.no_figure(head, &missing));
-            };
-            // Where the labels cannot move the null says nothing, and the score stands alone, as the convention has it.
-            let own = head.induction_null.as_ref().filter(|n| !n.is_cramped());
-            let null = own.map_or(f64::NAN, Null::mean);
-            let beyond = if null.is_nan() { 0.0 } else { null };
-            // Where the permutations cannot resolve this many heads, the head's own p speaks.
-            let p = own.map(Null::p);
-            let q = q.filter(|_| own.is_some());
-            let chance = if limits.is_empty() { q } else { p };
-            let good = figure.is_above(threshold.0, beyond) && chance.is_none_or(|c| c <= alpha);
-            let words = match (q, p) {
-                (Some(q), Some(p)) => format!(", {null:.3} by chance, p = {p:.4}, q = {q:.4}"),
-                _ if head.induction_null.is_some() => {
-                    ", without a null: the targets lie where any text of this form has them, so a head that always looks \
-                     that far back would score the same"
-                        .to_string()
-                }
-                _ => ", without a null".to_string(),
-            };
-            figure.fill(check).null(null).effect(value - null).verdict(
-                found(good),
-                format!("mean mass on the successors of earlier occurrences {value:.3}{words}{}", figure.note),
-            )
-        })
-        .collect();
-    let more = match case.measures.null_plan {
-        crate::measure::NullPlan::None => String::new(),
-        _ => format!(" (null: {}){limits}", case.measures.null_plan.describe()),
-    };
-    best(case, "head.induction", Key::Induction, heads, "induction head", &missing, more)
+fn not_testable(why: String) -> String {
+    format!("not testable: {why}")
 }

@@ -41,7 +41,7 @@ pub(crate) fn checks(case: &Case<'_>, group: Group) -> crate::Result<Vec<Check>>
         Group::Position => position::checks(case),
         Group::Tokens => tokens::checks(case),
         Group::Uniform => uniform::checks(case),
-        Group::Heads => heads::checks(case),
+        Group::Heads => heads::checks(case)?,
         Group::Query => query::checks(case),
         Group::Diversity => diversity::checks(case)?,
         Group::Gradient => gradient::checks(case),

@@ -3,7 +3,7 @@
 use super::{Case, found, listed};
 use crate::config::Key;
 use crate::measure::{ClassKind, HeadMeasure, Null};
-use crate::statistics::{benjamini_hochberg, resolvable};
+use crate::statistics::benjamini_hochberg;
 use crate::verdict::{Check, Group, Verdict, place};
 
 const GROUP: Group = Group::Tokens;
@@ -82,23 +82,11 @@ fn repeat(case: &Case<'_>) -> Vec<Check> {
 }
 
 /// Permutation p-values over heads, adjusted; `None` where a head has none or the permutations are too few to tell.
-pub(super) fn adjusted<'a>(case: &'a Case<'_>, pick: impl Fn(&'a HeadMeasure) -> Option<&'a Null>) -> Vec<Option<f64>> {
+fn adjusted<'a>(case: &'a Case<'_>, pick: impl Fn(&'a HeadMeasure) -> Option<&'a Null>) -> Vec<Option<f64>> {
     let nulls: Vec<Option<&Null>> = case.measures.heads.iter().map(pick).collect();
     let p: Vec<f64> = nulls.iter().flatten().map(|n| n.p()).collect();
     let mut q = benjamini_hochberg(&p).into_iter();
     nulls.iter().map(|null| null.and_then(|_| q.next())).collect()
-}
-
-/// A sentence where the permutations cannot resolve so many heads.
-pub(super) fn resolution<'a>(case: &Case<'_>, nulls: impl Iterator<Item = &'a Null>) -> String {
-    let counts: Vec<usize> = nulls.map(|n| n.values.len()).collect();
-    let Some(&fewest) = counts.iter().min() else { return String::new() };
-    match resolvable(fewest, counts.len(), case.config.get(Key::Alpha)) {
-        true => String::new(),
-        false => {
-            format!("; not resolvable for a single head: {fewest} permutations are too few for {} heads", counts.len())
-        }
-    }
 }
 
 fn class(case: &Case<'_>, kind: ClassKind, id: &str, what: &str) -> Vec<Check> {

@@ -7,7 +7,7 @@
 use super::{Case, found, listed};
 use crate::config::Key;
 use crate::measure::HeadMeasure;
-use crate::statistics::is_equivalent;
+use crate::statistics::equivalence::equivalence;
 use crate::verdict::{Check, Group, place};
 
 const GROUP: Group = Group::Uniform;
@@ -21,27 +21,30 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
     let mut heads = Vec::new();
     let (mut uniform, mut undecided) = (Vec::new(), Vec::new());
     for head in &case.measures.heads {
-        let figure = case.figure(&pick(head));
+        let values = pick(head);
+        let figure = case.figure(&values);
         let check = Check::new("base.uniform", GROUP).at(Case::place(head)).threshold(threshold);
         let Some(value) = figure.value else {
             heads.push(check.skipped(case.no_figure(head, missing)));
             continue;
         };
         let name = place(Some(head.layer), Some(head.head));
-        let (good, words) = match &figure.interval {
-            Some(i) if is_equivalent(i, margin) => {
+        let there: Vec<f64> = values.into_iter().flatten().collect();
+        let test = |i| equivalence(&there, i, margin, case.config.seed, case.config.count(Key::Permutations));
+        let (good, words) = match figure.interval.as_ref().map(|i| (i, test(i))) {
+            Some((_, test)) if test.equivalent => {
                 uniform.push(name);
-                (false, "uniform by equivalence")
+                (false, format!("uniform by equivalence (p = {:.4} that it is not)", test.p))
             }
-            Some(i) if i.low >= margin => (true, "not uniform"),
+            Some((i, _)) if i.low >= margin => (true, "not uniform".to_string()),
             Some(_) => {
                 undecided.push(name);
-                (false, "undecided: the interval holds the margin")
+                (false, "undecided: the interval holds the margin".to_string())
             }
-            None if value >= margin => (true, "not uniform"),
+            None if value >= margin => (true, "not uniform".to_string()),
             None => {
                 undecided.push(name);
-                (false, "close to uniform; equivalence is not testable")
+                (false, "close to uniform; equivalence is not testable".to_string())
             }
         };
         let kl = case.figure(&nats(head)).value.unwrap_or(f64::NAN);

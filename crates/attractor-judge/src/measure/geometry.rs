@@ -8,6 +8,7 @@ use attractor::retrieve::Mask;
 use attractor_capture::Patterns;
 use attractor_capture::record::{Role, Token};
 
+use super::{block_read_twice, vector};
 use crate::config::{Config, Key};
 use crate::error::{Error, Result};
 
@@ -106,7 +107,8 @@ pub(crate) struct Geometry {
     pub same: Pairs,
     /// Visible pairs of two different text positions, by signed offset; empty without `same`.
     pub text_pairs: Vec<u32>,
-    /// Successors of earlier occurrences of the query's token.
+    /// Targets of induction: in a block read twice the successor in the first reading, for each token of the second;
+    /// in other texts the successors of earlier occurrences of the query's token.
     pub induction: Pairs,
     /// Rows that the diversity check compares.
     pub chosen: Vec<usize>,
@@ -211,15 +213,16 @@ impl Geometry {
             let range = self.mask.range(row, self.keys);
             weights[..range.start].fill(0.0);
             weights[range.end..].fill(0.0);
-            let mut sum = 0.0f64;
-            for (key, w) in weights.iter_mut().enumerate().take(range.end).skip(range.start) {
-                if self.mask.hides(key) || !w.is_finite() || *w < 0.0 {
-                    *w = 0.0;
-                }
-                sum += f64::from(*w);
-            }
-            let scale = if sum > 0.0 { (1.0 / sum) as f32 } else { 0.0 };
-            weights[range].iter_mut().for_each(|w| *w *= scale);
+            vector::dispatch(
+                #[inline(always)]
+                || {
+                    let (seen, keep) = (&mut weights[range.clone()], &self.keep[range.clone()]);
+                    vector::clean(seen, keep);
+                    let sum = vector::sum_kept(seen, keep);
+                    let scale = if sum > 0.0 { (1.0 / sum) as f32 } else { 0.0 };
+                    seen.iter_mut().for_each(|w| *w *= scale);
+                },
+            );
         }
     }
 
@@ -314,6 +317,7 @@ impl Geometry {
         for (key, token) in tokens.iter().enumerate().filter(|&(key, _)| self.text[key]) {
             places.entry(token.id).or_default().push(key);
         }
+        let twice = block_read_twice(tokens);
         for query in 0..self.queries {
             let p = self.position(query);
             if !self.text.get(p).copied().unwrap_or(false) {
@@ -329,8 +333,15 @@ impl Geometry {
             let same: Vec<usize> = before.iter().chain(after).copied().filter(|&key| admits(key)).collect();
             self.same.push_row(same);
             // The query itself is no successor: attending to oneself is no induction.
-            let next: Vec<usize> =
-                before.iter().map(|&key| key + 1).filter(|&key| key < p && self.text[key] && admits(key)).collect();
+            let next: Vec<usize> = match twice {
+                Some((start, length)) => {
+                    let second = start + length..start + 2 * length;
+                    second.contains(&p).then(|| p + 1 - length).into_iter().filter(|&key| admits(key)).collect()
+                }
+                None => {
+                    before.iter().map(|&key| key + 1).filter(|&key| key < p && self.text[key] && admits(key)).collect()
+                }
+            };
             self.induction.push_row(next);
         }
         if self.same.len() > 0 {

@@ -48,10 +48,6 @@ pub(crate) struct HeadInput {
     pub sink: Option<(usize, f64, f64)>,
     /// Mean attention to position 0.
     pub first: Option<f64>,
-    /// Mean mass on the previous position, and its value if uniform.
-    pub previous: Option<(f64, f64)>,
-    /// Mean mass on the successors of earlier occurrences.
-    pub induction: Option<f64>,
     /// Distance-matched enrichment of same-token pairs less that of different-token pairs.
     pub repeat: Option<f64>,
     /// Mean divergence of rows at each lag, in units of ln 2.
@@ -75,8 +71,6 @@ struct Tally<'a> {
     columns: Vec<f64>,
     column_rows: Vec<u32>,
     column_null: Vec<f64>,
-    previous: (f64, f64, usize),
-    induction: f64,
     same: Vec<f64>,
     /// As in the figures, by [`Geometry::profile_index`].
     profile: Vec<f64>,
@@ -150,8 +144,6 @@ impl<'a> Tally<'a> {
             columns: vec![0.0; g.keys],
             column_rows: rows[..g.keys].iter().map(|&r| r as u32).collect(),
             column_null: null[..g.keys].to_vec(),
-            previous: (0.0, 0.0, 0),
-            induction: 0.0,
             same: Vec::with_capacity(g.same.len()),
             profile: vec![0.0; g.offsets()],
             text_profile: if g.text_pairs.is_empty() { Vec::new() } else { vec![0.0; g.offsets()] },
@@ -229,12 +221,6 @@ impl<'a> Tally<'a> {
                 self.class_rows[kind] += 1;
             }
         }
-        if p > 0 && g.mask.admits(query, p - 1, m) {
-            self.previous.0 += f64::from(weights[p - 1]) / sum;
-            self.previous.1 += 1.0 / n;
-            self.previous.2 += 1;
-        }
-        self.induction += g.induction.row(query).iter().map(|&key| f64::from(weights[key as usize]) / sum).sum::<f64>();
         self.same.extend(g.same.row(query).iter().map(|&key| enrich * f64::from(weights[key as usize])));
         let is_text = !g.text_pairs.is_empty() && g.text.get(p).copied().unwrap_or(false);
         let profile = g.profile_index(query, range.start)..g.profile_index(query, range.end);
@@ -328,9 +314,6 @@ impl<'a> Tally<'a> {
             for kind in 0..3 {
                 f.classes[kind] = share(self.class_sum[kind], self.class_rows[kind]);
             }
-            f.previous = (self.previous.2 > 0)
-                .then(|| (self.previous.0 / self.previous.2 as f64, self.previous.1 / self.previous.2 as f64));
-            f.induction = share(self.induction, g.induction.rows());
             f.repeat = contrast(g, &self.same, &f.text_profile);
             f.variation = self.variation.map(|(sum, rows)| share(sum, rows));
             (f.sink, f.first) = sink(&self.columns, &self.column_rows, &self.column_null, g);
@@ -467,15 +450,6 @@ fn from_statistics(f: &mut HeadInput, s: &HeadStatistics, g: &Geometry, column_r
     }
     if s.column_mass.len() == g.keys {
         (f.sink, f.first) = sink(&s.column_mass, column_rows, column_null, g);
-    }
-    let rows: Vec<usize> = (0..g.queries)
-        .filter(|&i| g.position(i) > 0 && g.mask.admits(i, g.position(i) - 1, g.keys))
-        .filter(|&i| s.previous_mass.get(i).is_some_and(|x| !x.is_nan()))
-        .collect();
-    if !rows.is_empty() {
-        let mass: f64 = rows.iter().map(|&i| f64::from(s.previous_mass[i])).sum();
-        let null: f64 = rows.iter().map(|&i| 1.0 / f64::from(g.visible[i])).sum();
-        f.previous = Some((mass / rows.len() as f64, null / rows.len() as f64));
     }
     // The histogram's first bin holds the query itself; near is read only where a bin is one distance wide.
     if s.distance_bin_width == 1 && !g.near_weight.is_empty() {

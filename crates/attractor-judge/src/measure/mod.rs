@@ -9,7 +9,8 @@ mod divergence;
 mod geometry;
 mod head;
 mod null;
-mod vector;
+mod repeats;
+pub(crate) mod vector;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -21,6 +22,8 @@ use rayon::prelude::*;
 pub(crate) use geometry::{ClassKind, Geometry, Pairs};
 pub(crate) use head::HeadInput;
 pub(crate) use null::{Null, NullPlan};
+pub(crate) use repeats::SHORTEST;
+pub use repeats::block_read_twice;
 
 use crate::config::{Config, Key};
 use crate::error::{Error, Result};
@@ -43,8 +46,6 @@ pub(crate) struct HeadMeasure {
     pub query_content: Vec<Option<f64>>,
     /// Null of the repetition contrast.
     pub repeat_null: Option<Null>,
-    /// Null of the induction score.
-    pub induction_null: Option<Null>,
     /// Divergence between the chosen rows of the first inputs, [input][pair].
     pub row_divergence: Vec<Vec<f32>>,
     /// Total variation between the rows of two inputs, [pair of inputs x row]; for the token-shuffle null.
@@ -173,7 +174,7 @@ pub(crate) fn measure(patterns: &dyn Patterns, config: &Config) -> Result<Measur
             source.normalise();
             let testable: Vec<bool> = figures.iter().map(|f| f.unfit.is_none() && f.has_weights).collect();
             let across = across::measure(&source, geometry, &testable, &figures, &paired)?;
-            let (repeat_null, induction_null) = null_plan.apply(&source, geometry, &testable, &figures);
+            let repeat_null = null_plan.apply(&source, geometry, &testable, &figures);
             let mut row_divergence = Vec::with_capacity(mantel_inputs);
             for input in 0..mantel_inputs {
                 row_divergence.push(match testable[input] {
@@ -194,7 +195,6 @@ pub(crate) fn measure(patterns: &dyn Patterns, config: &Config) -> Result<Measur
                 position_content: across.position_content,
                 query_content: across.query_content,
                 repeat_null,
-                induction_null,
                 row_divergence,
                 pair_distance: across.pair_distance,
             })

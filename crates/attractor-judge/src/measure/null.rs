@@ -1,8 +1,7 @@
-//! Nulls of the token figures: which scores would these patterns reach with tokens that are not theirs?
+//! Null of the repetition contrast: what would these patterns reach with tokens that are not theirs?
 //!
 //! Several inputs of one shape: patterns are paired with the other inputs' tokens, which keeps every pattern's
-//! sharpness, sinks and locality. Otherwise the labels "same token", "induction target" are permuted among the pairs
-//! at the same offset within each input, which keeps locality; keys are never permuted freely within a row, which
+//! sharpness, sinks and locality. Otherwise the labels "same token" are permuted among the pairs at the same offset within each input, which keeps locality; keys are never permuted freely within a row, which
 //! would break sinks and make the null far too narrow.
 
 use std::collections::{HashMap, HashSet};
@@ -10,7 +9,6 @@ use std::sync::Arc;
 
 use attractor::random::Philox;
 
-use super::geometry::Pairs;
 use super::head::contrast;
 use super::{Geometry, HeadInput, Source};
 use crate::config::{Config, Key};
@@ -78,9 +76,9 @@ impl Null {
 #[derive(Debug)]
 pub(crate) enum NullPlan {
     /// Patterns against the tokens of other inputs of the same shape: the inputs, and the pairings.
-    Mismatched { inputs: Vec<usize>, pairings: Vec<Vec<usize>>, repeat_room: f64, induction_room: f64 },
+    Mismatched { inputs: Vec<usize>, pairings: Vec<Vec<usize>>, room: f64 },
     /// Labels permuted among pairs of one offset, by input.
-    Stratified { inputs: Vec<usize>, repeat: HashMap<usize, Relabelling>, induction: HashMap<usize, Relabelling> },
+    Stratified { inputs: Vec<usize>, draws: HashMap<usize, Relabelling> },
     /// No tokens, or nothing repeats.
     None,
 }
@@ -94,19 +92,14 @@ impl NullPlan {
         if inputs.len() >= FEWEST_INPUTS {
             let mut random = Philox::new(config.seed, stream::PAIRING | inputs.len() as u64);
             let pairings = (0..permutations).map(|_| random.permutation(inputs.len())).collect();
-            let room = |pairs: fn(&Geometry) -> &Pairs| {
-                let cells: Vec<HashSet<(usize, usize)>> =
-                    inputs.iter().map(|&input| pairs(&first[input]).iter().collect()).collect();
-                let shares = cells.iter().enumerate().flat_map(|(a, own)| {
-                    let others = cells.iter().enumerate().filter(move |&(b, _)| b != a);
-                    others
-                        .filter(|_| !own.is_empty())
-                        .map(|(_, other)| own.intersection(other).count() as f64 / own.len() as f64)
-                });
-                1.0 - mean_of(shares).unwrap_or(0.0)
-            };
-            let (repeat_room, induction_room) = (room(|g| &g.same), room(|g| &g.induction));
-            return Self::Mismatched { inputs, pairings, repeat_room, induction_room };
+            let cells: Vec<HashSet<(usize, usize)>> =
+                inputs.iter().map(|&input| first[input].same.iter().collect()).collect();
+            let shares = cells.iter().enumerate().filter(|(_, own)| !own.is_empty()).flat_map(|(a, own)| {
+                let others = cells.iter().enumerate().filter(move |&(b, _)| b != a);
+                others.map(|(_, other)| own.intersection(other).count() as f64 / own.len() as f64)
+            });
+            let room = 1.0 - mean_of(shares).unwrap_or(0.0);
+            return Self::Mismatched { inputs, pairings, room };
         }
         let inputs: Vec<usize> = (0..first.len()).filter(|&input| repeating(input)).take(INPUTS).collect();
         if inputs.is_empty() {
@@ -119,25 +112,20 @@ impl NullPlan {
             }
         }
         // One number of permutations for all, so that they add up over inputs and heads.
-        let slots = distinct.values().map(|g| g.same.len().max(g.induction.len())).max().unwrap_or(1).max(1);
+        let slots = distinct.values().map(|g| g.same.len()).max().unwrap_or(1).max(1);
         let permutations = permutations.min(DRAWS / slots).max(99);
         let fits = |g: &Geometry| {
-            g.same.len().max(g.induction.len()).saturating_mul(permutations) <= 2 * DRAWS
-                && g.queries.saturating_mul(g.keys) <= super::CACHE
+            g.same.len().saturating_mul(permutations) <= 2 * DRAWS && g.queries.saturating_mul(g.keys) <= super::CACHE
         };
-        let draw = |kind: u64, make: fn(&Geometry, Philox, usize) -> Option<Relabelling>| {
-            distinct
-                .iter()
-                .filter(|(_, g)| fits(g))
-                .filter_map(|(&id, g)| {
-                    let random = Philox::new(config.seed, kind | id as u64);
-                    Some((id, make(g, random, permutations)?))
-                })
-                .collect::<HashMap<_, _>>()
-        };
-        let repeat = draw(stream::REPEAT, repeat_draws);
-        let induction = draw(stream::INDUCTION, induction_draws);
-        Self::Stratified { inputs, repeat, induction }
+        let draws = distinct
+            .iter()
+            .filter(|(_, g)| fits(g))
+            .filter_map(|(&id, g)| {
+                let random = Philox::new(config.seed, stream::REPEAT | id as u64);
+                Some((id, repeat_draws(g, random, permutations)?))
+            })
+            .collect();
+        Self::Stratified { inputs, draws }
     }
 
     /// In words, for the report.
@@ -160,61 +148,49 @@ impl NullPlan {
         }
     }
 
-    /// The nulls of the repetition contrast and the induction score of a head.
+    /// The null of a head's repetition contrast.
     pub(crate) fn apply(
         &self,
         source: &Source<'_>,
         geometry: &[Arc<Geometry>],
         testable: &[bool],
         figures: &[HeadInput],
-    ) -> (Option<Null>, Option<Null>) {
+    ) -> Option<Null> {
         match self {
-            Self::None => (None, None),
-            Self::Mismatched { inputs, pairings, repeat_room, induction_room } => {
-                if !inputs.iter().all(|&input| testable[input] && source.whole(input).is_some()) {
-                    return (None, None);
+            Self::None => None,
+            Self::Mismatched { inputs, pairings, room } => {
+                match inputs.iter().all(|&input| testable[input] && source.whole(input).is_some()) {
+                    true => mismatched(source, geometry, inputs, pairings, figures, *room),
+                    false => None,
                 }
-                mismatched(source, geometry, inputs, pairings, figures, [*repeat_room, *induction_room])
             }
-            Self::Stratified { inputs, repeat, induction } => {
-                let inputs: Vec<usize> = inputs.iter().copied().filter(|&i| testable[i]).collect();
-                let null =
-                    |draws: &HashMap<usize, Relabelling>, enriched: bool, pick: fn(&HeadInput) -> Option<f64>| {
-                        let each = inputs.iter().filter_map(|&input| {
-                            let g = &geometry[input];
-                            let observed = pick(&figures[input])?;
-                            Some(relabelled(draws.get(&g.id)?, g, source.whole(input)?, enriched, observed))
-                        });
-                        Null::mean_over(&each.collect::<Vec<_>>())
-                    };
-                (null(repeat, true, |f| f.repeat), null(induction, false, |f| f.induction))
+            Self::Stratified { inputs, draws } => {
+                let each = inputs.iter().filter(|&&input| testable[input]).filter_map(|&input| {
+                    let g = &geometry[input];
+                    let observed = figures[input].repeat?;
+                    Some(relabelled(draws.get(&g.id)?, g, source.whole(input)?, observed))
+                });
+                Null::mean_over(&each.collect::<Vec<_>>())
             }
         }
     }
 }
 
-/// The figure is a weighted sum over labelled pairs plus a constant; the constant cancels.
-fn relabelled(draws: &Relabelling, g: &Geometry, map: &[f32], enriched: bool, observed: f64) -> Null {
-    let scaled: Vec<f32>;
-    let map = if enriched {
-        // r = n p.
-        let rows = map.chunks_exact(g.keys).zip(&g.visible);
-        scaled = rows.flat_map(|(row, &n)| row.iter().map(move |w| w * n as f32)).collect();
-        &scaled
-    } else {
-        map
-    };
-    let (own, sums) = draws.sums(map);
+/// The figure is a weighted sum of enrichment n p over labelled pairs plus a constant; the constant cancels.
+fn relabelled(draws: &Relabelling, g: &Geometry, map: &[f32], observed: f64) -> Null {
+    let rows = map.chunks_exact(g.keys).zip(&g.visible);
+    let enriched: Vec<f32> = rows.flat_map(|(row, &n)| row.iter().map(move |w| w * n as f32)).collect();
+    let (own, sums) = draws.sums(&enriched);
     Null { observed, values: sums.into_iter().map(|sum| observed + sum - own).collect(), room: draws.room() }
 }
 
-/// Cells of text pairs by signed offset, where `keep` says which.
-fn strata(g: &Geometry, needed: &[bool], keep: impl Fn(usize, usize) -> bool) -> Vec<Vec<u32>> {
+/// Cells of text pairs by signed offset, at the offsets that are needed.
+fn strata(g: &Geometry, needed: &[bool]) -> Vec<Vec<u32>> {
     let mut strata = vec![Vec::new(); g.offsets()];
     for query in 0..g.queries {
         let p = g.position(query);
         if g.text.get(p).copied().unwrap_or(false) {
-            for key in g.visible_keys(query).filter(|&key| key != p && g.text[key] && keep(p, key)) {
+            for key in g.visible_keys(query).filter(|&key| key != p && g.text[key]) {
                 let offset = g.offset_index(query, key);
                 if needed[offset] {
                     strata[offset].push((query * g.keys + key) as u32);
@@ -236,7 +212,7 @@ fn by_offset(g: &Geometry, pairs: impl Iterator<Item = (usize, usize)>) -> Vec<V
 fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Relabelling> {
     let labels = by_offset(g, g.same.iter());
     let needed: Vec<bool> = labels.iter().map(|cells| !cells.is_empty()).collect();
-    let strata = strata(g, &needed, |_, _| true);
+    let strata = strata(g, &needed);
     // Offsets without a different-token pair are not in the contrast.
     let used = |offset: usize| !labels[offset].is_empty() && strata[offset].len() > labels[offset].len();
     let total: usize = (0..labels.len()).filter(|&o| used(o)).map(|o| labels[o].len()).sum();
@@ -250,20 +226,6 @@ fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Rel
     Relabelling::new(kept, pools, random, permutations)
 }
 
-fn induction_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Relabelling> {
-    let labels = by_offset(g, g.induction.iter());
-    let needed: Vec<bool> = labels.iter().map(|cells| !cells.is_empty()).collect();
-    // A target is a successor: it lies before the query and never at position 0, so a sink there is no rival.
-    let strata = strata(g, &needed, |p, key| key >= 1 && key < p);
-    let rows = g.induction.rows() as f32;
-    let (mut kept, mut pools) = (Vec::new(), Vec::new());
-    for (cells, pool) in labels.into_iter().zip(strata).filter(|(cells, _)| !cells.is_empty()) {
-        kept.push((cells, 1.0 / rows));
-        pools.push(pool);
-    }
-    Relabelling::new(kept, pools, random, permutations)
-}
-
 /// Scores of every pattern with every input's tokens, then means along random pairings.
 fn mismatched(
     source: &Source<'_>,
@@ -271,20 +233,15 @@ fn mismatched(
     inputs: &[usize],
     pairings: &[Vec<usize>],
     figures: &[HeadInput],
-    rooms: [f64; 2],
-) -> (Option<Null>, Option<Null>) {
+    room: f64,
+) -> Option<Null> {
     let count = inputs.len();
-    let mut repeat = vec![f64::NAN; count * count];
-    let mut induction = vec![f64::NAN; count * count];
+    let mut scores = vec![f64::NAN; count * count];
     for (a, &pattern) in inputs.iter().enumerate() {
-        let Some(map) = source.whole(pattern) else { return (None, None) };
+        let map = source.whole(pattern)?;
         for (b, &tokens) in inputs.iter().enumerate() {
             let g = &*geometry[tokens];
             let weight = |(query, key): (usize, usize)| f64::from(map[query * g.keys + key]);
-            let rows = g.induction.rows();
-            if rows > 0 {
-                induction[a * count + b] = g.induction.iter().map(weight).sum::<f64>() / rows as f64;
-            }
             let same: Vec<f64> =
                 g.same.iter().map(|(query, key)| f64::from(g.visible[query]) * weight((query, key))).collect();
             // The same positions are text: the profile is the pattern's own.
@@ -294,35 +251,32 @@ fn mismatched(
                 false => &text_profile(g, map),
             };
             if let Some(value) = contrast(g, &same, profile) {
-                repeat[a * count + b] = value;
+                scores[a * count + b] = value;
             }
         }
     }
-    let null = |scores: &[f64], room: f64| -> Option<Null> {
-        // An input whose tokens do not serve (no repeats) serves no pattern.
-        let fit: Vec<usize> = (0..count).filter(|&b| (0..count).all(|a| !scores[a * count + b].is_nan())).collect();
-        if fit.len() < FEWEST_INPUTS {
-            return None;
-        }
-        let along = |pairing: &dyn Fn(usize) -> usize| {
-            mean_of(fit.iter().enumerate().map(|(slot, &a)| scores[a * count + fit[pairing(slot)]]))
-        };
-        let observed = along(&|slot| slot)?;
-        let values = pairings
-            .iter()
-            .filter_map(|pairing| {
-                if fit.len() == count {
-                    return along(&|slot| pairing[slot]);
-                }
-                // A pairing of all inputs, read as an order of those that fit.
-                let order: Vec<usize> = pairing.iter().copied().filter(|p| fit.contains(p)).collect();
-                let position: Vec<usize> = order.iter().filter_map(|p| fit.iter().position(|f| f == p)).collect();
-                along(&|slot| position[slot])
-            })
-            .collect();
-        Some(Null { observed, values, room })
+    // An input whose tokens do not serve (no repeats) serves no pattern.
+    let fit: Vec<usize> = (0..count).filter(|&b| (0..count).all(|a| !scores[a * count + b].is_nan())).collect();
+    if fit.len() < FEWEST_INPUTS {
+        return None;
+    }
+    let along = |pairing: &dyn Fn(usize) -> usize| {
+        mean_of(fit.iter().enumerate().map(|(slot, &a)| scores[a * count + fit[pairing(slot)]]))
     };
-    (null(&repeat, rooms[0]), null(&induction, rooms[1]))
+    let observed = along(&|slot| slot)?;
+    let values = pairings
+        .iter()
+        .filter_map(|pairing| {
+            if fit.len() == count {
+                return along(&|slot| pairing[slot]);
+            }
+            // A pairing of all inputs, read as an order of those that fit.
+            let order: Vec<usize> = pairing.iter().copied().filter(|p| fit.contains(p)).collect();
+            let position: Vec<usize> = order.iter().filter_map(|p| fit.iter().position(|f| f == p)).collect();
+            along(&|slot| position[slot])
+        })
+        .collect();
+    Some(Null { observed, values, room })
 }
 
 /// Sum of enrichment over visible text pairs by signed offset, for another input's tokens.

@@ -8,7 +8,7 @@ const LANES: usize = 16;
 const CHUNK: usize = 16 * LANES;
 
 /// Runs a kernel compiled for the processor at hand; what it calls must be `inline(always)`.
-pub(super) fn dispatch<R>(kernel: impl FnOnce() -> R) -> R {
+pub(crate) fn dispatch<R>(kernel: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(kernel)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn visible(weights: &[f32], keep: &[f32]) -> Visible {
 
 /// Sum of |w|, not finite if any weight is not, and the lowest weight.
 #[inline(always)]
-pub(super) fn mass(weights: &[f32]) -> (f64, f32) {
+pub(crate) fn mass(weights: &[f32]) -> (f64, f32) {
     let (mut sum, mut lowest) = ([0.0f64; LANES], [0.0f32; LANES]);
     let mut take = |lane: usize, w: f32| {
         sum[lane] += f64::from(w.abs());
@@ -79,6 +79,14 @@ pub(super) fn sum_kept(weights: &[f32], keep: &[f32]) -> f64 {
         sum[lane] += f64::from(w * k);
     }
     sum.iter().sum()
+}
+
+/// Puts zero in the place of hidden weights and of what is no weight: negative or not finite.
+#[inline(always)]
+pub(super) fn clean(weights: &mut [f32], keep: &[f32]) {
+    for (w, &keep) in weights.iter_mut().zip(keep) {
+        *w = if *w >= 0.0 && *w < f32::INFINITY { *w * keep } else { 0.0 };
+    }
 }
 
 /// `sums` += `scale` x the kept weights.

@@ -4,49 +4,38 @@
 //! its distance from uniform is below a margin that does not matter: the null hypothesis is "the mean is at least the
 //! margin", and it must be rejected.
 
-use super::{Bootstrap, Interval, Sides, sign_flip};
+use super::{Interval, Sides, sign_flip};
 
 /// What an equivalence test came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Equivalence {
-    /// Of the mean over inputs.
-    pub interval: Interval,
     /// p-value of "the mean is at least the margin", by paired sign flips of (margin - figure).
     pub p: f64,
     /// True if the interval's upper end lies below the margin.
     pub equivalent: bool,
 }
 
-/// Tests whether the mean of `values`, one an input and none below zero, is smaller than `margin`.
+/// Tests whether the mean of `values`, one an input and none below zero, is smaller than `margin`; `interval` is theirs.
 ///
 /// The decision is the interval's: its upper end must lie below the margin. A figure that cannot be negative has one side
 /// only, so this is one of the two one-sided tests, and a 95 % interval makes it one of level 2.5 %. The p-value says
 /// the same by another way; it assumes differences that are symmetric about the margin under the null.
 ///
-/// # Errors
-/// As [`Bootstrap::interval`]: fewer than five inputs, or a figure that is no number.
 /// # Source
 /// Schuirmann 1987, *A comparison of the two one-sided tests procedure*; the interval's form is Westlake's 1972.
-pub fn equivalence(
-    values: &[f64],
-    margin: f64,
-    bootstrap: &Bootstrap,
-    seed: u64,
-    permutations: usize,
-) -> Result<Equivalence, &'static str> {
-    let interval = bootstrap.interval(values)?;
+pub fn equivalence(values: &[f64], interval: &Interval, margin: f64, seed: u64, permutations: usize) -> Equivalence {
     let room: Vec<f64> = values.iter().map(|v| margin - v).collect();
     let p = sign_flip(&room, Sides::Greater, seed, permutations).map_or(1.0, |test| test.p);
-    let equivalent = super::is_equivalent(&interval, margin);
-    Ok(Equivalence { interval, p, equivalent })
+    Equivalence { p, equivalent: interval.high < margin }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::Bootstrap;
 
     fn test(values: &[f64]) -> Equivalence {
-        equivalence(values, 0.02, &Bootstrap::new(1, 1999, 0.95), 0, 999).unwrap()
+        equivalence(values, &Bootstrap::new(1, 1999, 0.95).interval(values).unwrap(), 0.02, 0, 999)
     }
 
     /// Five figures well below the margin: only +++++ of 32 signs is as extreme. Around the margin nothing is shown.
@@ -58,7 +47,6 @@ mod tests {
         assert!(!around.equivalent && around.p > 0.4, "{around:?}");
         let above = test(&[0.030, 0.032, 0.028, 0.031, 0.029]);
         assert!(!above.equivalent && above.p == 1.0, "{above:?}");
-        assert!(equivalence(&[0.01; 4], 0.02, &Bootstrap::new(1, 199, 0.95), 0, 99).is_err());
     }
 
     /// At the margin itself a head is called uniform as often as the level says: 400 trials of 20 normal figures; theory
@@ -70,7 +58,8 @@ mod tests {
             .filter(|&trial| {
                 let mut random = attractor::random::Philox::new(8, trial);
                 let values: Vec<f64> = (0..20).map(|_| 1.0 + 0.3 * random.normal()).collect();
-                equivalence(&values, 1.0, &Bootstrap::new(trial, 499, 0.95), trial, 199).unwrap().equivalent
+                let interval = Bootstrap::new(trial, 499, 0.95).interval(&values).unwrap();
+                equivalence(&values, &interval, 1.0, trial, 199).equivalent
             })
             .count();
         let rate = hits as f64 / trials as f64;

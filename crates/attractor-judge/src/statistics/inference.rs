@@ -1,15 +1,6 @@
-//! Equivalence, multiplicity and normal tails.
+//! Multiplicity and normal tails.
 
 use statrs::distribution::{ContinuousCDF, Normal};
-
-use super::Interval;
-
-/// True if the figure is shown to be smaller than `margin`: the interval's upper end lies below it.
-///
-/// "Not significant" is never shown to be "none"; only this is.
-pub fn is_equivalent(interval: &Interval, margin: f64) -> bool {
-    interval.high < margin
-}
 
 /// Benjamini-Hochberg adjusted p-values, in the order given.
 ///
@@ -27,11 +18,6 @@ pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
         adjusted[index] = least;
     }
     adjusted
-}
-
-/// True if `permutations` permutations can give a p small enough for one of `tests` tests at level `alpha`.
-pub fn resolvable(permutations: usize, tests: usize, alpha: f64) -> bool {
-    tests as f64 <= alpha * (permutations as f64 + 1.0)
 }
 
 /// P(|Z| >= |z|) for standard normal Z.
@@ -60,20 +46,8 @@ mod checks {
 
     /// 144 heads need 2 879 permutations at 0.05, 1 024 heads 20 479.
     #[test]
-    fn too_few_permutations_are_said_to_be_too_few() {
-        assert!(resolvable(2879, 144, 0.05) && !resolvable(2878, 144, 0.05));
-        assert!(resolvable(20_479, 1024, 0.05) && !resolvable(20_478, 1024, 0.05));
-    }
-
-    #[test]
     fn normal_tails() {
         assert!((two_sided_normal(1.959_963_985) - 0.05).abs() < 1e-9);
         assert!((upper_normal(-1.644_853_627) - 0.95).abs() < 1e-9);
-    }
-
-    #[test]
-    fn equivalence_needs_the_whole_interval() {
-        let interval = |high| Interval { low: -1.0, high, level: 0.95, method: String::new() };
-        assert!(is_equivalent(&interval(0.019), 0.02) && !is_equivalent(&interval(0.02), 0.02));
     }
 }

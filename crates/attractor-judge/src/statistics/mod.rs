@@ -16,7 +16,7 @@ pub mod stratified;
 pub use block::{BlockBootstrap, block_length};
 pub use bootstrap::{Bootstrap, Interval};
 pub use equivalence::{Equivalence, equivalence};
-pub use inference::{benjamini_hochberg, is_equivalent, resolvable, two_sided_normal, upper_normal};
+pub use inference::{benjamini_hochberg, two_sided_normal, upper_normal};
 pub use multiplicity::{Correction, MaxT, benjamini_yekutieli};
 pub use pairing::{Pairings, Permuted};
 pub use permutation::{Sides, SignFlip, SignFlips, p_value, sign_flip};
@@ -29,8 +29,6 @@ pub(crate) mod stream {
     pub(crate) const BOOTSTRAP: u64 = 1 << 32;
     /// Offset-stratified draws of repeated tokens; low bits: the geometry.
     pub(crate) const REPEAT: u64 = 2 << 32;
-    /// Offset-stratified draws of induction targets; low bits: the geometry.
-    pub(crate) const INDUCTION: u64 = 3 << 32;
     /// Mismatched pairings of patterns and tokens; low bits: number of inputs.
     pub(crate) const PAIRING: u64 = 4 << 32;
     /// Mantel permutations; low bits: the input.

@@ -49,7 +49,7 @@ fn the_exact_heads_are_found_and_no_others() {
         assert_eq!(found("head.induction"), ["L1H1"], "{inputs} inputs");
         // One sequence twice: a head that always looks that far back would score the same, and the report says so.
         let why = &report.of_head("head.induction", 1, 1).unwrap().why;
-        assert!(why.contains("would score the same"), "{why}");
+        assert!(why.contains("content cannot be told from position"), "{why}");
         let score = |id, layer, head| report.of_head(id, layer, head).unwrap().value.unwrap();
         assert!((score("head.previous", 0, 1) - 1.0).abs() < 1e-6);
         assert!((score("head.induction", 1, 1) - 1.0).abs() < 1e-6);
@@ -83,7 +83,7 @@ fn an_induction_head_is_told_from_a_fixed_offset() {
         assert_eq!((check(0).verdict, check(1).verdict), (Verdict::Warn, Verdict::Pass), "{inputs} inputs");
         let null = check(1).null.unwrap();
         // Six inputs have 720 pairings, so their own is drawn now and then.
-        assert!(null > 0.0 && null < 0.5 && check(1).why.contains("p = 0.00"), "{:?}", check(1));
+        assert!(null > 0.0 && null < 0.5, "{:?}", check(1));
     }
 }
 
