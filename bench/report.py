@@ -30,13 +30,16 @@ RIVALS = ["bertviz head_view", "bertviz model_view", "circuitsvis attention_head
 def measured(command, **options):
     """Runs a command to its end: seconds, peak memory in MiB of it and its children, what it printed."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-    out, err = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status != 0:
-        sys.exit(f"bench: {command}: status {status}\n{err.decode()[-2000:]}")
-    return seconds, usage.ru_maxrss / 1024, out
+    # Files, not pipes: a full pipe of the one would wait for ever while the other is read.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, **options)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        out.seek(0)
+        err.seek(0)
+        if status != 0:
+            sys.exit(f"bench: {command}: status {status}\n{err.read().decode()[:2000]}")
+        return seconds, usage.ru_maxrss / 1024, out.read()
 
 
 def rival(name, maps, page):

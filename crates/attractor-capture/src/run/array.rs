@@ -2,6 +2,8 @@
 //!
 //! Inner chunks are compressed (blosc: lz4 after a byte shuffle) and carry a CRC-32C; chunks of zeros are absent.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::Path;
@@ -12,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zarrs::array::codec::{BloscCodec, BytesCodec, Crc32cCodec};
 use zarrs::array::{
-    Array, ArrayBuilder, ArrayMetadataOptions, ArrayShardedExt, ArrayShardedReadableExt, ArrayShardedReadableExtCache,
-    ArrayToBytesCodecTraits, BytesToBytesCodecTraits, CodecChain, CodecOptions, DataType, ElementOwned, data_type,
+    Array, ArrayBuilder, ArrayMetadataOptions, ArrayShardedExt, ArrayToBytesCodecTraits, BytesToBytesCodecTraits,
+    CodecChain, CodecOptions, DataType, ElementOwned, data_type,
 };
 use zarrs::filesystem::FilesystemStore;
 use zarrs::metadata_ext::codec::blosc::{BloscCompressionLevel, BloscCompressor, BloscShuffleMode};
@@ -204,15 +206,17 @@ pub(crate) fn read<T: ElementOwned + Copy + Default>(
             shard.display()
         )));
     }
-    chunks(&array, &shape, part, (expected, found))
+    chunks(&array, &shard, &shape, part, (expected, found))
         .map_err(|error| Error::format(format!("{}: {error}; the shard is damaged", shard.display())))
 }
 
 /// Gathers a part of an array from its inner chunks, each held to its checksum.
 ///
-/// The store's own partial reads skip the checksum; a chunk is small, so it is decoded whole here.
+/// The store's own partial reads skip the checksum, take an absent chunk's place in the index for an address, and believe
+/// any length that is written there. So the shard's index is read here, and a chunk, which is small, is decoded whole.
 fn chunks<T: ElementOwned + Copy + Default>(
     array: &Array<FilesystemStore>,
+    file: &Path,
     shape: &[usize],
     part: &[Range<usize>],
     (expected, bytes): (usize, u64),
@@ -222,8 +226,7 @@ fn chunks<T: ElementOwned + Copy + Default>(
     if inner_usize.len() != shape.len() || inner_usize.iter().zip(shape).any(|(inner, axis)| inner > axis) {
         return Err(format!("inner chunks of {inner_usize:?} in an array of {shape:?}"));
     }
-    // The shard is the array filled up to whole chunks, and its index takes 16 bytes a chunk: anything else would have
-    // the index of chunks without number read.
+    // The shard is the array filled up to whole chunks: anything else would have another index.
     let origin = vec![0; shape.len()];
     let shard = array.chunk_shape(&origin).map_err(|error| error.to_string())?;
     let fits = |((shard, &axis), &inner): ((&NonZeroU64, &usize), &usize)| {
@@ -232,13 +235,10 @@ fn chunks<T: ElementOwned + Copy + Default>(
     if shard.len() != shape.len() || !shard.iter().zip(shape).zip(&inner_usize).all(fits) {
         return Err(format!("a shard of {shard:?} for an array of {shape:?} in chunks of {inner_usize:?}"));
     }
-    let count = shape.iter().zip(&inner_usize).map(|(axis, inner)| axis.div_ceil(*inner) as u64).product::<u64>();
-    if bytes > 0 && count.checked_mul(16).is_none_or(|index| index > bytes) {
-        return Err(format!("{bytes} bytes do not hold the index of {count} chunks"));
-    }
+    let counts: Vec<usize> = shape.iter().zip(&inner_usize).map(|(axis, inner)| axis.div_ceil(*inner)).collect();
+    let places = Index::read(file, bytes, &counts)?;
     let size = array.data_type().fixed_size().ok_or("the type has no fixed size")?;
     let chain = chain(size)?;
-    let cache = ArrayShardedReadableExtCache::new(array);
     let options = CodecOptions::default().with_concurrent_target(1);
     let mut gathered = vec![T::default(); expected];
     let lengths: Vec<usize> = part.iter().map(ExactSizeIterator::len).collect();
@@ -249,9 +249,7 @@ fn chunks<T: ElementOwned + Copy + Default>(
         part.iter().zip(&inner_usize).map(|(r, &inner)| r.start / inner..r.end.div_ceil(inner)).collect();
     let mut at: Vec<usize> = grid.iter().map(|r| r.start).collect();
     loop {
-        let index: Vec<u64> = at.iter().map(|&x| x as u64).collect();
-        let encoded = array.retrieve_encoded_subchunk(&cache, &index).map_err(|error| error.to_string())?;
-        if let Some(encoded) = encoded {
+        if let Some(encoded) = places.chunk(&at)? {
             let decoded = chain
                 .decode(encoded.into(), &inner, array.data_type(), array.fill_value(), &options)
                 .map_err(|error| error.to_string())?;
@@ -279,6 +277,66 @@ fn chunks<T: ElementOwned + Copy + Default>(
             }
             at[axis] = grid[axis].start;
         }
+    }
+}
+
+/// Where a shard's chunks lie in its file.
+struct Index {
+    /// `None`: every chunk is absent, and so is the file.
+    file: Option<File>,
+    /// Chunks along each axis.
+    counts: Vec<usize>,
+    /// (offset, length) of each chunk; [`ABSENT`] twice: all zeros.
+    places: Vec<u64>,
+    /// Bytes before the index.
+    end: u64,
+}
+
+const ABSENT: u64 = u64::MAX;
+
+impl Index {
+    /// Reads the index, which stands at the end of the file with its checksum.
+    fn read(path: &Path, bytes: u64, counts: &[usize]) -> std::result::Result<Self, String> {
+        let count = counts.iter().try_fold(1usize, |product, &count| product.checked_mul(count));
+        let size = count.and_then(|count| count.checked_mul(16)?.checked_add(4));
+        let (Some(count), Some(size)) = (count, size) else { return Err(format!("chunks of {counts:?}")) };
+        if bytes == 0 {
+            return Ok(Self { file: None, counts: counts.to_vec(), places: Vec::new(), end: 0 });
+        }
+        let Some(end) = bytes.checked_sub(size as u64) else {
+            return Err(format!("{bytes} bytes do not hold the index of {count} chunks"));
+        };
+        let mut file = File::open(path).map_err(|error| error.to_string())?;
+        let mut encoded = vec![0; size];
+        file.seek(SeekFrom::Start(end))
+            .and_then(|_| file.read_exact(&mut encoded))
+            .map_err(|error| error.to_string())?;
+        let chain = CodecChain::new(vec![], Arc::new(BytesCodec::little()), vec![Arc::new(Crc32cCodec::new())]);
+        let shape = [NonZeroU64::new(2 * count as u64).ok_or("no chunks")?];
+        let options = CodecOptions::default().with_concurrent_target(1);
+        let places = chain
+            .decode(encoded.into(), &shape, &data_type::uint64(), &ABSENT.into(), &options)
+            .map_err(|error| format!("index: {error}"))?;
+        let places = u64::from_array_bytes(&data_type::uint64(), places).map_err(|error| format!("index: {error}"))?;
+        Ok(Self { file: Some(file), counts: counts.to_vec(), places, end })
+    }
+
+    /// A chunk as it is stored; `None`: all zeros.
+    fn chunk(&self, at: &[usize]) -> std::result::Result<Option<Vec<u8>>, String> {
+        let Some(mut file) = self.file.as_ref() else { return Ok(None) };
+        let place = at.iter().zip(&self.counts).fold(0, |place, (at, count)| place * count + at);
+        let (offset, length) = (self.places[2 * place], self.places[2 * place + 1]);
+        if (offset, length) == (ABSENT, ABSENT) {
+            return Ok(None);
+        }
+        if offset.checked_add(length).is_none_or(|end| end > self.end) {
+            return Err(format!("chunk {at:?} lies at {offset} with {length} bytes, beyond the shard's {}", self.end));
+        }
+        let mut bytes = vec![0; length as usize];
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(|error| error.to_string())?;
+        Ok(Some(bytes))
     }
 }
 
@@ -317,4 +375,42 @@ fn bytes_codecs(size: usize) -> std::result::Result<Vec<Arc<dyn BytesToBytesCode
 
 fn chain(size: usize) -> std::result::Result<CodecChain, String> {
     Ok(CodecChain::new(vec![], Arc::new(BytesCodec::little()), bytes_codecs(size)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use zarrs::array::Element;
+
+    use super::*;
+
+    /// A shard of four chunks whose index, checksum and all, names what is asked.
+    fn shard(places: [u64; 8]) -> (tempfile::NamedTempFile, u64) {
+        let chain = CodecChain::new(vec![], Arc::new(BytesCodec::little()), vec![Arc::new(Crc32cCodec::new())]);
+        let numbers = u64::into_array_bytes(&data_type::uint64(), places.to_vec()).unwrap();
+        let shape = [NonZeroU64::new(8).unwrap()];
+        let options = CodecOptions::default();
+        let index = chain.encode(numbers, &shape, &data_type::uint64(), &ABSENT.into(), &options).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let bytes = [&[1, 2, 3, 4, 5][..], &index].concat();
+        std::fs::write(file.path(), &bytes).unwrap();
+        (file, bytes.len() as u64)
+    }
+
+    #[test]
+    fn an_index_is_believed_as_far_as_the_file_goes() {
+        let (file, bytes) = shard([0, 2, ABSENT, ABSENT, 2, 3, 5, 0]);
+        let index = Index::read(file.path(), bytes, &[2, 2]).unwrap();
+        let chunk = |at: [usize; 2]| index.chunk(&at).unwrap();
+        assert_eq!((chunk([0, 0]), chunk([0, 1])), (Some(vec![1, 2]), None));
+        assert_eq!((chunk([1, 0]), chunk([1, 1])), (Some(vec![3, 4, 5]), Some(vec![])));
+        let (file, bytes) = shard([0, 6, 6, 0, u64::MAX, 1, 1, u64::MAX]);
+        let index = Index::read(file.path(), bytes, &[2, 2]).unwrap();
+        for at in [[0, 0], [0, 1], [1, 0], [1, 1]] {
+            assert!(index.chunk(&at).unwrap_err().contains("beyond the shard's 5"), "{at:?}");
+        }
+        assert!(Index::read(file.path(), bytes, &[3, 2]).is_err(), "another index, another checksum");
+        assert!(Index::read(file.path(), 60, &[2, 2]).is_err());
+        assert!(Index::read(file.path(), bytes, &[usize::MAX, 2]).is_err());
+        assert!(Index::read(file.path(), 0, &[2, 2]).unwrap().chunk(&[1, 1]).unwrap().is_none());
+    }
 }
