@@ -23,6 +23,8 @@ export interface CheckJson {
   effect?: number | null;
   threshold_source?: string;
   verdict: string;
+  /** false: a figure that nothing hangs on. */
+  judged?: boolean;
   why?: string;
 }
 
@@ -136,7 +138,7 @@ export function checkLines(report: ReportJson): CheckLine[] {
       high: c.interval?.high ?? null,
       threshold: c.threshold,
       source: label(c.threshold_source ?? "", 400),
-      verdict: c.verdict,
+      verdict: c.judged === false && c.verdict !== "skipped" ? "reported" : c.verdict,
       why: label(c.why ?? "", 1000),
     }));
 }

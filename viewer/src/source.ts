@@ -113,7 +113,7 @@ export interface CheckLine {
   threshold: number | null;
   /** Where the threshold comes from. */
   source: string;
-  /** "pass", "warn", "fail" or "skipped". */
+  /** "pass", "warn", "fail", "skipped", or "reported" where nothing hangs on it. */
   verdict: string;
   /** The answer in words; untrusted, as tokens may be quoted in it. */
   why: string;

@@ -28,7 +28,7 @@ pub use groups::Class;
 pub use judge::judge;
 pub use report::Report;
 pub use statistics::Interval;
-pub use verdict::{Check, Group, Verdict};
+pub use verdict::{Check, Group, Mark, Verdict};
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,30 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// How a check shows: as its verdict, or as a figure that nothing hangs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It was judged, or could not be tested.
+    Verdict(Verdict),
+    /// It was measured and is only told.
+    Reported,
+}
+
+impl From<Verdict> for Mark {
+    fn from(verdict: Verdict) -> Self {
+        Self::Verdict(verdict)
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verdict(verdict) => verdict.fmt(f),
+            Self::Reported => f.write_str("reported"),
+        }
+    }
+}
+
 /// The nine groups, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
@@ -231,6 +255,14 @@ impl Check {
 
     pub(crate) fn skipped(self, why: impl Into<String>) -> Self {
         self.verdict(Verdict::Skipped, why)
+    }
+
+    /// How it shows.
+    pub fn mark(&self) -> Mark {
+        match self.judged || self.verdict == Verdict::Skipped {
+            true => Mark::Verdict(self.verdict),
+            false => Mark::Reported,
+        }
     }
 
     /// True if the check speaks of the whole model.

@@ -6,8 +6,8 @@ import type { CheckLine } from "../source";
 
 /** Rows that are put into the page at first. */
 const MOST = 200;
-const SIGNS: Record<string, string> = { pass: "✓", warn: "▲", fail: "✕", skipped: "○" };
-const RANK: Record<string, number> = { fail: 0, warn: 1, pass: 2, skipped: 3 };
+const SIGNS: Record<string, string> = { pass: "✓", warn: "▲", fail: "✕", reported: "·", skipped: "○" };
+const RANK: Record<string, number> = { fail: 0, warn: 1, pass: 2, reported: 3, skipped: 4 };
 
 type By = "verdict" | "where" | "value" | "null" | "effect";
 

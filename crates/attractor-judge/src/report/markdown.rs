@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Report;
-use crate::verdict::{Check, Verdict};
+use crate::verdict::{Check, Mark, Verdict};
 
 /// Heads in the table; those that were recognised come first.
 const HEADS: usize = 32;
@@ -89,12 +89,12 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn mark(check: &Check) -> &'static str {
-    match (check.verdict, check.judged) {
-        (Verdict::Skipped, _) => "–",
-        (_, false) => "·",
-        (Verdict::Pass, _) => "✅",
-        (Verdict::Warn, _) => "⚠️",
-        (Verdict::Fail, _) => "❌",
+    match check.mark() {
+        Mark::Reported => "·",
+        Mark::Verdict(Verdict::Skipped) => "–",
+        Mark::Verdict(Verdict::Pass) => "✅",
+        Mark::Verdict(Verdict::Warn) => "⚠️",
+        Mark::Verdict(Verdict::Fail) => "❌",
     }
 }
 

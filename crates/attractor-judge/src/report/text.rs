@@ -2,7 +2,7 @@
 
 use super::{HeadSummary, Report};
 use crate::groups::Class;
-use crate::verdict::{Check, Group, Verdict, place};
+use crate::verdict::{Check, Group, Mark, Verdict, place};
 
 /// What a line is, so that a terminal can dress it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,9 +177,10 @@ impl Page {
     }
 
     fn check(&mut self, check: &Check) {
-        // A figure that nothing hangs on has no verdict to show.
-        let read = !check.judged && check.verdict != Verdict::Skipped;
-        let (mark, verdict) = if read { ("·", None) } else { (sign(check.verdict), Some(check.verdict)) };
+        let (mark, verdict) = match check.mark() {
+            Mark::Reported => ("·", None),
+            Mark::Verdict(verdict) => (sign(verdict), Some(verdict)),
+        };
         let lead = format!("{mark} {:16} ", check.id);
         self.wrapped(Kind::Check, verdict, &lead, &check.why);
         if let Some(i) = &check.interval {

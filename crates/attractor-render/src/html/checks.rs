@@ -171,7 +171,7 @@ fn row(check: &Check) -> String {
     if check.verdict == Verdict::Skipped && check.value.is_none() {
         return format!(
             "<tr{id} class=\"only\"><td>{}</td><td colspan=\"7\"><span class=\"name\">{name}</span> {}</td></tr>\n",
-            badge(check.verdict, None),
+            badge(check.mark(), None),
             escape(&check.why)
         );
     }
@@ -188,7 +188,7 @@ fn row(check: &Check) -> String {
     format!(
         "<tr{id}><td>{}</td><th scope=\"row\">{name}</th>{cells}<td class=\"picture\">{strip}</td></tr>\
          <tr class=\"why\"><td></td><td colspan=\"7\">{}{source}</td></tr>\n",
-        badge(check.verdict, None),
+        badge(check.mark(), None),
         escape(&check.why)
     )
 }

@@ -25,7 +25,7 @@ mod summary;
 use std::fmt::Write as _;
 
 use attractor_capture::Patterns;
-use attractor_judge::{Report, Verdict};
+use attractor_judge::{Mark, Report, Verdict};
 use base64::Engine as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -226,21 +226,23 @@ fn anchors(what: &str, prefix: &str, heads: impl Iterator<Item = (usize, usize)>
 }
 
 /// The sign of a verdict: a shape, so that colour is never alone.
-fn sign(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "✓",
-        Verdict::Warn => "▲",
-        Verdict::Fail => "✕",
-        Verdict::Skipped => "○",
+fn sign(mark: impl Into<Mark>) -> &'static str {
+    match mark.into() {
+        Mark::Verdict(Verdict::Pass) => "✓",
+        Mark::Verdict(Verdict::Warn) => "▲",
+        Mark::Verdict(Verdict::Fail) => "✕",
+        Mark::Verdict(Verdict::Skipped) => "○",
+        Mark::Reported => "·",
     }
 }
 
 /// A verdict as sign, word and colour; `word` replaces its name.
-fn badge(verdict: Verdict, word: Option<&str>) -> String {
-    let name = verdict.to_string();
+fn badge(mark: impl Into<Mark>, word: Option<&str>) -> String {
+    let mark = mark.into();
+    let name = mark.to_string();
     format!(
         "<span class=\"badge {name}\"><span aria-hidden=\"true\">{}</span> {}</span>",
-        sign(verdict),
+        sign(mark),
         escape(word.unwrap_or(&name))
     )
 }

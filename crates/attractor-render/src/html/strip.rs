@@ -36,6 +36,6 @@ pub(super) fn strip(check: &Check) -> String {
     if let Some((low, high)) = interval {
         out += &format!("<path class=\"interval\" d=\"M{} {middle}H{}\"/>", x(low), x(high));
     }
-    out += &format!("<circle class=\"value {}\" cx=\"{}\" cy=\"{middle}\" r=\"4.2\"/></svg>", check.verdict, x(value));
+    out += &format!("<circle class=\"value {}\" cx=\"{}\" cy=\"{middle}\" r=\"4.2\"/></svg>", check.mark(), x(value));
     out
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use attractor_judge::{Check, Report, Verdict};
+use attractor_judge::{Check, Mark, Report, Verdict};
 
 use super::{badge, plural, sign};
 use crate::text::{self, escape};
@@ -16,17 +16,18 @@ pub(super) fn opening(report: &Report) -> String {
     let _ = writeln!(out, "<p class=\"subject\">{}</p>", subject(report));
     let s = &report.summary;
     out.push_str("<ul class=\"tally\">");
-    for (verdict, count, what) in [
-        (Verdict::Pass, s.passed, "passed"),
-        (Verdict::Warn, s.warned, "to look at"),
-        (Verdict::Fail, s.failed, "failed"),
-        (Verdict::Skipped, s.skipped, "not testable"),
+    for (mark, count, what) in [
+        (Verdict::Pass.into(), s.passed, "passed"),
+        (Verdict::Warn.into(), s.warned, "to look at"),
+        (Verdict::Fail.into(), s.failed, "failed"),
+        (Mark::Reported, s.reported, "only reported"),
+        (Verdict::Skipped.into(), s.skipped, "not testable"),
     ] {
         let _ = write!(
             out,
-            "<li class=\"{verdict}{}\"><span class=\"sign\" aria-hidden=\"true\">{}</span> <b>{count}</b> {what}</li>",
+            "<li class=\"{mark}{}\"><span class=\"sign\" aria-hidden=\"true\">{}</span> <b>{count}</b> {what}</li>",
             if count == 0 { " nil" } else { "" },
-            sign(verdict)
+            sign(mark)
         );
     }
     out.push_str(
@@ -35,8 +36,9 @@ pub(super) fn opening(report: &Report) -> String {
     );
 
     out.push_str("<section id=\"summary\" aria-label=\"Summary\"><div class=\"columns\">\n");
-    let of =
-        |verdict| report.checks.iter().filter(move |c| c.is_of_model() && c.verdict == verdict).collect::<Vec<_>>();
+    let of = |verdict: Verdict| {
+        report.checks.iter().filter(move |c| c.is_of_model() && c.mark() == verdict.into()).collect::<Vec<_>>()
+    };
     let (right, warned, failed, skipped) =
         (of(Verdict::Pass), of(Verdict::Warn), of(Verdict::Fail), of(Verdict::Skipped));
 
@@ -111,8 +113,8 @@ fn subject(report: &Report) -> String {
 fn item(check: &Check) -> String {
     format!(
         "<li class=\"{}\"><span class=\"sign\" aria-hidden=\"true\">{}</span> <a href=\"#{}\"><code>{}</code></a> {}</li>",
-        check.verdict,
-        sign(check.verdict),
+        check.mark(),
+        sign(check.mark()),
         super::checks::anchor(check),
         escape(&check.id),
         escape(&check.why)
@@ -198,11 +200,12 @@ pub(super) fn provenance(report: &Report) -> String {
     let _ = write!(
         out,
         "<p class=\"key\">{} the property is there · {} it is not, or cannot be told from its null · {} that fails the \
-         whole · {} not testable, with the reason. The whole report is in this page as JSON \
+         whole · {} measured, nothing hangs on it · {} not testable, with the reason. The whole report is in this page as JSON \
          (<code>script#report</code>).</p></section>\n",
         badge(Verdict::Pass, None),
         badge(Verdict::Warn, None),
         badge(Verdict::Fail, None),
+        badge(Mark::Reported, None),
         badge(Verdict::Skipped, None)
     );
     out
