@@ -63,32 +63,59 @@ pub fn all(live: &Live, prepared: &Prepared, selection: &Selection, progress: &P
     Ok(Captured { info: live.info.clone(), inputs })
 }
 
-/// The patterns of a target: a run's own, or those of a checkpoint on the given inputs; `only`: no input beyond this one
-/// is needed.
-pub fn patterns(
+/// A target that was opened: its patterns, and the model and inputs that they came from, if it is a checkpoint.
+pub struct Opened {
+    /// Of the selected layers and heads.
+    pub patterns: Box<dyn Patterns>,
+    /// `None`: a run.
+    pub live: Option<(Box<Live>, Prepared)>,
+}
+
+/// Opens a target: a run is read, a checkpoint runs the inputs that `prepare` makes of what was given.
+pub fn open(
     path: &Path,
     given: &Inputs,
     selection: Selection,
-    only: Option<usize>,
     common: &Common,
-) -> Outcome<Box<dyn Patterns>> {
-    let within = |count: usize| match only.filter(|&number| number >= count) {
-        None => Ok(()),
-        Some(number) => {
-            Err(Failure::usage(format!("--input-number {number}: there are {count} inputs, numbered from 0")))
-        }
-    };
-    Ok(match target::open(path, given.model_config.as_deref())? {
+    prepare: impl FnOnce(&Live) -> Outcome<Prepared>,
+) -> Outcome<Opened> {
+    match target::open(path, given.model_config.as_deref())? {
         Target::Live(live) => {
-            let mut prepared = inputs::prepare(&live, given, common)?;
-            within(prepared.items.len())?;
-            prepared.items.truncate(only.map_or(usize::MAX, |number| number + 1));
-            Box::new(Restricted::new(all(&live, &prepared, &selection, &Progress::new(common.quiet))?, selection)?)
+            let prepared = prepare(&live)?;
+            let captured = all(&live, &prepared, &selection, &Progress::new(common.quiet))?;
+            Ok(Opened { patterns: Box::new(Restricted::new(captured, selection)?), live: Some((live, prepared)) })
         }
         Target::Run(run) => {
             given.refuse_for_a_run(path)?;
-            within(run.inputs())?;
-            Box::new(Restricted::new(*run, selection)?)
+            if run.inputs() == 0 {
+                return Err(Failure::unreadable(format!(
+                    "{}: holds no input: its capture was cut short; go on with attractor capture --resume",
+                    path.display()
+                )));
+            }
+            Ok(Opened { patterns: Box::new(Restricted::new(*run, selection)?), live: None })
         }
-    })
+    }
+}
+
+/// Opens a target of which one input is asked for; a checkpoint does not run those behind it.
+pub fn open_input(
+    path: &Path,
+    given: &Inputs,
+    number: usize,
+    selection: Selection,
+    common: &Common,
+) -> Outcome<Opened> {
+    let within = |count: usize| match number < count {
+        true => Ok(()),
+        false => Err(Failure::usage(format!("--input-number {number}: there are {count} inputs, numbered from 0"))),
+    };
+    let opened = open(path, given, selection, common, |live| {
+        let mut prepared = inputs::prepare(live, given, common)?;
+        within(prepared.items.len())?;
+        prepared.items.truncate(number + 1);
+        Ok(prepared)
+    })?;
+    within(opened.patterns.inputs())?;
+    Ok(opened)
 }

@@ -1,17 +1,55 @@
 //! `attractor capture`: inputs through a checkpoint, attention onto disk.
 
+use std::path::PathBuf;
+
 use attractor_capture::run::budget::{self, Extent};
 use attractor_capture::run::{Durability, Keep as RunKeep, Precision, RunOptions, RunWriter};
 use attractor_capture::{Patterns, Run, Selection};
 use attractor_nn::model::Keep;
+use clap::Args;
 use serde_json::json;
 
-use crate::args::{Capture, Common, bytes};
+use crate::args::{Chosen, Common, Inputs, bytes};
 use crate::console::{Progress, print};
 use crate::error::{Failure, Outcome};
 use crate::inputs::Prepared;
 use crate::target::Live;
 use crate::{forward, inputs, target};
+
+#[derive(Debug, Args)]
+pub struct Capture {
+    /// A checkpoint
+    #[arg(required_unless_present = "model")]
+    pub target: Option<PathBuf>,
+    /// The same, as an option
+    #[arg(long, conflicts_with = "target")]
+    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// The run, a folder
+    #[arg(long, short)]
+    pub output: PathBuf,
+    /// stats | stats+qk | pattern | topk:K
+    #[arg(long, default_value = "stats+qk")]
+    pub keep: String,
+    /// Precision of what is stored: f16 or f32
+    #[arg(long, default_value = "f16")]
+    pub dtype: String,
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Disk that the run may take, for example 4GiB
+    #[arg(long)]
+    pub max_bytes: Option<String>,
+    /// Memory that one input may take, for example 2GiB
+    #[arg(long)]
+    pub max_memory: Option<String>,
+    /// Go on with a run that was interrupted
+    #[arg(long)]
+    pub resume: bool,
+    /// Survive loss of power too (fsync every input)
+    #[arg(long)]
+    pub durable: bool,
+}
 
 fn limit(text: Option<&str>, option: &str) -> Outcome<Option<u64>> {
     text.map(|text| bytes(text).map_err(|e| Failure::usage(format!("{option}: {e}")))).transpose()
@@ -50,7 +88,7 @@ fn within_budget(live: &Live, prepared: &Prepared, selection: &Selection, option
 /// Runs the command.
 pub fn run(capture: &Capture, common: &Common) -> Outcome {
     let path = capture.target.clone().or(capture.model.clone()).unwrap_or_default();
-    let selection = Selection::parse(capture.layers.as_deref(), capture.heads.as_deref())?;
+    let selection = capture.chosen.selection()?;
     let keep: RunKeep = capture.keep.parse()?;
     let dtype: Precision = capture.dtype.parse()?;
     let options = RunOptions {

@@ -1,14 +1,32 @@
 //! `attractor convert`: attention from elsewhere into a run, certified as far as its content allows.
 
+use std::path::PathBuf;
+
 use attractor_capture::Patterns;
 use attractor_capture::certificate::{Certificate, Verdict};
 use attractor_capture::import::{Import, ImportOptions};
 use attractor_capture::run::{Keep, Precision, RunOptions};
+use clap::Args;
 use serde_json::json;
 
-use crate::args::{Common, Convert};
+use crate::args::Common;
 use crate::console::print;
 use crate::error::{Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// NPZ, NPY, safetensors or JSON with attention maps
+    pub source: PathBuf,
+    /// The run, a folder
+    #[arg(required_unless_present = "output")]
+    pub run: Option<PathBuf>,
+    /// The same, as an option
+    #[arg(long, short, conflicts_with = "run")]
+    pub output: Option<PathBuf>,
+    /// Precision of what is stored: f16 or f32
+    #[arg(long, default_value = "f32")]
+    pub dtype: String,
+}
 
 /// The certificate as lines: what is wrong first, then what could not be tested, then what passed.
 fn lines(certificate: &Certificate) -> String {

@@ -1,19 +1,26 @@
 //! `attractor demo`: the main job on an embedded model and text.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use attractor::random::Philox;
 use attractor_capture::Selection;
 use attractor_judge::{Config, Report};
 use attractor_nn::model::Input;
 use attractor_nn::text::Tokenizer;
+use clap::Args;
 
-use super::validate::judge_live;
-use crate::args::{Ablate, Common, Demo, Inputs};
+use crate::args::{Ablate, Common, Inputs};
 use crate::console::{print, print_report};
 use crate::error::{Failure, Outcome};
 use crate::inputs::Prepared;
-use crate::{commands, inputs, target};
+use crate::{forward, inputs, judged};
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the page goes
+    #[arg(long, short, default_value = "report.html")]
+    pub output: PathBuf,
+}
 
 /// A two-layer causal language model that was trained by `attractor train causal-lm` (docs/demo-model.md).
 const FILES: [(&str, &[u8]); 3] = [
@@ -71,17 +78,20 @@ pub fn run(demo: &Demo, common: &Common) -> Outcome<bool> {
     let folder = tempfile::tempdir()
         .map_err(|e| Failure::unreadable(format!("no temporary folder for the embedded model: {e}")))?;
     unpack(folder.path())?;
-    let live = target::live(folder.path(), None)?;
     let given = Inputs { max_inputs: INPUTS, seq_len: Some(LENGTH), ..Inputs::default() };
     let quiet = Common { quiet: true, ..common.clone() };
-    let mut prepared = inputs::prepare(&live, &given, &quiet)?;
-    let tokenizer = Tokenizer::open(folder.path())?;
-    begin_with_a_repeat(&mut prepared, &tokenizer, live.checkpoint.config().vocab, common.seed)?;
+    let all = Selection::all();
+    let opened = forward::open(folder.path(), &given, all.clone(), common, |live| {
+        let mut prepared = inputs::prepare(live, &given, &quiet)?;
+        let tokenizer = Tokenizer::open(folder.path())?;
+        begin_with_a_repeat(&mut prepared, &tokenizer, live.checkpoint.config().vocab, common.seed)?;
+        Ok(prepared)
+    })?;
     let mut config = Config::default();
     config.seed = common.seed;
-    let mut judged = judge_live(&live, &prepared, &Selection::all(), &config, Ablate::Standard, None, common)?;
-    judged.report.provenance.extra.insert("target".into(), "the embedded demo model".into());
-    commands::report::page(&demo.output, &judged, &[0])?;
+    let target = Path::new("the embedded demo model");
+    let judged = judged::of_opened(opened, target, &all, &config, Ablate::Standard, None, common)?;
+    judged::page(&demo.output, &judged, &[0])?;
     if common.json {
         print(&judged.report.to_json());
     } else {

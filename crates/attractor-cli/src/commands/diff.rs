@@ -1,21 +1,41 @@
 //! `attractor diff`: two checkpoints, or two runs, on the same tokens.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use attractor_capture::evidence::LossKind;
-use attractor_capture::{Captured, Patterns, Restricted, Selection};
+use attractor_capture::{Patterns, Selection};
 use attractor_judge::diff::{Change, Checked, Condition, Diff, DiffOptions, HeadDiff, Metric, diff};
 use attractor_nn::loss::{Case, Targets};
 use attractor_render::text::escape;
+use clap::Args;
 use serde_json::json;
 
-use crate::args::{Common, DiffArgs, Inputs};
+use crate::args::{Chosen, Common, Inputs};
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
+use crate::forward::{self, Opened};
+use crate::inputs;
 use crate::inputs::Prepared;
 use crate::target::{self, Live};
-use crate::{forward, inputs};
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A checkpoint or a run: before
+    pub a: PathBuf,
+    /// The same, after
+    pub b: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Exit with 1 if B - A of any head satisfies this, for example "induction<-0.1"; may be repeated
+    #[arg(long, value_name = "METRIC<NUMBER")]
+    pub fail_on: Vec<String>,
+    /// Also write what --fail-on found as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub chosen: Chosen,
+}
 
 /// Heads whose differences are printed at most.
 const SHOWN: usize = 24;
@@ -30,18 +50,14 @@ struct Side {
     source: Option<String>,
 }
 
-/// Reads the same inputs through one checkpoint.
-fn live_side(path: &Path, given: &Inputs, selection: &Selection, common: &Common) -> Outcome<Side> {
-    let live = target::live(path, given.model_config.as_deref()).map_err(|e| e.at(path.display()))?;
-    let prepared = inputs::prepare(&live, given, common).map_err(|e| e.at(path.display()))?;
-    let progress = Progress::new(common.quiet);
-    let captured: Captured = forward::all(&live, &prepared, selection, &progress)?;
-    let losses = losses(&live, &prepared, common.seed, &progress)?;
-    Ok(Side {
-        patterns: Box::new(Restricted::new(captured, selection.clone())?),
-        losses,
-        source: Some(prepared.source),
-    })
+/// Reads a run, or the same inputs through one checkpoint.
+fn side(path: &Path, given: &Inputs, selection: &Selection, common: &Common) -> Outcome<Side> {
+    let Opened { patterns, live } =
+        forward::open(path, given, selection.clone(), common, |live| inputs::prepare(live, given, common))
+            .map_err(|e| e.at(path.display()))?;
+    let Some((live, prepared)) = live else { return Ok(Side { patterns, losses: None, source: None }) };
+    let losses = losses(&live, &prepared, common.seed, &Progress::new(common.quiet))?;
+    Ok(Side { patterns, losses, source: Some(prepared.source) })
 }
 
 /// The loss of each input, where the model has one without labels.
@@ -67,14 +83,9 @@ fn losses(
     Ok(Some((kind, losses)))
 }
 
-fn run_side(path: &Path, selection: &Selection) -> Outcome<Side> {
-    let run = attractor_capture::Run::open(path)?;
-    Ok(Side { patterns: Box::new(Restricted::new(run, selection.clone())?), losses: None, source: None })
-}
-
 /// The two sides, read one after the other so that one model is in memory at a time.
 fn sides(args: &DiffArgs, common: &Common) -> Outcome<[Side; 2]> {
-    let selection = Selection::parse(args.layers.as_deref(), args.heads.as_deref())?;
+    let selection = args.chosen.selection()?;
     let paths = [&args.a, &args.b];
     if let Some(path) = paths.iter().find(|path| !path.exists()) {
         return Err(Failure::unreadable(format!(
@@ -85,8 +96,8 @@ fn sides(args: &DiffArgs, common: &Common) -> Outcome<[Side; 2]> {
     let [a, b] = paths;
     match paths.map(|path| target::is_run(path)) {
         [true, true] => {
-            args.inputs.refuse_for_a_run(a)?;
-            Ok([run_side(a, &selection)?, run_side(b, &selection)?])
+            let given = &args.inputs;
+            Ok([side(a, given, &selection, common)?, side(b, given, &selection, common)?])
         }
         [false, false] => {
             let mut given = args.inputs.clone();
@@ -102,7 +113,7 @@ fn sides(args: &DiffArgs, common: &Common) -> Outcome<[Side; 2]> {
                 given.seq_len = (!image).then_some(limit);
             }
             let quiet = Common { quiet: true, ..common.clone() };
-            Ok([live_side(a, &given, &selection, common)?, live_side(b, &given, &selection, &quiet)?])
+            Ok([side(a, &given, &selection, common)?, side(b, &given, &selection, &quiet)?])
         }
         [run, _] => {
             let (run, checkpoint) = if run { (a, b) } else { (b, a) };

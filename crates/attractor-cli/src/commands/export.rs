@@ -1,8 +1,10 @@
 //! `attractor export`: maps for other programs, as numbers and as pictures.
 
+use std::path::PathBuf;
+
+use attractor_capture::Patterns;
 use attractor_capture::export::{self, Array, Format};
 use attractor_capture::record::Role;
-use attractor_capture::{Patterns, Selection};
 use attractor_judge::analysis::{self, Partition};
 use serde_json::json;
 
@@ -13,11 +15,75 @@ use attractor_render::positions::Bands;
 use attractor_render::scale::{Scale, Spacing};
 use attractor_render::text::label;
 use attractor_render::transform::without_keys;
+use clap::{Args, ValueEnum};
 
-use crate::args::{By, ColourScale, Common, Export, ExportFormat, bytes};
+use crate::args::{By, Chosen, Common, Inputs, bytes};
 use crate::console::print;
 use crate::error::{Failure, Outcome};
 use crate::{forward, picture};
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What is written [default: what the name of --output says]
+    #[arg(long, value_enum)]
+    pub format: Option<ExportFormat>,
+    /// The file
+    #[arg(long, short)]
+    pub output: PathBuf,
+    /// Which input, counted from 0
+    #[arg(long, default_value_t = 0)]
+    pub input_number: usize,
+    /// Tokens or whole words: over keys weights add up, over queries they are averaged, so rows still sum to one
+    #[arg(long, value_enum, default_value_t = By::Token)]
+    pub by: By,
+    /// Query heads that share a key head become their mean
+    #[arg(long)]
+    pub grouped: bool,
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Of pictures: from weights to colours
+    #[arg(long, value_enum, default_value_t = ColourScale::Linear)]
+    pub scale: ColourScale,
+    /// Of pictures of several heads: each head has a scale of its own
+    #[arg(long)]
+    pub own_scale: bool,
+    /// Of pictures: keys that are hidden, sinks for example; rows are renormalised, and the picture says so
+    #[arg(long, value_delimiter = ',')]
+    pub hide: Vec<usize>,
+    /// Size that the file may have, for example 4GiB
+    #[arg(long, default_value = "4GiB")]
+    pub max_bytes: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColourScale {
+    /// From zero to the largest weight
+    Linear,
+    /// By decades
+    Log,
+    /// By rank
+    Quantile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A picture: one head's map, the heads of a layer, or all layers
+    Svg,
+    /// The picture, two pixels for each of the SVG's
+    Png,
+    /// The picture, on one page
+    Pdf,
+    /// numpy.load
+    Npz,
+    /// safetensors.numpy.load_file
+    Safetensors,
+    /// A line a weight
+    Csv,
+}
 
 /// Characters of a token along an axis.
 const LABEL: usize = 14;
@@ -187,9 +253,9 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         return Err(Failure::usage(format!("{}: is a folder; name a file to write", args.output.display())));
     }
     let max_bytes = bytes(&args.max_bytes).map_err(|e| Failure::usage(format!("--max-bytes: {e}")))?;
-    let selection = Selection::parse(args.layers.as_deref(), args.heads.as_deref())?;
-    let patterns = forward::patterns(&args.target, &args.inputs, selection, Some(args.input_number), common)?;
-    let patterns = patterns.as_ref();
+    let selection = args.chosen.selection()?;
+    let opened = forward::open_input(&args.target, &args.inputs, args.input_number, selection, common)?;
+    let patterns = opened.patterns.as_ref();
     let tokens = patterns.tokens(args.input_number);
     let words = match args.by {
         By::Word if tokens.is_empty() => {

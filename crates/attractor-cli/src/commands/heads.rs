@@ -1,22 +1,65 @@
 //! `attractor heads`: which head does what.
 
+use std::path::PathBuf;
+
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use attractor_capture::Patterns;
 use attractor_capture::record::{Role, Token};
-use attractor_capture::{Patterns, Restricted, Selection};
 use attractor_judge::detect::induction::read_twice;
 use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, Finding, Options, detect};
 use attractor_judge::statistics::Correction;
 use attractor_nn::model::Input;
 use attractor_nn::text::{Tokenizer, describe};
+use clap::{Args, ValueEnum};
 
-use crate::args::{Common, Correct, Heads};
+use crate::args::{Chosen, Common, Inputs};
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
 use crate::inputs::{Item, Prepared};
-use crate::target::{self, Live, Target};
+use crate::target::Live;
 use crate::{forward, inputs};
+
+/// How p-values are corrected over heads and detectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Correct {
+    /// False discovery rate (Benjamini-Hochberg)
+    Bh,
+    /// False discovery rate under any dependence (Benjamini-Yekutieli)
+    By,
+    /// Not one false name (Westfall-Young step-down max-T)
+    Maxt,
+}
+
+#[derive(Debug, Args)]
+pub struct Heads {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Kinds of heads: previous, current, first, duplicate, induction, positional, sink, delimiter, or all. Without a text,
+    /// induction and duplicate alone are looked for in random tokens that are read twice
+    #[arg(long, default_value = "all", value_name = "LIST")]
+    pub detect: String,
+    /// Rate of false names, after correction
+    #[arg(long, default_value_t = 0.05)]
+    pub fdr: f64,
+    /// How p-values are corrected
+    #[arg(long, value_enum, default_value_t = Correct::Bh)]
+    pub correction: Correct,
+    /// Random permutations; fewer where fewer exist
+    #[arg(long, default_value_t = 10_000)]
+    pub permutations: usize,
+    /// List every head, not only those found
+    #[arg(long)]
+    pub all: bool,
+    /// Also write the findings as JSON
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub chosen: Chosen,
+}
 
 /// Words of a block of random tokens, where positions and vocabulary allow.
 const BLOCK: usize = 50;
@@ -305,26 +348,12 @@ fn detected(patterns: &dyn Patterns, options: &Options, heads: &Heads, source: O
 pub fn run(heads: &Heads, common: &Common) -> Outcome {
     let options = options(heads, common)?;
     options.check()?;
-    let selection = Selection::parse(heads.layers.as_deref(), heads.heads.as_deref())?;
-    let detections = match target::open(&heads.target, heads.inputs.model_config.as_deref())? {
-        Target::Live(live) => {
-            let prepared = prepare(&live, heads, &options, common)?;
-            let progress = Progress::new(common.quiet);
-            let captured = forward::all(&live, &prepared, &selection, &progress)?;
-            progress.step("looking for heads", 0, 1);
-            detected(&Restricted::new(captured, selection)?, &options, heads, Some(prepared.source))?
-        }
-        Target::Run(run) => {
-            heads.inputs.refuse_for_a_run(&heads.target)?;
-            if run.inputs() == 0 {
-                return Err(Failure::unreadable(format!(
-                    "{}: holds no input: its capture was cut short; go on with attractor capture --resume",
-                    heads.target.display()
-                )));
-            }
-            detected(&Restricted::new(*run, selection)?, &options, heads, None)?
-        }
-    };
+    let opened = forward::open(&heads.target, &heads.inputs, heads.chosen.selection()?, common, |live| {
+        prepare(live, heads, &options, common)
+    })?;
+    Progress::new(common.quiet).step("looking for heads", 0, 1);
+    let source = opened.live.map(|(_, prepared)| prepared.source);
+    let detections = detected(opened.patterns.as_ref(), &options, heads, source)?;
     let json = format!("{}\n", detections.to_json());
     if let Some(path) = &heads.output {
         write(path, json.as_bytes())?;

@@ -1,12 +1,27 @@
 //! `attractor info`: what a checkpoint or a run is.
 
+use std::path::PathBuf;
+
 use attractor_capture::{Patterns, Run};
+use clap::Args;
 use serde_json::{Value, json};
 
-use crate::args::{Common, Info};
+use crate::args::Common;
 use crate::console::print;
 use crate::error::{Failure, Outcome};
 use crate::target;
+
+#[derive(Debug, Args)]
+pub struct Info {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    /// Configuration of a lone weight file (a config.json)
+    #[arg(long)]
+    pub model_config: Option<PathBuf>,
+    /// Also read every array of a run
+    #[arg(long)]
+    pub verify: bool,
+}
 
 fn of_run(path: &std::path::Path, verify: bool) -> Outcome<Value> {
     let run = Run::open(path)?;

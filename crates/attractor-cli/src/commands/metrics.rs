@@ -1,18 +1,54 @@
 //! `attractor metrics`: one line a head.
 
+use std::path::PathBuf;
+
 use attractor_capture::evidence::{Evidence, Scope};
 use attractor_capture::table::{Column, Table};
-use attractor_capture::{Patterns, Restricted, Selection};
+use attractor_capture::{Patterns, Selection};
 use attractor_judge::analysis::table::{Extras, columns};
 use attractor_nn::evidence::{self, Ablate, Options};
 use attractor_nn::model::Input;
+use clap::{Args, ValueEnum};
 
-use crate::args::{Common, Format, Metrics};
+use crate::args::{Chosen, Common, Inputs};
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
-use crate::forward;
+use crate::forward::{self, Opened};
 use crate::inputs::{self, Prepared};
-use crate::target::{self, Live, Target};
+use crate::target::{self, Live};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Csv,
+    Json,
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// How the table is written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Where it goes [default: the terminal]
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+    /// Also effective and stable rank of each map (its first 512 tokens) beside the uniform map of its mask
+    #[arg(long)]
+    pub rank: bool,
+    /// Also importance of each head by ablation and by gradient; needs a checkpoint
+    #[arg(long)]
+    pub importance: bool,
+    /// Label of each input, for the importance of a classifier's heads: 3,0,7
+    #[arg(long, value_delimiter = ',', requires = "importance")]
+    pub labels: Option<Vec<usize>>,
+    #[command(flatten)]
+    pub chosen: Chosen,
+}
 
 /// Characters of a line of text; a wider table goes on below.
 const WIDTH: usize = 118;
@@ -97,32 +133,23 @@ fn table(patterns: &dyn Patterns, extras: &Extras<'_>, metrics: &Metrics) -> Out
 
 /// Runs the command.
 pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
-    let selection = Selection::parse(metrics.layers.as_deref(), metrics.heads.as_deref())?;
-    let table = match target::open(&metrics.target, metrics.inputs.model_config.as_deref())? {
-        Target::Live(live) => {
-            let prepared = inputs::prepare(&live, &metrics.inputs, common)?;
-            let captured = forward::all(&live, &prepared, &selection, &Progress::new(common.quiet))?;
-            let evidence = match metrics.importance {
-                true => Some(gather(&live, &prepared, &selection, metrics, common)?),
-                false => None,
-            };
-            let image = live.checkpoint.config().image.as_ref();
-            let patch = image.map(|image| [image.patch_height as f64, image.patch_width as f64]);
-            let extras = Extras { rank: metrics.rank, patch, evidence: evidence.as_ref() };
-            table(&Restricted::new(captured, selection)?, &extras, metrics)?
-        }
-        Target::Run(run) => {
-            metrics.inputs.refuse_for_a_run(&metrics.target)?;
-            if metrics.importance {
-                return Err(Failure::usage(format!(
-                    "{}: is a run, and --importance needs the model; name the checkpoint",
-                    metrics.target.display()
-                )));
-            }
-            let extras = Extras { rank: metrics.rank, ..Extras::default() };
-            table(&Restricted::new(*run, selection)?, &extras, metrics)?
-        }
+    let selection = metrics.chosen.selection()?;
+    if metrics.importance && target::is_run(&metrics.target) {
+        return Err(Failure::usage(format!(
+            "{}: is a run, and --importance needs the model; name the checkpoint",
+            metrics.target.display()
+        )));
+    }
+    let given = &metrics.inputs;
+    let Opened { patterns, live } =
+        forward::open(&metrics.target, given, selection.clone(), common, |live| inputs::prepare(live, given, common))?;
+    let evidence = match &live {
+        Some((live, prepared)) if metrics.importance => Some(gather(live, prepared, &selection, metrics, common)?),
+        _ => None,
     };
+    let image = live.as_ref().and_then(|(live, _)| live.checkpoint.config().image.as_ref());
+    let patch = image.map(|image| [image.patch_height as f64, image.patch_width as f64]);
+    let table = table(patterns.as_ref(), &Extras { rank: metrics.rank, patch, evidence: evidence.as_ref() }, metrics)?;
     let format = if common.json { Format::Json } else { metrics.format };
     let bytes = match format {
         Format::Table => aligned(&table).into_bytes(),

@@ -1,19 +1,49 @@
 //! `attractor report`: the verdicts as one page, or for machines.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use attractor_capture::Selection;
+use clap::{Args, ValueEnum};
 
-use super::validate::{Judged, judged, thresholds};
-use crate::args::{Ablate, Common, ReportArgs, ReportFormat};
+use crate::args::{Ablate, Common, Inputs};
 use crate::console::{print, write};
 use crate::error::{Failure, Outcome};
+use crate::judged;
 
-/// Writes the page, with the maps of some inputs.
-pub fn page(path: &Path, judged: &Judged, show: &[usize]) -> Outcome {
-    let options = attractor_render::Options { inputs: show.to_vec(), ..Default::default() };
-    let html = attractor_render::report_html(&judged.report, Some(judged.patterns.as_ref()), &options);
-    write(path, html.as_bytes())
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Where it goes [default: report.html; other formats are printed]
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+    /// What is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    pub format: ReportFormat,
+    /// Inputs whose maps the page holds, by number
+    #[arg(long, value_delimiter = ',', default_value = "0")]
+    pub show: Vec<usize>,
+    /// Thresholds (TOML)
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One self-contained page
+    Html,
+    /// Everything, as docs/report.md describes it
+    Json,
+    /// One test case a check
+    Junit,
+    /// For a pull request
+    Markdown,
+    /// One line a check
+    Csv,
+    /// One row a check
+    Parquet,
 }
 
 /// Runs the command.
@@ -25,8 +55,9 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     if let Some(folder) = args.output.as_deref().filter(|path| path.is_dir()) {
         return Err(Failure::usage(format!("{}: is a folder; name a file to write", folder.display())));
     }
-    let config = thresholds(args.config.as_deref(), common)?;
-    let judged = judged(&args.target, &args.inputs, &Selection::all(), &config, Ablate::Standard, None, common)?;
+    let config = judged::thresholds(args.config.as_deref(), common)?;
+    let judged =
+        judged::judged(&args.target, &args.inputs, &Selection::all(), &config, Ablate::Standard, None, common)?;
     let report = &judged.report;
     if let Some(input) = args.show.iter().find(|input| **input >= report.provenance.inputs) {
         return Err(Failure::usage(format!(
@@ -37,7 +68,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     let bytes = match args.format {
         ReportFormat::Html => {
             let path = args.output.clone().unwrap_or(PathBuf::from("report.html"));
-            page(&path, &judged, &args.show)?;
+            judged::page(&path, &judged, &args.show)?;
             match common.json {
                 true => print(&report.to_json()),
                 false if !common.quiet => {

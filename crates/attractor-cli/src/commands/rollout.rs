@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use attractor_capture::record::{Role, Token};
 use attractor_capture::table::{Column, Table};
-use attractor_capture::{Patterns, Restricted, Selection};
+use attractor_capture::{Patterns, Selection};
 use attractor_judge::analysis::distance::PatchGrid;
 use attractor_judge::analysis::{self, Attribution, Fuse, Method, Partition, StackOptions};
 use attractor_render::colour::ColourMap;
@@ -14,13 +14,90 @@ use attractor_render::patches::Patches;
 use attractor_render::scale::{Scale, Spacing};
 use attractor_render::text::label;
 use attractor_render::words::Words;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::args::{By, Common, FollowHow, FuseHow, Inputs, Order, Rollout};
-use crate::console::{Progress, print, write};
+use crate::args::{By, Common, Inputs};
+use crate::console::{print, write};
 use crate::error::{Failure, Outcome};
-use crate::target::{self, Live, Target};
-use crate::{forward, inputs, picture};
+use crate::forward::{self, Opened};
+use crate::picture;
+use crate::target::Live;
+
+/// How the heads of a layer become one map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FuseHow {
+    /// Their mean: the definition
+    Mean,
+    /// The largest weight of any head (an extra)
+    Max,
+    /// The smallest weight of any head (an extra)
+    Min,
+}
+
+/// How attention is followed through the layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FollowHow {
+    /// Products of the layers' maps
+    Rollout,
+    /// The largest flow from the query to each token (short inputs)
+    Flow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// As in the input
+    Text,
+    /// The largest first
+    Share,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollout {
+    /// A checkpoint or a run
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// cls, last, a position, a token's text or a word (token:TEXT for a text of digits) [default: cls, else last]
+    #[arg(long)]
+    pub query: Option<String>,
+    /// How attention is followed
+    #[arg(long, value_enum, default_value_t = FollowHow::Rollout)]
+    pub method: FollowHow,
+    /// What a line stands for
+    #[arg(long, value_enum, default_value_t = By::Token)]
+    pub by: By,
+    /// How the heads of a layer become one map
+    #[arg(long, value_enum, default_value_t = FuseHow::Mean)]
+    pub fuse: FuseHow,
+    /// Share of the residual stream in each layer
+    #[arg(long, default_value_t = 0.5)]
+    pub residual: f64,
+    /// Set this share of each map's cells, the smallest, to zero first (an extra)
+    #[arg(long, default_value_t = 0.0)]
+    pub discard: f64,
+    /// First layer
+    #[arg(long, default_value_t = 0)]
+    pub start: usize,
+    /// Take layers without a map as the identity
+    #[arg(long)]
+    pub skip_missing: bool,
+    /// Which input, from 0
+    #[arg(long, default_value_t = 0)]
+    pub input_number: usize,
+    /// Only these heads, for example 0-3 or 5.5,L0H2
+    #[arg(long)]
+    pub heads: Option<String>,
+    /// How tokens are listed [default: text while they fit on a screen, else share]
+    #[arg(long, value_enum)]
+    pub order: Option<Order>,
+    /// Tokens that are listed at most, the largest [default: all in text order, else 24]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub top: usize,
+    /// Also write it: .svg, .png, .pdf, .json or .csv
+    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
 
 /// Positions that are shown in order; more of them are shown by share.
 const IN_ORDER: usize = 48;
@@ -299,28 +376,9 @@ pub fn run(rollout: &Rollout, common: &Common) -> Outcome {
     options.check()?;
     let ending = ending(rollout)?;
     let selection = Selection::parse(None, rollout.heads.as_deref())?;
-    let mut shown = None;
-    let patterns: Box<dyn Patterns> = match target::open(&rollout.target, rollout.inputs.model_config.as_deref())? {
-        Target::Live(live) => {
-            let mut prepared = inputs::prepare(&live, &rollout.inputs, common)?;
-            if rollout.input_number >= prepared.items.len() {
-                return Err(Failure::usage(format!(
-                    "--input-number {}: there are {} inputs, numbered from 0",
-                    rollout.input_number,
-                    prepared.items.len()
-                )));
-            }
-            shown = image(&live, &rollout.inputs, rollout.input_number);
-            // The other inputs have no part in the answer.
-            prepared.items.truncate(rollout.input_number + 1);
-            let captured = forward::all(&live, &prepared, &selection, &Progress::new(common.quiet))?;
-            Box::new(Restricted::new(captured, selection)?)
-        }
-        Target::Run(run) => {
-            rollout.inputs.refuse_for_a_run(&rollout.target)?;
-            Box::new(Restricted::new(*run, selection)?)
-        }
-    };
+    let (given, number) = (&rollout.inputs, rollout.input_number);
+    let Opened { patterns, live } = forward::open_input(&rollout.target, given, number, selection, common)?;
+    let shown = live.and_then(|(live, _)| image(&live, given, number));
     let found = follow(patterns.as_ref(), rollout, &options)?;
     let tokens = patterns.tokens(found.input);
     let lines = lines(tokens, &found, rollout.by);

@@ -1,15 +1,70 @@
 //! `attractor train causal-lm`: a small causal language model from a text.
 
+use std::path::PathBuf;
+
 use std::fs::File;
 use std::io::Write;
 
 use attractor_nn::text::{Tokenizer, train_byte_pairs};
 use attractor_nn::train::{Mixture, Plan, Precision, Shape, Training, train_causal_lm, write_model};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::args::{Common, TrainLm};
+use crate::args::Common;
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
+
+#[derive(Debug, Subcommand)]
+pub enum Train {
+    /// A small causal language model with GPT-2's layout
+    CausalLm(Box<TrainLm>),
+}
+
+#[derive(Debug, Args)]
+pub struct TrainLm {
+    /// The text to learn (UTF-8)
+    #[arg(long)]
+    pub text_file: PathBuf,
+    /// Where the checkpoint goes, a folder
+    #[arg(long, short)]
+    pub output: PathBuf,
+    /// Layers
+    #[arg(long, default_value_t = 2)]
+    pub layers: usize,
+    /// Heads a layer
+    #[arg(long, default_value_t = 4)]
+    pub heads: usize,
+    /// Model width
+    #[arg(long, default_value_t = 96)]
+    pub width: usize,
+    /// Width of the MLP; 0: attention only
+    #[arg(long, default_value_t = 0)]
+    pub mlp: usize,
+    /// Tokens of the byte-pair vocabulary that is learnt from the text first
+    #[arg(long, default_value_t = 512)]
+    pub vocab: usize,
+    /// Tokens a sequence
+    #[arg(long, default_value_t = 128)]
+    pub seq_len: usize,
+    /// Sequences a step
+    #[arg(long, default_value_t = 16)]
+    pub batch_size: usize,
+    /// Steps
+    #[arg(long, default_value_t = 2000)]
+    pub steps: usize,
+    /// Peak learning rate (AdamW; warm-up, then cosine)
+    #[arg(long, default_value_t = 4e-3)]
+    pub lr: f64,
+    /// Weight decay
+    #[arg(long, default_value_t = 0.01)]
+    pub weight_decay: f64,
+    /// Share of sequences that are random tokens, repeated: what induction is learnt from
+    #[arg(long, default_value_t = 0.5)]
+    pub repeats: f64,
+    /// Go on from the last checkpoint in --output
+    #[arg(long)]
+    pub resume: bool,
+}
 
 /// Steps between two saves of the whole state.
 const SAVE_EVERY: usize = 200;

@@ -1,0 +1,97 @@
+//! The command line: its commands, and the way to each.
+
+use clap::{Parser, Subcommand};
+
+use crate::args::Common;
+use crate::commands;
+use crate::commands::capture::Capture;
+use crate::commands::convert::Convert;
+use crate::commands::demo::Demo;
+use crate::commands::diff::DiffArgs;
+use crate::commands::export::Export;
+use crate::commands::heads::Heads;
+use crate::commands::info::Info;
+use crate::commands::metrics::Metrics;
+use crate::commands::report::ReportArgs;
+use crate::commands::rollout::Rollout;
+use crate::commands::train::Train;
+use crate::commands::validate::Validate;
+use crate::error::{Failure, Outcome};
+
+/// Shows, tests and trains the memory inside neural networks.
+#[derive(Debug, Parser)]
+#[command(name = "attractor", version, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The main job on an embedded model and text: verdicts, and report.html; no network
+    Demo(Demo),
+    /// Nine groups of checks on the attention of a checkpoint or a run
+    Validate(Validate),
+    /// Run inputs through a checkpoint and keep what attention did
+    Capture(Capture),
+    /// What a checkpoint or a run is
+    Info(Info),
+    /// A table of metrics, one line a head
+    Metrics(Metrics),
+    /// Which head does what: previous, first, duplicate, induction... with null, interval and p
+    Heads(Heads),
+    /// Where a position's last state comes from: attention followed through all layers
+    Rollout(Rollout),
+    /// Two checkpoints or two runs on the same tokens: what changed, head by head
+    Diff(DiffArgs),
+    /// Attention from elsewhere (NPZ, safetensors, JSON) into a run, with its certificate
+    Convert(Convert),
+    /// The verdicts as one self-contained page, or for machines
+    Report(ReportArgs),
+    /// Maps for other programs: pictures (SVG, PNG, PDF) and numbers (NPZ, safetensors, CSV)
+    Export(Export),
+    /// Train a model
+    #[command(subcommand)]
+    Train(Train),
+}
+
+impl Cli {
+    /// Runs the command. `Ok(false)`: it ran, and checks failed.
+    pub fn run(&self) -> Outcome<bool> {
+        if let Some(threads) = self.common.threads {
+            if threads == 0 {
+                return Err(Failure::usage("--threads 0: give at least one thread"));
+            }
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+            pool.map_err(|e| Failure::usage(format!("--threads {threads}: {e}")))?;
+        }
+        let common = &self.common;
+        match &self.command {
+            Command::Demo(demo) => commands::demo::run(demo, common),
+            Command::Validate(validate) => commands::validate::run(validate, common),
+            Command::Capture(capture) => commands::capture::run(capture, common).map(|()| true),
+            Command::Info(info) => commands::info::run(info, common).map(|()| true),
+            Command::Metrics(metrics) => commands::metrics::run(metrics, common).map(|()| true),
+            Command::Heads(heads) => commands::heads::run(heads, common).map(|()| true),
+            Command::Rollout(rollout) => commands::rollout::run(rollout, common).map(|()| true),
+            Command::Diff(diff) => commands::diff::run(diff, common),
+            Command::Convert(convert) => commands::convert::run(convert, common),
+            Command::Export(export) => commands::export::run(export, common).map(|()| true),
+            Command::Report(report) => commands::report::run(report, common).map(|()| true),
+            Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}
