@@ -13,6 +13,7 @@ pub mod error;
 pub mod file;
 pub mod grid;
 pub mod heatmap;
+pub mod hidden;
 pub mod histogram;
 pub mod html;
 pub mod images;

@@ -4,6 +4,7 @@ use attractor::retrieve::Mask;
 use attractor_capture::{Patterns, strips};
 
 use crate::error::{Error, Result};
+use crate::hidden::Hidden;
 
 /// Largest side of a drawn map, cells.
 pub const SIDE: usize = 128;
@@ -296,24 +297,58 @@ pub struct HeadMap {
 /// # Errors
 /// `is_source` if the patterns cannot be read, `is_shape` if they contradict their own shape.
 pub fn read(patterns: &dyn Patterns, layer: usize, head: usize, input: usize, side: usize) -> Result<Option<HeadMap>> {
+    pooled(patterns, (layer, head, input), side, None)
+}
+
+/// Reads a head's map without some of its keys, each row scaled to sum to one again before cells are pooled; `None` if the
+/// weights were not kept.
+///
+/// # Cost
+/// As [`read`].
+/// # Errors
+/// As [`read`] and [`Hidden::new`].
+pub fn read_hiding(
+    patterns: &dyn Patterns,
+    (layer, head, input): (usize, usize, usize),
+    side: usize,
+    hide: &[usize],
+) -> Result<Option<HeadMap>> {
+    let hidden = Hidden::new(hide, patterns.shape(layer, input)?.1)?;
+    pooled(patterns, (layer, head, input), side, Some(hidden))
+}
+
+fn pooled(
+    patterns: &dyn Patterns,
+    (layer, head, input): (usize, usize, usize),
+    side: usize,
+    mut hidden: Option<Hidden>,
+) -> Result<Option<HeadMap>> {
     let (queries, keys) = patterns.shape(layer, input)?;
     let mask = patterns.mask(layer, input)?;
     let mut pool = Pool::new(queries, keys, side)?;
     let mut best = Best::default();
     for rows in strips(0..queries, keys) {
         let (start, count) = (rows.start, rows.len());
-        let Some(weights) = patterns.weights(layer, head, input, rows)? else {
-            return from_statistics(patterns, layer, head, input, side, &mask);
+        let Some(mut weights) = patterns.weights(layer, head, input, rows)? else {
+            // What was pooled already cannot be scaled.
+            return match hidden {
+                Some(_) => Ok(None),
+                None => from_statistics(patterns, layer, head, input, side, &mask),
+            };
         };
         check(weights.len(), count, keys)?;
-        for (offset, row) in weights.chunks_exact(keys).enumerate() {
+        for (offset, row) in weights.chunks_exact_mut(keys).enumerate() {
             let query = start + offset;
             let range = mask.range(query, keys);
-            pool.add(query, row, |key| range.contains(&key) && !mask.hides(key));
+            let shown = hidden.as_mut().is_none_or(|hidden| hidden.row(row));
+            let gone = |key| hidden.as_ref().is_some_and(|hidden| hidden.keys().binary_search(&key).is_ok());
+            pool.add(query, row, |key| shown && range.contains(&key) && !mask.hides(key) && !gone(key));
             best.offer(query, row, mask.visible(query, keys));
         }
     }
-    Ok(Some(HeadMap { layer, head, input, map: pool.finish(), links: best.links(), origin: Origin::Weights }))
+    let mut map = pool.finish();
+    map.notes.extend(hidden.map(|hidden| hidden.note()));
+    Ok(Some(HeadMap { layer, head, input, map, links: best.links(), origin: Origin::Weights }))
 }
 
 fn from_statistics(

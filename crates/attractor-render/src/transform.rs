@@ -1,17 +1,16 @@
 //! What can be done to a map before it is drawn. Each says so in the figure.
 
 use crate::error::{Error, Result};
+use crate::hidden::Hidden;
 use crate::map::{Map, Pooling};
 
-/// The map without some of its keys, each row scaled to sum to one again.
+/// The map without some of its keys, each row scaled to sum to one again, as [`Hidden`] says.
 ///
-/// For sinks: a key that takes most of every row leaves nothing to see of the rest. What is left is a distribution over
-/// the *other* keys, and the figure says so. The hidden columns are blank, as is a row that had given all its weight
-/// to them; that many rows are named too. A NaN stays in its row.
+/// The hidden columns are blank, as is a row that had given all its weight to them; that many rows are named too.
 ///
 /// # Errors
-/// `is_shape` for a pooled map, whose rows cannot be scaled, for a key that the map does not have, and for no key at
-/// all.
+/// `is_shape` for a pooled map, whose rows cannot be scaled ([`map::read_hiding`](crate::map::read_hiding) hides before it
+/// pools), for a key that the map does not have, and for no key at all.
 pub fn without_keys(map: &Map, hidden: &[usize]) -> Result<Map> {
     if map.is_pooled() {
         return Err(Error::shape(format!(
@@ -19,45 +18,17 @@ pub fn without_keys(map: &Map, hidden: &[usize]) -> Result<Map> {
             map.rows, map.columns, map.queries, map.keys
         )));
     }
-    if let Some(key) = hidden.iter().find(|&&k| k >= map.columns) {
-        return Err(Error::shape(format!("hide keys: key {key} of a map with {} keys", map.columns)));
-    }
-    let mut keys = hidden.to_vec();
-    keys.sort_unstable();
-    keys.dedup();
-    if keys.is_empty() {
-        return Err(Error::shape("hide keys: none was named; needs at least one".to_string()));
-    }
+    let mut hidden = Hidden::new(hidden, map.columns)?;
     let mut shown = map.clone();
     shown.forbidden.resize(map.cells.len(), false);
-    let mut emptied = 0;
     for row in 0..map.rows {
         let cells = row * map.columns..(row + 1) * map.columns;
-        let before = shown.cells[cells.clone()].iter().any(|&w| w != 0.0);
-        for &key in &keys {
-            shown.cells[cells.start + key] = 0.0;
-            shown.forbidden[cells.start + key] = true;
-        }
-        let own = &mut shown.cells[cells.clone()];
-        let rest: f64 = own.iter().map(|&w| f64::from(w)).sum();
-        if rest == 0.0 {
+        hidden.keys().iter().for_each(|key| shown.forbidden[cells.start + key] = true);
+        if !hidden.row(&mut shown.cells[cells.clone()]) {
             shown.forbidden[cells].fill(true);
-            emptied += usize::from(before);
-        } else {
-            // NaN and infinity stay what they are: they are shown, not repaired.
-            own.iter_mut().for_each(|w| *w = (f64::from(*w) / rest) as f32);
         }
     }
-    let named = keys.iter().take(6).map(usize::to_string).collect::<Vec<_>>().join(", ");
-    let more = if keys.len() > 6 { format!(" and {} more", keys.len() - 6) } else { String::new() };
-    let (plural, be) = if keys.len() == 1 { ("", "is") } else { ("s", "are") };
-    let mut note = format!("key{plural} {named}{more} {be} hidden, rows renormalised to sum to one");
-    match emptied {
-        0 => {}
-        1 => note.push_str("; 1 row had no other weight and is blank"),
-        n => note.push_str(&format!("; {n} rows had no other weight and are blank")),
-    }
-    shown.notes.push(note);
+    shown.notes.push(hidden.note());
     Ok(shown)
 }
 

@@ -6,6 +6,7 @@ use attractor_render::colour::{ColourMap, NAN, Scale, hex};
 use attractor_render::grid::{Overview, layer_grid, overview};
 use attractor_render::heatmap::{Style, heatmap};
 use attractor_render::map::{self, Map, Origin};
+use attractor_render::transform::without_keys;
 use common::{Kind, Maps, xml};
 use proptest::prelude::*;
 
@@ -96,15 +97,23 @@ fn what_is_no_number_has_its_own_colour_and_is_counted() {
 
 #[test]
 fn the_reader_gives_the_same_cells_whatever_the_strips() {
-    // 1100 keys: a strip of a million weights does not hold all rows.
-    let maps = Maps::new(vec![vec![Kind::Induction]], 1, 1100);
+    // 2100 keys: a strip of four million weights does not hold all rows.
+    let n = 2100;
+    let maps = Maps::new(vec![vec![Kind::Induction, Kind::Sink]], 1, n);
     let head = map::read(&maps, 0, 0, 0, 100).unwrap().unwrap();
     use attractor_capture::Patterns as _;
-    let weights = maps.weights(0, 0, 0, 0..1100).unwrap().unwrap();
-    let whole = Map::exact(weights, 1100, 1100).unwrap().pooled(100).unwrap();
+    let weights = |head| maps.weights(0, head, 0, 0..n).unwrap().unwrap();
+    let whole = Map::exact(weights(0), n, n).unwrap().pooled(100).unwrap();
     assert_eq!(head.map.cells, whole.cells);
     assert_eq!(head.links.len(), 5);
     assert!(head.links.windows(2).all(|w| w[0].weight >= w[1].weight - 0.01));
+
+    let hidden = map::read_hiding(&maps, (0, 1, 0), 100, &[7, 0]).unwrap().unwrap().map;
+    let whole = Map::exact(weights(1), n, n).unwrap().causal().unwrap();
+    let whole = without_keys(&whole, &[0, 7]).unwrap().pooled(100).unwrap();
+    assert_eq!((hidden.cells, &hidden.notes[0]), (whole.cells, &whole.notes[0]));
+    assert!(hidden.notes[0].starts_with("keys 0, 7 are hidden, rows renormalised"), "{:?}", hidden.notes);
+    assert!(map::read_hiding(&maps, (0, 1, 0), 100, &[n]).unwrap_err().to_string().contains("key 2100"));
 }
 
 #[test]

@@ -159,10 +159,15 @@ fn maps(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<Ve
     let input = args.input_number;
     let mut all = Vec::new();
     // Read in strips and pooled: of any length.
-    if args.by == By::Token && !args.grouped && args.hide.is_empty() {
+    let hiding = |error: attractor_render::Error| Failure::usage(format!("--hide: {error}"));
+    if args.by == By::Token && !args.grouped {
         for shape in patterns.layers() {
             for &head in &shape.heads {
-                all.extend(map::read(patterns, shape.layer, head, input, SIDE)?);
+                let place = (shape.layer, head, input);
+                all.extend(match args.hide.is_empty() {
+                    true => map::read(patterns, shape.layer, head, input, SIDE)?,
+                    false => map::read_hiding(patterns, place, SIDE, &args.hide).map_err(hiding)?,
+                });
             }
         }
     } else {
@@ -174,7 +179,7 @@ fn maps(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<Ve
                     map = map.causal()?;
                 }
                 if !args.hide.is_empty() {
-                    map = without_keys(&map, &args.hide).map_err(|e| Failure::usage(format!("--hide: {e}")))?;
+                    map = without_keys(&map, &args.hide).map_err(hiding)?;
                 }
                 let map = map.pooled(SIDE)?;
                 all.push(HeadMap { layer: array.layer, head, input, map, links: Vec::new(), origin: Origin::Weights });
