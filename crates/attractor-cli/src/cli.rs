@@ -11,6 +11,7 @@ use crate::commands::diff::DiffArgs;
 use crate::commands::export::Export;
 use crate::commands::heads::Heads;
 use crate::commands::info::Info;
+use crate::commands::memory::Memory;
 use crate::commands::metrics::Metrics;
 use crate::commands::report::ReportArgs;
 use crate::commands::rollout::Rollout;
@@ -52,6 +53,9 @@ pub enum Command {
     Report(ReportArgs),
     /// Maps for other programs: pictures (SVG, PNG, PDF) and numbers (NPZ, safetensors, CSV)
     Export(Export),
+    /// Associative memories: what they store and recall
+    #[command(subcommand)]
+    Memory(Memory),
     /// Train a model
     #[command(subcommand)]
     Train(Train),
@@ -80,6 +84,7 @@ impl Cli {
             Command::Convert(convert) => commands::convert::run(convert, common),
             Command::Export(export) => commands::export::run(export, common).map(|()| true),
             Command::Report(report) => commands::report::run(report, common).map(|()| true),
+            Command::Memory(memory) => commands::memory::run(memory, common).map(|()| true),
             Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
         }
     }

@@ -13,8 +13,11 @@
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
 
+pub mod energy;
 pub mod error;
+pub mod pattern;
 pub mod random;
 pub mod retrieve;
+pub mod settle;
 
 pub use error::{Error, Result};

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod export;
 pub mod heads;
 pub mod info;
+pub mod memory;
 pub mod metrics;
 pub mod report;
 pub mod rollout;

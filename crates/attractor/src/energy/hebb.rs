@@ -1,0 +1,204 @@
+//! Hebb's rule without weights: fields and energies from the overlaps alone.
+
+use super::{Descends, SpinMemory, Walk};
+use crate::pattern::{Spins, StoredPatterns};
+
+/// Hopfield's memory: w_ij = (1/N) sum_mu xi_i xi_j, w_ii = 0, E = -1/2 sum_ij w_ij x_i x_j.
+///
+/// With the overlaps M_mu = sum_j xi_j x_j, whole numbers, h_i = (sum_mu xi_i M_mu - P x_i) / N and
+/// E = -(sum_mu M_mu^2 - P N) / 2N: neither N x N weights nor floating point is needed, and a field of zero is exactly zero.
+///
+/// # Cost
+/// P N / 8 bytes twice (by pattern and by unit); a field or a flip takes O(P).
+/// # Source
+/// Hopfield 1982, *Neural networks and physical systems with emergent collective computational abilities*.
+#[derive(Debug, Clone)]
+pub struct Hebb {
+    patterns: StoredPatterns,
+    /// [unit, word of patterns].
+    by_unit: Vec<u64>,
+}
+
+impl Hebb {
+    /// Stores patterns.
+    pub fn new(patterns: StoredPatterns) -> Self {
+        let by_unit = patterns.by_unit();
+        Self { patterns, by_unit }
+    }
+
+    /// What is stored.
+    pub fn patterns(&self) -> &StoredPatterns {
+        &self.patterns
+    }
+
+    /// w_ij, at a pair of units; 0 on the diagonal.
+    ///
+    /// # Panics
+    /// If there are no such units.
+    pub fn weight(&self, i: usize, j: usize) -> f64 {
+        if i == j {
+            return 0.0;
+        }
+        let apart: u32 = self.unit(i).iter().zip(self.unit(j)).map(|(a, b)| (a ^ b).count_ones()).sum();
+        (self.patterns.count() as f64 - 2.0 * f64::from(apart)) / self.patterns.units() as f64
+    }
+
+    fn unit(&self, unit: usize) -> &[u64] {
+        let width = self.patterns.count().div_ceil(64);
+        &self.by_unit[unit * width..(unit + 1) * width]
+    }
+}
+
+impl SpinMemory for Hebb {
+    type Walk<'a> = HebbWalk<'a>;
+
+    fn units(&self) -> usize {
+        self.patterns.units()
+    }
+
+    fn descends(&self) -> Descends {
+        Descends::Exact
+    }
+
+    fn walk(&self, start: &Spins) -> HebbWalk<'_> {
+        let mut overlaps = self.patterns.overlaps(start);
+        let total = overlaps.iter().map(|&m| i64::from(m)).sum();
+        // Whole words, so that sums need no remainder.
+        overlaps.resize(overlaps.len().div_ceil(64) * 64, 0);
+        HebbWalk { memory: self, state: start.clone(), overlaps, total }
+    }
+}
+
+/// A state on its way, with its overlaps.
+#[derive(Debug, Clone)]
+pub struct HebbWalk<'a> {
+    memory: &'a Hebb,
+    state: Spins,
+    /// M_mu, zeros up to a whole word.
+    overlaps: Vec<i32>,
+    /// sum_mu M_mu.
+    total: i64,
+}
+
+impl HebbWalk<'_> {
+    /// M_mu of every stored pattern, in -N..=N.
+    pub fn overlaps(&self) -> &[i32] {
+        &self.overlaps[..self.memory.patterns.count()]
+    }
+
+    /// N h_i, a whole number.
+    fn whole_field(&self, unit: usize) -> i64 {
+        let up = pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || sum_of_set(self.memory.unit(unit), &self.overlaps),
+        );
+        // sum_mu xi M = 2 (those with xi = +1) - all.
+        let with_own = 2 * up - self.total;
+        with_own - self.memory.patterns.count() as i64 * i64::from(self.state.sign(unit))
+    }
+}
+
+/// Sum of the numbers whose bit is 1; 64 numbers a word.
+#[inline(always)]
+fn sum_of_set(words: &[u64], numbers: &[i32]) -> i64 {
+    let mut total = 0i64;
+    for (&word, numbers) in words.iter().zip(numbers.as_chunks::<64>().0) {
+        let mut sum = 0i32;
+        for (bit, &number) in numbers.iter().enumerate() {
+            // All ones where the bit is set; 64 overlaps of at most 2^24 fit.
+            sum += number & -((word >> bit & 1) as i32);
+        }
+        total += i64::from(sum);
+    }
+    total
+}
+
+impl Walk for HebbWalk<'_> {
+    fn state(&self) -> &Spins {
+        &self.state
+    }
+
+    fn field(&self, unit: usize) -> f64 {
+        self.whole_field(unit) as f64 / self.memory.patterns.units() as f64
+    }
+
+    fn flip(&mut self, unit: usize) {
+        let step = -2 * self.state.sign(unit);
+        let words = self.memory.unit(unit);
+        for (&word, overlaps) in words.iter().zip(self.overlaps.as_chunks_mut::<64>().0) {
+            for (bit, overlap) in overlaps.iter_mut().enumerate() {
+                *overlap += if word >> bit & 1 == 1 { step } else { -step };
+            }
+        }
+        // The places beyond the last pattern stay zero.
+        let count = self.memory.patterns.count();
+        self.overlaps[count..].fill(0);
+        self.total = self.overlaps.iter().map(|&m| i64::from(m)).sum();
+        self.state.flip(unit);
+    }
+
+    fn energy(&self) -> f64 {
+        let (n, p) = (self.memory.patterns.units() as f64, self.memory.patterns.count() as f64);
+        let squares: i128 = self.overlaps.iter().map(|&m| i128::from(m) * i128::from(m)).sum();
+        -(squares as f64 - p * n) / (2.0 * n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Philox;
+
+    /// Overlaps against the definition by weights: energy, fields, and the change of a flip.
+    #[test]
+    fn overlaps_say_what_the_weights_say() {
+        let mut random = Philox::new(2, 0);
+        for (units, count) in [(1, 1), (7, 3), (65, 70), (40, 128)] {
+            let memory = Hebb::new(StoredPatterns::random(units, count, &mut random).unwrap());
+            let state = Spins::random(units, &mut random);
+            let x = |state: &Spins, i: usize| f64::from(state.sign(i));
+            let field = |state: &Spins, i: usize| (0..units).map(|j| memory.weight(i, j) * x(state, j)).sum::<f64>();
+            let energy = |state: &Spins| -(0..units).map(|i| x(state, i) * field(state, i)).sum::<f64>() / 2.0;
+            let mut walk = memory.walk(&state);
+            for step in 0..20 {
+                let unit = random.below(units);
+                assert!((walk.energy() - energy(walk.state())).abs() < 1e-9, "{units} {count} step {step}");
+                assert!((walk.field(unit) - field(walk.state(), unit)).abs() < 1e-9);
+                let expected = 2.0 * x(walk.state(), unit) * walk.field(unit);
+                let before = walk.energy();
+                walk.flip(unit);
+                assert!((walk.energy() - before - expected).abs() < 1e-9);
+                assert_eq!(walk.overlaps(), memory.patterns().overlaps(walk.state()));
+            }
+        }
+    }
+
+    /// No update raises the energy, and a unit turns round only if the energy falls.
+    #[test]
+    fn every_update_descends() {
+        assert_eq!(
+            Hebb::new(StoredPatterns::random(3, 1, &mut Philox::new(0, 0)).unwrap()).descends(),
+            Descends::Exact
+        );
+        let mut random = Philox::new(5, 0);
+        for count in [1, 4, 30] {
+            let memory = Hebb::new(StoredPatterns::random(50, count, &mut random).unwrap());
+            let mut walk = memory.walk(&Spins::random(50, &mut random));
+            for _ in 0..300 {
+                let before = walk.energy();
+                let turned = walk.update_site(random.below(50));
+                assert!(if turned { walk.energy() < before } else { walk.energy() == before });
+            }
+        }
+    }
+
+    /// x = (+1, -1) with patterns (+1, +1) and (+1, -1): w_01 = 0, so every field is a tie, and nothing moves.
+    #[test]
+    fn a_tie_keeps_the_unit() {
+        let patterns = [[1, 1], [1, -1]].map(|p| Spins::from_signs(&p).unwrap());
+        let memory = Hebb::new(StoredPatterns::new(&patterns).unwrap());
+        let mut walk = memory.walk(&patterns[1]);
+        assert_eq!((walk.field(0), walk.field(1)), (0.0, 0.0));
+        assert!(!walk.update_site(0) && !walk.update_site(1));
+    }
+}

@@ -1,0 +1,74 @@
+//! Energies that a memory descends.
+//!
+//! Every memory of spins answers by one contract, [`SpinMemory`]: its energy, the field at a unit, and whether the
+//! dynamics that goes with it lowers the energy. Energies go down.
+
+mod hebb;
+
+pub use hebb::{Hebb, HebbWalk};
+
+use crate::pattern::Spins;
+
+/// Does asynchronous updating at zero temperature lower the energy?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descends {
+    /// No update ever raises it, so that updating ends at a fixed point.
+    Exact,
+    /// Under the condition that is named.
+    Conditional(&'static str),
+    /// There is no such energy; why.
+    None(&'static str),
+}
+
+/// A memory of states of +1 and -1.
+pub trait SpinMemory: Sync {
+    /// A state on its way, with what makes fields cheap.
+    type Walk<'a>: Walk
+    where
+        Self: 'a;
+
+    /// N.
+    fn units(&self) -> usize;
+
+    /// Does asynchronous updating lower the energy?
+    fn descends(&self) -> Descends;
+
+    /// Starts from a state.
+    ///
+    /// # Panics
+    /// If the state has another number of units.
+    fn walk(&self, start: &Spins) -> Self::Walk<'_>;
+
+    /// Energy of a state.
+    ///
+    /// # Panics
+    /// As [`walk`](Self::walk).
+    fn energy(&self, state: &Spins) -> f64 {
+        self.walk(state).energy()
+    }
+}
+
+/// A state on its way downhill.
+pub trait Walk {
+    /// The state.
+    fn state(&self) -> &Spins;
+
+    /// h_i: the field that the other units make at this one. Its sign is what the unit wants to be; 0 is a tie.
+    fn field(&self, unit: usize) -> f64;
+
+    /// Turns a unit round.
+    fn flip(&mut self, unit: usize);
+
+    /// Energy of the state.
+    fn energy(&self) -> f64;
+
+    /// One asynchronous update at zero temperature: the unit takes the sign of its field, and keeps its own at a tie.
+    /// True if it turned round; the energy has then changed by 2 x_i h_i, x_i its old sign.
+    fn update_site(&mut self, unit: usize) -> bool {
+        let wrong = self.field(unit) * f64::from(self.state().sign(unit)) < 0.0;
+        if wrong {
+            self.flip(unit);
+        }
+        wrong
+    }
+}

@@ -1,0 +1,158 @@
+//! P patterns of N units, one bit a unit.
+
+use super::Spins;
+use super::spins::overlap;
+use crate::error::{Error, Result};
+use crate::random::Philox;
+
+/// Most units: sums over 64 overlaps fit into 32 bits.
+pub const MOST_UNITS: usize = 1 << 24;
+/// Most words of all patterns: 1 TiB.
+const MOST_WORDS: usize = 1 << 37;
+
+/// P patterns of +1 and -1, packed [pattern, word]: P N / 8 bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPatterns {
+    units: usize,
+    count: usize,
+    words: Vec<u64>,
+}
+
+impl StoredPatterns {
+    /// From patterns of one length.
+    ///
+    /// # Errors
+    /// `is_shape` if there is none, if they are empty, or if their lengths differ.
+    pub fn new(patterns: &[Spins]) -> Result<Self> {
+        let Some(first) = patterns.first().filter(|first| !first.is_empty()) else {
+            return Err(Error::shape("patterns: none was given, or one without units; needs at least one of each"));
+        };
+        let units = first.len();
+        if let Some(odd) = patterns.iter().position(|pattern| pattern.len() != units) {
+            return Err(Error::shape(format!(
+                "patterns: pattern {odd} has {} units, pattern 0 has {units}; all must have as many",
+                patterns[odd].len()
+            )));
+        }
+        check(units, patterns.len())?;
+        let words = patterns.iter().flat_map(|pattern| pattern.words()).copied().collect();
+        Ok(Self { units, count: patterns.len(), words })
+    }
+
+    /// Patterns whose units are +1 or -1 with probability one half.
+    ///
+    /// # Errors
+    /// `is_shape` if there are no units or no patterns, or more than can be held.
+    pub fn random(units: usize, count: usize, random: &mut Philox) -> Result<Self> {
+        check(units, count)?;
+        let mut words = Vec::new();
+        for _ in 0..count {
+            words.extend_from_slice(Spins::random(units, random).words());
+        }
+        Ok(Self { units, count, words })
+    }
+
+    /// N.
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// P.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Load P / N.
+    pub fn load(&self) -> f64 {
+        self.count as f64 / self.units as f64
+    }
+
+    fn row(&self, pattern: usize) -> &[u64] {
+        let width = self.units.div_ceil(64);
+        &self.words[pattern * width..(pattern + 1) * width]
+    }
+
+    /// One of them.
+    ///
+    /// # Panics
+    /// If there is no such pattern.
+    pub fn pattern(&self, pattern: usize) -> Spins {
+        Spins::from_words(self.units, self.row(pattern))
+    }
+
+    /// Overlap of a state with one pattern, in -N..=N.
+    ///
+    /// # Panics
+    /// If there is no such pattern, or the state has another length.
+    pub fn overlap(&self, pattern: usize, state: &Spins) -> i32 {
+        assert_eq!(self.units, state.len(), "patterns: a state of another length");
+        overlap(self.units, self.row(pattern), state.words())
+    }
+
+    /// Overlaps of a state with every pattern.
+    ///
+    /// # Panics
+    /// If the state has another length.
+    pub fn overlaps(&self, state: &Spins) -> Vec<i32> {
+        (0..self.count).map(|pattern| self.overlap(pattern, state)).collect()
+    }
+
+    /// The patterns unit by unit, [unit, word of patterns]: what a unit stores of all of them.
+    pub(crate) fn by_unit(&self) -> Vec<u64> {
+        let width = self.count.div_ceil(64);
+        let mut turned = vec![0u64; self.units * width];
+        for pattern in 0..self.count {
+            let (word, bit) = (pattern / 64, 1u64 << (pattern % 64));
+            for (index, &packed) in self.row(pattern).iter().enumerate() {
+                let mut rest = packed;
+                while rest != 0 {
+                    let unit = index * 64 + rest.trailing_zeros() as usize;
+                    turned[unit * width + word] |= bit;
+                    rest &= rest - 1;
+                }
+            }
+        }
+        turned
+    }
+}
+
+fn check(units: usize, count: usize) -> Result<()> {
+    let words = units.div_ceil(64).checked_mul(count);
+    if units == 0 || count == 0 || units > MOST_UNITS || words.is_none_or(|words| words > MOST_WORDS) {
+        return Err(Error::shape(format!(
+            "patterns: {count} of {units} units; needs at least one of each, at most 2^24 units and 2^40 bytes in all"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unit_by_unit_is_the_same_turned_round() {
+        let patterns = StoredPatterns::random(70, 67, &mut Philox::new(3, 0)).unwrap();
+        let turned = patterns.by_unit();
+        for unit in 0..70 {
+            for pattern in 0..67 {
+                let bit = turned[unit * 2 + pattern / 64] >> (pattern % 64) & 1 == 1;
+                assert_eq!(bit, patterns.pattern(pattern).is_up(unit));
+            }
+        }
+        let state = Spins::random(70, &mut Philox::new(4, 0));
+        for (pattern, overlap) in patterns.overlaps(&state).into_iter().enumerate() {
+            assert_eq!(overlap, patterns.pattern(pattern).overlap(&state));
+        }
+    }
+
+    #[test]
+    fn what_is_no_set_of_patterns_is_refused() {
+        assert!(StoredPatterns::new(&[]).unwrap_err().is_shape());
+        let error = StoredPatterns::new(&[Spins::new(5), Spins::new(6)]).unwrap_err();
+        assert!(error.to_string().contains("pattern 1 has 6 units"), "{error}");
+        for (units, count) in [(0, 3), (3, 0), (usize::MAX, 2), (64, usize::MAX)] {
+            assert!(StoredPatterns::random(units, count, &mut Philox::new(0, 0)).unwrap_err().is_shape());
+        }
+    }
+}

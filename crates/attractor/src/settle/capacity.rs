@@ -1,0 +1,217 @@
+//! How much a Hebbian memory of random patterns holds: theory and measurement.
+
+use rayon::prelude::*;
+
+use super::{Order, asynchronous};
+use crate::energy::Hebb;
+use crate::error::{Error, Result};
+use crate::pattern::StoredPatterns;
+use crate::random::Philox;
+
+/// Load beyond which no retrieval state is left (replica-symmetric theory).
+///
+/// # Source
+/// Amit, Gutfreund and Sompolinsky 1985, 1987; the value is the largest load at which [`retrieval_overlap`] has a solution.
+pub const CRITICAL_LOAD: f64 = 0.137906;
+
+/// Overlap m of the retrieval state at zero temperature and load alpha, for N to infinity; `None` beyond
+/// [`CRITICAL_LOAD`].
+///
+/// m = erf(y) with sqrt(2 alpha) = erf(y) / y - (2 / sqrt(pi)) exp(-y^2), the largest y.
+///
+/// # Errors
+/// `is_value` if the load is no number above zero.
+/// # Source
+/// Amit, Gutfreund and Sompolinsky 1987, *Statistical mechanics of neural networks near saturation*.
+pub fn retrieval_overlap(load: f64) -> Result<Option<f64>> {
+    if !(load > 0.0 && load.is_finite()) {
+        return Err(Error::value(format!("capacity: a load of {load}; expected a number above zero")));
+    }
+    let left = (2.0 * load).sqrt();
+    let right = |y: f64| libm::erf(y) / y - std::f64::consts::FRAC_2_SQRT_PI * (-y * y).exp();
+    // From zero the right side rises to one maximum and then falls like 1 / y: the largest y lies behind the maximum.
+    let (mut low, mut high) = (0.5, 4.0);
+    for _ in 0..200 {
+        let (a, b) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
+        if right(a) < right(b) { low = a } else { high = b }
+    }
+    let peak = (low + high) / 2.0;
+    if right(peak) < left {
+        return Ok(None);
+    }
+    let (mut low, mut high) = (peak, 1.0 / left + 1.0);
+    for _ in 0..200 {
+        let middle = (low + high) / 2.0;
+        if right(middle) > left { low = middle } else { high = middle }
+    }
+    Ok(Some(libm::erf((low + high) / 2.0)))
+}
+
+/// A measurement of capacity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// N.
+    pub units: usize,
+    /// Loads P / N; P is rounded to the nearest whole number, at least one.
+    pub loads: Vec<f64>,
+    /// Pattern sets a load.
+    pub seeds: usize,
+    /// Patterns recalled of each set.
+    pub cues: usize,
+    /// Share of a cue's units that are turned round.
+    pub noise: f64,
+    /// Most sweeps of a recall.
+    pub sweeps: usize,
+    /// Seed of patterns, cues and update order.
+    pub seed: u64,
+}
+
+/// What was measured at one load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// P / N as it was, P being a whole number.
+    pub load: f64,
+    /// P.
+    pub patterns: usize,
+    /// Mean overlap of the settled state with its pattern, in [-1, 1]: over cues, then over pattern sets.
+    pub overlap: f64,
+    /// Standard error over pattern sets; NaN of one set.
+    pub standard_error: f64,
+    /// Share of cues that were recalled without an error.
+    pub exact: f64,
+    /// [`retrieval_overlap`] at this load.
+    pub theory: Option<f64>,
+    /// Mean overlap of each pattern set.
+    pub each: Vec<f64>,
+}
+
+impl Plan {
+    /// Checks that the plan can be carried out.
+    ///
+    /// # Errors
+    /// `is_value` for a number outside its range, `is_shape` for patterns that cannot be held.
+    pub fn check(&self) -> Result<()> {
+        if self.seeds == 0 || self.cues == 0 || self.sweeps == 0 || self.loads.is_empty() {
+            return Err(Error::value(format!(
+                "capacity: {} loads, {} seeds, {} cues, {} sweeps; expected at least one of each",
+                self.loads.len(),
+                self.seeds,
+                self.cues,
+                self.sweeps
+            )));
+        }
+        if let Some(load) = self.loads.iter().find(|load| !(**load > 0.0 && load.is_finite())) {
+            return Err(Error::value(format!("capacity: a load of {load}; expected a number above zero")));
+        }
+        if !(0.0..=1.0).contains(&self.noise) {
+            return Err(Error::value(format!("capacity: a noise of {}; expected a share from 0 to 1", self.noise)));
+        }
+        Ok(())
+    }
+}
+
+/// Measures one load: random patterns, cues with exactly the planned share of wrong units, asynchronous recall in random
+/// order.
+///
+/// The answer does not depend on the number of threads.
+///
+/// # Cost
+/// seeds x cues recalls of O(N P) a sweep; memory P N / 4 bytes a thread.
+/// # Errors
+/// As [`Plan::check`].
+pub fn measure(plan: &Plan, load: f64) -> Result<Measured> {
+    plan.check()?;
+    let count = ((load * plan.units as f64).round() as usize).max(1);
+    let wrong = (plan.noise * plan.units as f64).round() as usize;
+    let sets: Vec<(f64, usize, usize)> = (0..plan.seeds as u64)
+        .into_par_iter()
+        .map(|set| {
+            // A stream for each pattern set of each size: loads share nothing.
+            let mut random = Philox::new(plan.seed, set << 32 | count as u64);
+            let memory = Hebb::new(StoredPatterns::random(plan.units, count, &mut random)?);
+            let cues = plan.cues.min(count);
+            let (mut overlap, mut exact) = (0.0, 0);
+            for cue in 0..cues {
+                let stored = memory.patterns().pattern(cue);
+                let start = stored.with_flips(wrong, &mut random)?;
+                let stream = 1 << 63 | set << 32 | cue as u64;
+                let settled = asynchronous(&memory, &start, Order::Random { seed: plan.seed, stream }, plan.sweeps)?;
+                overlap += f64::from(settled.state.overlap(&stored)) / plan.units as f64;
+                exact += usize::from(settled.state == stored);
+            }
+            Ok((overlap / cues as f64, exact, cues))
+        })
+        .collect::<Result<_>>()?;
+    let each: Vec<f64> = sets.iter().map(|set| set.0).collect();
+    let n = each.len() as f64;
+    let overlap = each.iter().sum::<f64>() / n;
+    let variance = each.iter().map(|m| (m - overlap).powi(2)).sum::<f64>() / (n - 1.0);
+    let cues: usize = sets.iter().map(|set| set.2).sum();
+    let load = count as f64 / plan.units as f64;
+    Ok(Measured {
+        load,
+        patterns: count,
+        overlap,
+        standard_error: if each.len() > 1 { (variance / n).sqrt() } else { f64::NAN },
+        exact: sets.iter().map(|set| set.1).sum::<usize>() as f64 / cues as f64,
+        theory: retrieval_overlap(load)?,
+        each,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the theory, five digits, solved by another program.
+    #[test]
+    fn the_theory_has_its_known_values() {
+        for (load, m) in [
+            (0.05, 0.99999),
+            (0.08, 0.99956),
+            (0.10, 0.99800),
+            (0.12, 0.99322),
+            (0.13, 0.98721),
+            (0.135, 0.98079),
+            (0.137, 0.97544),
+        ] {
+            let found = retrieval_overlap(load).unwrap().unwrap();
+            assert!((found - m).abs() < 1e-5, "{load}: {found} for {m}");
+        }
+        assert!((retrieval_overlap(CRITICAL_LOAD - 1e-6).unwrap().unwrap() - 0.9674).abs() < 2e-3);
+        assert_eq!(retrieval_overlap(CRITICAL_LOAD + 1e-6).unwrap(), None);
+        for load in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(retrieval_overlap(load).unwrap_err().is_value());
+        }
+    }
+
+    fn plan(loads: &[f64]) -> Plan {
+        Plan { units: 400, loads: loads.to_vec(), seeds: 8, cues: 8, noise: 0.0, sweeps: 100, seed: 3 }
+    }
+
+    /// Below capacity the overlap is the theory's up to finite size; above, the retrieval state is gone.
+    #[test]
+    fn retrieval_holds_and_breaks_down() {
+        let plan = plan(&[0.06, 0.25]);
+        let below = measure(&plan, 0.06).unwrap();
+        assert_eq!((below.patterns, below.load), (24, 0.06));
+        assert!((below.overlap - below.theory.unwrap()).abs() < 0.005, "{below:?}");
+        let above = measure(&plan, 0.25).unwrap();
+        assert!(above.overlap < 0.7 && above.exact == 0.0 && above.theory.is_none(), "{above:?}");
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(one.install(|| measure(&plan, 0.06).unwrap()), below);
+    }
+
+    #[test]
+    fn plans_out_of_range_are_refused() {
+        for bad in [
+            Plan { seeds: 0, ..plan(&[0.1]) },
+            Plan { loads: vec![], ..plan(&[]) },
+            Plan { noise: 1.5, ..plan(&[0.1]) },
+            plan(&[f64::NAN]),
+        ] {
+            assert!(bad.check().unwrap_err().is_value(), "{bad:?}");
+        }
+        assert!(measure(&Plan { units: 0, ..plan(&[0.1]) }, 0.1).unwrap_err().is_shape());
+    }
+}

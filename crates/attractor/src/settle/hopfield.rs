@@ -1,0 +1,183 @@
+//! Updating states of +1 and -1 at zero temperature, unit by unit or all at once.
+
+use crate::energy::{SpinMemory, Walk};
+use crate::error::{Error, Result};
+use crate::pattern::Spins;
+use crate::random::Philox;
+
+/// In which order the units of a sweep are updated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Each unit once a sweep, in a new random order every time; the stream of random numbers.
+    Random {
+        /// Seed.
+        seed: u64,
+        /// Stream number: recalls of one seed that differ here are independent.
+        stream: u64,
+    },
+    /// From the first unit to the last.
+    Sequential,
+}
+
+/// How settling ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// No unit wants to turn round.
+    FixedPoint,
+    /// Synchronous updates go to and fro between two states.
+    TwoCycle,
+    /// The sweeps were used up.
+    OutOfSweeps,
+}
+
+/// A settled state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// Where it ended.
+    pub state: Spins,
+    /// The other state of a two-cycle.
+    pub other: Option<Spins>,
+    /// How it ended.
+    pub ended: Ended,
+    /// Sweeps over all units, the last one without a change included.
+    pub sweeps: usize,
+    /// Units that turned round.
+    pub flips: usize,
+    /// Energy at the start, and after every sweep.
+    pub energies: Vec<f64>,
+}
+
+fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
+    if start.len() != memory.units() {
+        return Err(Error::shape(format!(
+            "settle: a cue of {} units for a memory of {}; both must have as many",
+            start.len(),
+            memory.units()
+        )));
+    }
+    if sweeps == 0 {
+        return Err(Error::value("settle: no sweep is allowed; give at least one"));
+    }
+    Ok(())
+}
+
+/// Updates one unit after the other until none turns round, at most `sweeps` times all of them.
+///
+/// With symmetric weights and no negative diagonal every turn lowers the energy, so it ends.
+///
+/// # Errors
+/// `is_shape` if the cue has another length, `is_value` for no sweeps.
+pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, sweeps: usize) -> Result<Settled> {
+    check(memory, start, sweeps)?;
+    let mut walk = memory.walk(start);
+    let mut energies = vec![walk.energy()];
+    let mut random = match order {
+        Order::Random { seed, stream } => Some(Philox::new(seed, stream)),
+        Order::Sequential => None,
+    };
+    let mut units: Vec<usize> = (0..memory.units()).collect();
+    let mut flips = 0;
+    for sweep in 1..=sweeps {
+        if let Some(random) = &mut random {
+            random.shuffle(&mut units);
+        }
+        let turned = units.iter().filter(|&&unit| walk.update_site(unit)).count();
+        flips += turned;
+        energies.push(walk.energy());
+        if turned == 0 {
+            let state = walk.state().clone();
+            return Ok(Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies });
+        }
+    }
+    Ok(Settled { state: walk.state().clone(), other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies })
+}
+
+/// Updates all units at once until nothing changes or the state of two steps before comes back.
+///
+/// The energy may rise here: with symmetric weights -x(t) W x(t - 1) falls instead, and all ends at a fixed point or in a
+/// cycle of two.
+///
+/// # Errors
+/// As [`asynchronous`].
+/// # Source
+/// Goles, Fogelman and Pellegrin 1985, *Decreasing energy functions as a tool for studying threshold networks*.
+pub fn synchronous<M: SpinMemory>(memory: &M, start: &Spins, sweeps: usize) -> Result<Settled> {
+    check(memory, start, sweeps)?;
+    let (mut before, mut state) = (None, start.clone());
+    let (mut energies, mut flips) = (vec![memory.energy(start)], 0);
+    for sweep in 1..=sweeps {
+        let walk = memory.walk(&state);
+        let mut next = state.clone();
+        let wrong = (0..memory.units()).filter(|&unit| walk.field(unit) * f64::from(state.sign(unit)) < 0.0);
+        let mut turned = 0;
+        for unit in wrong {
+            next.flip(unit);
+            turned += 1;
+        }
+        flips += turned;
+        energies.push(memory.energy(&next));
+        if turned == 0 {
+            return Ok(Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies });
+        }
+        if before.as_ref() == Some(&next) {
+            let other = Some(state);
+            return Ok(Settled { state: next, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies });
+        }
+        before = Some(std::mem::replace(&mut state, next));
+    }
+    Ok(Settled { state, other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::Hebb;
+    use crate::pattern::StoredPatterns;
+
+    fn order(stream: u64) -> Order {
+        Order::Random { seed: 7, stream }
+    }
+
+    /// Five patterns in 200 units, a tenth of a cue wrong: recalled exactly, downhill all the way.
+    #[test]
+    fn a_cue_settles_into_its_pattern() {
+        let mut random = Philox::new(7, 1000);
+        let memory = Hebb::new(StoredPatterns::random(200, 5, &mut random).unwrap());
+        for pattern in 0..5 {
+            let stored = memory.patterns().pattern(pattern);
+            let cue = stored.with_flips(20, &mut random).unwrap();
+            for order in [order(pattern as u64), Order::Sequential] {
+                let settled = asynchronous(&memory, &cue, order, 50).unwrap();
+                assert_eq!((settled.ended, settled.state.overlap(&stored)), (Ended::FixedPoint, 200));
+                assert!(settled.flips >= 20 && settled.energies.windows(2).all(|e| e[1] <= e[0]));
+                assert_eq!(settled.energies.len(), settled.sweeps + 1);
+            }
+            let at_once = synchronous(&memory, &cue, 50).unwrap();
+            assert_eq!((at_once.ended, at_once.state.overlap(&stored)), (Ended::FixedPoint, 200));
+            // The mirror state is stored too.
+            let mirror = asynchronous(&memory, &cue.mirrored(), order(9), 50).unwrap();
+            assert_eq!(mirror.state, stored.mirrored());
+        }
+    }
+
+    /// Two units that want to be alike, started apart: at once they change places for ever; one by one they agree.
+    #[test]
+    fn a_cycle_of_two_is_named() {
+        let memory = Hebb::new(StoredPatterns::new(&[Spins::from_signs(&[1, 1]).unwrap()]).unwrap());
+        let start = Spins::from_signs(&[1, -1]).unwrap();
+        let cycle = synchronous(&memory, &start, 10).unwrap();
+        assert_eq!((cycle.ended, cycle.sweeps, &cycle.state), (Ended::TwoCycle, 2, &start));
+        assert_eq!(cycle.other, Some(start.mirrored()));
+        let settled = asynchronous(&memory, &start, Order::Sequential, 10).unwrap();
+        assert_eq!((settled.ended, settled.state.overlap(&memory.patterns().pattern(0)).abs()), (Ended::FixedPoint, 2));
+        let short = synchronous(&memory, &start, 1).unwrap();
+        assert_eq!(short.ended, Ended::OutOfSweeps);
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_said() {
+        let memory = Hebb::new(StoredPatterns::random(6, 2, &mut Philox::new(0, 0)).unwrap());
+        assert!(asynchronous(&memory, &Spins::new(5), Order::Sequential, 1).unwrap_err().is_shape());
+        assert!(synchronous(&memory, &Spins::new(6), 0).unwrap_err().is_value());
+    }
+}

@@ -1,0 +1,6 @@
+//! Settling: what a memory makes of a cue.
+
+pub mod capacity;
+mod hopfield;
+
+pub use hopfield::{Ended, Order, Settled, asynchronous, synchronous};
