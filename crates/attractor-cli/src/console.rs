@@ -11,7 +11,7 @@ use attractor_judge::report::Report;
 use attractor_judge::report::{Kind, Line};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::error::{Failure, Outcome};
+use crate::error::{Code, Failure, Outcome};
 
 /// Progress of long work: a bar on a terminal, nothing elsewhere or with --quiet.
 pub struct Progress {
@@ -59,10 +59,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
     Ok(write_whole(path, bytes, Durability::Process)?)
 }
 
-/// Prints to standard output; a closed pipe ends quietly.
+/// Prints to standard output; a closed pipe ends quietly, anything else that stops it ends the program.
 pub fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        anstream::eprintln!("\u{1b}[1;31merror:\u{1b}[0m standard output cannot be written: {error}");
+        std::process::exit(Code::Unreadable as i32);
+    }
 }
 
 fn style(line: &Line) -> Style {

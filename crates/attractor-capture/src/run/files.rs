@@ -19,6 +19,11 @@ pub(crate) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
 /// # Errors
 /// `is_io`; then the old file, if there was one, is as it was.
 pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let path = &real(path)?;
+    if is_special(path) {
+        let write = || File::options().write(true).open(path)?.write_all(bytes);
+        return write().map_err(|error| failed("cannot write", path, &error));
+    }
     let temporary = temporary(path);
     let write = || {
         let mut file = File::create(&temporary)?;
@@ -41,6 +46,30 @@ pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<
     Ok(())
 }
 
+/// Where a link leads, so that its target is written and the link stays; a file that may not be written is refused.
+fn real(path: &Path) -> Result<PathBuf> {
+    let Ok(metadata) = fs::metadata(path) else {
+        // Nothing is there, or a link leads nowhere: then it is replaced.
+        return match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            Some(folder) => Err(Error::io(format!(
+                "cannot write {}: the folder {} does not exist; make it first",
+                path.display(),
+                folder.display()
+            ))),
+            None => Ok(path.to_path_buf()),
+        };
+    };
+    if metadata.is_file() && metadata.permissions().readonly() {
+        return Err(Error::io(format!("cannot write {}: it is there and may not be written", path.display())));
+    }
+    fs::canonicalize(path).map_err(|error| failed("cannot write", path, &error))
+}
+
+/// A device or a pipe: it is written to, never replaced.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
 /// The sibling that becomes `path` when it is whole.
 fn temporary(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
@@ -53,6 +82,10 @@ fn temporary(path: &Path) -> PathBuf {
 /// # Errors
 /// `is_io`, or what `write` answers; then the old file, if there was one, is as it was.
 pub(crate) fn write_by(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<u64> {
+    let path = &real(path)?;
+    if is_special(path) {
+        return Err(Error::io(format!("cannot write {}: it is no file, and this format needs one", path.display())));
+    }
     let temporary = temporary(path);
     let io = |error: std::io::Error| failed("cannot write", path, &error);
     let all = || {

@@ -231,9 +231,10 @@ fn text(found: &Diff, args: &DiffArgs, sides: &[Side; 2]) -> String {
             .chain(present.iter().map(|metric| format!("{metric} ")))
             .collect::<Vec<_>>(),
     ];
-    let is_same = |head: &&HeadDiff| head.changes.values().all(|change| change.difference == 0.0);
+    let is_same =
+        |head: &&HeadDiff| head.unfit.is_none() && head.changes.values().all(|change| change.difference == 0.0);
     let same: Vec<String> = order.iter().copied().filter(is_same).map(HeadDiff::name).collect();
-    order.retain(|head| !is_same(head));
+    order.retain(|head| !is_same(head) && !head.changes.is_empty());
     for head in order.iter().take(SHOWN) {
         let cell = |metric: &Metric| match head.changes.get(metric) {
             Some(change) => signed(change.difference) + if is_clear(change) { "*" } else { " " },
@@ -253,6 +254,16 @@ fn text(found: &Diff, args: &DiffArgs, sides: &[Side; 2]) -> String {
         let names = same[..same.len().min(SHOWN)].join(", ");
         let _ = writeln!(out, "{} heads did not change at all: {names}{more}", same.len());
     }
+    let lost: Vec<&HeadDiff> = found.heads.iter().filter(|head| head.unfit.is_some()).collect();
+    if !lost.is_empty() {
+        let _ = writeln!(out, "{} heads could not be compared, or not on all inputs:", lost.len());
+        for head in lost.iter().take(SHOWN) {
+            let _ = writeln!(out, "  {}: {}", head.name(), head.unfit.as_deref().unwrap_or_default());
+        }
+        if lost.len() > SHOWN {
+            let _ = writeln!(out, "  and {} more; --json has them all", lost.len() - SHOWN);
+        }
+    }
     out.push_str(
         "* the interval of this head alone leaves out zero; that it was the largest of many is not allowed for\n",
     );
@@ -262,6 +273,12 @@ fn text(found: &Diff, args: &DiffArgs, sides: &[Side; 2]) -> String {
     out
 }
 
+/// The first of some names.
+fn some(names: &[String]) -> String {
+    let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+    format!("{}{more}", names[..names.len().min(8)].join(", "))
+}
+
 /// What each condition found, one line each.
 fn verdicts(checked: &[Checked]) -> String {
     let mut out = String::new();
@@ -269,7 +286,13 @@ fn verdicts(checked: &[Checked]) -> String {
         let text = found.condition.text.trim();
         let _ = match (found.tested, found.met.len()) {
             (0, _) => writeln!(out, "not testable  {text}"),
-            (tested, 0) => writeln!(out, "ok            {text}: none of {tested}"),
+            (tested, 0) if found.untested.is_empty() => writeln!(out, "ok            {text}: none of {tested}"),
+            (tested, 0) => writeln!(
+                out,
+                "FAIL          {text}: none of {tested}, but it cannot be told for {}; name what both have with --layers \
+                 and --heads",
+                some(&found.untested)
+            ),
             (tested, count) => {
                 let names: Vec<String> =
                     found.met.iter().take(8).map(|(name, value)| format!("{name} {}", signed(*value))).collect();
@@ -283,7 +306,7 @@ fn verdicts(checked: &[Checked]) -> String {
 
 /// One case a condition; one that nothing could be tested by is skipped there and an error of the command.
 fn junit(checked: &[Checked]) -> String {
-    let failures = checked.iter().filter(|c| !c.met.is_empty()).count();
+    let failures = checked.iter().filter(|c| c.tested > 0 && !c.is_ok()).count();
     let skipped = checked.iter().filter(|c| c.tested == 0).count();
     let counts = format!("tests=\"{}\" failures=\"{failures}\" skipped=\"{skipped}\"", checked.len());
     let mut xml = format!(
@@ -294,10 +317,15 @@ fn junit(checked: &[Checked]) -> String {
         let _ =
             write!(xml, "    <testcase classname=\"attractor.diff\" name=\"{}\"", escape(found.condition.text.trim()));
         let met: Vec<String> = found.met.iter().map(|(name, value)| format!("{name} {}", signed(*value))).collect();
-        let _ = match (found.tested, met.is_empty()) {
+        let untested = match found.untested.is_empty() {
+            true => None,
+            false => Some(format!("cannot be told for {}", some(&found.untested))),
+        };
+        let faults: Vec<String> = met.into_iter().chain(untested).collect();
+        let _ = match (found.tested, faults.is_empty()) {
             (0, _) => writeln!(xml, "><skipped message=\"no head has this figure\"/></testcase>"),
             (_, true) => writeln!(xml, "/>"),
-            (_, false) => writeln!(xml, "><failure message=\"{}\"/></testcase>", escape(&met.join(", "))),
+            (_, false) => writeln!(xml, "><failure message=\"{}\"/></testcase>", escape(&faults.join(", "))),
         };
     }
     xml.push_str("  </testsuite>\n</testsuites>\n");
@@ -350,5 +378,5 @@ pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
             why.map_or("it could not be taken", String::as_str)
         )));
     }
-    Ok(checked.iter().all(|c| c.met.is_empty()))
+    Ok(checked.iter().all(Checked::is_ok))
 }

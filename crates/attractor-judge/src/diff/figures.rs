@@ -132,16 +132,20 @@ fn of_statistics(g: &Geometry, s: &HeadStatistics) -> Figures {
     figures
 }
 
+/// A head on an input, on both sides.
+pub(super) struct Pair {
+    /// The divergence stands in B's.
+    pub figures: [Figures; 2],
+    /// Why a side has none.
+    pub unfit: [Option<String>; 2],
+}
+
 /// Figures of a head on an input, of both sides; the divergence stands in B's.
-pub(super) fn pair(
-    sides: [&dyn Patterns; 2],
-    g: &Geometry,
-    layer: usize,
-    head: usize,
-    input: usize,
-) -> Result<[Figures; 2]> {
+pub(super) fn pair(sides: [&dyn Patterns; 2], g: &Geometry, layer: usize, head: usize, input: usize) -> Result<Pair> {
     let mut tallies = [Tally::new(g), Tally::new(g)];
     let mut kept = [true; 2];
+    // Rows that hold what is no number.
+    let mut broken = [0usize; 2];
     let mut divergence = (0.0, 0usize);
     let (mut a, mut b) = (vec![0.0; g.keys], vec![0.0; g.keys]);
     for rows in strips(0..g.queries, g.keys) {
@@ -172,6 +176,8 @@ pub(super) fn pair(
                 is[side] = maps[side].as_ref().is_some_and(|map| distribution(g, query, &map[line.clone()], row));
                 if is[side] {
                     tallies[side].row(query, row);
+                } else if maps[side].as_ref().is_some_and(|map| !map[line.clone()].iter().all(|w| w.is_finite())) {
+                    broken[side] += 1;
                 }
             }
             if is == [true; 2] {
@@ -180,17 +186,27 @@ pub(super) fn pair(
             }
         }
     }
-    let mut figures = [[None; Metric::ALL.len()]; 2];
+    let mut pair = Pair { figures: [[None; Metric::ALL.len()]; 2], unfit: [None, None] };
     for side in 0..2 {
-        figures[side] = match kept[side] {
+        pair.figures[side] = match kept[side] {
             true => tallies[side].finish(),
             false => {
                 sides[side].statistics(layer, head, input)?.map_or([None; Metric::ALL.len()], |s| of_statistics(g, &s))
             }
         };
+        if broken[side] > 0 {
+            // The other rows alone are another head's figures.
+            pair.figures[side] = [None; Metric::ALL.len()];
+            pair.unfit[side] = Some(format!("{} of {} rows hold what is no number", broken[side], g.queries));
+        } else if pair.figures[side].iter().all(Option::is_none) {
+            pair.unfit[side] = Some(match kept[side] {
+                true => "no row has any weight on two keys or more".to_string(),
+                false => "neither its map nor its statistics were kept".to_string(),
+            });
+        }
     }
-    if kept == [true; 2] && divergence.1 > 0 {
-        figures[1][Metric::Divergence as usize] = Some(divergence.0 / divergence.1 as f64);
+    if kept == [true; 2] && broken == [0; 2] && divergence.1 > 0 {
+        pair.figures[1][Metric::Divergence as usize] = Some(divergence.0 / divergence.1 as f64);
     }
-    Ok(figures)
+    Ok(pair)
 }

@@ -65,6 +65,9 @@ pub struct HeadDiff {
     pub head: usize,
     /// By metric; one that no input could serve is absent.
     pub changes: BTreeMap<Metric, Change>,
+    /// Why some or all inputs could not be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<String>,
 }
 
 impl HeadDiff {
@@ -83,6 +86,8 @@ pub struct Diff {
     pub lengths: Vec<usize>,
     /// The heads that both have, by layer and head.
     pub heads: Vec<HeadDiff>,
+    /// Heads that only one of them has.
+    pub unmatched: Vec<String>,
     /// The models' losses, if both have one of the same kind.
     pub loss: Option<Change>,
     /// What has no partner or could not be compared, in words.
@@ -98,6 +103,15 @@ pub struct Checked {
     pub tested: usize,
     /// Those that meet it, with their difference: "L5H5" or "model".
     pub met: Vec<(String, f64)>,
+    /// Heads that it could not be put to although others could: a gate must not let them pass unseen.
+    pub untested: Vec<String>,
+}
+
+impl Checked {
+    /// True if the condition was put to every head and met by none.
+    pub fn is_ok(&self) -> bool {
+        self.tested > 0 && self.met.is_empty() && self.untested.is_empty()
+    }
 }
 
 impl Diff {
@@ -109,7 +123,13 @@ impl Diff {
         let all: Vec<(String, f64)> = heads.chain(loss).map(|(name, change)| (name, change.difference)).collect();
         let tested = all.len();
         let met = all.into_iter().filter(|(_, difference)| condition.is_met(*difference)).collect();
-        Checked { condition: condition.clone(), tested, met }
+        let mut untested = Vec::new();
+        if tested > 0 && condition.metric != Metric::Loss {
+            let lacks = |head: &&HeadDiff| !head.changes.contains_key(&condition.metric) || head.unfit.is_some();
+            untested.extend(self.heads.iter().filter(lacks).map(HeadDiff::name));
+            untested.extend(self.unmatched.iter().cloned());
+        }
+        Checked { condition: condition.clone(), tested, met, untested }
     }
 }
 
@@ -130,7 +150,8 @@ pub fn diff(
     same_inputs(a, b, &mut notes)?;
     let inputs = a.inputs();
     let all = a.layers();
-    let mut matched = matched(&all, &b.layers(), &mut notes);
+    let others = b.layers();
+    let mut matched = matched(&all, &others, &mut notes);
     let geometry = Geometry::of_all(a, &Config::default())?;
     let index = |layer: usize| all.iter().position(|shape| shape.layer == layer).unwrap_or(0);
     let mut other_shape = Vec::new();
@@ -161,9 +182,11 @@ pub fn diff(
         .par_iter()
         .map(|&(layer, head)| {
             let geometry: &[Arc<Geometry>] = &geometry[index(layer)];
-            let figures = (0..inputs)
+            let pairs = (0..inputs)
                 .map(|input| figures::pair([a, b], &geometry[input], layer, head, input))
                 .collect::<Result<Vec<_>>>()?;
+            let unfit = unfit(&pairs);
+            let figures: Vec<_> = pairs.into_iter().map(|pair| pair.figures).collect();
             let mut changes = BTreeMap::new();
             for metric in Metric::ALL {
                 let side = |side: usize| figures.iter().map(move |f| f[side][metric as usize]).collect::<Vec<_>>();
@@ -171,7 +194,7 @@ pub fn diff(
                     changes.insert(metric, change);
                 }
             }
-            Ok(HeadDiff { layer, head, changes })
+            Ok(HeadDiff { layer, head, changes, unfit })
         })
         .collect::<Result<Vec<_>>>()?;
     for metric in Metric::ALL.into_iter().filter(|&metric| metric != Metric::Loss) {
@@ -181,7 +204,29 @@ pub fn diff(
     }
     let loss = losses.and_then(|(a, b)| change(a, b, false, &bootstrap));
     let lengths = geometry[index(tasks[0].0)].iter().map(|g| g.queries).collect();
-    Ok(Diff { inputs, lengths, heads, loss, notes })
+    let names = |shapes: &[LayerShape]| -> Vec<(usize, usize)> {
+        shapes.iter().flat_map(|shape| shape.heads.iter().map(|&head| (shape.layer, head))).collect()
+    };
+    let mut unmatched: Vec<(usize, usize)> = [names(&all), names(&others)].concat();
+    unmatched.retain(|place| !tasks.contains(place));
+    unmatched.sort_unstable();
+    unmatched.dedup();
+    let unmatched = unmatched.into_iter().map(|(layer, head)| format!("L{layer}H{head}")).collect();
+    Ok(Diff { inputs, lengths, heads, unmatched, loss, notes })
+}
+
+/// Why inputs of a head could not be compared: on how many, and the first reason.
+fn unfit(pairs: &[figures::Pair]) -> Option<String> {
+    let reasons = |pair: &figures::Pair| {
+        let of = |side: usize| Some(format!("{}: {}", ["A", "B"][side], pair.unfit[side].as_ref()?));
+        of(0).or_else(|| of(1))
+    };
+    let all: Vec<String> = pairs.iter().filter_map(reasons).collect();
+    let first = all.first()?;
+    Some(match all.len() == pairs.len() {
+        true => first.clone(),
+        false => format!("on {} of {} inputs; {first}", all.len(), pairs.len()),
+    })
 }
 
 fn why_none(metric: Metric) -> &'static str {

@@ -121,6 +121,30 @@ fn what_has_no_partner_is_said() {
     assert!(error.is_request() && error.to_string().contains("no head in common"), "{error}");
 }
 
+/// A head that turned into no number, wholly or in one row, is no head that did not change: a gate must see it.
+#[test]
+fn a_head_that_is_lost_fails_a_gate() {
+    let source = || Maps::causal(&ids(5), 1).head(0, uniform).head(0, previous).head(0, induction);
+    let a = source();
+    for rows in [1..2, 0..40] {
+        let mut b = source();
+        let row = b.maps[0][1][2].len() / b.tokens[2].len();
+        b.maps[0][1][2][rows.start * row..rows.end.min(b.tokens[2].len()) * row].fill(f32::NAN);
+        let found = compare(&a, &b);
+        let head = &found.heads[1];
+        assert!(head.unfit.as_ref().unwrap().starts_with("on 1 of 5 inputs; B: "), "{:?}", head.unfit);
+        assert_eq!(head.changes[&Metric::Entropy].inputs, 4);
+        let checked = found.check(&Condition::parse("entropy>0.5").unwrap());
+        assert_eq!((checked.met.len(), &checked.untested, checked.is_ok()), (0, &vec!["L0H1".to_string()], false));
+    }
+    // Heads that only one of them has.
+    let found = compare(&a, &Maps::causal(&ids(5), 1).head(0, uniform));
+    assert_eq!(found.unmatched, ["L0H1", "L0H2"]);
+    let checked = found.check(&Condition::parse("entropy>0.5").unwrap());
+    assert!(checked.tested == 1 && !checked.is_ok() && checked.untested == found.unmatched);
+    assert!(compare(&a, &source()).check(&Condition::parse("entropy>0.5").unwrap()).is_ok());
+}
+
 /// Tokens that never occur again, and a source without maps: not testable, with the reason, and never zero.
 #[test]
 fn what_cannot_be_tested_is_said() {
