@@ -7,6 +7,7 @@ use attractor_capture::evidence::{Evidence, LossKind};
 
 use crate::conclusion::conclude;
 use crate::config::{Config, Key};
+use crate::detect::{Detector, Finding, detect};
 use crate::error::Result;
 use crate::groups::{self, Case, class_of};
 use crate::legacy;
@@ -26,8 +27,9 @@ use crate::verdict::{Check, Group, Verdict};
 /// `is_source` if the patterns cannot be read or contradict their own shape.
 pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Config) -> Result<Report> {
     let measures = measure::measure(patterns, config)?;
+    let detections = detect(patterns, &groups::options(config))?;
     let bootstrap = Bootstrap::new(config.seed, config.count(Key::Resamples), config.get(Key::Confidence));
-    let case = Case { patterns, evidence, config, measures, bootstrap };
+    let case = Case { patterns, evidence, config, measures, detections, bootstrap };
     let mut checks = Vec::new();
     for group in Group::ALL {
         checks.extend(groups::checks(&case, group)?);
@@ -73,12 +75,20 @@ fn heads(case: &Case<'_>, checks: &[Check]) -> Vec<HeadSummary> {
             let value = |id: &str| own.get(id).and_then(|c| c.value);
             let is = |id: &str, verdict| own.get(id).is_some_and(|c| c.verdict == verdict);
             let sharpness = value("head.sharpness");
-            let kinds = [
-                ("previous-token", is("head.previous", Verdict::Pass)),
-                ("induction", is("head.induction", Verdict::Pass)),
-                ("sink", is("sink.rate", Verdict::Warn)),
-                ("local", is("pos.local", Verdict::Pass)),
-            ];
+            let mut kinds = Vec::new();
+            for (name, detector) in
+                [("previous-token", Detector::Previous), ("induction", Detector::Induction), ("sink", Detector::Sink)]
+            {
+                match case.detections.of(detector, head.layer, head.head).map(|d| d.verdict) {
+                    Some(Finding::Found) => kinds.push(name.to_string()),
+                    // By its score; these inputs cannot tell it from chance.
+                    Some(Finding::NotResolvable) => kinds.push(format!("{name}?")),
+                    _ => {}
+                }
+            }
+            if is("pos.local", Verdict::Pass) {
+                kinds.push("local".to_string());
+            }
             HeadSummary {
                 layer: head.layer,
                 head: head.head,
@@ -90,7 +100,7 @@ fn heads(case: &Case<'_>, checks: &[Check]) -> Vec<HeadSummary> {
                 near: value("pos.local"),
                 sink: value("sink.rate"),
                 variation: value("query.variation"),
-                kinds: kinds.iter().filter(|(_, is)| *is).map(|(name, _)| name.to_string()).collect(),
+                kinds,
             }
         })
         .collect()

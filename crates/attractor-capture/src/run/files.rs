@@ -186,6 +186,27 @@ mod tests {
         assert_eq!(children(folder.path()).unwrap(), [path]);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_read_only_files_are_kept() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, b"old").unwrap();
+        symlink("target", &link).unwrap();
+        write_whole(&link, b"new", Durability::Process).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && fs::read(&target).unwrap() == b"new");
+        let mut permissions = fs::metadata(&target).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&target, permissions).unwrap();
+        let error = write_whole(&link, b"more", Durability::Process).unwrap_err().to_string();
+        assert!(error.contains("may not be written") && fs::read(&target).unwrap() == b"new", "{error}");
+        let error = write_whole(&folder.path().join("none/x"), b"", Durability::Process).unwrap_err().to_string();
+        assert!(error.contains("none does not exist; make it first"), "{error}");
+        write_whole(Path::new("/dev/null"), b"gone", Durability::Process).unwrap();
+        assert!(is_special(Path::new("/dev/null")));
+    }
+
     #[test]
     fn the_lock_is_exclusive_and_ends_with_its_holder() {
         let folder = tempfile::tempdir().unwrap();

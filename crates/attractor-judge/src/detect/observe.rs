@@ -96,7 +96,10 @@ impl Observed {
             }
             if columns {
                 for row in block.chunks_exact(g.keys.max(1)) {
-                    received.iter_mut().zip(row).for_each(|(sum, &w)| *sum += f64::from(w));
+                    vector::dispatch(
+                        #[inline(always)]
+                        || vector::add_kept(&mut received, row, &g.keep, 1.0),
+                    );
                 }
             }
             if whole {

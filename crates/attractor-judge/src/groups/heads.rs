@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, found, listed};
+use super::{Case, filled, found, listed, note};
 use crate::config::{Config, Key};
-use crate::detect::{Detection, Detections, Detector, Finding, Options, detect};
-use crate::error::Result;
+use crate::detect::{Detection, Detector, Finding};
 use crate::measure::HeadMeasure;
-use crate::verdict::{Check, Group, Verdict};
+use crate::verdict::{Check, Group};
 
 const GROUP: Group = Group::Heads;
 
@@ -47,28 +46,11 @@ pub(crate) fn class_of(sharpness: f64, config: &Config) -> Class {
     }
 }
 
-pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
-    let config = case.config;
+pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
     let mut all = sharpness(case);
-    let detectors = [
-        (Detector::Previous, "head.previous", Key::Previous, "previous-token head"),
-        (Detector::Induction, "head.induction", Key::Induction, "induction head"),
-    ];
-    let options = Options {
-        detectors: detectors.iter().map(|d| d.0).collect(),
-        thresholds: detectors.iter().map(|d| (d.0, config.get(d.2))).collect(),
-        fdr: config.get(Key::Alpha),
-        permutations: config.count(Key::Permutations),
-        resamples: config.count(Key::Resamples),
-        confidence: config.get(Key::Confidence),
-        seed: config.seed,
-        ..Options::default()
-    };
-    let detections = detect(case.patterns, &options)?;
-    for (detector, id, key, what) in detectors {
-        all.extend(named(case, &detections, detector, id, key, what));
-    }
-    Ok(all)
+    all.extend(named(case, Detector::Previous, "head.previous", Key::Previous, "previous-token head"));
+    all.extend(named(case, Detector::Induction, "head.induction", Key::Induction, "induction head"));
+    all
 }
 
 fn sharpness(case: &Case<'_>) -> Vec<Check> {
@@ -121,61 +103,63 @@ fn sharpness(case: &Case<'_>) -> Vec<Check> {
     heads
 }
 
+/// Found; or, where these inputs cannot tell it from chance, by its score. Where three keys are visible a uniform head
+/// scores near the threshold: the score must then be twice the null's.
+fn is_named(d: &Detection) -> bool {
+    match (d.verdict, d.score, d.null) {
+        (Finding::Found, ..) => true,
+        (Finding::NotResolvable, Some(score), Some(null)) => score > 2.0 * null.min(0.5),
+        _ => false,
+    }
+}
+
 /// The heads that a detector names; the best of them stands for the model.
-fn named(case: &Case<'_>, detections: &Detections, detector: Detector, id: &str, key: Key, what: &str) -> Vec<Check> {
+fn named(case: &Case<'_>, detector: Detector, id: &str, key: Key, what: &str) -> Vec<Check> {
     let threshold = case.config.sourced(key);
-    let heads: Vec<Check> =
-        detections.heads.iter().filter(|d| d.detector == detector).map(|d| named_head(d, id, threshold)).collect();
-    let names: Vec<String> = heads.iter().filter(|c| c.verdict == Verdict::Pass).map(Check::place).collect();
-    let top = heads.iter().filter(|c| c.value.is_some()).max_by(|a, b| {
-        // The first of equals.
-        a.value
-            .unwrap_or(f64::MIN)
-            .total_cmp(&b.value.unwrap_or(f64::MIN))
-            .then((b.layer, b.head).cmp(&(a.layer, a.head)))
-    });
-    let check = Check::new(id, GROUP).threshold(threshold);
-    let summary = detections.summary(detector);
-    let model = match top {
-        None => {
-            let why = summary.and_then(|s| s.not_testable.clone());
-            check.skipped(why.map_or_else(|| case.no_figure_at_all("no map was kept"), not_testable))
-        }
-        Some(top) => {
-            let mut check = check.interval(top.interval.clone());
-            check.no_interval.clone_from(&top.no_interval);
-            (check.value, check.null, check.effect) = (top.value, top.null, top.effect);
-            let null = summary.map_or(String::new(), |s| format!(" (null: {})", s.null));
-            let why = match names.is_empty() {
-                false => format!("{what} found: {}{null}", listed(&names)),
-                true => {
-                    format!("no {what}; the best, {}, scores {:.2}{null}", top.place(), top.value.unwrap_or(f64::NAN))
+    let own: Vec<&Detection> = case.detections.heads.iter().filter(|d| d.detector == detector).collect();
+    let mut all: Vec<Check> = own
+        .iter()
+        .map(|d| {
+            let check = Check::new(id, GROUP).at(Some((d.layer, d.head))).threshold(threshold);
+            match d.verdict {
+                Finding::NotTestable => check.skipped(format!("not testable: {}", d.why)),
+                Finding::NotResolvable => {
+                    let why = format!("by the score alone, as the convention has it: {}{}", d.why, note(d));
+                    filled(check, d).verdict(found(is_named(d)), why)
                 }
-            };
-            check.verdict(case.verdict(GROUP, !names.is_empty()), why)
+                _ => filled(check, d).verdict(found(is_named(d)), format!("{}{}", d.why, note(d))),
+            }
+        })
+        .collect();
+    let check = Check::new(id, GROUP).threshold(threshold);
+    let summary = case.detections.summary(detector);
+    // The first of equals.
+    let score = |d: &Detection| d.score.unwrap_or(f64::MIN);
+    let tested = own.iter().filter(|d| d.score.is_some());
+    let top = tested.max_by(|a, b| score(a).total_cmp(&score(b)).then((b.layer, b.head).cmp(&(a.layer, a.head))));
+    let model = match (top, summary) {
+        (Some(top), Some(summary)) => {
+            let mut parts = Vec::new();
+            if !summary.found.is_empty() {
+                parts.push(format!("{what} found: {}", listed(&summary.found)));
+            }
+            let alone = own.iter().filter(|d| d.verdict == Finding::NotResolvable && is_named(d));
+            let alone: Vec<String> = alone.map(|d| d.place()).collect();
+            if !alone.is_empty() {
+                parts.push(format!("{what} by the score alone, not told from chance: {}", listed(&alone)));
+            }
+            let good = !parts.is_empty();
+            if !good {
+                parts.push(format!("no {what}; the best, {}, scores {:.2}", top.place(), score(top)));
+            }
+            let why = parts.join("; ");
+            filled(check, top).verdict(case.verdict(GROUP, good), format!("{why} (null: {})", summary.null))
+        }
+        _ => {
+            let why = summary.and_then(|s| s.not_testable.as_ref()).map(|why| format!("not testable: {why}"));
+            check.skipped(why.unwrap_or_else(|| case.no_figure_at_all("no map was kept")))
         }
     };
-    let mut all = vec![model];
-    all.extend(heads);
+    all.insert(0, model);
     all
-}
-
-fn named_head(d: &Detection, id: &str, threshold: (f64, &str)) -> Check {
-    let check = Check::new(id, GROUP).at(Some((d.layer, d.head))).threshold(threshold);
-    let (Some(score), Some(null)) = (d.score, d.null) else { return check.skipped(not_testable(d.why.clone())) };
-    let good = match d.verdict {
-        Finding::Found => true,
-        // Where chance cannot be told the score stands alone, as the convention has it; but where three keys are visible
-        // a uniform head scores near the threshold.
-        Finding::NotResolvable => score > 2.0 * null.min(0.5),
-        Finding::Absent | Finding::NotTestable => false,
-    };
-    let note = d.no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"));
-    let mut check = check.value(score).null(null).effect(score - null).interval(d.interval.clone());
-    check.no_interval.clone_from(&d.no_interval);
-    check.verdict(found(good), format!("{}{note}", d.why))
-}
-
-fn not_testable(why: String) -> String {
-    format!("not testable: {why}")
 }

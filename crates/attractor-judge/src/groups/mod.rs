@@ -20,7 +20,8 @@ use attractor_capture::record::Role;
 pub use heads::Class;
 pub(crate) use heads::class_of;
 
-use crate::config::{Config, Severity};
+use crate::config::{Config, Key, Severity};
+use crate::detect::{Detection, Detections, Detector, Options};
 use crate::measure::{HeadInput, HeadMeasure, Measures};
 use crate::statistics::{Bootstrap, Interval, mean_of};
 use crate::verdict::{Check, Group, Verdict};
@@ -31,6 +32,8 @@ pub(crate) struct Case<'a> {
     pub evidence: Option<&'a Evidence>,
     pub config: &'a Config,
     pub measures: Measures,
+    /// Previous-token, induction and sink heads, as the detectors find them.
+    pub detections: Detections,
     pub bootstrap: Bootstrap,
 }
 
@@ -41,7 +44,7 @@ pub(crate) fn checks(case: &Case<'_>, group: Group) -> crate::Result<Vec<Check>>
         Group::Position => position::checks(case),
         Group::Tokens => tokens::checks(case),
         Group::Uniform => uniform::checks(case),
-        Group::Heads => heads::checks(case)?,
+        Group::Heads => heads::checks(case),
         Group::Query => query::checks(case),
         Group::Diversity => diversity::checks(case)?,
         Group::Gradient => gradient::checks(case),
@@ -72,6 +75,35 @@ impl Figure {
         check.no_interval.clone_from(&self.no_interval);
         check
     }
+}
+
+/// What the detectors are asked, with the thresholds in force.
+pub(crate) fn options(config: &Config) -> Options {
+    let keys =
+        [(Detector::Previous, Key::Previous), (Detector::Induction, Key::Induction), (Detector::Sink, Key::Sink)];
+    Options {
+        detectors: keys.map(|k| k.0).to_vec(),
+        thresholds: keys.map(|(detector, key)| (detector, config.get(key))).into(),
+        fdr: config.get(Key::Alpha),
+        permutations: config.count(Key::Permutations),
+        resamples: config.count(Key::Resamples),
+        confidence: config.get(Key::Confidence),
+        seed: config.seed,
+        ..Options::default()
+    }
+}
+
+/// The score of a detection in a check: value, null, effect and interval.
+fn filled(check: Check, d: &Detection) -> Check {
+    let (score, null) = (d.score.unwrap_or(f64::NAN), d.null.unwrap_or(f64::NAN));
+    let mut check = check.value(score).null(null).effect(score - null).interval(d.interval.clone());
+    check.no_interval.clone_from(&d.no_interval);
+    check
+}
+
+/// "; no interval: ..." or nothing.
+fn note(d: &Detection) -> String {
+    d.no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"))
 }
 
 impl Case<'_> {

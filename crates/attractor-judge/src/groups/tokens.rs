@@ -1,7 +1,8 @@
 //! 3. Tokens: do equal tokens attract each other, and what do special tokens, punctuation and the first token receive?
 
-use super::{Case, found, listed};
+use super::{Case, filled, found, listed, note};
 use crate::config::Key;
+use crate::detect::{Detection, Detector, Finding};
 use crate::measure::{ClassKind, HeadMeasure, Null};
 use crate::statistics::benjamini_hochberg;
 use crate::verdict::{Check, Group, Verdict, place};
@@ -130,61 +131,53 @@ fn class(case: &Case<'_>, kind: ClassKind, id: &str, what: &str) -> Vec<Check> {
 
 /// Sinks: a head parks more than epsilon of its attention on one position. Said, not blamed; a warn of a head means that
 /// its other figures describe what is left beside the sink.
+/// One position in all inputs takes more than epsilon. A figure that nothing hangs on: many good models have sinks.
 fn sinks(case: &Case<'_>) -> Vec<Check> {
     let threshold = case.config.sourced(Key::Sink);
-    let mut heads = Vec::new();
-    let (mut at_first, mut anywhere, mut judged) = (0usize, Vec::new(), 0usize);
-    for head in &case.measures.heads {
-        let figure = case.figure(&Case::of_head(head, |i| i.sink.map(|(_, alpha, _)| alpha)));
-        let null = case.figure(&Case::of_head(head, |i| i.sink.map(|(_, _, null)| null))).value;
-        let first = case.figure(&Case::of_head(head, |i| i.first)).value;
-        let check = Check::new("sink.rate", GROUP).at(Case::place(head)).threshold(threshold).reported();
-        let Some(value) = figure.value else {
-            heads.push(check.skipped(case.no_figure(head, "no column sums were kept")));
-            continue;
-        };
-        judged += 1;
-        let mut places: Vec<usize> = head.inputs.iter().filter_map(|i| i.sink.map(|(key, _, _)| key)).collect();
-        places.sort_unstable();
-        places.dedup();
-        let names: Vec<String> = places.iter().map(|&key| token_name(case, key)).collect();
-        let sink = value > threshold.0;
-        at_first += usize::from(first.is_some_and(|f| f > threshold.0));
-        let why = match sink {
-            true => {
-                anywhere.push(place(Some(head.layer), Some(head.head)));
-                format!("a sink: {:.0} % of the attention goes to {}{}", 100.0 * value, listed(&names), figure.note)
-            }
-            false => format!(
-                "no sink: at most {:.0} % goes to one position ({}){}",
-                100.0 * value,
-                listed(&names),
-                figure.note
-            ),
-        };
-        let null = null.unwrap_or(f64::NAN);
-        heads.push(figure.fill(check).null(null).effect(value - null).verdict(found(!sink), why));
-    }
+    let own: Vec<&Detection> = case.detections.heads.iter().filter(|d| d.detector == Detector::Sink).collect();
+    let is_sink = |d: &Detection| matches!(d.verdict, Finding::Found | Finding::NotResolvable);
+    let mut all: Vec<Check> = own
+        .iter()
+        .map(|d| {
+            let check = Check::new("sink.rate", GROUP).at(Some((d.layer, d.head))).threshold(threshold).reported();
+            let Some(score) = d.score else { return check.skipped(format!("not testable: {}", d.why)) };
+            let names: Vec<String> = d.at.iter().map(|&key| token_name(case, key as usize)).collect();
+            let share = 100.0 * score;
+            let words = match is_sink(d) {
+                true => format!("a sink: {share:.0} % of the attention goes to {}", listed(&names)),
+                false => format!("no sink: at most {share:.0} % goes to one position ({})", listed(&names)),
+            };
+            filled(check, d).verdict(found(!is_sink(d)), format!("{words}; {}{}", d.why, note(d)))
+        })
+        .collect();
     let check = Check::new("sink.rate", GROUP).threshold(threshold).reported();
+    let judged = own.iter().filter(|d| d.score.is_some()).count();
     let model = match judged {
         0 => check.skipped(case.no_figure_at_all("no column sums were kept")),
         n => {
-            let rate = anywhere.len() as f64 / n as f64;
+            let sinks: Vec<&&Detection> = own.iter().filter(|d| is_sink(d)).collect();
+            let rate = sinks.len() as f64 / n as f64;
+            let at_first = sinks.iter().filter(|d| d.at.contains(&0)).count();
+            let names: Vec<String> = sinks.iter().map(|d| d.place()).collect();
+            let alone = sinks.iter().filter(|d| d.verdict == Finding::NotResolvable).count();
+            let alone = match alone {
+                0 => String::new(),
+                n => format!("; {n} of them by the score alone: these inputs cannot tell them from chance"),
+            };
             let check = check.no_interval("a count of heads; each head has its own");
             check.value(rate).null(0.0).effect(rate).verdict(
                 Verdict::Pass,
                 format!(
-                    "{} of {n} heads have a sink ({} at the first position): {}; reported, not judged (whole inputs, not \
-                     the 64 tokens of the source)",
-                    anywhere.len(),
-                    at_first,
-                    listed(&anywhere)
+                    "{} of {n} heads have a sink ({at_first} at the first position): {}{alone}; reported, not judged (whole \
+                     inputs, not the 64 tokens of the source)",
+                    sinks.len(),
+                    listed(&names)
                 ),
             )
         }
     };
-    heads.insert(0, model);
-    heads
+    all.insert(0, model);
+    all
 }
 
 /// "position 0 ([CLS])", with the token's text if all inputs agree on it.

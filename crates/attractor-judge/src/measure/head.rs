@@ -44,10 +44,6 @@ pub(crate) struct HeadInput {
     pub far: Option<f64>,
     /// Mean enrichment of special tokens, punctuation and the first token.
     pub classes: [Option<f64>; 3],
-    /// Position with the largest mean attention over the rows that see it, that mean, its value if uniform.
-    pub sink: Option<(usize, f64, f64)>,
-    /// Mean attention to position 0.
-    pub first: Option<f64>,
     /// Distance-matched enrichment of same-token pairs less that of different-token pairs.
     pub repeat: Option<f64>,
     /// Mean divergence of rows at each lag, in units of ln 2.
@@ -68,9 +64,6 @@ struct Tally<'a> {
     far: f64,
     class_sum: [f64; 3],
     class_rows: [usize; 3],
-    columns: Vec<f64>,
-    column_rows: Vec<u32>,
-    column_null: Vec<f64>,
     same: Vec<f64>,
     /// As in the figures, by [`Geometry::profile_index`].
     profile: Vec<f64>,
@@ -116,22 +109,6 @@ impl HeadInput {
 
 impl<'a> Tally<'a> {
     fn new(g: &'a Geometry) -> Self {
-        // How many rows see each key, and what a uniform head would give it: by difference arrays.
-        let mut rows = vec![0i64; g.keys + 1];
-        let mut null = vec![0.0f64; g.keys + 1];
-        for query in 0..g.queries {
-            let range = g.mask.range(query, g.keys);
-            if g.visible[query] > 0 {
-                rows[range.start] += 1;
-                rows[range.end] -= 1;
-                null[range.start] += 1.0 / f64::from(g.visible[query]);
-                null[range.end] -= 1.0 / f64::from(g.visible[query]);
-            }
-        }
-        for key in 1..=g.keys {
-            rows[key] += rows[key - 1];
-            null[key] += null[key - 1];
-        }
         Self {
             g,
             figures: HeadInput::default(),
@@ -141,9 +118,6 @@ impl<'a> Tally<'a> {
             far: 0.0,
             class_sum: [0.0; 3],
             class_rows: [0; 3],
-            columns: vec![0.0; g.keys],
-            column_rows: rows[..g.keys].iter().map(|&r| r as u32).collect(),
-            column_null: null[..g.keys].to_vec(),
             same: Vec::with_capacity(g.same.len()),
             profile: vec![0.0; g.offsets()],
             text_profile: if g.text_pairs.is_empty() { Vec::new() } else { vec![0.0; g.offsets()] },
@@ -227,7 +201,6 @@ impl<'a> Tally<'a> {
         vector::dispatch(
             #[inline(always)]
             || {
-                vector::add_kept(&mut self.columns[range.clone()], inside, keep, 1.0 / sum);
                 if is_text {
                     let sums = &mut self.text_profile[profile.clone()];
                     vector::add_kept(sums, inside, &g.keep_text[range.clone()], enrich);
@@ -316,10 +289,9 @@ impl<'a> Tally<'a> {
             }
             f.repeat = contrast(g, &self.same, &f.text_profile);
             f.variation = self.variation.map(|(sum, rows)| share(sum, rows));
-            (f.sink, f.first) = sink(&self.columns, &self.column_rows, &self.column_null, g);
         }
         if let Some(s) = statistics {
-            from_statistics(&mut f, s, g, &self.column_rows, &self.column_null);
+            from_statistics(&mut f, s, g);
         }
         f.unfit = unfit(&f, g);
         f
@@ -341,22 +313,6 @@ fn unfit(f: &HeadInput, g: &Geometry) -> Option<String> {
         return Some(format!("a weight is negative ({:.3e}): these are no attention weights", f.lowest));
     }
     None
-}
-
-/// Position with the largest mean attention, among those that at least half of the rows see.
-fn sink(columns: &[f64], rows: &[u32], null: &[f64], g: &Geometry) -> (Option<(usize, f64, f64)>, Option<f64>) {
-    let half = g.queries.div_ceil(2).max(1);
-    let mut best: Option<(usize, f64, f64)> = None;
-    for key in 0..columns.len() {
-        if rows[key] as usize >= half && !g.mask.hides(key) {
-            let alpha = columns[key] / f64::from(rows[key]);
-            if best.is_none_or(|(_, most, _)| alpha > most) {
-                best = Some((key, alpha, null[key] / f64::from(rows[key])));
-            }
-        }
-    }
-    let first = (!columns.is_empty() && rows[0] > 0 && !g.mask.hides(0)).then(|| columns[0] / f64::from(rows[0]));
-    (best, first)
 }
 
 /// Same-token less different-token enrichment at equal offset, weighted by the same-token pairs.
@@ -396,7 +352,7 @@ pub(crate) fn one_spike_entropy(n: f64, squares: f64) -> f64 {
 }
 
 /// What the model's own row statistics add: they stand above figures from recomputed maps, and alone without maps.
-fn from_statistics(f: &mut HeadInput, s: &HeadStatistics, g: &Geometry, column_rows: &[u32], column_null: &[f64]) {
+fn from_statistics(f: &mut HeadInput, s: &HeadStatistics, g: &Geometry) {
     f.has_statistics = true;
     f.invalid_rows = f.invalid_rows.max(s.invalid_rows);
     f.empty_rows = f.empty_rows.max(s.empty_rows);
@@ -447,9 +403,6 @@ fn from_statistics(f: &mut HeadInput, s: &HeadStatistics, g: &Geometry, column_r
     }
     if f.has_weights {
         return;
-    }
-    if s.column_mass.len() == g.keys {
-        (f.sink, f.first) = sink(&s.column_mass, column_rows, column_null, g);
     }
     // The histogram's first bin holds the query itself; near is read only where a bin is one distance wide.
     if s.distance_bin_width == 1 && !g.near_weight.is_empty() {

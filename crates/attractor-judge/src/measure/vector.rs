@@ -91,7 +91,7 @@ pub(super) fn clean(weights: &mut [f32], keep: &[f32]) {
 
 /// `sums` += `scale` x the kept weights.
 #[inline(always)]
-pub(super) fn add_kept(sums: &mut [f64], weights: &[f32], keep: &[f32], scale: f64) {
+pub(crate) fn add_kept(sums: &mut [f64], weights: &[f32], keep: &[f32], scale: f64) {
     for ((sum, &w), &k) in sums.iter_mut().zip(weights).zip(keep) {
         *sum += scale * f64::from(w * k);
     }

@@ -77,7 +77,8 @@ pub struct HeadSummary {
     pub sink: Option<f64>,
     /// Divergence between rows, units of ln 2.
     pub variation: Option<f64>,
-    /// What it was recognised as: "previous-token", "induction", "sink", "local".
+    /// What it was recognised as: "previous-token", "induction", "sink", "local"; with a question mark where its score says
+    /// so and these inputs cannot tell it from chance.
     pub kinds: Vec<String>,
 }
 

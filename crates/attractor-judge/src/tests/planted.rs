@@ -55,7 +55,8 @@ fn the_exact_heads_are_found_and_no_others() {
         assert!((score("head.induction", 1, 1) - 1.0).abs() < 1e-6);
         assert!(score("head.induction", 0, 1) < 0.05, "a previous-token head is no induction head");
         assert_eq!(kinds(&report, 0, 0), Vec::<String>::new());
-        assert_eq!(kinds(&report, 1, 0), ["sink"]);
+        // So few inputs cannot tell it from chance among so many tests, and the question mark says so.
+        assert_eq!(kinds(&report, 1, 0), ["sink?"]);
         let sink = report.of_head("sink.rate", 1, 0).unwrap();
         assert!(sink.why.contains("position 0") && (sink.value.unwrap() - 0.8).abs() < 0.01, "{sink:?}");
         assert!(report.is_ok(), "{:?}", report.summary.critical);
