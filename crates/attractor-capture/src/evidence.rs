@@ -106,7 +106,7 @@ pub struct HeadGradient {
     pub head: usize,
     /// |dL/dA| (Frobenius) of each input.
     pub norms: Vec<f64>,
-    /// sum |A . dL/dA| of each input: Michel-style importance.
+    /// |sum A . dL/dA| of each input: |dL/dxi| of a gate xi on the head's output (Michel, Levy and Neubig 2019).
     pub importance: Vec<f64>,
 }
 

@@ -203,6 +203,11 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
             "The variation is on the query side. Validate the checkpoint itself, so that the ablation can say whether it \
              matters.",
         ),
+        Scenario::TrulyUniform if !s.ablated => (
+            "Attention is plain mixing: rows are all but uniform, or nothing depends on them.",
+            "Whether the rest of the model does the work in its place these maps do not say: validate the checkpoint itself, \
+             which ablates attention.",
+        ),
         Scenario::TrulyUniform => (
             "Attention is plain mixing: rows are all but uniform, or nothing depends on them.",
             "The feed-forward layers do the work. Confirm by ablation on more text; then train longer, raise the inverse \

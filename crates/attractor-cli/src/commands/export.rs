@@ -51,10 +51,11 @@ pub struct Export {
     /// Of pictures of several heads: each head has a scale of its own
     #[arg(long)]
     pub own_scale: bool,
-    /// Of pictures: keys that are hidden, sinks for example; rows are renormalised, and the picture says so
+    /// Of pictures: positions of keys to hide, for example 0 for a sink at the first token; rows are renormalised, and the
+    /// picture says so
     #[arg(long, value_delimiter = ',')]
     pub hide: Vec<usize>,
-    /// Size that the file may have, for example 4GiB
+    /// Of numbers: size that the file may have, for example 4GiB
     #[arg(long, default_value = "4GiB")]
     pub max_bytes: String,
 }
@@ -215,14 +216,19 @@ fn drawn(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<S
             style.bands = Bands::both(vec!["punctuation".to_string(), "special token".to_string()], classes);
         }
     }
-    let family = &patterns.info().family;
     let input = args.input_number;
+    let by = if args.by == By::Word { ", by word" } else { "" };
+    let mean = if args.grouped { ", means of the heads that share keys, named by the first" } else { "" };
+    let family = format!("{}{by}{mean}", patterns.info().family);
     let layers: usize = patterns.layers().len();
     Ok(match heads.as_slice() {
         [one] => {
             let names: Vec<String> = words.names(tokens).iter().map(|name| label(name, LABEL)).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             heatmap(&one.map, &format!("{family}, L{}H{}, input {input}", one.layer, one.head), &names, &style)?
+        }
+        [_, ..] if args.own_scale && args.scale != ColourScale::Linear => {
+            return Err(Failure::usage("--own-scale: each head has a linear scale of its own; leave --scale out"));
         }
         [first, ..] if layers == 1 => {
             let panels = Panels { shared: !args.own_scale, ..Panels::default() };

@@ -1,10 +1,11 @@
 //! How much a model leans on each head: by ablation, and by gradient.
 //!
 //! ablation: mean over inputs of (loss with the head replaced - loss); or the relative change where there is no loss.
-//! gradient: mean over inputs of sum |A dL/dA|; and divided, layer by layer, by the Euclidean norm over its heads.
+//! gradient: mean over inputs of |sum A dL/dA|; and divided, layer by layer, by the Euclidean norm over its heads.
 //! # Source
 //! Michel, Levy and Neubig 2019, *Are sixteen heads really better than one?*, arXiv 1905.10650: the proxy
-//! I_h = E |dL/dxi_h| and its normalisation by layer. Here the gate xi is on each weight of the map, before A.V.
+//! I_h = E |dL/dxi_h| and its normalisation by layer. The gate xi multiplies the
+//! head's output A.V, which is linear in the map, so dL/dxi = sum A dL/dA.
 
 use std::collections::BTreeMap;
 

@@ -38,7 +38,7 @@ pub struct Extras<'a> {
 /// | `effective_rank`, `stable_rank`     | of the leading 512 tokens                                                 |
 /// | `..._ratio`                         | the same over those of the uniform map of the mask                        |
 /// | `rank_tokens`                       | tokens whose map was decomposed, most of any input                        |
-/// | `importance_gradient`, `..._in_layer` | sum \|A dL/dA\|, and over its layer's norm                              |
+/// | `importance_gradient`, `..._in_layer` | mean over inputs of \|sum A dL/dA\|, and over its layer's norm                              |
 /// | `importance_<mode>`                 | effect of the ablation of this head alone                                 |
 ///
 /// # Errors

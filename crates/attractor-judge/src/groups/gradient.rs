@@ -88,7 +88,7 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
         heads.push(check.verdict(
             found(good),
             format!(
-                "|dL/dA| = {:.3e}, sum |A dL/dA| = {importance:.3e} (the effect){}",
+                "|dL/dA| = {:.3e}, |sum A dL/dA| = {importance:.3e} (the effect){}",
                 figure.value.unwrap_or(f64::NAN),
                 figure.note
             ),

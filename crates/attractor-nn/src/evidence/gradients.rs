@@ -76,15 +76,15 @@ pub(super) fn gradients(
     Ok(Gradients { loss: case.objective(), heads, groups, finite_difference })
 }
 
-/// |g| and sum |a g| over the pairs that are seen: a weight of exactly zero is one that the mask forbids, and a
-/// derivative along it means nothing.
+/// |g| and |sum a g| over the pairs that are seen: a weight of exactly zero is one that the mask forbids, and a derivative
+/// along it means nothing. The second is |dL/dxi| of a gate xi = 1 on the head's output, which is linear in its map.
 fn visible(map: &[f32], gradient: &[f32]) -> (f64, f64) {
     let pairs = map.iter().zip(gradient).filter(|&(&a, _)| a != 0.0);
     let (square, importance) = pairs.fold((0.0, 0.0), |(s, m), (&a, &g)| {
         let (a, g) = (f64::from(a), f64::from(g));
-        (s + g * g, m + (a * g).abs())
+        (s + g * g, m + a * g)
     });
-    (square.sqrt(), importance)
+    (square.sqrt(), importance.abs())
 }
 
 fn square(x: &[f32]) -> f64 {
