@@ -173,8 +173,13 @@ fn npz(file: &mut File, arrays: &[Array<'_>]) -> Result<()> {
             .large_file(array.numbers() > u64::from(u32::MAX) / 8);
         let entry = archive.array::<f32>(&array.name(), options).map_err(failed)?;
         let mut entry = entry.default_dtype().shape(&array.shape()).begin_nd().map_err(failed)?;
-        array.each(|_, _, weights| entry.extend(weights.iter().copied()).map_err(failed))?;
-        entry.finish().map_err(failed)?;
+        let written = array.each(|_, _, weights| entry.extend(weights.iter().copied()).map_err(failed));
+        let written = written.and_then(|()| entry.finish().map_err(failed));
+        if written.is_err() {
+            // It would try to complete the file when dropped and complain on the terminal; the file is thrown away.
+            std::mem::forget(archive);
+            return written;
+        }
     }
     let mut inner = archive.zip_writer().finish().map_err(|e| failed(e.into()))?;
     inner.flush().map_err(failed)

@@ -91,7 +91,10 @@ pub(crate) fn head_problem(record: &LayerRecord, head: usize) -> Result<Problem<
 pub fn default_request(tokens: &[Token], keys: usize) -> Request {
     let mut request = Request::all();
     if tokens.len() == keys && keys > 0 {
-        request.tokens = tokens.iter().map(|token| token.id).collect();
+        // Patches have no identity: two of them are not the same token.
+        if tokens.iter().all(|token| token.role != crate::record::Role::Patch) {
+            request.tokens = tokens.iter().map(|token| token.id).collect();
+        }
         let class = |name: &str, belongs: &dyn Fn(&Token) -> bool| Class {
             name: name.to_string(),
             members: tokens.iter().map(belongs).collect(),

@@ -1,5 +1,6 @@
 //! Metrics of every head as columns: CSV, JSON, Parquet.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use attractor::retrieve::HeadStatistics;
@@ -21,6 +22,8 @@ pub enum Column {
     Whole(Vec<i64>),
     /// Numbers; NaN where a metric has no value (an empty cell, null in JSON and Parquet).
     Number(Vec<f64>),
+    /// Whole numbers, where there is one.
+    MaybeWhole(Vec<Option<i64>>),
     /// Text.
     Text(Vec<String>),
 }
@@ -81,6 +84,14 @@ impl Table {
     /// # Errors
     /// What reading the statistics answers.
     pub fn of(patterns: &dyn Patterns) -> Result<Self> {
+        Self::of_inputs(patterns, 0..patterns.inputs())
+    }
+
+    /// The same over some inputs alone.
+    ///
+    /// # Errors
+    /// As [`Table::of`].
+    pub fn of_inputs(patterns: &dyn Patterns, chosen: Range<usize>) -> Result<Self> {
         let (mut layers, mut heads, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut rows, mut empty, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
         let mut numbers: Vec<(&'static str, Vec<f64>)> = Vec::new();
@@ -88,7 +99,7 @@ impl Table {
             for &head in &shape.heads {
                 let mut means = Means::default();
                 let mut counts = [0i64; 4];
-                for input in 0..patterns.inputs() {
+                for input in chosen.clone() {
                     let Some(s) = patterns.statistics(shape.layer, head, input)? else { continue };
                     let found = [1, s.queries as i64, s.empty_rows as i64, s.invalid_rows as i64];
                     counts.iter_mut().zip(found).for_each(|(count, found)| *count += found);
@@ -166,6 +177,7 @@ impl Table {
         match &self.columns[column].1 {
             Column::Whole(x) => json!(x[row]),
             Column::Number(x) => json!(x[row].is_finite().then(|| x[row])),
+            Column::MaybeWhole(x) => json!(x[row]),
             Column::Text(x) => json!(x[row]),
         }
     }
@@ -211,6 +223,7 @@ impl Table {
             schema += &match column {
                 Column::Whole(_) => format!("  required int64 {name};\n"),
                 Column::Number(_) => format!("  optional double {name};\n"),
+                Column::MaybeWhole(_) => format!("  optional int64 {name};\n"),
                 Column::Text(_) => format!("  required binary {name} (UTF8);\n"),
             };
         }
@@ -222,6 +235,11 @@ impl Table {
             let mut open = group.next_column().map_err(failed)?.ok_or_else(|| Error::request("table: no column"))?;
             match (open.untyped(), column) {
                 (ColumnWriter::Int64ColumnWriter(writer), Column::Whole(x)) => writer.write_batch(x, None, None),
+                (ColumnWriter::Int64ColumnWriter(writer), Column::MaybeWhole(x)) => {
+                    let there: Vec<i64> = x.iter().copied().flatten().collect();
+                    let levels: Vec<i16> = x.iter().map(|x| i16::from(x.is_some())).collect();
+                    writer.write_batch(&there, Some(&levels), None)
+                }
                 (ColumnWriter::DoubleColumnWriter(writer), Column::Number(x)) => {
                     let there: Vec<f64> = x.iter().copied().filter(|x| !x.is_nan()).collect();
                     let levels: Vec<i16> = x.iter().map(|x| i16::from(!x.is_nan())).collect();
@@ -245,6 +263,7 @@ fn length(column: &Column) -> usize {
     match column {
         Column::Whole(x) => x.len(),
         Column::Number(x) => x.len(),
+        Column::MaybeWhole(x) => x.len(),
         Column::Text(x) => x.len(),
     }
 }

@@ -52,7 +52,7 @@ pub struct Inputs {
 pub enum Ablate {
     /// Nothing
     None,
-    /// Each head by uniform and mean map; each layer and the whole by every mode
+    /// Each head by uniform map, mean map and nothing; each layer and the whole by every mode
     Standard,
     /// Each head by every mode too
     Full,

@@ -9,7 +9,7 @@ use attractor_nn::model::{Keep, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
 
 use crate::args::{Common, Inputs};
-use crate::console::Progress;
+use crate::console::{Progress, counted};
 use crate::error::{Failure, Outcome};
 use crate::inputs::{self, Prepared};
 use crate::target::{self, Live, Target};
@@ -108,7 +108,10 @@ pub fn open_input(
 ) -> Outcome<Opened> {
     let within = |count: usize| match number < count {
         true => Ok(()),
-        false => Err(Failure::usage(format!("--input-number {number}: there are {count} inputs, numbered from 0"))),
+        false => Err(Failure::usage(format!(
+            "--input-number {number}: the target holds {}, numbered from 0",
+            counted(count, "input")
+        ))),
     };
     let opened = open(path, given, selection, common, |live| {
         let mut prepared = inputs::prepare(live, given, common)?;

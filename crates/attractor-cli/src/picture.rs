@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::console::write;
+use crate::console::{counted, write};
 use crate::error::{Failure, Outcome};
 
 impl From<attractor_render::Error> for Failure {
@@ -12,6 +12,11 @@ impl From<attractor_render::Error> for Failure {
             false => Self::usage(error.to_string()),
         }
     }
+}
+
+/// The ending of a file's name, lower case; empty without one.
+pub fn ending(path: &Path) -> String {
+    path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase()
 }
 
 /// True if the file's ending is one of a picture: svg, png or pdf.
@@ -28,9 +33,19 @@ pub fn save(path: &Path, ending: &str, svg: &str) -> Outcome {
 }
 
 #[cfg(feature = "figures")]
-fn drawn(_: &Path, ending: &str, svg: &str) -> Outcome<Vec<u8>> {
+fn drawn(path: &Path, ending: &str, svg: &str) -> Outcome<Vec<u8>> {
     /// Pixels of a PNG for a CSS pixel: sharp on a dense screen.
     const SCALE: f64 = 2.0;
+    let lacks = attractor_render::file::missing(svg)?;
+    if !lacks.is_empty() {
+        let some: String = lacks.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(" ");
+        anstream::eprintln!(
+            "{}: the font of pictures lacks {} and shows boxes for them ({some}); an .svg is drawn with the fonts of \
+             whoever opens it",
+            path.display(),
+            counted(lacks.len(), "character")
+        );
+    }
     Ok(match ending {
         "pdf" => attractor_render::file::pdf(svg)?,
         _ => attractor_render::file::png(svg, SCALE)?,

@@ -110,7 +110,7 @@ fn a_rollout_of_a_model_and_of_its_run_is_one() {
         (vec!["--query", "99"], 2, "positions are 0..=31"),
         (vec!["--start", "2"], 2, "layers 0..=1"),
         (vec!["--residual", "2"], 2, "from 0 to 1"),
-        (vec!["--input-number", "3"], 2, "there are 3 inputs, numbered from 0"),
+        (vec!["--input-number", "3"], 2, "the target holds 3 inputs, numbered from 0"),
         (vec!["--out", "map.doc"], 2, "the ending"),
         (vec!["--text", "x"], 2, "leave --text out"),
         (vec!["--heads", "9"], 2, "there is no head 9"),

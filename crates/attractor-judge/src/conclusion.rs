@@ -67,8 +67,10 @@ fn signs(checks: &[Check], config: &Config, has_loss: bool) -> Signs {
         .filter(|c| {
             c.group == 1
                 && c.is_of_model()
-                // A probe that moved nothing and rows that are not numbers are no proof of a fault.
-                && (c.verdict == Verdict::Fail || (c.verdict == Verdict::Warn && c.id != "norm.finite" && c.id != "mask.probe"))
+                // A probe that moved nothing, rows that are not numbers and inputs given twice are no proof of a fault.
+                && (c.verdict == Verdict::Fail
+                    || (c.verdict == Verdict::Warn
+                        && !["norm.finite", "mask.probe", "input.distinct"].contains(&c.id.as_str())))
         })
         .map(|c| format!("{}: {}", c.id, c.why))
         .collect();

@@ -26,6 +26,7 @@ pub use config::Config;
 pub use error::{Error, Result};
 pub use groups::Class;
 pub use judge::judge;
+pub use measure::{repeated_in_words, repeated_inputs};
 pub use report::Report;
 pub use statistics::Interval;
 pub use verdict::{Check, Group, Mark, Verdict};

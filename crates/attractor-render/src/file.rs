@@ -5,6 +5,7 @@
 //! (`font/`, with its licence). A character that it lacks is drawn as an empty box. No file and no address that an SVG
 //! names is opened.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use krilla::Document;
@@ -99,6 +100,28 @@ pub fn pdf(svg: &str) -> Result<Vec<u8>> {
         Some(()) => Ok(bytes),
         None => Err(Error::format("PDF: the figure could not be drawn".to_string())),
     }
+}
+
+/// The characters of a figure that the shipped font lacks, each once: PNG and PDF show boxes in their places.
+///
+/// # Errors
+/// `is_format` for what is no SVG.
+pub fn missing(svg: &str) -> Result<Vec<String>> {
+    fn gather(group: &usvg::Group, found: &mut BTreeSet<String>) {
+        for node in group.children() {
+            match node {
+                usvg::Node::Group(group) => gather(group, found),
+                usvg::Node::Text(text) => {
+                    let glyphs = text.layouted().iter().flat_map(|span| &span.positioned_glyphs);
+                    found.extend(glyphs.filter(|glyph| glyph.id.0 == 0).map(|glyph| glyph.text.clone()));
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    gather(tree(svg, None)?.root(), &mut found);
+    Ok(found.into_iter().collect())
 }
 
 /// What the figure is called, from its own label.
@@ -234,6 +257,8 @@ mod tests {
     fn a_character_that_the_font_lacks_is_seen() {
         let word = |text: &str| png(&figure(&format!("<text y='15' font-size='12'>{text}</text>")), 1.0).unwrap();
         assert_ne!(word("語"), png(&figure(""), 1.0).unwrap());
+        let lacks = |text: &str| missing(&figure(&format!("<g><text y='15'>{text}</text></g>"))).unwrap();
+        assert_eq!((lacks("a語b😀語"), lacks("äβ∞")), (vec!["語".to_string(), "😀".to_string()], vec![]));
         for c in "äŁβ∞→⁻³␣Ġ▁Жש−≤·×".chars() {
             assert_ne!(word(&c.to_string()), word("語"), "{c}");
         }

@@ -2,7 +2,7 @@
 
 use crate::colour::{self, ColourMap, Scale, is_light};
 use crate::error::Result;
-use crate::heatmap::{BLANK, Bar, Style, colour_bar, frame};
+use crate::heatmap::{self, BLANK, Bar, Style, colour_bar, frame};
 use crate::layout::{Heading, SMALL, rect};
 use crate::map::{HeadMap, Map};
 use crate::raster;
@@ -54,14 +54,14 @@ impl Default for Panels {
 /// # Errors
 /// `is_shape` for a map without cells.
 pub fn layer(heads: &[&HeadMap], title: &str, style: &Style, panels: &Panels) -> Result<String> {
-    let most = panels.across.max(1);
+    let most = even(heads.len(), panels.across);
     let across = heads.len().clamp(1, most);
     let down = heads.len().div_ceil(most).max(1);
     let (gap, line) = (12.0, 18.0);
     let left = 4.0;
     let width = across as f64 * (PANEL + gap) - gap;
     let bar = panels.shared.then(|| Bar::new(style, PANEL));
-    let mut notes = heads.first().map_or(Vec::new(), |h| h.map.notes.clone());
+    let mut notes = said(heads, CELLS)?;
     if !panels.shared {
         notes.push("each map from 0 to its own 98th percentile; what is larger has the highest colour".to_string());
     }
@@ -102,6 +102,22 @@ pub fn layer(heads: &[&HeadMap], title: &str, style: &Style, panels: &Panels) ->
         bar.draw(&mut svg, (left + width + 16.0, top), style)?;
     }
     Ok(svg.finish())
+}
+
+/// Maps in a row, at most `most`, so that rows are as equal as can be: twelve are six and six, not eight and four.
+fn even(count: usize, most: usize) -> usize {
+    count.div_ceil(count.div_ceil(most.max(1)).max(1)).max(1)
+}
+
+/// What is said of all maps of a figure: what was done to them, how they were pooled, and which are no numbers.
+fn said(heads: &[&HeadMap], cells: usize) -> Result<Vec<String>> {
+    let Some(first) = heads.first() else { return Ok(Vec::new()) };
+    let mut notes = heatmap::notes(&first.map.pooled(cells)?);
+    let bad = heads.iter().filter(|head| head.map.not_numbers() > 0).count();
+    if bad > 0 {
+        notes.push(format!("magenta: weights that are no numbers, in {bad} of {} maps", heads.len()));
+    }
+    Ok(notes)
 }
 
 /// The 98th percentile of a map's cells, or the largest if that is zero; `None` if no cell is above zero.
@@ -150,7 +166,7 @@ pub fn model(heads: &[&HeadMap], title: &str, style: &Style) -> Result<Option<St
     let (width, height) = (numbers.len() as f64 * (side + gap) - gap, layers.len() as f64 * (side + gap) - gap);
     let bar = Bar::new(style, height.clamp(72.0, 200.0));
     let content = width + 16.0 + bar.width();
-    let heading = Heading::new(title, &heads[0].map.notes, content.max(200.0));
+    let heading = Heading::new(title, &said(heads, side as usize)?, content.max(200.0));
     let top = heading.height();
     let name = format!("{title}: {} heads of {} layers, row = query, column = key", heads.len(), layers.len());
     let mut svg =
@@ -320,6 +336,12 @@ mod tests {
         let mut lone = vec![0.0; 400];
         lone[7] = 0.25;
         assert_eq!(reach(&Map::exact(lone, 20, 20).unwrap()), Some(0.25));
+    }
+
+    #[test]
+    fn rows_of_maps_are_as_equal_as_can_be() {
+        let all = [(0, 8), (1, 8), (8, 8), (9, 8), (12, 8), (16, 8), (20, 8), (32, 8), (5, 0)];
+        assert_eq!(all.map(|(count, most)| even(count, most)), [1, 1, 8, 5, 6, 8, 7, 8, 1]);
     }
 
     #[test]

@@ -202,6 +202,11 @@ pub(crate) fn band_names(style: &Style) -> Vec<(Sign, String)> {
     all.map(|(class, name)| (Sign::Square("band", layout::colour(class)), name.clone())).collect()
 }
 
+/// True if keys were taken out of the picture, which then says so.
+fn is_hidden(map: &Map) -> bool {
+    map.notes.iter().any(|note| note.contains("hidden"))
+}
+
 /// What the bar does not explain, and the room that it takes: cells that are no number, cells that are masked.
 fn extras(map: &Map) -> (Vec<(Sign, String)>, f64) {
     let mut all = Vec::new();
@@ -210,7 +215,8 @@ fn extras(map: &Map) -> (Vec<(Sign, String)>, f64) {
         all.push((Sign::Square("nan", NAN_COLOUR), format!("NaN: {bad}")));
     }
     if map.forbidden.iter().any(|&f| f) {
-        all.push((Sign::Square("forbidden", BLANK), "masked".to_string()));
+        let name = if is_hidden(map) { "masked or hidden" } else { "masked" };
+        all.push((Sign::Square("forbidden", BLANK), name.to_string()));
     }
     let height = all.len() as f64 * 17.0;
     (all, height)

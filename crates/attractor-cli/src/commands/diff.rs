@@ -7,16 +7,22 @@ use attractor_capture::evidence::LossKind;
 use attractor_capture::{Patterns, Selection};
 use attractor_judge::diff::{Change, Checked, Condition, Diff, DiffOptions, HeadDiff, Metric, diff};
 use attractor_nn::loss::{Case, Targets};
-use attractor_render::text::escape;
+use attractor_render::axis;
+use attractor_render::compare::before_after;
+use attractor_render::heatmap::Style;
+use attractor_render::intervals::{Estimate, Intervals};
+use attractor_render::map::{self, SIDE};
+use attractor_render::scale::{Scale, Spacing};
+use attractor_render::text::{escape, label};
 use clap::Args;
 use serde_json::json;
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{Progress, print, write};
+use crate::console::{Progress, counted, print, write};
 use crate::error::{Failure, Outcome};
 use crate::forward::{self, Opened};
-use crate::inputs;
-use crate::inputs::Prepared;
+use crate::inputs::{self, Prepared};
+use crate::picture;
 use crate::target::{self, Live};
 
 #[derive(Debug, Args)]
@@ -33,12 +39,20 @@ pub struct DiffArgs {
     /// Also write what --fail-on found as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Also draw it: .svg, .png or .pdf
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What is drawn: map (before, after and the difference, of the head that changed most), or a metric by layer and head
+    #[arg(long, default_value = "map", value_name = "map|METRIC")]
+    pub draw: String,
     #[command(flatten)]
     pub chosen: Chosen,
 }
 
 /// Heads whose differences are printed at most.
 const SHOWN: usize = 24;
+/// Characters of a token along an axis.
+const LABEL: usize = 14;
 /// Tokens an input, where nobody says and both models have more positions.
 const SEQUENCE: usize = 128;
 
@@ -185,8 +199,12 @@ fn text(found: &Diff, args: &DiffArgs, sides: &[Side; 2]) -> String {
         );
     }
     let source = sides[0].source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
-    let _ =
-        writeln!(out, "{} inputs{source}, {} heads compared; differences are B - A\n", found.inputs, found.heads.len());
+    let _ = writeln!(
+        out,
+        "{}{source}, {} compared; differences are B - A\n",
+        counted(found.inputs, "input"),
+        counted(found.heads.len(), "head")
+    );
     let reason = found.heads.iter().flat_map(|head| head.changes.values()).find_map(|change| change.why.as_ref());
     if let Some(why) = reason {
         let _ = writeln!(out, "no intervals: {why}\n");
@@ -279,6 +297,79 @@ fn some(names: &[String]) -> String {
     format!("{}{more}", names[..names.len().min(8)].join(", "))
 }
 
+/// What is drawn: maps, or the differences of a metric.
+fn drawn(args: &DiffArgs) -> Outcome<Option<(Option<Metric>, &Path, String)>> {
+    let Some(path) = &args.output else { return Ok(None) };
+    let ending = picture::ending(path);
+    if !picture::is_picture(&ending) || path.is_dir() {
+        return Err(Failure::usage(format!(
+            "{}: the ending says how the picture is written; end it in .svg, .png or .pdf",
+            path.display()
+        )));
+    }
+    let metric = Metric::ALL.into_iter().filter(|metric| *metric != Metric::Loss).find(|m| m.name() == args.draw);
+    if metric.is_none() && args.draw != "map" {
+        let known: Vec<&str> = Metric::ALL.iter().filter(|m| **m != Metric::Loss).map(|m| m.name()).collect();
+        return Err(Failure::usage(format!("--draw {}: expected map, {}", args.draw, known.join(", "))));
+    }
+    Ok(Some((metric, path, ending)))
+}
+
+/// B - A of a metric by layer and head.
+fn differences(found: &Diff, metric: Metric, names: [&str; 2]) -> Outcome<String> {
+    let heads: Vec<Estimate> = found
+        .heads
+        .iter()
+        .map(|head| {
+            let change = head.changes.get(&metric);
+            let interval = change.and_then(|c| c.interval.as_ref()).map(|i| (i.low, i.high));
+            Estimate { layer: head.layer, head: head.head, value: change.map(|c| c.difference), interval }
+        })
+        .collect();
+    let title = match metric {
+        Metric::Divergence => "Divergence between the maps".to_string(),
+        metric => format!("Change of {metric}"),
+    };
+    let notes = vec![
+        format!("from {} to {}", names[0], names[1]),
+        match heads.iter().any(|head| head.interval.is_some()) {
+            true => format!("strips: 95 % BCa intervals over {} inputs, paired", found.inputs),
+            false => "no intervals: they need five inputs".to_string(),
+        },
+    ];
+    let y = axis::Side::new(&match metric {
+        Metric::Divergence => format!("divergence ({})", metric.unit()),
+        metric => format!("{metric}, B − A ({})", metric.unit()),
+    });
+    Ok(Intervals { title: &title, notes, y, heads: &heads, references: &[(0.0, "no change")] }.svg()?)
+}
+
+/// Before, after and what changed, of the head that changed most, on the first input.
+fn maps(found: &Diff, sides: &[Side; 2], names: [&str; 2]) -> Outcome<String> {
+    let most = most(found, Metric::Divergence).ok_or_else(|| {
+        Failure::usage("--draw map: one of the two kept no maps; capture with --keep stats+qk, or draw a metric")
+    })?;
+    let (layer, head) = (most.0.layer, most.0.head);
+    let read = |side: &Side| {
+        map::read(side.patterns.as_ref(), layer, head, 0, SIDE)?
+            .map(|read| read.map)
+            .ok_or_else(|| Failure::usage(format!("--draw map: {}: input 0 has no map", most.0.name())))
+    };
+    let (before, after) = (read(&sides[0])?, read(&sides[1])?);
+    let tokens: Vec<String> = sides[0].patterns.tokens(0).iter().map(|token| label(&token.text, LABEL)).collect();
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let scale = Scale::fit(Spacing::Linear, before.values().chain(after.values()));
+    let style = Style { scale, ..Style::default() };
+    let title = format!(
+        "{}, which changed most (divergence {} of ln 2), input 0: A {}, B {}",
+        most.0.name(),
+        number(Some(most.1.difference)),
+        names[0],
+        names[1]
+    );
+    Ok(before_after((&before, &after), ("A", "B"), &title, &tokens, &style)?)
+}
+
 /// What each condition found, one line each.
 fn verdicts(checked: &[Checked]) -> String {
     let mut out = String::new();
@@ -338,6 +429,7 @@ pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
     if args.junit.is_some() && conditions.is_empty() {
         return Err(Failure::usage("--junit: there is no --fail-on, so there is nothing to pass or fail; give one"));
     }
+    let picture = drawn(args)?;
     let sides = sides(args, common)?;
     let options = DiffOptions { seed: common.seed, ..DiffOptions::default() };
     let losses = match (&sides[0].losses, &sides[1].losses) {
@@ -347,6 +439,14 @@ pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
     let mut found = diff(sides[0].patterns.as_ref(), sides[1].patterns.as_ref(), losses, &options)?;
     if losses.is_none() {
         found.notes.push("loss: not compared, it needs two models with a loss of the same kind".to_string());
+    }
+    if let Some((metric, path, ending)) = picture {
+        let names = [&args.a, &args.b].map(|path| path.file_name().and_then(|name| name.to_str()).unwrap_or("?"));
+        let svg = match metric {
+            Some(metric) => differences(&found, metric, names)?,
+            None => maps(&found, &sides, names)?,
+        };
+        picture::save(path, &ending, &svg)?;
     }
     let checked: Vec<Checked> = conditions.iter().map(|condition| found.check(condition)).collect();
     if let Some(path) = &args.junit {

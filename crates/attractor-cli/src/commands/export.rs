@@ -1,9 +1,11 @@
 //! `attractor export`: maps for other programs, as numbers and as pictures.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use attractor_capture::Patterns;
 use attractor_capture::export::{self, Array, Format};
+use attractor_capture::patterns::LayerShape;
 use attractor_capture::record::Role;
 use attractor_judge::analysis::{self, Partition};
 use serde_json::json;
@@ -18,7 +20,7 @@ use attractor_render::transform::without_keys;
 use clap::{Args, ValueEnum};
 
 use crate::args::{By, Chosen, Common, Inputs, bytes};
-use crate::console::print;
+use crate::console::{counted, print};
 use crate::error::{Failure, Outcome};
 use crate::{forward, picture};
 
@@ -40,6 +42,9 @@ pub struct Export {
     /// Tokens or whole words: over keys weights add up, over queries they are averaged, so rows still sum to one
     #[arg(long, value_enum, default_value_t = By::Token)]
     pub by: By,
+    /// Positions that become one row and one column each, first and last: 1-4,7-9; others stand by themselves
+    #[arg(long, value_delimiter = ',', conflicts_with = "by", value_name = "FIRST-LAST")]
+    pub spans: Vec<String>,
     /// Query heads that share a key head become their mean
     #[arg(long)]
     pub grouped: bool,
@@ -91,7 +96,7 @@ const LABEL: usize = 14;
 
 /// What is written: as asked for, else what the file's name says.
 fn format(args: &Export) -> Outcome<ExportFormat> {
-    let ending = args.output.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+    let ending = picture::ending(&args.output);
     match (args.format, ending.as_str()) {
         (Some(format), _) => Ok(format),
         (None, "npz") => Ok(ExportFormat::Npz),
@@ -108,21 +113,55 @@ fn format(args: &Export) -> Outcome<ExportFormat> {
     }
 }
 
+/// Groups of positions, as "1-4,7-9" names them: first and last.
+fn spans(given: &[String], positions: usize) -> Outcome<Partition> {
+    let read = |text: &String| {
+        let (first, last) = text.trim().split_once('-')?;
+        let (first, last) = (first.trim().parse::<usize>().ok()?, last.trim().parse::<usize>().ok()?);
+        Some(first..last.checked_add(1)?)
+    };
+    let ranges = given
+        .iter()
+        .map(|text| {
+            read(text).ok_or_else(|| Failure::usage(format!("--spans {text}: give first and last, such as 1-4")))
+        })
+        .collect::<Outcome<Vec<_>>>()?;
+    Partition::spans(positions, &ranges).map_err(|e| Failure::usage(format!("--spans: {e}")))
+}
+
+/// The heads that become one map each; a group of which some heads are left out would be another mean.
+fn head_groups(shape: &LayerShape, grouped: bool) -> Outcome<Vec<Vec<usize>>> {
+    if !grouped {
+        return Ok(shape.heads.iter().map(|&head| vec![head]).collect());
+    }
+    let groups = analysis::query_groups(shape);
+    let size = (shape.model_heads / shape.key_heads.max(1)).max(1);
+    match groups.iter().find(|group| group.len() < size) {
+        None => Ok(groups),
+        Some(part) => {
+            let first = part[0] / size * size;
+            Err(Failure::usage(format!(
+                "--grouped: heads {first} to {} of layer {} share a key head and not all of them are here; choose or \
+                 capture whole groups, or leave --grouped out",
+                first + size - 1,
+                shape.layer
+            )))
+        }
+    }
+}
+
 /// Maps by words and by groups of heads, each a mean over heads and queries and a sum over keys.
 fn aggregated<'a>(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<Vec<Array<'a>>> {
     let input = args.input_number;
     let mut all = Vec::new();
     for shape in patterns.layers() {
         let (rows, columns) = patterns.shape(shape.layer, input)?;
-        let of = |count: usize| match args.by {
-            By::Word if words.positions() == count => words.clone(),
-            _ => Partition::identity(count),
+        let of = |count: usize| match words.positions() == count {
+            true => words.clone(),
+            false => Partition::identity(count),
         };
         let (rows, columns) = (of(rows), of(columns));
-        let groups: Vec<Vec<usize>> = match args.grouped {
-            true => analysis::query_groups(&shape),
-            false => shape.heads.iter().map(|&head| vec![head]).collect(),
-        };
+        let groups = head_groups(&shape, args.grouped)?;
         let mut maps = Vec::new();
         for heads in &groups {
             let map = analysis::aggregate(patterns, shape.layer, heads, input, &rows, &columns)?.ok_or_else(|| {
@@ -155,13 +194,18 @@ fn aggregated<'a>(patterns: &dyn Patterns, args: &Export, words: &Partition) -> 
     Ok(all)
 }
 
+/// True if the maps are those that were captured, token by token and head by head.
+fn is_plain(args: &Export) -> bool {
+    args.by == By::Token && args.spans.is_empty() && !args.grouped
+}
+
 /// The heads' maps, ready to be drawn.
 fn maps(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<Vec<HeadMap>> {
     let input = args.input_number;
     let mut all = Vec::new();
     // Read in strips and pooled: of any length.
     let hiding = |error: attractor_render::Error| Failure::usage(format!("--hide: {error}"));
-    if args.by == By::Token && !args.grouped {
+    if is_plain(args) {
         for shape in patterns.layers() {
             for &head in &shape.heads {
                 let place = (shape.layer, head, input);
@@ -204,20 +248,32 @@ fn drawn(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<S
         ColourScale::Quantile => Spacing::Quantile,
     };
     let mut style = Style { scale: Scale::fit(spacing, maps.iter().flat_map(|m| m.map.values())), ..Style::default() };
-    if args.by == By::Token {
-        style.boundary = patterns.prompt_length(args.input_number).filter(|&at| at > 0 && at < tokens.len());
-        let class = |role: Role| match role {
-            Role::Punctuation => Some(0),
-            role if role.is_special() => Some(1),
-            _ => None,
-        };
-        let classes: Vec<Option<usize>> = tokens.iter().map(|token| class(token.role)).collect();
-        if classes.iter().any(Option::is_some) {
-            style.bands = Bands::both(vec!["punctuation".to_string(), "special token".to_string()], classes);
-        }
+    // Where the continuation begins with a group of its own.
+    let prompt = patterns.prompt_length(args.input_number);
+    style.boundary = words.groups().iter().position(|group| Some(group.start) == prompt).filter(|&at| at > 0);
+    let class = |role: Role| match role {
+        Role::Punctuation => Some(0),
+        role if role.is_special() => Some(1),
+        _ => None,
+    };
+    let of_group = |group: &Range<usize>| match tokens.get(group.clone()) {
+        Some([token]) => class(token.role),
+        _ => None,
+    };
+    let classes: Vec<Option<usize>> = words.groups().iter().map(of_group).collect();
+    if classes.iter().any(Option::is_some) {
+        style.bands = Bands::both(vec!["punctuation".to_string(), "special token".to_string()], classes);
     }
     let input = args.input_number;
-    let by = if args.by == By::Word { ", by word" } else { "" };
+    let (by, unit) = match (args.by, args.spans.is_empty()) {
+        (_, false) => (", by span", "span"),
+        (By::Word, _) => (", by word", "word"),
+        (By::Token, _) => ("", "token"),
+    };
+    if unit != "token" {
+        style.rows = format!("query ({unit}: mean of its tokens)");
+        style.columns = format!("key ({unit}: sum of its tokens)");
+    }
     let mean = if args.grouped { ", means of the heads that share keys, named by the first" } else { "" };
     let family = format!("{}{by}{mean}", patterns.info().family);
     let layers: usize = patterns.layers().len();
@@ -251,7 +307,11 @@ fn told(args: &Export, size: u64, maps: &[(String, [usize; 3])], common: &Common
         false if !common.quiet => {
             let heads: usize = maps.iter().map(|(_, [heads, ..])| heads).sum();
             let [_, rows, columns] = maps.first().map_or([0; 3], |(_, shape)| *shape);
-            print(&format!("{path}: {heads} heads of {rows} queries x {columns} keys, {:.2} MB\n", size as f64 / 1e6));
+            print(&format!(
+                "{path}: {} of {rows} queries x {columns} keys, {:.2} MB\n",
+                counted(heads, "head"),
+                size as f64 / 1e6
+            ));
         }
         false => {}
     }
@@ -273,7 +333,11 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
             return Err(Failure::usage("--by word: the tokens are not known; leave it out"));
         }
         By::Word => Partition::words(tokens),
-        By::Token => Partition::identity(tokens.len()),
+        By::Token if args.spans.is_empty() => Partition::identity(tokens.len()),
+        By::Token => {
+            let shape = patterns.layers().first().map(|shape| patterns.shape(shape.layer, args.input_number));
+            spans(&args.spans, shape.transpose()?.map_or(0, |(_, keys)| keys))?
+        }
     };
     let size_of_file = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |m| m.len());
     let picture = match format {
@@ -295,8 +359,7 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         return Err(Failure::usage("--hide, --scale and --own-scale are for pictures (.svg, .png, .pdf)"));
     }
     // The maps themselves are read as they are written.
-    let plain = args.by == By::Token && !args.grouped;
-    let arrays = match plain {
+    let arrays = match is_plain(args) {
         true => export::arrays(patterns, args.input_number)?,
         false => aggregated(patterns, args, &words)?,
     };
@@ -306,7 +369,8 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         ExportFormat::Safetensors => Format::Safetensors,
         _ => Format::Csv,
     };
-    let size = export::write(&args.output, format, &arrays, (&names, &names), max_bytes)?;
+    let size = export::write(&args.output, format, &arrays, (&names, &names), max_bytes)
+        .map_err(|e| Failure::from(e).at(args.output.display()))?;
     let shapes: Vec<_> = arrays.iter().map(|a| (a.name(), [a.heads.len(), a.rows, a.columns])).collect();
     told(args, size, &shapes, common);
     Ok(())

@@ -1,6 +1,7 @@
 //! `attractor heads`: which head does what.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use std::fmt::Write as _;
 
@@ -12,14 +13,17 @@ use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, 
 use attractor_judge::statistics::Correction;
 use attractor_nn::model::Input;
 use attractor_nn::text::{Tokenizer, describe};
+use attractor_render::axis::Side;
+use attractor_render::classes::{Classes, Member};
+use attractor_render::intervals::{Estimate, Intervals};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{Progress, print, write};
+use crate::console::{Progress, capital, counted, print, write};
 use crate::error::{Failure, Outcome};
 use crate::inputs::{Item, Prepared};
 use crate::target::Live;
-use crate::{forward, inputs};
+use crate::{forward, inputs, picture};
 
 /// How p-values are corrected over heads and detectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,7 +58,7 @@ pub struct Heads {
     /// List every head, not only those found
     #[arg(long)]
     pub all: bool,
-    /// Also write the findings as JSON
+    /// Also write the findings: JSON, or a picture (.svg, .png, .pdf) of what each head is, of one detector its scores
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
@@ -312,26 +316,77 @@ fn text(detections: &Detections, all: bool) -> String {
     let target = p.extra.get("target").map_or("", String::as_str);
     let inputs = p.extra.get("inputs").map_or(String::new(), |source| format!(" ({source})"));
     let lengths = match (p.lengths.iter().min(), p.lengths.iter().max()) {
-        (Some(least), Some(most)) if least == most => format!(" of {most} positions"),
+        (Some(least), Some(most)) if least == most => format!(" of {}", counted(*most, "position")),
         (Some(least), Some(most)) => format!(" of {least} to {most} positions"),
         _ => String::new(),
     };
-    let plural = |count: usize, noun: &str| if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") };
     let mut text = format!(
         "{}\n{}: {}{lengths}{inputs}\n{}: at most {} over {}; seed {}; intervals over inputs\n",
         painted(Style::new().bold(), &format!("Heads of {target}")),
         "looked at",
-        plural(p.inputs, "input"),
+        counted(p.inputs, "input"),
         detections.correction.describe(),
         detections.fdr,
-        plural(detections.tests, "test"),
+        counted(detections.tests, "test"),
         detections.seed,
     );
+    for line in detections.notes.iter().flat_map(|note| wrapped(&format!("note: {note}"))) {
+        let _ = writeln!(text, "{}", painted(style(AnsiColor::Yellow), &line));
+    }
     for summary in &detections.detectors {
         let own: Vec<&Detection> = detections.heads.iter().filter(|d| d.detector == summary.detector).collect();
         section(summary, &own, all, &mut text);
     }
     text
+}
+
+/// Scores by layer and head of one detector; of several, what each head was found to be.
+fn figure(detections: &Detections, target: &Path) -> Outcome<String> {
+    let target = target.file_name().and_then(|name| name.to_str()).unwrap_or("?");
+    if let [summary] = &detections.detectors[..] {
+        let heads: Vec<Estimate> = detections
+            .heads
+            .iter()
+            .map(|d| {
+                let interval = d.interval.as_ref().map(|i| (i.low, i.high));
+                Estimate { layer: d.layer, head: d.head, value: d.score, interval }
+            })
+            .collect();
+        let found = match summary.found.len() {
+            0 => "none found".to_string(),
+            n => format!("{n} of {} found", detections.heads.len()),
+        };
+        let chance = detections.heads.iter().filter_map(|d| d.null).collect::<Vec<_>>();
+        let mut references = vec![(summary.threshold, "threshold")];
+        if !chance.is_empty() {
+            references.push((chance.iter().sum::<f64>() / chance.len() as f64, "chance, mean over heads"));
+        }
+        let title = capital(&format!("{} heads of {target}", summary.detector.name()));
+        let notes = vec![format!("{found}; {}", summary.definition), "strips: intervals over inputs".to_string()];
+        return Ok(
+            Intervals { title: &title, notes, y: Side::new("score"), heads: &heads, references: &references }.svg()?
+        );
+    }
+    let kinds: Vec<&DetectorSummary> = detections.detectors.iter().filter(|s| !s.found.is_empty()).collect();
+    let names: Vec<&str> = kinds.iter().map(|summary| summary.detector.name()).collect();
+    let places: BTreeSet<(usize, usize)> = detections.heads.iter().map(|d| (d.layer, d.head)).collect();
+    let heads: Vec<Member> = places
+        .into_iter()
+        .map(|(layer, head)| {
+            let is = |summary: &&DetectorSummary| {
+                detections.of(summary.detector, layer, head).is_some_and(|d| d.verdict == Finding::Found)
+            };
+            Member { layer, head, class: kinds.iter().position(is) }
+        })
+        .collect();
+    let notes = vec![format!(
+        "{}: at most {} over {} tests, {} inputs; of several kinds the first",
+        detections.correction.describe(),
+        detections.fdr,
+        detections.tests,
+        detections.provenance.inputs
+    )];
+    Ok(Classes { title: &format!("Heads of {target}"), notes, names: &names, heads: &heads }.svg()?)
 }
 
 /// Looks at what a target holds.
@@ -356,7 +411,11 @@ pub fn run(heads: &Heads, common: &Common) -> Outcome {
     let detections = detected(opened.patterns.as_ref(), &options, heads, source)?;
     let json = format!("{}\n", detections.to_json());
     if let Some(path) = &heads.output {
-        write(path, json.as_bytes())?;
+        let ending = picture::ending(path);
+        match picture::is_picture(&ending) {
+            true => picture::save(path, &ending, &figure(&detections, &heads.target)?)?,
+            false => write(path, json.as_bytes())?,
+        }
     }
     match common.json {
         true => print(&json),

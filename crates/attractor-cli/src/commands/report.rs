@@ -6,7 +6,7 @@ use attractor_capture::Selection;
 use clap::{Args, ValueEnum};
 
 use crate::args::{Ablate, Common, Inputs};
-use crate::console::{print, write};
+use crate::console::{counted, print, write};
 use crate::error::{Failure, Outcome};
 use crate::judged;
 
@@ -61,8 +61,8 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     let report = &judged.report;
     if let Some(input) = args.show.iter().find(|input| **input >= report.provenance.inputs) {
         return Err(Failure::usage(format!(
-            "--show {input}: there are {} inputs (counted from 0)",
-            report.provenance.inputs
+            "--show {input}: the target holds {} (counted from 0)",
+            counted(report.provenance.inputs, "input")
         )));
     }
     let bytes = match args.format {

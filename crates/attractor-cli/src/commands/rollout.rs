@@ -92,8 +92,8 @@ pub struct Rollout {
     #[arg(long, value_enum)]
     pub order: Option<Order>,
     /// Tokens that are listed at most, the largest [default: all in text order, else 24]
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
-    pub top: usize,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Option<u32>,
     /// Also write it: .svg, .png, .pdf, .json or .csv
     #[arg(long, short, visible_alias = "output", value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -194,7 +194,7 @@ fn title(found: &Attribution, tokens: &[Token], options: &StackOptions) -> (Stri
 }
 
 /// The shares as a table with bars: in order while they fit on a screen, else the largest first.
-fn text(lines: &[Line], found: &Attribution, order: Option<Order>, top: usize) -> String {
+fn text(lines: &[Line], found: &Attribution, order: Option<Order>, top: Option<u32>) -> String {
     let by_share = match order {
         Some(order) => order == Order::Share,
         None => lines.len() > IN_ORDER,
@@ -202,9 +202,9 @@ fn text(lines: &[Line], found: &Attribution, order: Option<Order>, top: usize) -
     let mut shown: Vec<usize> = (0..lines.len()).collect();
     shown.sort_by(|&a, &b| lines[b].share.total_cmp(&lines[a].share).then(a.cmp(&b)));
     let kept = match (by_share, top) {
-        (_, 0) if !by_share => shown.len(),
-        (_, 0) => IN_ORDER / 2,
-        (_, top) => top,
+        (_, Some(top)) => top as usize,
+        (true, None) => IN_ORDER / 2,
+        (false, None) => shown.len(),
     };
     let rest: f64 = shown.iter().skip(kept).map(|&at| lines[at].share).sum();
     let left = shown.len().saturating_sub(kept);
@@ -360,7 +360,7 @@ fn follow(patterns: &dyn Patterns, rollout: &Rollout, options: &StackOptions) ->
 /// The ending of the file that is written, lower case; refused before any work is done.
 fn ending(rollout: &Rollout) -> Outcome<String> {
     let Some(path) = &rollout.out else { return Ok(String::new()) };
-    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+    let ending = picture::ending(path);
     match picture::is_picture(&ending) || ["json", "csv"].contains(&ending.as_str()) {
         true => Ok(ending),
         false => Err(Failure::usage(format!(

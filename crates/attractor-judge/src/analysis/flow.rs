@@ -43,7 +43,7 @@ pub fn flow(patterns: &dyn Patterns, input: usize, query: usize, options: &Stack
     let values: Vec<f64> = (0..n).into_par_iter().map(|key| network.largest_flow(query, key)).collect();
     let sum: f64 = values.iter().sum();
     let shares = values.iter().map(|value| value / sum).collect();
-    let mut notes = stack.notes().to_vec();
+    let mut notes = stack.notes();
     notes.push("flow values of single tokens, divided by their sum".to_string());
     Ok(Attribution { method: Method::Flow, input, query, shares, layers: stack.layers(), notes })
 }

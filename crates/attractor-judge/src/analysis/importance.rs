@@ -1,6 +1,8 @@
 //! How much a model leans on each head: by ablation, and by gradient.
 //!
-//! ablation: mean over inputs of (loss with the head replaced - loss); or the relative change where there is no loss.
+//! ablation: mean over inputs of (loss with the head replaced - loss); or the relative change where there is no loss. With
+//! nothing in the head's place (`Zero`: its output gated off) it is the ablation of Michel et al.; the other modes keep what a
+//! head gives whatever it looks at.
 //! gradient: mean over inputs of |sum A dL/dA|; and divided, layer by layer, by the Euclidean norm over its heads.
 //! # Source
 //! Michel, Levy and Neubig 2019, *Are sixteen heads really better than one?*, arXiv 1905.10650: the proxy
@@ -12,7 +14,7 @@ use std::collections::BTreeMap;
 use attractor_capture::evidence::{AblationMode, Evidence, LossKind, Scope};
 use serde::Serialize;
 
-use crate::statistics::mean_of;
+use crate::statistics::{Bootstrap, Interval, mean_of};
 
 /// Importance of a head. `None`: not measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,16 +23,35 @@ pub struct HeadImportance {
     pub layer: usize,
     /// Head.
     pub head: usize,
-    /// Mean effect of each ablation of this head alone, in the unit of the loss.
-    pub ablation: BTreeMap<AblationMode, f64>,
+    /// Effect of each ablation of this head alone.
+    pub ablation: BTreeMap<AblationMode, Effect>,
     /// Gradient proxy, mean over inputs.
     pub gradient: Option<f64>,
     /// The same over the Euclidean norm of its layer's.
     pub gradient_in_layer: Option<f64>,
 }
 
+/// What an ablation did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Effect {
+    /// Mean over inputs, in [`unit`].
+    pub mean: f64,
+    /// Of the mean, over inputs; `None` with fewer than five of them.
+    pub interval: Option<Interval>,
+}
+
+/// What effects are measured in.
+pub fn unit(kind: LossKind) -> &'static str {
+    match kind {
+        LossKind::NextToken | LossKind::MaskedToken => "nats a token",
+        LossKind::Label => "nats an input",
+        LossKind::RelativeChange => "relative change of the output",
+        LossKind::RandomProjection => "change of a random projection",
+    }
+}
+
 /// Importance of every head of which something was measured, by layer and head.
-pub fn importance(evidence: &Evidence) -> Vec<HeadImportance> {
+pub fn importance(evidence: &Evidence, bootstrap: &Bootstrap) -> Vec<HeadImportance> {
     let mut heads: BTreeMap<(usize, usize), HeadImportance> = BTreeMap::new();
     let blank = |layer, head| HeadImportance {
         layer,
@@ -45,7 +66,9 @@ pub fn importance(evidence: &Evidence) -> Vec<HeadImportance> {
             LossKind::RelativeChange => *loss,
             _ => Some((*loss)? - evidence.ablation_base.get(input)?),
         });
-        if let Some(effect) = mean_of(effects) {
+        let effects: Vec<f64> = effects.collect();
+        if let Some(mean) = mean_of(effects.iter().copied()) {
+            let effect = Effect { mean, interval: bootstrap.interval(&effects).ok() };
             let entry = heads.entry((layer, head)).or_insert_with(|| blank(layer, head));
             entry.ablation.insert(ablation.mode, effect);
         }
@@ -105,18 +128,22 @@ mod tests {
 
     #[test]
     fn importance_by_hand() {
-        let found = importance(&evidence(LossKind::NextToken));
+        let found = importance(&evidence(LossKind::NextToken), &Bootstrap::new(0, 99, 0.95));
         assert_eq!(found.len(), 3);
         assert_eq!((found[0].gradient, found[0].gradient_in_layer), (Some(3.0), Some(0.6)));
         assert_eq!((found[1].gradient, found[1].gradient_in_layer), (Some(4.0), Some(0.8)));
-        assert_eq!(found[1].ablation[&AblationMode::Zero], 0.75, "(0.5 + 1.0) / 2");
-        assert_eq!(found[1].ablation[&AblationMode::OtherInput], 0.25, "of the second input, against its own loss");
+        assert_eq!(found[1].ablation[&AblationMode::Zero].mean, 0.75, "(0.5 + 1.0) / 2");
+        assert_eq!(
+            found[1].ablation[&AblationMode::OtherInput].mean,
+            0.25,
+            "of the second input, against its own loss"
+        );
         assert_eq!((found[2].gradient, found[2].gradient_in_layer), (Some(0.0), None), "a layer without any gradient");
     }
 
     #[test]
     fn a_relative_change_is_an_effect_already() {
-        let found = importance(&evidence(LossKind::RelativeChange));
-        assert_eq!(found[1].ablation[&AblationMode::Zero], 3.25);
+        let found = importance(&evidence(LossKind::RelativeChange), &Bootstrap::new(0, 99, 0.95));
+        assert_eq!(found[1].ablation[&AblationMode::Zero].mean, 3.25);
     }
 }

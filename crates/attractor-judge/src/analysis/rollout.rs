@@ -57,7 +57,7 @@ pub fn rollout(patterns: &dyn Patterns, input: usize, query: usize, options: &St
     for place in (0..stack.len()).rev() {
         shares = stack.pull(place, &shares)?;
     }
-    let (layers, notes) = (stack.layers(), stack.notes().to_vec());
+    let (layers, notes) = (stack.layers(), stack.notes());
     Ok(Attribution { method: Method::Rollout, input, query, shares, layers, notes })
 }
 
@@ -243,5 +243,17 @@ mod tests {
         maps.maps[1][0][0][3 * 7 + 2] = f32::NAN;
         let error = rollout(&maps, 0, 5, &options).unwrap_err();
         assert!(error.is_source() && error.to_string().contains("L1H0, input 0: the weight of query 3 and key 2"));
+    }
+
+    #[test]
+    fn rows_that_are_no_distributions_are_said() {
+        let with = |row: &'static [f32; 3]| {
+            Maps::causal(&[random_ids(3, 5, 3)], 1)
+                .head(0, move |_, _| [&[1.0, 0.0, 0.0], &[0.5, 0.5, 0.0], &row[..]].concat())
+        };
+        let notes = |row| rollout(&with(row), 0, 2, &StackOptions::default()).unwrap().notes.join("; ");
+        assert_eq!(notes(&[0.25, 0.25, 0.5]), "");
+        assert!(notes(&[1.0, 1.0, 1.0]).contains("1 rows of the layers' maps do not sum to one"));
+        assert!(notes(&[0.0, 0.0, 0.0]).contains("1 rows have no weight at all"));
     }
 }

@@ -9,6 +9,7 @@
 //! and the discarded cells are extras of the `vit-explain` package and no part of that definition.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attractor_capture::patterns::LayerShape;
 use attractor_capture::{Patterns, strips};
@@ -84,7 +85,13 @@ pub struct Stack<'a> {
     /// The last cell, by weight and then by place, that is discarded in each layer.
     discarded: Vec<Option<(f64, usize)>>,
     notes: Vec<String>,
+    /// Rows that were read and do not sum to one, or see nothing.
+    off: AtomicUsize,
+    blind: AtomicUsize,
 }
+
+/// A row's sum may miss one by so much: maps stored in half precision do.
+const SLACK: f64 = 5e-3;
 
 impl<'a> Stack<'a> {
     /// Checks that every layer from the first one on can be given.
@@ -175,7 +182,17 @@ impl<'a> Stack<'a> {
         if options.fuse != Fuse::Mean || options.discard > 0.0 {
             notes.push("fusion other than the mean and discarded cells are extras, not rollout's definition".into());
         }
-        let mut stack = Self { patterns, input, tokens, options: *options, layers: kept, discarded: Vec::new(), notes };
+        let mut stack = Self {
+            patterns,
+            input,
+            tokens,
+            options: *options,
+            layers: kept,
+            discarded: Vec::new(),
+            notes,
+            off: AtomicUsize::new(0),
+            blind: AtomicUsize::new(0),
+        };
         stack.discarded = vec![None; stack.layers.len()];
         if options.discard > 0.0 {
             stack.find_discarded()?;
@@ -203,9 +220,21 @@ impl<'a> Stack<'a> {
         self.layers.iter().map(|shape| shape.layer).collect()
     }
 
-    /// What was left out or is no part of the definition, in words.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    /// What was left out or is no part of the definition, in words, and which of the rows read so far were no distributions.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.notes.clone();
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        if count(&self.off) > 0 {
+            notes.push(format!(
+                "{} rows of the layers' maps do not sum to one and were scaled to: these may be no attention weights, see \
+                 attractor validate",
+                count(&self.off)
+            ));
+        }
+        if count(&self.blind) > 0 {
+            notes.push(format!("{} rows have no weight at all and were taken as the identity", count(&self.blind)));
+        }
+        notes
     }
 
     /// The strips that cover rows `rows`.
@@ -269,6 +298,12 @@ impl<'a> Stack<'a> {
                 Some((least, last)) => (row == 0 && key == 0) || w > least || (w == least && row * n + key > last),
                 None => true,
             };
+            let mass: f64 = source.iter().sum();
+            if self.options.fuse == Fuse::Mean && mass == 0.0 {
+                self.blind.fetch_add(1, Ordering::Relaxed);
+            } else if self.options.fuse == Fuse::Mean && (mass - 1.0).abs() > SLACK {
+                self.off.fetch_add(1, Ordering::Relaxed);
+            }
             let mut sum = 0.0;
             for (key, (target, &w)) in target.iter_mut().zip(source).enumerate() {
                 let own = if key == row { r } else { 0.0 };

@@ -8,11 +8,14 @@ use attractor_capture::table::Column;
 use rayon::prelude::*;
 
 use super::distance::{self, PatchGrid};
-use super::importance::importance;
+use super::importance::{importance, unit};
 use super::metastable;
 use super::rank::{self, Baselines, Ranks};
 use crate::error::Result;
-use crate::statistics::mean_of;
+use crate::statistics::{Bootstrap, Interval, mean_of};
+
+/// Resamples of an interval.
+const RESAMPLES: usize = 1999;
 
 /// What is wanted beside the row statistics.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +26,8 @@ pub struct Extras<'a> {
     pub patch: Option<[f64; 2]>,
     /// Where importance comes from.
     pub evidence: Option<&'a Evidence>,
+    /// Seed of the resampled inputs.
+    pub seed: u64,
 }
 
 /// The columns that there are, each with its name.
@@ -38,8 +43,10 @@ pub struct Extras<'a> {
 /// | `effective_rank`, `stable_rank`     | of the leading 512 tokens                                                 |
 /// | `..._ratio`                         | the same over those of the uniform map of the mask                        |
 /// | `rank_tokens`                       | tokens whose map was decomposed, most of any input                        |
-/// | `importance_gradient`, `..._in_layer` | mean over inputs of \|sum A dL/dA\|, and over its layer's norm                              |
-/// | `importance_<mode>`                 | effect of the ablation of this head alone                                 |
+/// | `importance_gradient`, `..._in_layer` | mean over inputs of \|sum A dL/dA\|, and over its layer's norm          |
+/// | `importance_<mode>`                 | effect of the ablation of this head alone: mean over inputs               |
+/// | `importance_<mode>_low`, `_high`    | 95 % interval of that mean (BCa over inputs); with five inputs and more   |
+/// | `importance_unit`                   | what the effects are measured in                                          |
 ///
 /// # Errors
 /// `is_source` if the patterns cannot be read.
@@ -84,7 +91,8 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
         columns.push(("rank_tokens".into(), Column::Whole(ranks.iter().map(|r| r.1 as i64).collect())));
     }
     if let Some(evidence) = extras.evidence {
-        let found = importance(evidence);
+        let bootstrap = Bootstrap::new(extras.seed, RESAMPLES, 0.95);
+        let found = importance(evidence, &bootstrap);
         let of = |pick: &dyn Fn(&super::HeadImportance) -> Option<f64>| -> Vec<f64> {
             let one = |key: &(usize, usize)| found.iter().find(|x| (x.layer, x.head) == *key).and_then(pick);
             heads.iter().map(|key| one(key).unwrap_or(f64::NAN)).collect()
@@ -94,7 +102,17 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
         let modes: std::collections::BTreeSet<AblationMode> =
             found.iter().flat_map(|x| x.ablation.keys().copied()).collect();
         for mode in modes {
-            number(&mut columns, &format!("importance_{}", mode_name(mode)), of(&|x| x.ablation.get(&mode).copied()));
+            let name = format!("importance_{}", mode_name(mode));
+            let bound = |pick: fn(&Interval) -> f64| {
+                of(&|x: &super::HeadImportance| x.ablation.get(&mode)?.interval.as_ref().map(pick))
+            };
+            number(&mut columns, &name, of(&|x| Some(x.ablation.get(&mode)?.mean)));
+            number(&mut columns, &format!("{name}_low"), bound(|interval| interval.low));
+            number(&mut columns, &format!("{name}_high"), bound(|interval| interval.high));
+        }
+        if !found.iter().all(|x| x.ablation.is_empty()) {
+            let unit = unit(evidence.ablation_loss).to_string();
+            columns.push(("importance_unit".into(), Column::Text(vec![unit; heads.len()])));
         }
     }
     Ok(columns)

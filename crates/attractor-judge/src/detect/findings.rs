@@ -12,6 +12,7 @@ use super::stage::{Chance, Shared, Stage};
 use super::verdict::{Bench, Chances, Figure, Finding};
 use super::{Detector, Options};
 use crate::error::Result;
+use crate::measure::{repeated_in_words, repeated_inputs};
 use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
 
 /// A figure, or why there is none.
@@ -131,6 +132,9 @@ pub struct Detections {
     pub detectors: Vec<DetectorSummary>,
     /// Head by head, detector by detector.
     pub heads: Vec<Detection>,
+    /// What to know before believing them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
 }
 
 impl Detections {
@@ -226,6 +230,7 @@ pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> 
         tests: tests.len(),
         detectors,
         heads,
+        notes: repeated_inputs(patterns)?.as_deref().and_then(repeated_in_words).into_iter().collect(),
     })
 }
 

@@ -156,7 +156,7 @@ impl Stage {
         let permutations = options.permutations.min(DRAWS / most).max(99);
         let mut inputs = BTreeMap::new();
         let mut rooms = Vec::new();
-        let mut all = false;
+        let (mut all, mut full) = (false, false);
         for &input in fit {
             let g = &self.geometry[input];
             let seed = stream::DETECT | (detector as u64) << 24 | input as u64;
@@ -171,15 +171,19 @@ impl Stage {
                 Some(own @ Labels::Cells { rows, .. })
                     if g.queries.saturating_mul(g.keys) <= CACHE && most * permutations <= 2 * DRAWS =>
                 {
-                    if let Some(relabelling) = relabelling(detector, g, own, *rows, random, permutations) {
-                        rooms.push(relabelling.room());
-                        inputs.insert(input, Within::Cells(relabelling));
+                    match relabelling(detector, g, own, *rows, random, permutations) {
+                        Some(relabelling) => {
+                            rooms.push(relabelling.room());
+                            inputs.insert(input, Within::Cells(relabelling));
+                        }
+                        None => full = true,
                     }
                 }
                 _ => {}
             }
         }
-        match mean_of(rooms) {
+        let room = mean_of(rooms).or(full.then_some(0.0));
+        match room {
             None => Chance::None(format!(
                 "fewer than {FEWEST_INPUTS} inputs of one shape, and these are too long for their labels to be permuted"
             )),

@@ -19,7 +19,7 @@ pub use metric::{Condition, Metric};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::measure::Geometry;
+use crate::measure::{Geometry, repeated_in_words, repeated_inputs};
 use crate::statistics::{Bootstrap, Interval, mean};
 
 /// How two sources are compared.
@@ -148,6 +148,7 @@ pub fn diff(
 ) -> Result<Diff> {
     let mut notes = Vec::new();
     same_inputs(a, b, &mut notes)?;
+    notes.extend(repeated_inputs(a)?.as_deref().and_then(repeated_in_words));
     let inputs = a.inputs();
     let all = a.layers();
     let others = b.layers();

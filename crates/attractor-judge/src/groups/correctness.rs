@@ -5,7 +5,7 @@ use attractor_capture::record::Facts;
 use super::{Case, listed};
 use crate::Result;
 use crate::config::Key;
-use crate::measure::{HeadInput, HeadMeasure};
+use crate::measure::{HeadInput, HeadMeasure, repeated_in_words, repeated_inputs};
 use crate::verdict::{Check, Group, Verdict, place};
 
 const GROUP: Group = Group::Correctness;
@@ -18,6 +18,7 @@ pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
     all.push(probe(case));
     all.push(bounds(case));
     all.extend(facts(case)?);
+    all.push(distinct(case)?);
     all.push(Check::new("kl.identity", GROUP).skipped(
         "the similarity is a dot product: KL(q|q) = 0 and KL >= 0 are laws of KL attention and have no meaning here",
     ));
@@ -88,6 +89,24 @@ fn per_head(
     let mut all = vec![model];
     all.extend(heads);
     all
+}
+
+/// Replication is by input: one that was given twice is no second observation.
+fn distinct(case: &Case<'_>) -> Result<Check> {
+    let check = Check::new("input.distinct", GROUP).threshold((0.0, "inputs are the observations"));
+    let inputs = case.patterns.inputs();
+    if inputs < 2 {
+        return Ok(check.skipped("there is one input"));
+    }
+    let Some(repeated) = repeated_inputs(case.patterns)? else {
+        return Ok(check.skipped("neither tokens nor what entered the first layer is known"));
+    };
+    let count = repeated.len() as f64;
+    let check = check.value(count).null(0.0).effect(count).exact();
+    Ok(match repeated_in_words(&repeated) {
+        None => check.verdict(Verdict::Pass, format!("no two of {inputs} inputs are the same")),
+        Some(words) => check.verdict(Verdict::Warn, words),
+    })
 }
 
 /// NaN in a recorded map is not testable and says so; it does not fail.

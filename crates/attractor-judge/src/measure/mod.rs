@@ -5,6 +5,7 @@
 //! [`CACHE`] numbers, and row block by row block otherwise.
 
 mod across;
+mod distinct;
 mod divergence;
 mod geometry;
 mod head;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use attractor_capture::Patterns;
 use rayon::prelude::*;
 
+pub use distinct::{repeated_in_words, repeated_inputs};
 pub(crate) use geometry::{ClassKind, Geometry, Pairs};
 pub(crate) use head::HeadInput;
 pub(crate) use null::{Null, NullPlan};

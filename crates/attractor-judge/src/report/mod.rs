@@ -172,12 +172,15 @@ impl Report {
         let number = |pick: &dyn Fn(&Check) -> Option<f64>| {
             Column::Number(self.checks.iter().map(|c| pick(c).unwrap_or(f64::NAN)).collect())
         };
+        let whole = |pick: &dyn Fn(&Check) -> Option<usize>| {
+            Column::MaybeWhole(self.checks.iter().map(|c| pick(c).map(|x| x as i64)).collect())
+        };
         let columns = vec![
             ("id", text(&|c| c.id.clone())),
             ("place", text(&Check::place)),
             ("group", Column::Whole(self.checks.iter().map(|c| i64::from(c.group)).collect())),
-            ("layer", number(&|c| c.layer.map(|x| x as f64))),
-            ("head", number(&|c| c.head.map(|x| x as f64))),
+            ("layer", whole(&|c| c.layer)),
+            ("head", whole(&|c| c.head)),
             ("value", number(&|c| c.value)),
             ("null", number(&|c| c.null)),
             ("effect", number(&|c| c.effect)),

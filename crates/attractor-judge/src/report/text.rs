@@ -46,6 +46,7 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     page.rule('=');
     let p = &report.provenance;
     let lengths = match (p.lengths.iter().min(), p.lengths.iter().max()) {
+        (Some(1), Some(1)) => "1 token each".to_string(),
         (Some(a), Some(b)) if a == b => format!("{a} tokens each"),
         (Some(a), Some(b)) => format!("{a} to {b} tokens"),
         _ => "no tokens".to_string(),

@@ -396,3 +396,17 @@ fn a_group_fails_where_the_configuration_says_so() {
     assert_eq!(report.of_head("base.uniform", 0, 0).unwrap().verdict, Verdict::Warn);
     assert_eq!(report.of_model("query.variation").unwrap().verdict, Verdict::Warn);
 }
+
+#[test]
+fn an_input_that_was_given_twice_is_no_second_observation() {
+    let twice = [random_ids(20, 9, 1), random_ids(20, 9, 2), random_ids(20, 9, 1)];
+    let of = |ids: &[Vec<u32>]| {
+        let report = judge(&Maps::causal(ids, 1).head(0, previous), None, &Config::default()).unwrap();
+        let check = report.of_model("input.distinct").unwrap().clone();
+        assert!(report.is_ok() && report.conclusion.scenario != Scenario::Broken);
+        check
+    };
+    let check = of(&twice);
+    assert!(check.verdict == Verdict::Warn && check.why.contains("input 2 is input 0 again"), "{}", check.why);
+    assert_eq!((of(&twice[..2]).verdict, of(&twice[..1]).verdict), (Verdict::Pass, Verdict::Skipped));
+}

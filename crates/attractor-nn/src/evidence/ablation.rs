@@ -27,7 +27,7 @@ pub(super) const MODES: [AblationMode; 7] = [
 ];
 
 /// Modes of single heads unless all are wanted.
-const HEAD_MODES: [AblationMode; 2] = [AblationMode::Uniform, AblationMode::MeanMap];
+const HEAD_MODES: [AblationMode; 3] = [AblationMode::Uniform, AblationMode::MeanMap, AblationMode::Zero];
 
 /// Rows of hidden state that go through the model at once: large enough for fast matrix products.
 const ROWS: usize = 4096;

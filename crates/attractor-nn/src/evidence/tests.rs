@@ -274,7 +274,7 @@ fn evidence_of_every_kind_of_model_holds_together() {
         // The squares of all groups' norms of one input would add up to the gradient's norm; their means stay below.
         assert!(gradients.groups.iter().any(|g| g.attention && g.norm > 0.0));
         let (l, h) = (model.spec().layers, model.spec().heads);
-        assert_eq!(evidence.ablations.len(), 7 + l * (7 + 2 * h));
+        assert_eq!(evidence.ablations.len(), 7 + l * (7 + 3 * h));
         for ablation in &evidence.ablations {
             let lent = matches!(ablation.mode, AblationMode::MeanMap | AblationMode::OtherInput);
             let images = model.spec().image.is_some();

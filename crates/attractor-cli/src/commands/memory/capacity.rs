@@ -155,7 +155,7 @@ pub fn run(capacity: &Capacity, common: &Common) -> Outcome {
     let file = match &capacity.output {
         None => None,
         Some(path) => {
-            let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+            let ending = picture::ending(path);
             if !picture::is_picture(&ending) || path.is_dir() {
                 return Err(Failure::usage(format!(
                     "{}: the ending says how the picture is written; end it in .svg, .png or .pdf",

@@ -1,0 +1,46 @@
+//! Inputs that were given twice: one observation, not two.
+
+use attractor_capture::Patterns;
+use attractor_capture::record::Role;
+
+use crate::error::Result;
+
+/// Inputs that repeat an earlier one, each with that one; `None` if what the inputs are is not known.
+///
+/// Inputs are equal if their tokens are; images, if what entered the first layer is.
+///
+/// # Errors
+/// `is_source` if the patterns cannot be read.
+pub fn repeated_inputs(patterns: &dyn Patterns) -> Result<Option<Vec<(usize, usize)>>> {
+    let count = patterns.inputs();
+    let is_text = |input: usize| {
+        let tokens = patterns.tokens(input);
+        !tokens.is_empty() && tokens.iter().all(|token| token.role != Role::Patch)
+    };
+    if (0..count).all(is_text) {
+        let read = |input: usize| patterns.tokens(input).iter().map(|t| (t.id, t.text.as_str())).collect::<Vec<_>>();
+        return Ok(Some(earlier(&(0..count).map(read).collect::<Vec<_>>())));
+    }
+    let Some(first) = patterns.layers().first().map(|shape| shape.layer) else { return Ok(None) };
+    let mut entered = Vec::new();
+    for input in 0..count {
+        let Some(values) = patterns.layer_input(first, input)? else { return Ok(None) };
+        entered.push(values.into_iter().map(f32::to_bits).collect::<Vec<_>>());
+    }
+    Ok(Some(earlier(&entered)))
+}
+
+/// (later, first one that is equal to it).
+fn earlier<T: PartialEq>(all: &[T]) -> Vec<(usize, usize)> {
+    (0..all.len()).filter_map(|later| Some((later, (0..later).find(|&first| all[first] == all[later])?))).collect()
+}
+
+/// The same in words, with what it means; empty if there are none.
+pub fn repeated_in_words(repeated: &[(usize, usize)]) -> Option<String> {
+    let (later, first) = repeated.first()?;
+    let more = if repeated.len() > 1 { format!(" and {} more", repeated.len() - 1) } else { String::new() };
+    Some(format!(
+        "input {later} is input {first} again{more}: intervals and p-values take every input for a new observation and are \
+         too narrow; give each input once"
+    ))
+}
