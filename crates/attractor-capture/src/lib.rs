@@ -12,8 +12,10 @@ pub mod patterns;
 pub mod record;
 mod restricted;
 pub mod run;
+pub mod samples;
 pub mod selection;
 pub mod table;
+pub mod training;
 
 pub use captured::Captured;
 pub use certificate::Certificate;
@@ -23,4 +25,5 @@ pub use kernel::default_request;
 pub use patterns::{Patterns, strips};
 pub use restricted::Restricted;
 pub use run::{Run, RunOptions, RunWriter};
+pub use samples::Samples;
 pub use selection::Selection;

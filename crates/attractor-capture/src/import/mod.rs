@@ -6,10 +6,10 @@
 mod assemble;
 mod json;
 mod names;
-mod npy;
+pub(crate) mod npy;
 mod raw;
 mod tree;
-mod zip;
+pub(crate) mod zip;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,7 +27,7 @@ use crate::observations::Observations;
 use crate::patterns::{LayerShape, Patterns};
 use crate::record::{Facts, ModelInfo, Token};
 use crate::run::{Precision, RunOptions, RunWriter};
-use raw::{Array, Contents, Value};
+use raw::{Array, Contents, Value, Whole};
 
 /// How a file is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -229,13 +229,13 @@ fn safetensors(contents: &mut Contents, bytes: &[u8]) -> Result<()> {
             Dtype::F32 => (data.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)).collect(), Precision::F32),
             Dtype::F64 => (data.as_chunks().0.iter().map(|&x| f64::from_le_bytes(x) as f32).collect(), Precision::F64),
             Dtype::I64 => {
-                let whole = data.as_chunks().0.iter().map(|&x| i64::from_le_bytes(x)).collect();
-                contents.add(name, Value::Whole(whole))?;
+                let numbers = data.as_chunks().0.iter().map(|&x| i64::from_le_bytes(x)).collect();
+                contents.add(name, Value::Whole(Whole { shape: tensor.shape().to_vec(), numbers, bytes: false }))?;
                 continue;
             }
             Dtype::I32 => {
-                let whole = data.as_chunks().0.iter().map(|&x| i32::from_le_bytes(x).into()).collect();
-                contents.add(name, Value::Whole(whole))?;
+                let numbers = data.as_chunks().0.iter().map(|&x| i32::from_le_bytes(x).into()).collect();
+                contents.add(name, Value::Whole(Whole { shape: tensor.shape().to_vec(), numbers, bytes: false }))?;
                 continue;
             }
             other => {

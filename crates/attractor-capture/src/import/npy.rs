@@ -2,7 +2,8 @@
 
 use half::{bf16, f16};
 
-use super::raw::{Array, Value};
+use super::raw::Array;
+pub(crate) use super::raw::{Value, Whole};
 use crate::error::{Error, Result};
 use crate::run::Precision;
 
@@ -93,8 +94,11 @@ pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         let data = if header.fortran { transposed(&data, &header.shape) } else { data };
         Ok(Value::Floats(Array { shape: header.shape.clone(), data, precision }))
     };
-    let whole =
-        |convert: &dyn Fn(u64) -> i64| Ok(Value::Whole(data.chunks_exact(size).map(|x| convert(bits(x))).collect()));
+    let whole = |convert: &dyn Fn(u64) -> i64| {
+        let numbers: Vec<i64> = data.chunks_exact(size).map(|x| convert(bits(x))).collect();
+        let numbers = if header.fortran { transposed(&numbers, &header.shape) } else { numbers };
+        Ok(Value::Whole(Whole { shape: header.shape.clone(), numbers, bytes: code == "u1" }))
+    };
     match code.as_str() {
         "f2" => floats(&|x| f16::from_bits(x as u16).to_f32(), Precision::F16),
         "V2" => floats(&|x| bf16::from_bits(x as u16).to_f32(), Precision::Bf16),
@@ -116,7 +120,7 @@ pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Value> {
 }
 
 /// From column-major to row-major.
-fn transposed(data: &[f32], shape: &[usize]) -> Vec<f32> {
+fn transposed<T: Copy>(data: &[T], shape: &[usize]) -> Vec<T> {
     let mut at = vec![0usize; shape.len()];
     let mut strides = vec![1usize; shape.len()];
     for axis in 1..shape.len() {

@@ -11,12 +11,20 @@ pub(crate) struct Array {
     pub precision: Precision,
 }
 
+/// Whole numbers, row-major: token ids, a prompt's length, pixels.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Whole {
+    pub shape: Vec<usize>,
+    pub numbers: Vec<i64>,
+    /// True if they were unsigned bytes.
+    pub bytes: bool,
+}
+
 /// What a name in a file stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Floats(Array),
-    /// Whole numbers, in order: token ids, a prompt's length.
-    Whole(Vec<i64>),
+    Whole(Whole),
     Text(Vec<String>),
 }
 
@@ -52,11 +60,15 @@ impl Contents {
         let said = super::names::parse(name);
         let bare = name.to_ascii_lowercase();
         match value {
-            Value::Whole(numbers) if ["tokens", "input_ids", "token_ids", "ids"].contains(&bare.as_str()) => {
+            Value::Whole(Whole { numbers, .. })
+                if ["tokens", "input_ids", "token_ids", "ids"].contains(&bare.as_str()) =>
+            {
                 self.tokens = vec![numbers.iter().map(ToString::to_string).collect()];
             }
             Value::Text(tokens) if bare == "tokens" => self.tokens = vec![tokens],
-            Value::Whole(numbers) if ["prompt_length", "prompt_len"].contains(&bare.as_str()) && numbers.len() == 1 => {
+            Value::Whole(Whole { numbers, .. })
+                if ["prompt_length", "prompt_len"].contains(&bare.as_str()) && numbers.len() == 1 =>
+            {
                 self.prompt_length = usize::try_from(numbers[0]).ok();
             }
             Value::Floats(array) => match said.layer {

@@ -11,6 +11,9 @@ use super::statistics::zhai_bound;
 use super::strip::{Counted, RowState, Strip, bias_row};
 use super::{HeadStatistics, Link, Problem, Request, Separation};
 
+/// Before the first row.
+const NOTHING: Range<usize> = Range { start: usize::MAX, end: 0 };
+
 /// What all row groups of a problem read.
 pub(crate) struct Shared<'a> {
     pub problem: &'a Problem<'a>,
@@ -169,7 +172,7 @@ impl Tally {
             offset_mass: vec![0.0; entries],
             offset_enrichment: vec![0.0; entries],
             center,
-            touched: usize::MAX..0,
+            touched: NOTHING,
         }
     }
 
@@ -232,7 +235,7 @@ impl Tally {
             self.offset_mass[at] = 0.0;
             self.offset_enrichment[at] = 0.0;
         }
-        self.touched = usize::MAX..0;
+        self.touched = NOTHING;
     }
 
     fn empty(&mut self, row: usize) {
