@@ -4,8 +4,12 @@
 //! dynamics that goes with it lowers the energy. Energies go down.
 
 mod hebb;
+pub mod rules;
+mod weights;
 
 pub use hebb::{Hebb, HebbWalk};
+pub use rules::{Learned, Margin, Report, Rule};
+pub use weights::{Weights, WeightsWalk};
 
 use crate::pattern::Spins;
 
