@@ -3,10 +3,15 @@
 //! Every memory of spins answers by one contract, [`SpinMemory`]: its energy, the field at a unit, and whether the
 //! dynamics that goes with it lowers the energy. Energies go down.
 
+mod bits;
+mod dense;
+mod exponential;
 mod hebb;
 pub mod rules;
 mod weights;
 
+pub use dense::{DenseMemory, DenseWalk, Interaction};
+pub use exponential::{ExponentialMemory, ExponentialWalk};
 pub use hebb::{Hebb, HebbWalk};
 pub use rules::{Learned, Margin, Report, Rule};
 pub use weights::{Weights, WeightsWalk};
