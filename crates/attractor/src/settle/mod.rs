@@ -1,6 +1,9 @@
 //! Settling: what a memory makes of a cue.
 
 pub mod capacity;
+pub mod dense_capacity;
+mod ending;
 mod hopfield;
 
+pub use ending::{Ending, Explained, Likeness, explain};
 pub use hopfield::{Ended, Order, Settled, asynchronous, synchronous};
