@@ -6,13 +6,17 @@
 mod bits;
 mod dense;
 mod exponential;
+mod heads;
 mod hebb;
+mod modern;
 pub mod rules;
 mod weights;
 
 pub use dense::{DenseMemory, DenseWalk, Interaction};
 pub use exponential::{ExponentialMemory, ExponentialWalk};
+pub use heads::{Associated, Heads, Projection};
 pub use hebb::{Hebb, HebbWalk};
+pub use modern::{Modern, Separator};
 pub use rules::{Learned, Margin, Report, Rule};
 pub use weights::{Weights, WeightsWalk};
 

@@ -4,6 +4,9 @@ pub mod capacity;
 pub mod dense_capacity;
 mod ending;
 mod hopfield;
+pub mod metastable;
+pub mod modern;
+pub mod retrieval;
 
 pub use ending::{Ending, Explained, Likeness, explain};
 pub use hopfield::{Ended, Order, Settled, asynchronous, synchronous};
