@@ -175,6 +175,11 @@ impl Walk for DenseWalk<'_> {
         self.refresh();
     }
 
+    fn flip_all(&mut self, units: &[usize]) {
+        units.iter().for_each(|&unit| self.state.flip(unit));
+        *self = self.memory.walk(&self.state);
+    }
+
     fn energy(&self) -> f64 {
         let n = self.memory.patterns.units() as i32;
         let sum: i128 = self.overlaps().iter().map(|m| i128::from(self.memory.table[((m + n) / 2) as usize])).sum();

@@ -1,6 +1,6 @@
 //! Dense associative memory with an exponential interaction.
 
-use super::bits::{step_by_set, sum_of_set, sum_of_unset};
+use super::bits::{masses_by_bit, step_by_set};
 use super::{Descends, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::{Spins, StoredPatterns};
@@ -124,7 +124,7 @@ impl Walk for ExponentialWalk<'_> {
     fn field(&self, unit: usize) -> f64 {
         let words = self.memory.unit(unit);
         // Both summed: a difference from the whole would lose the small one.
-        let (up, down) = (sum_of_set(words, &self.masses), sum_of_unset(words, &self.masses));
+        let (up, down) = masses_by_bit(words, &self.masses);
         let is_up = self.state.is_up(unit);
         let (agree, differ) = if is_up { (up, down) } else { (down, up) };
         let beta = self.memory.beta;
@@ -143,6 +143,11 @@ impl Walk for ExponentialWalk<'_> {
         step_by_set(self.memory.unit(unit), &mut self.overlaps, -2 * self.state.sign(unit));
         self.state.flip(unit);
         self.refresh();
+    }
+
+    fn flip_all(&mut self, units: &[usize]) {
+        units.iter().for_each(|&unit| self.state.flip(unit));
+        *self = self.memory.walk(&self.state);
     }
 
     fn energy(&self) -> f64 {

@@ -69,8 +69,18 @@ pub trait Walk {
     /// h_i: the field that the other units make at this one. Its sign is what the unit wants to be; 0 is a tie.
     fn field(&self, unit: usize) -> f64;
 
+    /// The field at every unit.
+    fn fields(&self) -> Vec<f64> {
+        (0..self.state().len()).map(|unit| self.field(unit)).collect()
+    }
+
     /// Turns a unit round.
     fn flip(&mut self, unit: usize);
+
+    /// Turns several units round, each given once.
+    fn flip_all(&mut self, units: &[usize]) {
+        units.iter().for_each(|&unit| self.flip(unit));
+    }
 
     /// Energy of the state.
     fn energy(&self) -> f64;

@@ -93,6 +93,7 @@ impl StoredPatterns {
         self.count as f64 / self.units as f64
     }
 
+    #[inline(always)]
     fn row(&self, pattern: usize) -> &[u64] {
         let width = self.units.div_ceil(64);
         &self.words[pattern * width..(pattern + 1) * width]
@@ -120,7 +121,19 @@ impl StoredPatterns {
     /// # Panics
     /// If the state has another length.
     pub fn overlaps(&self, state: &Spins) -> Vec<i32> {
-        (0..self.count).map(|pattern| self.overlap(pattern, state)).collect()
+        assert_eq!(self.units, state.len(), "patterns: a state of another length");
+        let mut overlaps = vec![0; self.count];
+        let rows = self.words.chunks_exact(self.units.div_ceil(64));
+        // Popcounts by the widest registers there are.
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (row, found) in rows.zip(&mut overlaps) {
+                    *found = overlap(self.units, row, state.words());
+                }
+            },
+        );
+        overlaps
     }
 
     /// The patterns unit by unit, [unit, word of patterns]: what a unit stores of all of them.

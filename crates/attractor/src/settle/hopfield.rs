@@ -103,28 +103,26 @@ pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, swee
 /// Goles, Fogelman and Pellegrin 1985, *Decreasing energy functions as a tool for studying threshold networks*.
 pub fn synchronous<M: SpinMemory>(memory: &M, start: &Spins, sweeps: usize) -> Result<Settled> {
     check(memory, start, sweeps)?;
-    let (mut before, mut state) = (None, start.clone());
-    let (mut energies, mut flips) = (vec![memory.energy(start)], 0);
+    let (mut before, mut walk) = (None, memory.walk(start));
+    let (mut energies, mut flips) = (vec![walk.energy()], 0);
     for sweep in 1..=sweeps {
-        let walk = memory.walk(&state);
-        let mut next = state.clone();
-        let wrong = (0..memory.units()).filter(|&unit| walk.field(unit) * f64::from(state.sign(unit)) < 0.0);
-        let mut turned = 0;
-        for unit in wrong {
-            next.flip(unit);
-            turned += 1;
-        }
-        flips += turned;
-        energies.push(memory.energy(&next));
-        if turned == 0 {
+        let fields = walk.fields();
+        let is_wrong = |unit: &usize| fields[*unit] * f64::from(walk.state().sign(*unit)) < 0.0;
+        let wrong: Vec<usize> = (0..memory.units()).filter(is_wrong).collect();
+        let state = walk.state().clone();
+        walk.flip_all(&wrong);
+        flips += wrong.len();
+        energies.push(walk.energy());
+        if wrong.is_empty() {
             return Ok(Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies });
         }
-        if before.as_ref() == Some(&next) {
-            let other = Some(state);
-            return Ok(Settled { state: next, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies });
+        if before.as_ref() == Some(walk.state()) {
+            let (other, state) = (Some(state), walk.state().clone());
+            return Ok(Settled { state, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies });
         }
-        before = Some(std::mem::replace(&mut state, next));
+        before = Some(state);
     }
+    let state = walk.state().clone();
     Ok(Settled { state, other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies })
 }
 
