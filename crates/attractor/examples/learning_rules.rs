@@ -1,6 +1,7 @@
 //! Learning rules side by side: N = 200, random patterns, 40 cues with exactly 10 % wrong units, over many draws.
 //!
-//! `cargo run --release -p attractor --example learning_rules -- [DRAWS] [UNITS]`; one JSON line a cell: the fraction of
+//! `cargo run --release -p attractor --example learning_rules -- [DRAWS] [UNITS] [RULE]` (rules whose
+//! name begins so); one JSON line a cell: the fraction of
 //! patterns that are fixed points, the mean overlap after recall, and the share recalled exactly, each as mean, smallest
 //! and largest over the draws.
 
@@ -51,7 +52,8 @@ fn main() {
         ("perceptron field 0.5", perceptron(Margin::Field(0.5), false)),
         ("unlearning 0.01", Rule::Unlearning { dreams: 2 * units, strength: 0.01, seed: 5 }),
     ];
-    for (name, rule) in rules {
+    let wanted = std::env::args().nth(3).unwrap_or_default();
+    for (name, rule) in rules.into_iter().filter(|(name, _)| name.starts_with(&wanted)) {
         for load in [0.1, 0.138, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0] {
             let count = (load * units as f64).round() as usize;
             let cells: Vec<[f64; 4]> = (0..draws).into_par_iter().map(|draw| cell(rule, units, count, draw)).collect();

@@ -8,6 +8,7 @@ mod dense;
 mod exponential;
 mod heads;
 mod hebb;
+pub mod landscape;
 mod modern;
 pub mod rules;
 mod weights;
@@ -86,7 +87,8 @@ pub trait Walk {
     fn energy(&self) -> f64;
 
     /// One asynchronous update at zero temperature: the unit takes the sign of its field, and keeps its own at a tie.
-    /// True if it turned round; the energy has then changed by 2 x_i h_i, x_i its old sign.
+    /// True if it turned round; the energy has then changed by 2 x_i h_i, x_i its old sign (less 2 w_ii if the unit has a
+    /// weight to itself).
     fn update_site(&mut self, unit: usize) -> bool {
         let wrong = self.field(unit) * f64::from(self.state().sign(unit)) < 0.0;
         if wrong {
