@@ -1,9 +1,8 @@
 //! Learning rules side by side: N = 200, random patterns, 40 cues with exactly 10 % wrong units, over many draws.
 //!
-//! `cargo run --release -p attractor --example learning_rules -- [DRAWS] [UNITS] [RULE]` (rules whose
-//! name begins so); one JSON line a cell: the fraction of
-//! patterns that are fixed points, the mean overlap after recall, and the share recalled exactly, each as mean, smallest
-//! and largest over the draws.
+//! `cargo run --release -p attractor --example learning_rules -- [DRAWS] [UNITS] [RULE] [LOAD]`, all rules whose name begins
+//! so, all loads or one. One JSON line a cell: the fraction of patterns that are fixed points, the mean overlap after recall,
+//! and the share recalled exactly, each as mean, smallest and largest over the draws.
 
 use attractor::energy::{Margin, Rule, SpinMemory, Walk};
 use attractor::pattern::StoredPatterns;
@@ -53,8 +52,11 @@ fn main() {
         ("unlearning 0.01", Rule::Unlearning { dreams: 2 * units, strength: 0.01, seed: 5 }),
     ];
     let wanted = std::env::args().nth(3).unwrap_or_default();
+    let all = vec![0.1, 0.138, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0];
+    let loads =
+        std::env::args().nth(4).map_or(all, |text| vec![text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))]);
     for (name, rule) in rules.into_iter().filter(|(name, _)| name.starts_with(&wanted)) {
-        for load in [0.1, 0.138, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0] {
+        for load in loads.clone() {
             let count = (load * units as f64).round() as usize;
             let cells: Vec<[f64; 4]> = (0..draws).into_par_iter().map(|draw| cell(rule, units, count, draw)).collect();
             let spread = |which: usize| {

@@ -13,7 +13,7 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// From W [outputs, inputs] and b [outputs]; an empty bias is none.
+    /// From W, `[outputs, inputs]`, and b, `[outputs]`; an empty bias is none.
     ///
     /// # Errors
     /// `is_shape` if the numbers do not fit, `is_value` for one that is no number.

@@ -78,10 +78,12 @@ impl Separator {
 /// Omega*(s) <= max s + H_max and x.z <= M |z|. The gradient is z - T(z), T(z) = X^T p(beta X z): a step to T is one
 /// query of attention over the patterns as keys and values.
 ///
-/// | symbol | here         | shape  |
-/// | X      | `patterns()` | [N, d] |
-/// | beta   | `beta()`     | > 0    |
-/// | M      | largest norm of a pattern | |
+/// | symbol | here                         | shape      |
+/// |--------|------------------------------|------------|
+/// | X      | `patterns()`                 | `[N, d]`   |
+/// | beta   | `beta()`                     | scalar > 0 |
+/// | M      | `patterns().largest_norm()`  | scalar     |
+///
 /// Limits: beta -> 0 gives the mean of all patterns; beta -> inf the best-scoring one.
 /// # Cost
 /// O(N d) an energy, gradient or step.
