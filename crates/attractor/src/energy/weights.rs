@@ -17,8 +17,9 @@ pub const MOST_UNITS: usize = 1 << 15;
 ///
 /// | symbol | here       | shape  |
 /// |--------|------------|--------|
-/// | w      | `row(i)`   | [N, N] |
-/// | b      | `biases()` | [N]    |
+/// | w      | `row(i)`   | `[N, N]` |
+/// | b      | `biases()` | `[N]` |
+///
 /// # Cost
 /// 8 N^2 bytes, twice if the weights are not symmetric; a walk starts in O(N^2), a field takes O(1), a flip O(N).
 #[derive(Debug, Clone, PartialEq)]

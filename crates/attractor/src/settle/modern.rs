@@ -34,9 +34,9 @@ pub enum Verdict {
 /// Where a descent ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// z, [d].
+    /// z, `[d]`.
     pub value: Vec<f64>,
-    /// p(beta X z) there, [N].
+    /// p(beta X z) there, `[N]`.
     pub weights: Vec<f64>,
     /// |T(z) - z| there, before any damping.
     pub residual: f64,
