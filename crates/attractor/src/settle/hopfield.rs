@@ -2,7 +2,7 @@
 
 use crate::energy::{SpinMemory, Walk};
 use crate::error::{Error, Result};
-use crate::pattern::Spins;
+use crate::pattern::{Cue, Spins};
 use crate::random::Philox;
 
 /// In which order the units of a sweep are updated.
@@ -69,13 +69,33 @@ fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
 /// `is_shape` if the cue has another length, `is_value` for no sweeps.
 pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, sweeps: usize) -> Result<Settled> {
     check(memory, start, sweeps)?;
+    Ok(update(memory, start, (0..memory.units()).collect(), order, sweeps))
+}
+
+/// The same with the known units of a cue held fast: only the others are updated, downhill until none turns round.
+///
+/// # Errors
+/// As [`asynchronous`]; `is_shape` if the cue does not say of every unit whether it is known.
+pub fn clamped<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize) -> Result<Settled> {
+    check(memory, &cue.state, sweeps)?;
+    if cue.known.len() != cue.state.len() {
+        return Err(Error::shape(format!(
+            "settle: a cue of {} units that says of {} whether they are known; both must be as many",
+            cue.state.len(),
+            cue.known.len()
+        )));
+    }
+    Ok(update(memory, &cue.state, cue.unknown(), order, sweeps))
+}
+
+/// Sweeps over `units` until none of them turns round.
+fn update<M: SpinMemory>(memory: &M, start: &Spins, mut units: Vec<usize>, order: Order, sweeps: usize) -> Settled {
     let mut walk = memory.walk(start);
     let mut energies = vec![walk.energy()];
     let mut random = match order {
         Order::Random { seed, stream } => Some(Philox::new(seed, stream)),
         Order::Sequential => None,
     };
-    let mut units: Vec<usize> = (0..memory.units()).collect();
     let mut flips = 0;
     for sweep in 1..=sweeps {
         if let Some(random) = &mut random {
@@ -86,10 +106,10 @@ pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, swee
         energies.push(walk.energy());
         if turned == 0 {
             let state = walk.state().clone();
-            return Ok(Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies });
+            return Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies };
         }
     }
-    Ok(Settled { state: walk.state().clone(), other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies })
+    Settled { state: walk.state().clone(), other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies }
 }
 
 /// Updates all units at once until nothing changes or the state of two steps before comes back.
@@ -103,28 +123,26 @@ pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, swee
 /// Goles, Fogelman and Pellegrin 1985, *Decreasing energy functions as a tool for studying threshold networks*.
 pub fn synchronous<M: SpinMemory>(memory: &M, start: &Spins, sweeps: usize) -> Result<Settled> {
     check(memory, start, sweeps)?;
-    let (mut before, mut state) = (None, start.clone());
-    let (mut energies, mut flips) = (vec![memory.energy(start)], 0);
+    let (mut before, mut walk) = (None, memory.walk(start));
+    let (mut energies, mut flips) = (vec![walk.energy()], 0);
     for sweep in 1..=sweeps {
-        let walk = memory.walk(&state);
-        let mut next = state.clone();
-        let wrong = (0..memory.units()).filter(|&unit| walk.field(unit) * f64::from(state.sign(unit)) < 0.0);
-        let mut turned = 0;
-        for unit in wrong {
-            next.flip(unit);
-            turned += 1;
-        }
-        flips += turned;
-        energies.push(memory.energy(&next));
-        if turned == 0 {
+        let fields = walk.fields();
+        let is_wrong = |unit: &usize| fields[*unit] * f64::from(walk.state().sign(*unit)) < 0.0;
+        let wrong: Vec<usize> = (0..memory.units()).filter(is_wrong).collect();
+        let state = walk.state().clone();
+        walk.flip_all(&wrong);
+        flips += wrong.len();
+        energies.push(walk.energy());
+        if wrong.is_empty() {
             return Ok(Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies });
         }
-        if before.as_ref() == Some(&next) {
-            let other = Some(state);
-            return Ok(Settled { state: next, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies });
+        if before.as_ref() == Some(walk.state()) {
+            let (other, state) = (Some(state), walk.state().clone());
+            return Ok(Settled { state, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies });
         }
-        before = Some(std::mem::replace(&mut state, next));
+        before = Some(state);
     }
+    let state = walk.state().clone();
     Ok(Settled { state, other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies })
 }
 
@@ -172,6 +190,31 @@ mod tests {
         assert_eq!((settled.ended, settled.state.overlap(&memory.patterns().pattern(0)).abs()), (Ended::FixedPoint, 2));
         let short = synchronous(&memory, &start, 1).unwrap();
         assert_eq!(short.ended, Ended::OutOfSweeps);
+    }
+
+    /// Four fifths of a pattern hidden, beyond what free recall mends: with the rest held fast it is completed.
+    #[test]
+    fn known_units_are_held_fast() {
+        let mut random = Philox::new(8, 0);
+        let memory = Hebb::new(StoredPatterns::random(200, 8, &mut random).unwrap());
+        let stored = memory.patterns().pattern(2);
+        let (mut completed, mut free) = (0, 0);
+        for stream in 0..20 {
+            let known: Vec<bool> = (0..200).map(|_| random.uniform() < 0.2).collect();
+            let cue = Cue::hidden(&stored, known, &mut random).unwrap();
+            let settled = clamped(&memory, &cue, order(stream), 50).unwrap();
+            assert_eq!(settled.ended, Ended::FixedPoint);
+            let held = |unit: &usize| settled.state.is_up(*unit) == stored.is_up(*unit);
+            assert!((0..200).filter(|&unit| cue.known[unit]).all(|unit| held(&unit)));
+            assert!(settled.energies.windows(2).all(|e| e[1] <= e[0]));
+            completed += usize::from(settled.state == stored);
+            free += usize::from(asynchronous(&memory, &cue.state, order(stream), 50).unwrap().state == stored);
+        }
+        assert!(completed > free, "{completed} with, {free} without");
+        let whole = Cue::whole(Spins::random(200, &mut random));
+        assert_eq!(clamped(&memory, &whole, Order::Sequential, 5).unwrap().state, whole.state);
+        let short = Cue { known: vec![true], ..whole };
+        assert!(clamped(&memory, &short, Order::Sequential, 5).unwrap_err().is_shape());
     }
 
     #[test]
