@@ -3,9 +3,16 @@
 //! Every memory of spins answers by one contract, [`SpinMemory`]: its energy, the field at a unit, and whether the
 //! dynamics that goes with it lowers the energy. Energies go down.
 
+mod couplings;
+mod ground;
 mod hebb;
+mod max_cut;
+pub mod problems;
 
+pub use couplings::{Couplings, CouplingsWalk, Lost};
+pub use ground::{MOST_UNITS, ground_state};
 pub use hebb::{Hebb, HebbWalk};
+pub use max_cut::MaxCut;
 
 use crate::pattern::Spins;
 

@@ -1,0 +1,19 @@
+//! Sampling: what an energy is at a temperature.
+//!
+//! States follow p(x) = exp(-E(x) / T) / Z. [`gibbs`] and [`metropolis`] say how one unit is updated, [`Rule`] chooses
+//! between them, [`Colouring`] says which units may be updated at once, [`Schedule`] how the temperature falls;
+//! [`Enumerated`] is the truth for a few units, which the tests of this folder hold every sampler to.
+
+mod block;
+mod exact;
+pub mod gibbs;
+#[cfg(test)]
+mod kernels;
+pub mod metropolis;
+mod rule;
+mod schedule;
+
+pub use block::{Colouring, sweep as block_sweep};
+pub use exact::Enumerated;
+pub use rule::Rule;
+pub use schedule::Schedule;
