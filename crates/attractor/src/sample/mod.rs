@@ -4,15 +4,20 @@
 //! between them, [`Colouring`] says which units may be updated at once, [`Schedule`] how the temperature falls;
 //! [`Enumerated`] is the truth for a few units, which the tests of this folder hold every sampler to.
 
+mod anneal;
 mod block;
 mod exact;
 pub mod gibbs;
 #[cfg(test)]
 mod kernels;
 pub mod metropolis;
+mod reads;
 mod rule;
 mod schedule;
+mod single;
+mod stream;
 
+pub use anneal::{Annealed, Annealing, Engine, Read, Sweep, follow};
 pub use block::{Colouring, sweep as block_sweep};
 pub use exact::Enumerated;
 pub use rule::Rule;
