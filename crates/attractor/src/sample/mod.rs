@@ -6,6 +6,7 @@
 
 mod anneal;
 mod block;
+mod boltzmann;
 mod exact;
 pub mod gibbs;
 #[cfg(test)]
@@ -16,9 +17,12 @@ mod rule;
 mod schedule;
 mod single;
 mod stream;
+mod temper;
 
 pub use anneal::{Annealed, Annealing, Engine, Read, Sweep, follow};
 pub use block::{Colouring, sweep as block_sweep};
+pub use boltzmann::{BoltzmannMachine, Gradient};
 pub use exact::Enumerated;
 pub use rule::Rule;
 pub use schedule::Schedule;
+pub use temper::{Tempering, exchange_probability, ladder};

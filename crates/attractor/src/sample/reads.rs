@@ -8,6 +8,8 @@
 //! Multi-spin coding: Zorn, Herrmann and Rebbi 1981; Isakov, Zintchenko, Ronnow and Troyer 2015, *Optimised simulated
 //! annealing for Ising spin glasses*. Differs: reads share no random number.
 
+use pulp::{Simd, WithSimd};
+
 use super::Rule;
 use super::stream::{BLOCK, Lanes, Thresholds};
 use crate::energy::{Couplings, SpinMemory};
@@ -206,31 +208,44 @@ impl<T: Lane> Program<T> {
 
     /// Anneals 64 reads from random states.
     pub fn anneal(&self, rule: Rule, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed64 {
-        let mut random = Lanes::new(seed, stream);
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let mut reads = Reads::random(self, &mut random);
-                let mut energies = reads.energies();
-                let mut best = (energies, reads.x.clone());
-                let mut traces = Vec::new();
-                for (sweep, &temperature) in temperatures.iter().enumerate() {
-                    let turned = reads.sweep(Thresholds::new(rule, temperature), &mut random);
-                    // Rounding errors of f32 fields are thrown away before they add up.
-                    if !T::WHOLE && sweep % 64 == 63 {
-                        reads.refresh();
-                    }
-                    if turned {
-                        energies = reads.energies();
-                        reads.keep_better(&energies, &mut best);
-                    }
-                    if trace {
-                        traces.push(energies);
-                    }
-                }
-                Annealed64 { best: states(&best.1), last: states(&reads.x), traces }
-            },
-        )
+        pulp::Arch::new().dispatch(Task { program: self, rule, temperatures, random: Lanes::new(seed, stream), trace })
+    }
+}
+
+/// The work of one call, compiled once for each instruction set. (A closure as long as this would not be inlined into the
+/// dispatched function, and so be compiled for none.)
+struct Task<'a, T> {
+    program: &'a Program<T>,
+    rule: Rule,
+    temperatures: &'a [f64],
+    random: Lanes,
+    trace: bool,
+}
+
+impl<T: Lane> WithSimd for Task<'_, T> {
+    type Output = Annealed64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> Annealed64 {
+        let mut reads = Reads::random(self.program, &mut self.random);
+        let mut energies = reads.energies();
+        let mut best = (energies, reads.x.clone());
+        let mut traces = Vec::new();
+        for (sweep, &temperature) in self.temperatures.iter().enumerate() {
+            let turned = reads.sweep(Thresholds::new(self.rule, temperature), &mut self.random);
+            // Rounding errors of f32 fields are thrown away before they add up.
+            if !T::WHOLE && sweep % 64 == 63 {
+                reads.refresh();
+            }
+            if turned {
+                energies = reads.energies();
+                reads.keep_better(&energies, &mut best);
+            }
+            if self.trace {
+                traces.push(energies);
+            }
+        }
+        Annealed64 { best: states(&best.1), last: states(&reads.x), traces }
     }
 }
 

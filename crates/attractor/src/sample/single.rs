@@ -3,6 +3,8 @@
 //! Units are still updated one after the other: sixteen thresholds and sixteen fields are compared at once, the first unit
 //! that turns is turned, the fields are compared again for the units behind it. In a matrix a flip is one pass over a row.
 
+use pulp::{Simd, WithSimd};
+
 use super::Rule;
 use super::stream::{BLOCK, Lanes, Thresholds};
 use crate::energy::{Couplings, SpinMemory};
@@ -61,35 +63,47 @@ impl Program {
 
     /// Anneals one read from a random state.
     pub fn anneal(&self, rule: Rule, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed {
-        let mut random = Lanes::new(seed, stream);
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let mut read = Read::random(self, &mut random);
-                let mut best = (read.energy, read.x.clone());
-                let mut energies = Vec::new();
-                for (sweep, &temperature) in temperatures.iter().enumerate() {
-                    let turned = read.sweep(Thresholds::new(rule, temperature), &mut random);
-                    if !self.whole && sweep % 64 == 63 {
-                        read.refresh();
-                    }
-                    if turned && read.energy < best.0 {
-                        best.0 = read.energy;
-                        best.1.copy_from_slice(&read.x);
-                    }
-                    if trace {
-                        energies.push(read.energy);
-                    }
-                }
-                Annealed { best: self.state(&best.1), last: self.state(&read.x), energies }
-            },
-        )
+        pulp::Arch::new().dispatch(Task { program: self, rule, temperatures, random: Lanes::new(seed, stream), trace })
     }
 
     fn state(&self, x: &[f32]) -> Spins {
         let mut state = Spins::new(self.units);
         (0..self.units).filter(|&unit| x[unit] > 0.0).for_each(|unit| state.set(unit, true));
         state
+    }
+}
+
+/// The work of one call, compiled once for each instruction set.
+struct Task<'a> {
+    program: &'a Program,
+    rule: Rule,
+    temperatures: &'a [f64],
+    random: Lanes,
+    trace: bool,
+}
+
+impl WithSimd for Task<'_> {
+    type Output = Annealed;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> Annealed {
+        let mut read = Read::random(self.program, &mut self.random);
+        let mut best = (read.energy, read.x.clone());
+        let mut energies = Vec::new();
+        for (sweep, &temperature) in self.temperatures.iter().enumerate() {
+            let turned = read.sweep(Thresholds::new(self.rule, temperature), &mut self.random);
+            if !self.program.whole && sweep % 64 == 63 {
+                read.refresh();
+            }
+            if turned && read.energy < best.0 {
+                best.0 = read.energy;
+                best.1.copy_from_slice(&read.x);
+            }
+            if self.trace {
+                energies.push(read.energy);
+            }
+        }
+        Annealed { best: self.program.state(&best.1), last: self.program.state(&read.x), energies }
     }
 }
 

@@ -149,6 +149,24 @@ mod tests {
         }
     }
 
+    struct Count {
+        thresholds: Thresholds,
+        aligned: f32,
+    }
+
+    impl pulp::WithSimd for Count {
+        type Output = u32;
+
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(self, _: S) -> u32 {
+            let mut count = 0u32;
+            for k in 0..1u32 << 23 {
+                count += u32::from(self.aligned < self.thresholds.of(k << 9));
+            }
+            count
+        }
+    }
+
     /// Every one of the 2^23 numbers: the share of those that turn a unit is the rule's probability.
     #[test]
     fn all_numbers_together_turn_with_the_rules_probability() {
@@ -156,10 +174,7 @@ mod tests {
         for rule in [Rule::HeatBath, Rule::Metropolis] {
             for (aligned, temperature) in cases {
                 let thresholds = Thresholds::new(rule, temperature);
-                let count = pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || (0..1u32 << 23).map(|k| u32::from((aligned as f32) < thresholds.of(k << 9))).sum::<u32>(),
-                );
+                let count = pulp::Arch::new().dispatch(Count { thresholds, aligned: aligned as f32 });
                 let (share, p) = (f64::from(count) / 2f64.powi(23), rule.flip_probability(aligned, temperature));
                 // The grid; and the logarithm's error, relative in p.
                 let allowed = 2f64.powi(-23) + 4e-6 * p;
