@@ -16,10 +16,10 @@ use crate::energy::{Couplings, SpinMemory};
 use crate::pattern::Spins;
 
 /// Reads side by side.
-pub(super) const READS: usize = 64;
+pub(super) const READS: usize = BLOCK;
 
 /// The kind of number that fields are held in.
-pub(super) trait Lane: Copy + Send + Sync + PartialEq + 'static {
+pub(super) trait Lane: bytemuck::Pod + Send + Sync + PartialEq {
     /// Fields up to this are held.
     const LARGEST: f64;
     /// x of a read, in the form that makes `aligned` cheap.
@@ -36,7 +36,8 @@ pub(super) trait Lane: Copy + Send + Sync + PartialEq + 'static {
     fn aligned(self, x: Self) -> Self;
     /// Is x h below the threshold: all bits or 1 if so, else 0.
     fn below(self, threshold: Self) -> Self;
-    fn either(self, other: Self) -> Self;
+    /// The other where accepted, else itself; both are x of a read.
+    fn replaced(self, other: Self, accepted: Self) -> Self;
     /// x, turned where accepted.
     fn turned(self, accepted: Self) -> Self;
     /// The new x less the old.
@@ -81,8 +82,8 @@ macro_rules! whole {
                 if self < threshold { -1 } else { 0 }
             }
             #[inline(always)]
-            fn either(self, other: Self) -> Self {
-                self | other
+            fn replaced(self, other: Self, accepted: Self) -> Self {
+                self ^ ((self ^ other) & accepted)
             }
             #[inline(always)]
             fn turned(self, accepted: Self) -> Self {
@@ -136,8 +137,9 @@ impl Lane for f32 {
         if self < threshold { 1.0 } else { 0.0 }
     }
     #[inline(always)]
-    fn either(self, other: Self) -> Self {
-        self + other
+    fn replaced(self, other: Self, accepted: Self) -> Self {
+        // Of +-1 exact.
+        self + (other - self) * accepted
     }
     #[inline(always)]
     fn turned(self, accepted: Self) -> Self {
@@ -161,6 +163,19 @@ impl Lane for f32 {
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Row<T>([T; READS]);
+
+impl<T: Lane> Row<T> {
+    /// Is any number not zero? By words of 64 bits: a sum over narrow numbers is compiled badly.
+    #[inline(always)]
+    fn any(&self) -> bool {
+        let words: &[u64] = bytemuck::cast_slice(&self.0);
+        let mut all = 0;
+        for word in words {
+            all |= word;
+        }
+        all != 0
+    }
+}
 
 /// Couplings in the form that the sweeps want: neighbours of one weight together.
 pub(super) struct Program<T> {
@@ -282,9 +297,9 @@ impl<'a, T: Lane> Reads<'a, T> {
         let units = program.biases.len();
         let mut x = vec![Row([T::UP; READS]); units];
         for row in &mut x {
-            for part in row.0.as_chunks_mut::<BLOCK>().0 {
-                let numbers = random.next();
-                (0..BLOCK).for_each(|at| part[at] = if numbers[at] >> 31 == 1 { T::UP } else { T::DOWN });
+            let numbers = random.next();
+            for read in 0..READS {
+                row.0[read] = if numbers[read] >> 31 == 1 { T::UP } else { T::DOWN };
             }
         }
         let fields = vec![Row([T::ZERO; READS]); units];
@@ -302,7 +317,9 @@ impl<'a, T: Lane> Reads<'a, T> {
                 for &j in &self.program.neighbours[group.from as usize..group.to as usize] {
                     let x = &self.x[j as usize].0;
                     // Adding a weight of either sign: the weight aligned with x.
-                    (0..READS).for_each(|read| field[read] = field[read].plus(group.weight.aligned(x[read])));
+                    for read in 0..READS {
+                        field[read] = field[read].plus(group.weight.aligned(x[read]));
+                    }
                 }
             }
             self.fields[unit].0 = field;
@@ -317,43 +334,40 @@ impl<'a, T: Lane> Reads<'a, T> {
         for unit in 0..self.x.len() {
             let x = &mut self.x[unit].0;
             let field = &self.fields[unit].0;
-            let mut aligned = [T::ZERO; READS];
-            let mut may = T::ZERO;
+            let mut aligned = Row([T::ZERO; READS]);
+            let mut may = Row([T::ZERO; READS]);
             for read in 0..READS {
-                aligned[read] = field[read].aligned(x[read]);
-                may = may.either(aligned[read].below(largest));
+                aligned.0[read] = field[read].aligned(x[read]);
+                may.0[read] = aligned.0[read].below(largest);
             }
             // In the cold most units stand so firmly that no random number would turn them.
-            if may == T::ZERO {
+            if !may.any() {
                 continue;
             }
-            let mut accepted = [T::ZERO; READS];
-            let mut any = T::ZERO;
-            for part in 0..READS / BLOCK {
-                let drawn = thresholds.draw(random);
-                for at in 0..BLOCK {
-                    let read = part * BLOCK + at;
-                    accepted[read] = aligned[read].below(T::threshold(drawn[at]));
-                }
-            }
+            let drawn = thresholds.draw(random);
+            let mut accepted = Row([T::ZERO; READS]);
             for read in 0..READS {
-                any = any.either(accepted[read]);
+                accepted.0[read] = aligned.0[read].below(T::threshold(drawn[read]));
             }
-            if any == T::ZERO {
+            if !accepted.any() {
                 continue;
             }
             any_turned = true;
             let mut change = [T::ZERO; READS];
             for read in 0..READS {
-                change[read] = x[read].change(accepted[read]);
-                x[read] = x[read].turned(accepted[read]);
+                change[read] = x[read].change(accepted.0[read]);
+                x[read] = x[read].turned(accepted.0[read]);
             }
             for group in self.program.groups(unit) {
                 let mut step = [T::ZERO; READS];
-                (0..READS).for_each(|read| step[read] = change[read].times(group.weight));
+                for read in 0..READS {
+                    step[read] = change[read].times(group.weight);
+                }
                 for &j in &self.program.neighbours[group.from as usize..group.to as usize] {
                     let field = &mut self.fields[j as usize].0;
-                    (0..READS).for_each(|read| field[read] = field[read].plus(step[read]));
+                    for read in 0..READS {
+                        field[read] = field[read].plus(step[read]);
+                    }
                 }
             }
         }
@@ -370,13 +384,19 @@ impl<'a, T: Lane> Reads<'a, T> {
             let mut sums = [0.0f32; READS];
             for unit in at..end {
                 let (x, field) = (&self.x[unit].0, &self.fields[unit].0);
-                (0..READS).for_each(|read| sums[read] += field[read].aligned(x[read]).wide());
+                for read in 0..READS {
+                    sums[read] += field[read].aligned(x[read]).wide();
+                }
                 if self.program.biased {
                     let bias = self.program.biases[unit];
-                    (0..READS).for_each(|read| sums[read] += bias.aligned(x[read]).wide());
+                    for read in 0..READS {
+                        sums[read] += bias.aligned(x[read]).wide();
+                    }
                 }
             }
-            (0..READS).for_each(|read| totals[read] -= 0.5 * f64::from(sums[read]));
+            for read in 0..READS {
+                totals[read] -= 0.5 * f64::from(sums[read]);
+            }
             at = end;
         }
         totals
@@ -385,18 +405,18 @@ impl<'a, T: Lane> Reads<'a, T> {
     /// Takes over the states of those reads that lie lower than ever before.
     #[inline(always)]
     fn keep_better(&self, energies: &[f64; READS], best: &mut ([f64; READS], Vec<Row<T>>)) {
-        let mut keep = [T::ZERO; READS];
-        let mut any = false;
+        let mut keep = Row([T::ZERO; READS]);
         for read in 0..READS {
-            let better = energies[read] < best.0[read];
-            any |= better;
-            keep[read] = if better { T::DOWN } else { T::ZERO };
-            best.0[read] = if better { energies[read] } else { best.0[read] };
+            let (now, before) = (energies[read], best.0[read]);
+            // `below` of +1 and -1 tells the form that acceptance has.
+            keep.0[read] = T::of(if now < before { -1.0 } else { 1.0 }).below(T::ZERO);
+            best.0[read] = if now < before { now } else { before };
         }
-        if any {
+        if keep.any() {
             for (best, now) in best.1.iter_mut().zip(&self.x) {
-                (0..READS)
-                    .for_each(|read| best.0[read] = if keep[read] != T::ZERO { now.0[read] } else { best.0[read] });
+                for read in 0..READS {
+                    best.0[read] = best.0[read].replaced(now.0[read], keep.0[read]);
+                }
             }
         }
     }
@@ -420,10 +440,8 @@ mod tests {
         let mut random = Lanes::new(seed, 5);
         let mut starts = vec![Spins::new(units); READS];
         for unit in 0..units {
-            for read in (0..READS).step_by(BLOCK) {
-                let numbers = random.next();
-                (0..BLOCK).for_each(|at| starts[read + at].set(unit, numbers[at] >> 31 == 1));
-            }
+            let numbers = random.next();
+            (0..READS).for_each(|read| starts[read].set(unit, numbers[read] >> 31 == 1));
         }
         let mut walks: Vec<_> = starts.iter().map(|start| couplings.walk(start)).collect();
         let mut best: Vec<_> = walks.iter().map(|walk| (walk.energy(), walk.state().clone())).collect();
@@ -436,11 +454,9 @@ mod tests {
                 if !aligned.iter().any(|&a| may(thresholds.largest(), a)) {
                     continue;
                 }
-                for read in (0..READS).step_by(BLOCK) {
-                    let numbers = random.next();
-                    for at in (0..BLOCK).filter(|&at| may(thresholds.of(numbers[at]), aligned[read + at])) {
-                        walks[read + at].flip(unit);
-                    }
+                let numbers = random.next();
+                for read in (0..READS).filter(|&read| may(thresholds.of(numbers[read]), aligned[read])) {
+                    walks[read].flip(unit);
                 }
             }
             trace.push(walks.iter().map(Walk::energy).collect());

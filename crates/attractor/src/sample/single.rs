@@ -10,6 +10,9 @@ use super::stream::{BLOCK, Lanes, Thresholds};
 use crate::energy::{Couplings, SpinMemory};
 use crate::pattern::Spins;
 
+/// Units compared at once; thresholds are drawn for [`BLOCK`].
+const LOOK: usize = 16;
+
 /// Couplings in single precision.
 pub(super) struct Program {
     units: usize,
@@ -129,7 +132,9 @@ impl<'a> Read<'a> {
         let mut x = vec![1.0; program.padded];
         for part in x.as_chunks_mut::<BLOCK>().0 {
             let numbers = random.next();
-            (0..BLOCK).for_each(|at| part[at] = if numbers[at] >> 31 == 1 { 1.0 } else { -1.0 });
+            for at in 0..BLOCK {
+                part[at] = if numbers[at] >> 31 == 1 { 1.0 } else { -1.0 };
+            }
         }
         // Beyond the last unit: aligned with an infinite field, whatever is added to it.
         x[program.units..].fill(1.0);
@@ -149,9 +154,11 @@ impl<'a> Read<'a> {
                 + match &program.form {
                     Form::Dense(rows) => {
                         let row = &rows[unit * program.padded..][..program.padded];
-                        let mut sums = [0.0f32; BLOCK];
-                        for (row, x) in row.as_chunks::<BLOCK>().0.iter().zip(self.x.as_chunks::<BLOCK>().0) {
-                            (0..BLOCK).for_each(|at| sums[at] += row[at] * x[at]);
+                        let mut sums = [0.0f32; LOOK];
+                        for (row, x) in row.as_chunks::<LOOK>().0.iter().zip(self.x.as_chunks::<LOOK>().0) {
+                            for at in 0..LOOK {
+                                sums[at] += row[at] * x[at];
+                            }
                         }
                         sums.iter().sum::<f32>()
                     }
@@ -166,13 +173,13 @@ impl<'a> Read<'a> {
         self.energy = -0.5 * twice;
     }
 
-    /// Which units of a block, from `start` on, lie below their thresholds: a bit each.
+    /// Which of the sixteen units of a look, from `start` on, lie below their thresholds: a bit each.
     #[inline(always)]
-    fn below(&self, block: usize, thresholds: &[f32; BLOCK], start: u32) -> u32 {
-        let x = &self.x.as_chunks::<BLOCK>().0[block];
-        let fields = &self.fields.as_chunks::<BLOCK>().0[block];
+    fn below(&self, look: usize, thresholds: &[f32; LOOK], start: u32) -> u32 {
+        let x = &self.x.as_chunks::<LOOK>().0[look];
+        let fields = &self.fields.as_chunks::<LOOK>().0[look];
         let mut bits = 0u32;
-        for at in 0..BLOCK {
+        for at in 0..LOOK {
             bits |= u32::from(x[at] * fields[at] < thresholds[at]) << at;
         }
         // 16 when the last unit turned: no unit is left.
@@ -182,20 +189,28 @@ impl<'a> Read<'a> {
     /// Every unit once, in order; true if any turned.
     #[inline(always)]
     fn sweep(&mut self, thresholds: Thresholds, random: &mut Lanes) -> bool {
-        let largest = [thresholds.largest(); BLOCK];
+        const LOOKS: usize = BLOCK / LOOK;
+        let largest = [thresholds.largest(); LOOK];
         let mut any = false;
         for block in 0..self.program.padded / BLOCK {
-            // Where no random number would turn a unit, none is drawn.
-            if self.below(block, &largest, 0) == 0 {
-                continue;
-            }
-            let drawn = thresholds.draw(random);
-            let mut bits = self.below(block, &drawn, 0);
-            any |= bits != 0;
-            while bits != 0 {
-                let at = bits.trailing_zeros();
-                self.flip(block * BLOCK + at as usize);
-                bits = self.below(block, &drawn, at + 1);
+            let (mut drawn, mut are_drawn) = ([0.0; BLOCK], false);
+            for part in 0..LOOKS {
+                let look = block * LOOKS + part;
+                // Where no random number would turn a unit, none is drawn.
+                if self.below(look, &largest, 0) == 0 {
+                    continue;
+                }
+                if !are_drawn {
+                    (drawn, are_drawn) = (thresholds.draw(random), true);
+                }
+                let drawn = &drawn.as_chunks::<LOOK>().0[part];
+                let mut bits = self.below(look, drawn, 0);
+                any |= bits != 0;
+                while bits != 0 {
+                    let at = bits.trailing_zeros();
+                    self.flip(look * LOOK + at as usize);
+                    bits = self.below(look, drawn, at + 1);
+                }
             }
         }
         any
@@ -211,7 +226,9 @@ impl<'a> Read<'a> {
             Form::Dense(rows) => {
                 let row = &rows[unit * self.program.padded..][..self.program.padded];
                 // Two roundings on every machine, with or without a fused instruction.
-                self.fields.iter_mut().zip(row).for_each(|(field, weight)| *field += step * weight);
+                for (field, weight) in self.fields.iter_mut().zip(row) {
+                    *field += step * weight;
+                }
             }
             Form::Sparse { starts, neighbours } => {
                 for &(j, weight) in &neighbours[starts[unit] as usize..starts[unit + 1] as usize] {
@@ -244,17 +261,20 @@ mod tests {
         for &temperature in temperatures {
             let thresholds = Thresholds::new(rule, temperature);
             for block in (0..units).step_by(BLOCK) {
-                let units = block..units.min(block + BLOCK);
                 let below = |walk: &crate::energy::CouplingsWalk<'_>, unit: usize, t: f32| {
                     walk.field(unit) * f64::from(walk.state().sign(unit)) < f64::from(t)
                 };
-                if !units.clone().any(|unit| below(&walk, unit, thresholds.largest())) {
-                    continue;
-                }
-                let numbers = random.next();
-                for unit in units {
-                    if below(&walk, unit, thresholds.of(numbers[unit - block])) {
-                        walk.flip(unit);
+                let mut numbers = None;
+                for look in (block..units.min(block + BLOCK)).step_by(LOOK) {
+                    let look = look..units.min(look + LOOK);
+                    if !look.clone().any(|unit| below(&walk, unit, thresholds.largest())) {
+                        continue;
+                    }
+                    let numbers = numbers.get_or_insert_with(|| random.next());
+                    for unit in look {
+                        if below(&walk, unit, thresholds.of(numbers[unit - block])) {
+                            walk.flip(unit);
+                        }
                     }
                 }
             }
