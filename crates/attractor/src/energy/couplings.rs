@@ -272,11 +272,6 @@ impl Couplings {
         self.biases.iter().all(|&b| whole(b))
             && (0..self.biases.len()).all(|i| self.neighbours(i).all(|(_, w)| whole(w)))
     }
-
-    /// h_i of a state, from the definition.
-    fn field_of(&self, state: &Spins, unit: usize) -> f64 {
-        self.neighbours(unit).map(|(j, weight)| weight * f64::from(state.sign(j))).sum::<f64>() + self.biases[unit]
-    }
 }
 
 fn check_units(units: usize) -> Result<()> {
@@ -326,13 +321,36 @@ impl CouplingsWalk<'_> {
 
     /// Fields and energy from the definition.
     pub fn recompute(&mut self) {
-        for unit in 0..self.fields.len() {
-            self.fields[unit] = self.couplings.field_of(&self.state, unit);
+        let x: Vec<f64> = self.state.to_signs().into_iter().map(f64::from).collect();
+        let couplings = self.couplings;
+        let mut twice = 0.0;
+        for unit in 0..x.len() {
+            let sum: f64 = match &couplings.storage {
+                Storage::Dense(matrix) => dot(&matrix[unit * x.len()..][..x.len()], &x),
+                Storage::Sparse { starts, columns, weights } => {
+                    let row = starts[unit]..starts[unit + 1];
+                    columns[row.clone()].iter().zip(&weights[row]).map(|(&j, weight)| weight * x[j as usize]).sum()
+                }
+            };
+            self.fields[unit] = sum + couplings.biases[unit];
+            // x (h + b) holds each pair twice and each bias twice.
+            twice += x[unit] * (self.fields[unit] + couplings.biases[unit]);
         }
-        // x (h + b) holds each pair twice and each bias twice.
-        let twice = |i: usize| f64::from(self.state.sign(i)) * (self.fields[i] + self.couplings.biases[i]);
-        self.energy = -(0..self.fields.len()).map(twice).sum::<f64>() / 2.0;
+        self.energy = -twice / 2.0;
     }
+}
+
+/// In eight sums, which the processor adds at once; the order is the same on every machine.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for at in 0..8 {
+            sums[at] += a[at] * b[at];
+        }
+    }
+    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
 impl Walk for CouplingsWalk<'_> {

@@ -121,7 +121,9 @@ impl Annealing {
     /// # Errors
     /// `is_value` for no read.
     /// # Accuracy
-    /// A decision's probability is met to 2^-23 (rarer ones than 2^-24 never happen), and to a relative 4e-6.
+    /// A decision's probability is met to 2^-23 (rarer ones than 2^-24 never happen), and to a relative 4e-6. Couplings that
+    /// are no whole numbers are rounded to single precision, and so are their fields, which are made anew every 64
+    /// sweeps; energies of the outcome are computed from its states in double precision.
     /// # Cost
     /// A read's sweep looks at N units; a flip costs the unit's degree. Reads side by side are made 64 at a time.
     pub fn run(&self, couplings: &Couplings) -> Result<Annealed> {

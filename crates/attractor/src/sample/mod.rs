@@ -1,8 +1,13 @@
 //! Sampling: what an energy is at a temperature.
 //!
 //! States follow p(x) = exp(-E(x) / T) / Z. [`gibbs`] and [`metropolis`] say how one unit is updated, [`Rule`] chooses
-//! between them, [`Colouring`] says which units may be updated at once, [`Schedule`] how the temperature falls;
-//! [`Enumerated`] is the truth for a few units, which the tests of this folder hold every sampler to.
+//! between them, [`Colouring`] says which units may be updated at once, [`Schedule`] how the temperature falls. On these
+//! stand [`Annealing`] (cooling, many reads), [`Tempering`] (copies at many temperatures that change places) and
+//! [`BoltzmannMachine`] (learning the energy from states). [`Enumerated`] is the truth for a few units, which the tests of
+//! this folder hold every sampler to.
+//!
+//! Inside: `stream` makes random thresholds, `single` sweeps one read and `reads` sixty-four with them, [`follow`] is the
+//! plain way that both are held to.
 
 mod anneal;
 mod block;

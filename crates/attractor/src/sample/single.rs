@@ -89,12 +89,12 @@ impl WithSimd for Task<'_> {
     type Output = Annealed;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, _: S) -> Annealed {
+    fn with_simd<S: Simd>(mut self, simd: S) -> Annealed {
         let mut read = Read::random(self.program, &mut self.random);
         let mut best = (read.energy, read.x.clone());
         let mut energies = Vec::new();
         for (sweep, &temperature) in self.temperatures.iter().enumerate() {
-            let turned = read.sweep(Thresholds::new(self.rule, temperature), &mut self.random);
+            let turned = read.sweep(simd, Thresholds::new(self.rule, temperature), &mut self.random);
             if !self.program.whole && sweep % 64 == 63 {
                 read.refresh();
             }
@@ -173,22 +173,28 @@ impl<'a> Read<'a> {
         self.energy = -0.5 * twice;
     }
 
-    /// Which of the sixteen units of a look, from `start` on, lie below their thresholds: a bit each.
+    /// The first of the sixteen units of a look, from `start` on, that lies below its threshold; 16 if none does.
     #[inline(always)]
-    fn below(&self, look: usize, thresholds: &[f32; LOOK], start: u32) -> u32 {
-        let x = &self.x.as_chunks::<LOOK>().0[look];
-        let fields = &self.fields.as_chunks::<LOOK>().0[look];
-        let mut bits = 0u32;
-        for at in 0..LOOK {
-            bits |= u32::from(x[at] * fields[at] < thresholds[at]) << at;
+    fn first_below<S: Simd>(&self, simd: S, look: usize, thresholds: &[f32; LOOK], start: usize) -> usize {
+        const PLACES: [f32; LOOK] = [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
+        let (x, _) = S::as_simd_f32s(&self.x.as_chunks::<LOOK>().0[look]);
+        let (fields, _) = S::as_simd_f32s(&self.fields.as_chunks::<LOOK>().0[look]);
+        let (thresholds, _) = S::as_simd_f32s(thresholds);
+        let (places, _) = S::as_simd_f32s(&PLACES);
+        let (before, none) = (simd.splat_f32s(start as f32 - 0.5), simd.splat_f32s(LOOK as f32));
+        // The least place, and not `first_true_m32s`: pulp 0.22 counts the bits of an AVX-512 mask from the wrong end.
+        let mut least = none;
+        for part in 0..x.len() {
+            let below = simd.less_than_f32s(simd.mul_f32s(x[part], fields[part]), thresholds[part]);
+            let below = simd.and_m32s(below, simd.less_than_f32s(before, places[part]));
+            least = simd.min_f32s(least, simd.select_f32s(below, places[part], none));
         }
-        // 16 when the last unit turned: no unit is left.
-        bits & (u32::MAX << start)
+        simd.reduce_min_f32s(least) as usize
     }
 
     /// Every unit once, in order; true if any turned.
     #[inline(always)]
-    fn sweep(&mut self, thresholds: Thresholds, random: &mut Lanes) -> bool {
+    fn sweep<S: Simd>(&mut self, simd: S, thresholds: Thresholds, random: &mut Lanes) -> bool {
         const LOOKS: usize = BLOCK / LOOK;
         let largest = [thresholds.largest(); LOOK];
         let mut any = false;
@@ -197,19 +203,18 @@ impl<'a> Read<'a> {
             for part in 0..LOOKS {
                 let look = block * LOOKS + part;
                 // Where no random number would turn a unit, none is drawn.
-                if self.below(look, &largest, 0) == 0 {
+                if self.first_below(simd, look, &largest, 0) == LOOK {
                     continue;
                 }
                 if !are_drawn {
                     (drawn, are_drawn) = (thresholds.draw(random), true);
                 }
                 let drawn = &drawn.as_chunks::<LOOK>().0[part];
-                let mut bits = self.below(look, drawn, 0);
-                any |= bits != 0;
-                while bits != 0 {
-                    let at = bits.trailing_zeros();
-                    self.flip(look * LOOK + at as usize);
-                    bits = self.below(look, drawn, at + 1);
+                let mut at = self.first_below(simd, look, drawn, 0);
+                any |= at < LOOK;
+                while at < LOOK {
+                    self.flip(look * LOOK + at);
+                    at = self.first_below(simd, look, drawn, at + 1);
                 }
             }
         }
