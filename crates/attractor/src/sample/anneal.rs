@@ -102,7 +102,7 @@ impl Annealing {
         let ends: usize = (0..units).map(|i| couplings.neighbours(i).count()).sum();
         let largest = couplings.largest_field();
         // NaN and infinite bounds do not pass.
-        if !(largest <= 1e30) || u32::try_from(ends).is_err() {
+        if largest.is_nan() || largest > 1e30 || u32::try_from(ends).is_err() {
             return Engine::Plain;
         }
         let is_sparse = ends <= units * units / 3;

@@ -8,6 +8,9 @@
 //! Multi-spin coding: Zorn, Herrmann and Rebbi 1981; Isakov, Zintchenko, Ronnow and Troyer 2015, *Optimised simulated
 //! annealing for Ising spin glasses*. Differs: reads share no random number.
 
+// Loops over the reads are written by index throughout: one shape, which is compiled to vectors.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::{Simd, WithSimd};
 
 use super::Rule;
@@ -198,7 +201,8 @@ impl<T: Lane> Program<T> {
     /// `None` if a field might not be held, or there are too many edges for 32 bits.
     pub fn new(couplings: &Couplings) -> Option<Self> {
         // NaN and infinite bounds do not pass.
-        if !(couplings.largest_field() <= T::LARGEST) || (T::WHOLE && !couplings.is_whole()) {
+        let largest = couplings.largest_field();
+        if largest.is_nan() || largest > T::LARGEST || (T::WHOLE && !couplings.is_whole()) {
             return None;
         }
         let (mut starts, mut groups, mut neighbours) = (vec![0], Vec::new(), Vec::new());

@@ -36,7 +36,7 @@ impl Program {
     /// `None` if single precision does not hold the fields, or there are too many edges for 32 bits.
     pub fn new(couplings: &Couplings) -> Option<Self> {
         let largest = couplings.largest_field();
-        if !(largest <= 1e30) {
+        if largest.is_nan() || largest > 1e30 {
             return None;
         }
         let units = couplings.units();

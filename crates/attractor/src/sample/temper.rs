@@ -216,11 +216,11 @@ impl<'a> Tempering<'a> {
         let rungs = self.temperatures.len();
         let betas: Vec<f64> = self.temperatures.iter().map(|t| 1.0 / t).collect();
         let mut temperatures = self.temperatures.clone();
-        for at in 1..rungs - 1 {
+        for (at, temperature) in temperatures.iter_mut().enumerate().take(rungs - 1).skip(1) {
             let wanted = barrier[rungs - 1] * at as f64 / (rungs - 1) as f64;
             let above = barrier.partition_point(|&b| b < wanted).clamp(1, rungs - 1);
             let share = (wanted - barrier[above - 1]) / (barrier[above] - barrier[above - 1]);
-            temperatures[at] = 1.0 / (betas[above - 1] + share * (betas[above] - betas[above - 1]));
+            *temperature = 1.0 / (betas[above - 1] + share * (betas[above] - betas[above - 1]));
         }
         check_ladder(&temperatures)?;
         self.temperatures = temperatures;
