@@ -4,19 +4,26 @@
 //! dynamics that goes with it lowers the energy. Energies go down.
 
 mod bits;
+mod couplings;
 mod dense;
 mod exponential;
+mod ground;
 mod heads;
 mod hebb;
 pub mod landscape;
+mod max_cut;
 mod modern;
+pub mod problems;
 pub mod rules;
 mod weights;
 
+pub use couplings::{Couplings, CouplingsWalk, Lost};
 pub use dense::{DenseMemory, DenseWalk, Interaction};
 pub use exponential::{ExponentialMemory, ExponentialWalk};
+pub use ground::{MOST_UNITS, ground_state};
 pub use heads::{Associated, Heads, Projection};
 pub use hebb::{Hebb, HebbWalk};
+pub use max_cut::MaxCut;
 pub use modern::{Modern, Separator};
 pub use rules::{Learned, Margin, Report, Rule};
 pub use weights::{Weights, WeightsWalk};
