@@ -1,0 +1,3 @@
+//! Sampling: models whose states are drawn, and trained by drawing.
+
+pub mod rbm;
