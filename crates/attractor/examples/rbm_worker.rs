@@ -96,7 +96,10 @@ fn main() {
                     at += 1;
                 }
             }
-            "products" => products(n, m, batch, rest.parse().expect("a number of rounds")),
+            "products" => {
+                let times = rest.parse().expect("a number of rounds");
+                rayon::scope(|_| products(n, m, batch, times));
+            }
             "dump" => {
                 let rbm = trainer.rbm();
                 let all = rbm.weights().iter().chain(rbm.visible_bias()).chain(rbm.hidden_bias());

@@ -50,9 +50,9 @@ fn uniform(bits: u32) -> f32 {
     ((bits >> 9) as i32 as f32 + 0.5) * (1.0 / 8_388_608.0)
 }
 
-/// 1 / (1 + exp(-x)); relative error below 3e-7 for |x| < 87, where it stands still; NaN for NaN.
+/// exp(-x), relative error below 3e-7, for x kept within 87 of zero; NaN for NaN. sigma(x) = 1 / (1 + exp(-x)).
 #[inline(always)]
-pub(crate) fn sigmoid(x: f32) -> f32 {
+fn exp_of_minus(x: f32) -> f32 {
     // Comparisons and not `clamp` by min and max, which would lose a NaN.
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 87.0 { 87.0 } else { x };
@@ -67,7 +67,7 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
         p = p * r + c;
     }
     let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
-    1.0 / (1.0 + p * scale)
+    p * scale
 }
 
 /// Temperatures of a batch: row `r` sees z = t_r (x + bias) + (1 - t_r) base.
@@ -136,26 +136,28 @@ fn activate_with(
             for (lane, &bias) in bias.iter().enumerate() {
                 let at = (4 * group + lane) * slab.stride + slab.offset + row;
                 let numbers = &mut slab.numbers[at..at + count];
-                let mut p = load(numbers);
+                let mut z = load(numbers);
                 match tempered {
-                    None => p.iter_mut().for_each(|p| *p = sigmoid(*p + bias)),
+                    None => z.iter_mut().for_each(|z| *z += bias),
                     Some(tempered) => {
                         let base = tempered.base.map_or(0.0, |base| base[unit + lane]);
                         let t = load(&tempered.rows[row..row + count]);
-                        for (p, t) in p.iter_mut().zip(t) {
-                            *p = sigmoid(t * (*p + bias) + (1.0 - t) * base);
+                        for (z, t) in z.iter_mut().zip(t) {
+                            *z = t * (*z + bias) + (1.0 - t) * base;
                         }
                     }
                 }
+                // u < sigma(z) is u (1 + exp(-z)) < 1: a sample needs no division.
+                let odds = z.map(|z| 1.0 + exp_of_minus(z));
                 let mut drawn = [0.0; LANES];
                 if drawing {
-                    for ((s, p), bits) in drawn.iter_mut().zip(p).zip(bits[lane]) {
-                        *s = if uniform(bits) < p { 1.0 } else { 0.0 };
+                    for ((s, odds), bits) in drawn.iter_mut().zip(odds).zip(bits[lane]) {
+                        *s = if uniform(bits) * odds < 1.0 { 1.0 } else { 0.0 };
                     }
                 }
                 match keep {
                     Keep::Sample => store(numbers, &drawn),
-                    Keep::Probability(factor) => store(numbers, &p.map(|p| factor * p)),
+                    Keep::Probability(factor) => store(numbers, &odds.map(|odds| factor / odds)),
                 }
                 if let Some(samples) = &mut samples {
                     let at = (4 * group + lane) * samples.stride + samples.offset + row;
@@ -355,10 +357,18 @@ mod tests {
     use super::*;
     use crate::random::Philox;
 
+    fn sigmoid(x: f32) -> f32 {
+        activated_by(1, 1, x, 0.0, Keep::Probability(1.0), Draws { seed: 0, update: 0, phase: 0 })[0]
+    }
+
     fn activated(rows: usize, units: usize, x: f32, keep: Keep, draws: Draws) -> Vec<f32> {
+        activated_by(rows, units, x, 0.25, keep, draws)
+    }
+
+    fn activated_by(rows: usize, units: usize, x: f32, bias: f32, keep: Keep, draws: Draws) -> Vec<f32> {
         let mut numbers = vec![x; rows * units];
         let slab = Slab { numbers: &mut numbers, stride: rows, offset: 0 };
-        activate(slab, rows, 0, &vec![0.25; units], None, keep, None, draws);
+        activate(slab, rows, 0, &vec![bias; units], None, keep, None, draws);
         numbers
     }
 

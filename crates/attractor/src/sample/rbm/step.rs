@@ -74,13 +74,19 @@ const LANES: usize = 16;
 fn means(numbers: &[f32], pairs: &Pairs<'_>, data: &mut Vec<f32>, model: &mut Vec<f32>, scale: f32) {
     data.clear();
     model.clear();
-    for unit in numbers.chunks(pairs.place.stride) {
-        let (m, rest) = unit[pairs.place.offset..].split_at(pairs.model);
-        data.push(sum(&rest[..pairs.data]) / pairs.data as f32);
-        model.push(sum(m) * scale);
-    }
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for unit in numbers.chunks(pairs.place.stride) {
+                let (m, rest) = unit[pairs.place.offset..].split_at(pairs.model);
+                data.push(sum(&rest[..pairs.data]) / pairs.data as f32);
+                model.push(sum(m) * scale);
+            }
+        },
+    );
 }
 
+#[inline(always)]
 fn sum(numbers: &[f32]) -> f32 {
     let (chunks, tail) = numbers.as_chunks::<LANES>();
     let mut lanes = [0.0f32; LANES];

@@ -61,6 +61,12 @@ pub struct Trainer {
     pairs_hidden: Vec<f32>,
 }
 
+/// Runs on a thread of the pool: from outside, each of an update's parallel sections would put this thread to sleep and wake
+/// it again.
+fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}
+
 #[derive(Debug, Clone)]
 enum Chains {
     /// h of the chains, unit by unit: of no use beyond the update, or persistent.
@@ -198,7 +204,7 @@ impl Trainer {
                 self.plan.batch
             )));
         }
-        self.update_on(&batch.iter().collect::<Vec<_>>())
+        in_pool(|| self.update_on(&batch.iter().collect::<Vec<_>>()))
     }
 
     fn update_on(&mut self, rows: &[&[f32]]) -> Result<Step> {
@@ -321,7 +327,7 @@ impl Trainer {
         }
         let to = (from + self.plan.batch).min(count);
         let rows: Vec<&[f32]> = order[from..to].iter().map(|&row| data.row(row)).collect();
-        let mut step = self.update_on(&rows)?;
+        let mut step = in_pool(|| self.update_on(&rows))?;
         step.epoch_ended = to == count;
         if step.epoch_ended {
             self.epoch += 1;
@@ -338,6 +344,10 @@ impl Trainer {
     /// # Errors
     /// As [`next`](Self::next).
     pub fn epoch(&mut self, data: Rows<'_>) -> Result<Epoch> {
+        in_pool(|| self.whole_epoch(data))
+    }
+
+    fn whole_epoch(&mut self, data: Rows<'_>) -> Result<Epoch> {
         let (mut updates, mut moment_gap, mut activation, mut norm) = (0, 0.0, 0.0, None);
         loop {
             let step = self.next(data)?;
