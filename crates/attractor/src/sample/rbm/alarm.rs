@@ -101,9 +101,8 @@ impl Alarm {
     /// `is_value` if a number is not finite or the standard error is negative: such a training has broken down already.
     pub fn observe(&mut self, reading: Reading) -> Result<Verdict> {
         let Reading { epoch, log_likelihood, standard_error, reconstruction_error } = reading;
-        if !(log_likelihood.is_finite() && standard_error >= 0.0 && standard_error.is_finite())
-            || !reconstruction_error.is_finite()
-        {
+        let all_finite = [log_likelihood, standard_error, reconstruction_error].iter().all(|x| x.is_finite());
+        if !all_finite || standard_error < 0.0 {
             return Err(Error::value(format!(
                 "divergence alarm: epoch {epoch} reads a log-likelihood of {log_likelihood} +- {standard_error} and a \
                  reconstruction error of {reconstruction_error}; expected finite numbers: go back to the best checkpoint"

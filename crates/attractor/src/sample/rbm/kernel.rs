@@ -21,27 +21,31 @@ pub(crate) struct Draws {
 }
 
 /// Ten rounds of Philox4x32 on sixteen neighbouring rows: four numbers for each.
+///
+/// Each number lives in 64 bits whose upper half may hold anything: a product of lower halves is then one instruction, and
+/// nothing is packed or unpacked between rounds.
 #[inline(always)]
 fn philox(draws: Draws, block: u32, row: u32) -> [[u32; LANES]; 4] {
+    const LOW: u64 = 0xffff_ffff;
     let mut key = [draws.seed as u32, (draws.seed >> 32) as u32];
-    let mut x = [[block; LANES], [draws.phase; LANES], [0; LANES], [draws.update; LANES]];
+    let mut x =
+        [[u64::from(block); LANES], [u64::from(draws.phase); LANES], [0; LANES], [u64::from(draws.update); LANES]];
     for (lane, x) in x[2].iter_mut().enumerate() {
-        *x = row.wrapping_add(lane as u32);
+        *x = u64::from(row.wrapping_add(lane as u32));
     }
     for _ in 0..10 {
-        let mut next = [[0; LANES]; 4];
+        let (k0, k1) = (u64::from(key[0]), u64::from(key[1]));
         for lane in 0..LANES {
-            let a = u64::from(x[0][lane]) * 0xD251_1F53;
-            let b = u64::from(x[2][lane]) * 0xCD9E_8D57;
-            next[0][lane] = (b >> 32) as u32 ^ x[1][lane] ^ key[0];
-            next[1][lane] = b as u32;
-            next[2][lane] = (a >> 32) as u32 ^ x[3][lane] ^ key[1];
-            next[3][lane] = a as u32;
+            let a = (x[0][lane] & LOW) * 0xD251_1F53;
+            let b = (x[2][lane] & LOW) * 0xCD9E_8D57;
+            x[0][lane] = (b >> 32) ^ x[1][lane] ^ k0;
+            x[1][lane] = b;
+            x[2][lane] = (a >> 32) ^ x[3][lane] ^ k1;
+            x[3][lane] = a;
         }
-        x = next;
         key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
     }
-    x
+    x.map(|numbers| numbers.map(|number| number as u32))
 }
 
 /// Uniform strictly inside (0, 1): the middle of one of 2^23 cells.
@@ -98,6 +102,7 @@ pub(crate) struct Slab<'a> {
 /// Turns inputs x of a slab into probabilities or samples, in place; `samples`, if there, receives samples too.
 ///
 /// `bias` is that of the slab's units, `first` the number of its first unit (a multiple of 4).
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn activate(
     slab: Slab<'_>,
     rows: usize,
@@ -126,7 +131,7 @@ fn activate_with(
     mut samples: Option<Slab<'_>>,
     draws: Draws,
 ) {
-    debug_assert!(first % 4 == 0);
+    debug_assert!(first.is_multiple_of(4));
     let drawing = keep == Keep::Sample || samples.is_some();
     for (group, bias) in bias.chunks(4).enumerate() {
         let unit = first + 4 * group;
