@@ -37,7 +37,7 @@ pub(super) fn start(rbm: &Rbm, base: &[f32], rows: usize, tempered: Option<Tempe
 ///
 /// # Source
 /// Desjardins et al. 2010, *Tempered Markov chain Monte Carlo for training of restricted Boltzmann machines*; differs:
-/// the hidden units are summed out of the swap, which only raises acceptance, and even and odd pairs take turns.
+/// the hidden units are summed out of the swap, and even and odd pairs take turns.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Replicas {
     /// t, rising to 1.

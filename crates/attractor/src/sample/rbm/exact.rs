@@ -144,7 +144,7 @@ fn gray(state: usize) -> usize {
 /// The smaller layer is enumerated; with Gaussian visible units always the hidden one. Accurate to about 1e-12 relative.
 ///
 /// # Cost
-/// O(2^units x other units), on all threads: 22 units beside 784 took 3 to 4 s on two busy cores.
+/// O(2^units x other units), on all threads.
 /// # Errors
 /// `is_value` if the layer to be enumerated has more than [`LIMIT`] units.
 pub fn log_partition(rbm: &Rbm, progress: Progress<'_>) -> Result<f64> {
