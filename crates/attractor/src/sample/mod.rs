@@ -2,8 +2,8 @@
 //!
 //! States follow p(x) = exp(-E(x) / T) / Z. [`gibbs`] and [`metropolis`] say how one unit is updated, [`Rule`] chooses
 //! between them, [`Colouring`] says which units may be updated at once, [`Schedule`] how the temperature falls. On these
-//! stand [`Annealing`] (cooling, many reads), [`Tempering`] (copies at many temperatures that change places) and
-//! [`BoltzmannMachine`] (learning the energy from states). [`Enumerated`] is the truth for a few units, which the tests of
+//! stand [`Annealing`] (cooling, many reads), [`Tempering`] (copies at many temperatures that change places),
+//! [`BoltzmannMachine`] (learning the energy from states) and [`rbm`] (the same without couplings within a layer). [`Enumerated`] is the truth for a few units, which the tests of
 //! this folder hold every sampler to.
 //!
 //! Inside: `stream` makes random thresholds, `single` sweeps one read and `reads` sixty-four with them, [`follow`] is the
@@ -17,6 +17,7 @@ pub mod gibbs;
 #[cfg(test)]
 mod kernels;
 pub mod metropolis;
+pub mod rbm;
 mod reads;
 mod rule;
 mod schedule;

@@ -69,7 +69,7 @@ fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
 /// `is_shape` if the cue has another length, `is_value` for no sweeps.
 pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, sweeps: usize) -> Result<Settled> {
     check(memory, start, sweeps)?;
-    Ok(update(memory, start, (0..memory.units()).collect(), order, sweeps))
+    Ok(update(memory, start, (0..memory.units()).collect(), order, sweeps, |_| ()))
 }
 
 /// The same with the known units of a cue held fast: only the others are updated, downhill until none turns round.
@@ -85,11 +85,18 @@ pub fn clamped<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize
             cue.known.len()
         )));
     }
-    Ok(update(memory, &cue.state, cue.unknown(), order, sweeps))
+    Ok(update(memory, &cue.state, cue.unknown(), order, sweeps, |_| ()))
 }
 
-/// Sweeps over `units` until none of them turns round.
-fn update<M: SpinMemory>(memory: &M, start: &Spins, mut units: Vec<usize>, order: Order, sweeps: usize) -> Settled {
+/// Sweeps over `units` until none of them turns round; `turned` sees the walk each time that one does.
+fn update<M: SpinMemory>(
+    memory: &M,
+    start: &Spins,
+    mut units: Vec<usize>,
+    order: Order,
+    sweeps: usize,
+    mut turned: impl FnMut(&M::Walk<'_>),
+) -> Settled {
     let mut walk = memory.walk(start);
     let mut energies = vec![walk.energy()];
     let mut random = match order {
@@ -101,15 +108,60 @@ fn update<M: SpinMemory>(memory: &M, start: &Spins, mut units: Vec<usize>, order
         if let Some(random) = &mut random {
             random.shuffle(&mut units);
         }
-        let turned = units.iter().filter(|&&unit| walk.update_site(unit)).count();
-        flips += turned;
+        let before = flips;
+        for &unit in &units {
+            if walk.update_site(unit) {
+                flips += 1;
+                turned(&walk);
+            }
+        }
         energies.push(walk.energy());
-        if turned == 0 {
+        if flips == before {
             let state = walk.state().clone();
             return Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies };
         }
     }
     Settled { state: walk.state().clone(), other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies }
+}
+
+/// A recall unit by unit: a state and its energy each time that a unit turned round, the start first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frames {
+    /// The states, `[frame]`.
+    pub states: Vec<Spins>,
+    /// Their energies.
+    pub energies: Vec<f64>,
+    /// Turns that were left out before the last state, which is the end of recall always.
+    pub left_out: usize,
+}
+
+/// A recall looked at after every turn: [`clamped`], or [`asynchronous`] where all of the cue is known.
+///
+/// At most `most` states are kept, two at least.
+///
+/// # Errors
+/// As [`clamped`].
+pub fn frames<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize, most: usize) -> Result<Frames> {
+    check(memory, &cue.state, sweeps)?;
+    let mut units = cue.unknown();
+    if units.is_empty() {
+        units = (0..memory.units()).collect();
+    }
+    let mut frames = Frames { states: vec![cue.state.clone()], energies: vec![memory.energy(&cue.state)], left_out: 0 };
+    let room = most.max(2) - 1;
+    let end = update(memory, &cue.state, units, order, sweeps, |walk| match frames.states.len() < room {
+        true => {
+            frames.states.push(walk.state().clone());
+            frames.energies.push(walk.energy());
+        }
+        false => frames.left_out += 1,
+    });
+    if frames.left_out > 0 {
+        frames.left_out -= 1;
+        frames.energies.push(memory.energy(&end.state));
+        frames.states.push(end.state);
+    }
+    Ok(frames)
 }
 
 /// Updates all units at once until nothing changes or the state of two steps before comes back.
@@ -222,5 +274,30 @@ mod tests {
         let memory = Hebb::new(StoredPatterns::random(6, 2, &mut Philox::new(0, 0)).unwrap());
         assert!(asynchronous(&memory, &Spins::new(5), Order::Sequential, 1).unwrap_err().is_shape());
         assert!(synchronous(&memory, &Spins::new(6), 0).unwrap_err().is_value());
+    }
+
+    /// Frames are the recall itself: neighbours differ in one unit, and the last is where recall ends, however few are kept.
+    #[test]
+    fn frames_lead_from_the_cue_to_the_end() {
+        let mut random = Philox::new(11, 0);
+        let memory = Hebb::new(StoredPatterns::random(60, 3, &mut random).unwrap());
+        let start = memory.patterns().pattern(0).with_flips(15, &mut random).unwrap();
+        let settled = asynchronous(&memory, &start, order(3), 50).unwrap();
+        let cue = Cue::whole(start.clone());
+        let all = frames(&memory, &cue, order(3), 50, 1000).unwrap();
+        assert_eq!((all.states.len(), all.left_out), (settled.flips + 1, 0));
+        assert_eq!((&all.states[0], all.states.last().unwrap()), (&start, &settled.state));
+        assert!(all.states.windows(2).all(|pair| pair[0].overlap(&pair[1]) == 58));
+        assert!(all.energies.windows(2).all(|pair| pair[1] < pair[0]));
+        for most in [2, 5, settled.flips + 1] {
+            let few = frames(&memory, &cue, order(3), 50, most).unwrap();
+            assert_eq!((few.states.len(), few.left_out), (most, settled.flips + 1 - most));
+            assert_eq!(few.states.last(), Some(&settled.state));
+            assert!((few.energies.last().unwrap() - settled.energies.last().unwrap()).abs() < 1e-12);
+        }
+        let known = (0..60).map(|unit| unit < 30).collect();
+        let half = Cue::hidden(&memory.patterns().pattern(1), known, &mut random).unwrap();
+        let end = clamped(&memory, &half, order(4), 50).unwrap();
+        assert_eq!(frames(&memory, &half, order(4), 50, 1000).unwrap().states.last(), Some(&end.state));
     }
 }
