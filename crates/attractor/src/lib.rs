@@ -18,6 +18,7 @@ pub mod error;
 pub mod pattern;
 pub mod random;
 pub mod retrieve;
+pub mod sample;
 pub mod settle;
 
 pub use error::{Error, Result};

@@ -53,11 +53,11 @@ impl Philox {
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "random: no number is below 0");
         let n = n as u64;
-        // Lemire's method: reject the few low products that would favour some values.
-        let threshold = n.wrapping_neg() % n;
+        // Lemire's method: reject the few low products that would favour some values. Only a low product below n can be
+        // among them, so that the division is hardly ever made.
         loop {
             let product = u128::from(self.next_u64()) * u128::from(n);
-            if product as u64 >= threshold {
+            if product as u64 >= n || product as u64 >= n.wrapping_neg() % n {
                 return (product >> 64) as usize;
             }
         }

@@ -3,9 +3,30 @@
 //! Every memory of spins answers by one contract, [`SpinMemory`]: its energy, the field at a unit, and whether the
 //! dynamics that goes with it lowers the energy. Energies go down.
 
+mod bits;
+mod couplings;
+mod dense;
+mod exponential;
+mod ground;
+mod heads;
 mod hebb;
+pub mod landscape;
+mod max_cut;
+mod modern;
+pub mod problems;
+pub mod rules;
+mod weights;
 
+pub use couplings::{Couplings, CouplingsWalk, Lost};
+pub use dense::{DenseMemory, DenseWalk, Interaction};
+pub use exponential::{ExponentialMemory, ExponentialWalk};
+pub use ground::{MOST_UNITS, ground_state};
+pub use heads::{Associated, Heads, Projection};
 pub use hebb::{Hebb, HebbWalk};
+pub use max_cut::MaxCut;
+pub use modern::{Modern, Separator};
+pub use rules::{Learned, Margin, Report, Rule};
+pub use weights::{Weights, WeightsWalk};
 
 use crate::pattern::Spins;
 
@@ -56,14 +77,25 @@ pub trait Walk {
     /// h_i: the field that the other units make at this one. Its sign is what the unit wants to be; 0 is a tie.
     fn field(&self, unit: usize) -> f64;
 
+    /// The field at every unit.
+    fn fields(&self) -> Vec<f64> {
+        (0..self.state().len()).map(|unit| self.field(unit)).collect()
+    }
+
     /// Turns a unit round.
     fn flip(&mut self, unit: usize);
+
+    /// Turns several units round, each given once.
+    fn flip_all(&mut self, units: &[usize]) {
+        units.iter().for_each(|&unit| self.flip(unit));
+    }
 
     /// Energy of the state.
     fn energy(&self) -> f64;
 
     /// One asynchronous update at zero temperature: the unit takes the sign of its field, and keeps its own at a tie.
-    /// True if it turned round; the energy has then changed by 2 x_i h_i, x_i its old sign.
+    /// True if it turned round; the energy has then changed by 2 x_i h_i, x_i its old sign (less 2 w_ii if the unit has a
+    /// weight to itself).
     fn update_site(&mut self, unit: usize) -> bool {
         let wrong = self.field(unit) * f64::from(self.state().sign(unit)) < 0.0;
         if wrong {

@@ -159,6 +159,7 @@ impl Spins {
 }
 
 /// N - 2 x Hamming distance of packed states.
+#[inline(always)]
 pub(crate) fn overlap(len: usize, a: &[u64], b: &[u64]) -> i32 {
     let apart: u32 = a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum();
     len as i32 - 2 * apart as i32

@@ -52,6 +52,32 @@ impl StoredPatterns {
         Ok(Self { units, count, words })
     }
 
+    /// Patterns of mean activity a: each unit +1 with probability (1 + a) / 2, so that two patterns overlap by a^2.
+    ///
+    /// # Errors
+    /// `is_value` if the activity lies outside [-1, 1]; else as [`random`](Self::random).
+    pub fn biased(units: usize, count: usize, activity: f64, random: &mut Philox) -> Result<Self> {
+        check(units, count)?;
+        if !(-1.0..=1.0).contains(&activity) {
+            return Err(Error::value(format!("patterns: a mean activity of {activity}; expected one from -1 to 1")));
+        }
+        let mut words = Vec::new();
+        for _ in 0..count {
+            let mut pattern = Spins::new(units);
+            for unit in 0..units {
+                pattern.set(unit, random.uniform() < (1.0 + activity) / 2.0);
+            }
+            words.extend_from_slice(pattern.words());
+        }
+        Ok(Self { units, count, words })
+    }
+
+    /// Mean activity of all units of all patterns, in [-1, 1].
+    pub fn activity(&self) -> f64 {
+        let up: u64 = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+        2.0 * up as f64 / (self.units as f64 * self.count as f64) - 1.0
+    }
+
     /// N.
     pub fn units(&self) -> usize {
         self.units
@@ -67,6 +93,7 @@ impl StoredPatterns {
         self.count as f64 / self.units as f64
     }
 
+    #[inline(always)]
     fn row(&self, pattern: usize) -> &[u64] {
         let width = self.units.div_ceil(64);
         &self.words[pattern * width..(pattern + 1) * width]
@@ -94,7 +121,19 @@ impl StoredPatterns {
     /// # Panics
     /// If the state has another length.
     pub fn overlaps(&self, state: &Spins) -> Vec<i32> {
-        (0..self.count).map(|pattern| self.overlap(pattern, state)).collect()
+        assert_eq!(self.units, state.len(), "patterns: a state of another length");
+        let mut overlaps = vec![0; self.count];
+        let rows = self.words.chunks_exact(self.units.div_ceil(64));
+        // Popcounts by the widest registers there are.
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (row, found) in rows.zip(&mut overlaps) {
+                    *found = overlap(self.units, row, state.words());
+                }
+            },
+        );
+        overlaps
     }
 
     /// The patterns unit by unit, [unit, word of patterns]: what a unit stores of all of them.
@@ -143,6 +182,27 @@ mod tests {
         let state = Spins::random(70, &mut Philox::new(4, 0));
         for (pattern, overlap) in patterns.overlaps(&state).into_iter().enumerate() {
             assert_eq!(overlap, patterns.pattern(pattern).overlap(&state));
+        }
+    }
+
+    /// Mean activity and overlaps of pairs, within five standard errors.
+    #[test]
+    fn biased_patterns_have_their_activity_and_overlap() {
+        let (units, count, a) = (500, 40, 0.4);
+        let patterns = StoredPatterns::biased(units, count, a, &mut Philox::new(5, 0)).unwrap();
+        let error = ((1.0 - a * a) / (units * count) as f64).sqrt();
+        assert!((patterns.activity() - a).abs() < 5.0 * error, "{}", patterns.activity());
+        let pairs: Vec<f64> = (0..count / 2)
+            .map(|k| f64::from(patterns.overlap(2 * k, &patterns.pattern(2 * k + 1))) / units as f64)
+            .collect();
+        let mean = pairs.iter().sum::<f64>() / pairs.len() as f64;
+        assert!((mean - a * a).abs() < 5.0 * ((1.0 - a.powi(4)) / (units * pairs.len()) as f64).sqrt(), "{mean}");
+        for sure in [-1.0, 1.0] {
+            let all = StoredPatterns::biased(9, 2, sure, &mut Philox::new(0, 0)).unwrap();
+            assert_eq!(all.activity(), sure);
+        }
+        for bad in [1.5, f64::NAN] {
+            assert!(StoredPatterns::biased(9, 2, bad, &mut Philox::new(0, 0)).unwrap_err().is_value());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::energy::{SpinMemory, Walk};
 use crate::error::{Error, Result};
-use crate::pattern::Spins;
+use crate::pattern::{Cue, Spins};
 use crate::random::Philox;
 
 /// In which order the units of a sweep are updated.
@@ -69,27 +69,99 @@ fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
 /// `is_shape` if the cue has another length, `is_value` for no sweeps.
 pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, sweeps: usize) -> Result<Settled> {
     check(memory, start, sweeps)?;
+    Ok(update(memory, start, (0..memory.units()).collect(), order, sweeps, |_| ()))
+}
+
+/// The same with the known units of a cue held fast: only the others are updated, downhill until none turns round.
+///
+/// # Errors
+/// As [`asynchronous`]; `is_shape` if the cue does not say of every unit whether it is known.
+pub fn clamped<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize) -> Result<Settled> {
+    check(memory, &cue.state, sweeps)?;
+    if cue.known.len() != cue.state.len() {
+        return Err(Error::shape(format!(
+            "settle: a cue of {} units that says of {} whether they are known; both must be as many",
+            cue.state.len(),
+            cue.known.len()
+        )));
+    }
+    Ok(update(memory, &cue.state, cue.unknown(), order, sweeps, |_| ()))
+}
+
+/// Sweeps over `units` until none of them turns round; `turned` sees the walk each time that one does.
+fn update<M: SpinMemory>(
+    memory: &M,
+    start: &Spins,
+    mut units: Vec<usize>,
+    order: Order,
+    sweeps: usize,
+    mut turned: impl FnMut(&M::Walk<'_>),
+) -> Settled {
     let mut walk = memory.walk(start);
     let mut energies = vec![walk.energy()];
     let mut random = match order {
         Order::Random { seed, stream } => Some(Philox::new(seed, stream)),
         Order::Sequential => None,
     };
-    let mut units: Vec<usize> = (0..memory.units()).collect();
     let mut flips = 0;
     for sweep in 1..=sweeps {
         if let Some(random) = &mut random {
             random.shuffle(&mut units);
         }
-        let turned = units.iter().filter(|&&unit| walk.update_site(unit)).count();
-        flips += turned;
+        let before = flips;
+        for &unit in &units {
+            if walk.update_site(unit) {
+                flips += 1;
+                turned(&walk);
+            }
+        }
         energies.push(walk.energy());
-        if turned == 0 {
+        if flips == before {
             let state = walk.state().clone();
-            return Ok(Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies });
+            return Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies };
         }
     }
-    Ok(Settled { state: walk.state().clone(), other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies })
+    Settled { state: walk.state().clone(), other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies }
+}
+
+/// A recall unit by unit: a state and its energy each time that a unit turned round, the start first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frames {
+    /// The states, `[frame]`.
+    pub states: Vec<Spins>,
+    /// Their energies.
+    pub energies: Vec<f64>,
+    /// Turns that were left out before the last state, which is the end of recall always.
+    pub left_out: usize,
+}
+
+/// A recall looked at after every turn: [`clamped`], or [`asynchronous`] where all of the cue is known.
+///
+/// At most `most` states are kept, two at least.
+///
+/// # Errors
+/// As [`clamped`].
+pub fn frames<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize, most: usize) -> Result<Frames> {
+    check(memory, &cue.state, sweeps)?;
+    let mut units = cue.unknown();
+    if units.is_empty() {
+        units = (0..memory.units()).collect();
+    }
+    let mut frames = Frames { states: vec![cue.state.clone()], energies: vec![memory.energy(&cue.state)], left_out: 0 };
+    let room = most.max(2) - 1;
+    let end = update(memory, &cue.state, units, order, sweeps, |walk| match frames.states.len() < room {
+        true => {
+            frames.states.push(walk.state().clone());
+            frames.energies.push(walk.energy());
+        }
+        false => frames.left_out += 1,
+    });
+    if frames.left_out > 0 {
+        frames.left_out -= 1;
+        frames.energies.push(memory.energy(&end.state));
+        frames.states.push(end.state);
+    }
+    Ok(frames)
 }
 
 /// Updates all units at once until nothing changes or the state of two steps before comes back.
@@ -103,28 +175,26 @@ pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, swee
 /// Goles, Fogelman and Pellegrin 1985, *Decreasing energy functions as a tool for studying threshold networks*.
 pub fn synchronous<M: SpinMemory>(memory: &M, start: &Spins, sweeps: usize) -> Result<Settled> {
     check(memory, start, sweeps)?;
-    let (mut before, mut state) = (None, start.clone());
-    let (mut energies, mut flips) = (vec![memory.energy(start)], 0);
+    let (mut before, mut walk) = (None, memory.walk(start));
+    let (mut energies, mut flips) = (vec![walk.energy()], 0);
     for sweep in 1..=sweeps {
-        let walk = memory.walk(&state);
-        let mut next = state.clone();
-        let wrong = (0..memory.units()).filter(|&unit| walk.field(unit) * f64::from(state.sign(unit)) < 0.0);
-        let mut turned = 0;
-        for unit in wrong {
-            next.flip(unit);
-            turned += 1;
-        }
-        flips += turned;
-        energies.push(memory.energy(&next));
-        if turned == 0 {
+        let fields = walk.fields();
+        let is_wrong = |unit: &usize| fields[*unit] * f64::from(walk.state().sign(*unit)) < 0.0;
+        let wrong: Vec<usize> = (0..memory.units()).filter(is_wrong).collect();
+        let state = walk.state().clone();
+        walk.flip_all(&wrong);
+        flips += wrong.len();
+        energies.push(walk.energy());
+        if wrong.is_empty() {
             return Ok(Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies });
         }
-        if before.as_ref() == Some(&next) {
-            let other = Some(state);
-            return Ok(Settled { state: next, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies });
+        if before.as_ref() == Some(walk.state()) {
+            let (other, state) = (Some(state), walk.state().clone());
+            return Ok(Settled { state, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies });
         }
-        before = Some(std::mem::replace(&mut state, next));
+        before = Some(state);
     }
+    let state = walk.state().clone();
     Ok(Settled { state, other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies })
 }
 
@@ -174,10 +244,60 @@ mod tests {
         assert_eq!(short.ended, Ended::OutOfSweeps);
     }
 
+    /// Four fifths of a pattern hidden, beyond what free recall mends: with the rest held fast it is completed.
+    #[test]
+    fn known_units_are_held_fast() {
+        let mut random = Philox::new(8, 0);
+        let memory = Hebb::new(StoredPatterns::random(200, 8, &mut random).unwrap());
+        let stored = memory.patterns().pattern(2);
+        let (mut completed, mut free) = (0, 0);
+        for stream in 0..20 {
+            let known: Vec<bool> = (0..200).map(|_| random.uniform() < 0.2).collect();
+            let cue = Cue::hidden(&stored, known, &mut random).unwrap();
+            let settled = clamped(&memory, &cue, order(stream), 50).unwrap();
+            assert_eq!(settled.ended, Ended::FixedPoint);
+            let held = |unit: &usize| settled.state.is_up(*unit) == stored.is_up(*unit);
+            assert!((0..200).filter(|&unit| cue.known[unit]).all(|unit| held(&unit)));
+            assert!(settled.energies.windows(2).all(|e| e[1] <= e[0]));
+            completed += usize::from(settled.state == stored);
+            free += usize::from(asynchronous(&memory, &cue.state, order(stream), 50).unwrap().state == stored);
+        }
+        assert!(completed > free, "{completed} with, {free} without");
+        let whole = Cue::whole(Spins::random(200, &mut random));
+        assert_eq!(clamped(&memory, &whole, Order::Sequential, 5).unwrap().state, whole.state);
+        let short = Cue { known: vec![true], ..whole };
+        assert!(clamped(&memory, &short, Order::Sequential, 5).unwrap_err().is_shape());
+    }
+
     #[test]
     fn what_cannot_be_asked_is_said() {
         let memory = Hebb::new(StoredPatterns::random(6, 2, &mut Philox::new(0, 0)).unwrap());
         assert!(asynchronous(&memory, &Spins::new(5), Order::Sequential, 1).unwrap_err().is_shape());
         assert!(synchronous(&memory, &Spins::new(6), 0).unwrap_err().is_value());
+    }
+
+    /// Frames are the recall itself: neighbours differ in one unit, and the last is where recall ends, however few are kept.
+    #[test]
+    fn frames_lead_from_the_cue_to_the_end() {
+        let mut random = Philox::new(11, 0);
+        let memory = Hebb::new(StoredPatterns::random(60, 3, &mut random).unwrap());
+        let start = memory.patterns().pattern(0).with_flips(15, &mut random).unwrap();
+        let settled = asynchronous(&memory, &start, order(3), 50).unwrap();
+        let cue = Cue::whole(start.clone());
+        let all = frames(&memory, &cue, order(3), 50, 1000).unwrap();
+        assert_eq!((all.states.len(), all.left_out), (settled.flips + 1, 0));
+        assert_eq!((&all.states[0], all.states.last().unwrap()), (&start, &settled.state));
+        assert!(all.states.windows(2).all(|pair| pair[0].overlap(&pair[1]) == 58));
+        assert!(all.energies.windows(2).all(|pair| pair[1] < pair[0]));
+        for most in [2, 5, settled.flips + 1] {
+            let few = frames(&memory, &cue, order(3), 50, most).unwrap();
+            assert_eq!((few.states.len(), few.left_out), (most, settled.flips + 1 - most));
+            assert_eq!(few.states.last(), Some(&settled.state));
+            assert!((few.energies.last().unwrap() - settled.energies.last().unwrap()).abs() < 1e-12);
+        }
+        let known = (0..60).map(|unit| unit < 30).collect();
+        let half = Cue::hidden(&memory.patterns().pattern(1), known, &mut random).unwrap();
+        let end = clamped(&memory, &half, order(4), 50).unwrap();
+        assert_eq!(frames(&memory, &half, order(4), 50, 1000).unwrap().states.last(), Some(&end.state));
     }
 }

@@ -1,6 +1,12 @@
 //! Settling: what a memory makes of a cue.
 
 pub mod capacity;
+pub mod dense_capacity;
+mod ending;
 mod hopfield;
+pub mod metastable;
+pub mod modern;
+pub mod retrieval;
 
-pub use hopfield::{Ended, Order, Settled, asynchronous, synchronous};
+pub use ending::{Ending, Explained, Likeness, explain};
+pub use hopfield::{Ended, Frames, Order, Settled, asynchronous, clamped, frames, synchronous};

@@ -1,0 +1,316 @@
+//! Modern Hopfield memory: continuous patterns, an energy whose downhill step is attention.
+
+use super::Descends;
+use crate::error::{Error, Result};
+use crate::pattern::RealPatterns;
+use crate::pattern::real::dot;
+use crate::retrieve::Separation;
+use crate::retrieve::separation::separate;
+
+/// How scores become weights, each the gradient of its own log-partition function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separator {
+    /// exp(s - lse(s)), from log-sum-exp.
+    Softmax,
+    /// Projection onto the simplex.
+    Sparsemax,
+    /// 1.5-entmax.
+    Entmax15,
+}
+
+impl Separator {
+    fn definition(self) -> Separation {
+        // Scores come with their beta in them, in f64.
+        match self {
+            Self::Softmax => Separation::Softmax { beta: 1.0 },
+            Self::Sparsemax => Separation::Sparsemax { beta: 1.0 },
+            Self::Entmax15 => Separation::Entmax15 { beta: 1.0 },
+        }
+    }
+
+    /// Weights, >= 0 with sum one, and Omega*(s) = max_p p.s + H(p), the function whose gradient they are (softmax:
+    /// log-sum-exp; H is Tsallis' entropy of index alpha, 1, 2 or 1.5).
+    ///
+    /// # Panics
+    /// If there are no scores.
+    pub fn separate(self, scores: &[f64]) -> (Vec<f64>, f64) {
+        assert!(!scores.is_empty(), "separator: no scores");
+        let separated = separate(self.definition(), scores, None);
+        (separated.weights, -separated.energy)
+    }
+
+    /// Largest entropy over N weights, reached by equal ones: ln N; (1 - N^(1 - alpha)) / (alpha (alpha - 1)).
+    pub fn most_entropy(self, count: usize) -> f64 {
+        let n = count as f64;
+        match self {
+            Self::Softmax => n.ln(),
+            Self::Sparsemax => (1.0 - 1.0 / n) / 2.0,
+            Self::Entmax15 => (1.0 - 1.0 / n.sqrt()) / 0.75,
+        }
+    }
+
+    /// By how much the best score (beta included) must lead so that it has all the weight: 1 / (alpha - 1); `None` for
+    /// softmax, which never gives all.
+    ///
+    /// # Source
+    /// Blondel, Martins and Niculae 2020, *Learning with Fenchel-Young losses*.
+    pub fn margin(self) -> Option<f64> {
+        match self {
+            Self::Softmax => None,
+            Self::Sparsemax => Some(1.0),
+            Self::Entmax15 => Some(2.0),
+        }
+    }
+
+    /// Its name in tables and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Softmax => "softmax",
+            Self::Sparsemax => "sparsemax",
+            Self::Entmax15 => "entmax15",
+        }
+    }
+}
+
+/// The memory E(z) = -(1/beta) Omega*(beta X z) + 1/2 |z|^2 + (1/beta) H_max + 1/2 M^2.
+///
+/// With softmax, Omega* = lse and H_max = ln N. Without the 1/beta the update would not be the energy's. E >= 0, since
+/// Omega*(s) <= max s + H_max and x.z <= M |z|. The gradient is z - T(z), T(z) = X^T p(beta X z): a step to T is one
+/// query of attention over the patterns as keys and values.
+///
+/// | symbol | here                         | shape      |
+/// |--------|------------------------------|------------|
+/// | X      | `patterns()`                 | `[N, d]`   |
+/// | beta   | `beta()`                     | scalar > 0 |
+/// | M      | `patterns().largest_norm()`  | scalar     |
+///
+/// Limits: beta -> 0 gives the mean of all patterns; beta -> inf the best-scoring one.
+/// # Cost
+/// O(N d) an energy, gradient or step.
+/// # Source
+/// Ramsauer et al. 2021, *Hopfield networks is all you need*, eq. (2), (3); sparse forms: Santos et al. 2024, *Sparse and
+/// structured Hopfield networks*.
+#[derive(Debug, Clone)]
+pub struct Modern {
+    patterns: RealPatterns,
+    beta: f64,
+    separator: Separator,
+    /// (1/beta) H_max + 1/2 M^2.
+    offset: f64,
+}
+
+impl Modern {
+    /// Stores patterns.
+    ///
+    /// # Errors
+    /// `is_value` if beta is no positive number.
+    pub fn new(patterns: RealPatterns, beta: f64, separator: Separator) -> Result<Self> {
+        if !(beta > 0.0 && beta.is_finite()) {
+            return Err(Error::value(format!("modern memory: beta is {beta}; it must be a positive number")));
+        }
+        let offset = separator.most_entropy(patterns.count()) / beta + patterns.largest_norm().powi(2) / 2.0;
+        Ok(Self { patterns, beta, separator, offset })
+    }
+
+    /// What is stored.
+    pub fn patterns(&self) -> &RealPatterns {
+        &self.patterns
+    }
+
+    /// Inverse temperature.
+    pub fn beta(&self) -> f64 {
+        self.beta
+    }
+
+    /// How scores become weights.
+    pub fn separator(&self) -> Separator {
+        self.separator
+    }
+
+    /// The same patterns at another beta.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn at(&self, beta: f64) -> Result<Self> {
+        Self::new(self.patterns.clone(), beta, self.separator)
+    }
+
+    /// p and Omega* at a state.
+    fn separated(&self, state: &[f64]) -> (Vec<f64>, f64) {
+        let mut scores = self.patterns.scores(state);
+        scores.iter_mut().for_each(|s| *s *= self.beta);
+        self.separator.separate(&scores)
+    }
+
+    /// p(beta X z): how much of each pattern a state retrieves.
+    ///
+    /// # Panics
+    /// If the state has another number of features.
+    pub fn weights(&self, state: &[f64]) -> Vec<f64> {
+        self.separated(state).0
+    }
+
+    /// T(z) = X^T p(beta X z).
+    ///
+    /// # Panics
+    /// As [`weights`](Self::weights).
+    pub fn step(&self, state: &[f64]) -> Vec<f64> {
+        self.patterns.weighted(&self.weights(state))
+    }
+
+    /// E(z), >= 0.
+    ///
+    /// # Panics
+    /// As [`weights`](Self::weights).
+    pub fn energy(&self, state: &[f64]) -> f64 {
+        dot(state, state) / 2.0 - self.separated(state).1 / self.beta + self.offset
+    }
+
+    /// E(z) and T(z) by one pass over the patterns.
+    pub(crate) fn energy_and_step(&self, state: &[f64]) -> (f64, Vec<f64>) {
+        let (weights, partition) = self.separated(state);
+        (dot(state, state) / 2.0 - partition / self.beta + self.offset, self.patterns.weighted(&weights))
+    }
+
+    /// dE/dz = z - T(z).
+    ///
+    /// # Panics
+    /// As [`weights`](Self::weights).
+    pub fn gradient(&self, state: &[f64]) -> Vec<f64> {
+        state.iter().zip(self.step(state)).map(|(z, t)| z - t).collect()
+    }
+
+    /// Does z += gamma (T(z) - z) lower the energy? For every 0 < gamma < 2, by at least gamma (1 - gamma / 2) |z - T(z)|^2:
+    /// -Omega* lies under its tangents and 1/2 |z|^2 is its own quadratic bound.
+    pub fn descends(&self, damping: f64) -> Descends {
+        if damping > 0.0 && damping < 2.0 {
+            Descends::Exact
+        } else {
+            Descends::None("the damping does not lie in (0, 2): steps may lead uphill")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Philox;
+
+    pub(crate) const ALL: [Separator; 3] = [Separator::Softmax, Separator::Sparsemax, Separator::Entmax15];
+
+    fn memory(count: usize, width: usize, beta: f64, separator: Separator) -> (Modern, Philox) {
+        let mut random = Philox::new(1, count as u64);
+        let numbers = (0..count * width).map(|_| random.normal()).collect();
+        (Modern::new(RealPatterns::new(count, width, numbers).unwrap(), beta, separator).unwrap(), random)
+    }
+
+    /// Softmax against the formula written out, beta 0.7 and 1.3.
+    #[test]
+    fn energy_and_step_are_the_formula() {
+        for beta in [0.7, 1.3] {
+            let (memory, mut random) = memory(5, 3, beta, Separator::Softmax);
+            let z: Vec<f64> = (0..3).map(|_| random.normal()).collect();
+            let e: Vec<f64> = memory.patterns().patterns().map(|x| (beta * dot(x, &z)).exp()).collect();
+            let sum: f64 = e.iter().sum();
+            let m = memory.patterns().largest_norm();
+            let expected = -sum.ln() / beta + dot(&z, &z) / 2.0 + 5f64.ln() / beta + m * m / 2.0;
+            assert!((memory.energy(&z) - expected).abs() < 1e-13);
+            for (k, t) in memory.step(&z).into_iter().enumerate() {
+                let expected = (0..5).map(|i| e[i] / sum * memory.patterns().pattern(i)[k]).sum::<f64>();
+                assert!((t - expected).abs() < 1e-14);
+            }
+        }
+    }
+
+    /// Central differences of the energy at beta 0.3 to 4, for every separator.
+    #[test]
+    fn the_gradient_is_the_energys() {
+        for separator in ALL {
+            for beta in [0.3, 1.3, 4.0] {
+                let (memory, mut random) = memory(7, 5, beta, separator);
+                for _ in 0..20 {
+                    let z: Vec<f64> = (0..5).map(|_| random.normal()).collect();
+                    let gradient = memory.gradient(&z);
+                    for k in 0..5 {
+                        let moved = |h: f64| {
+                            let mut z = z.clone();
+                            z[k] += h;
+                            memory.energy(&z)
+                        };
+                        let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                        // Second derivatives of the sparse ones jump where a weight becomes zero: 1e-5 of beta times their size.
+                        assert!((slope - gradient[k]).abs() < 3e-4, "{separator:?} {beta}: {slope} {}", gradient[k]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Each damped step from each state lowers the energy by what is promised, and E >= 0.
+    #[test]
+    fn every_damping_below_two_descends() {
+        for separator in ALL {
+            for beta in [0.1, 0.7, 1.3, 8.0, 100.0] {
+                let (memory, mut random) = memory(11, 4, beta, separator);
+                for gamma in [0.05, 0.5, 1.0, 1.5, 1.95] {
+                    assert_eq!(memory.descends(gamma), Descends::Exact);
+                    for _ in 0..20 {
+                        let mut z: Vec<f64> = (0..4).map(|_| 2.0 * random.normal()).collect();
+                        for _ in 0..5 {
+                            let before = memory.energy(&z);
+                            assert!(before >= 0.0);
+                            let gradient = memory.gradient(&z);
+                            z.iter_mut().zip(&gradient).for_each(|(z, g)| *z -= gamma * g);
+                            let promised = gamma * (1.0 - gamma / 2.0) * dot(&gradient, &gradient);
+                            assert!(
+                                memory.energy(&z) <= before - promised + 1e-12 * (1.0 + before),
+                                "{separator:?} {beta} {gamma}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The limit is sharp: beyond 2 the single pattern (T constant, E quadratic) is left behind, further at every step.
+    #[test]
+    fn a_damping_of_two_or_more_promises_nothing() {
+        let one = RealPatterns::new(1, 2, vec![1.0, 2.0]).unwrap();
+        let memory = Modern::new(one, 1.0, Separator::Softmax).unwrap();
+        for (gamma, rises) in [(1.9, false), (2.1, true)] {
+            let z = [3.0, -1.0];
+            let moved: Vec<f64> = z.iter().zip(memory.gradient(&z)).map(|(z, g)| z - gamma * g).collect();
+            assert_eq!(memory.energy(&moved) > memory.energy(&z), rises);
+        }
+        for gamma in [0.0, -0.5, 2.0, 2.1, f64::NAN] {
+            assert!(matches!(memory.descends(gamma), Descends::None(_)));
+        }
+    }
+
+    /// beta -> 0 is the mean; a lead of the margin makes a sparse pattern its own fixed point, exactly.
+    #[test]
+    fn limits_of_beta() {
+        for separator in ALL {
+            let (memory, _) = memory(6, 3, 1e-9, separator);
+            let mean = memory.patterns().weighted(&[1.0 / 6.0; 6]);
+            assert!(memory.step(&[0.3, 0.2, 0.1]).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-7));
+            let separations = memory.patterns().separations();
+            let best = (0..6).max_by(|&a, &b| separations[a].total_cmp(&separations[b])).unwrap();
+            let Some(margin) = separator.margin() else { continue };
+            let x = memory.patterns().pattern(best).to_vec();
+            for (factor, exact) in [(1.0 + 1e-9, true), (0.99, false)] {
+                let at = memory.at(factor * margin / separations[best]).unwrap();
+                assert_eq!(at.step(&x) == x, exact, "{separator:?} {factor}");
+            }
+        }
+    }
+
+    #[test]
+    fn betas_out_of_range_are_refused() {
+        for beta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let one = RealPatterns::new(1, 1, vec![1.0]).unwrap();
+            assert!(Modern::new(one, beta, Separator::Softmax).unwrap_err().is_value());
+        }
+    }
+}

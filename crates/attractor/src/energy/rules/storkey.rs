@@ -1,0 +1,73 @@
+//! Storkey's rule.
+
+use super::{add, sum_of_products};
+
+/// w_ij += (xi_i xi_j - xi_i h_ji - h_ij xi_j) / N, pattern by pattern; the diagonal never enters and ends zero.
+///
+/// With H_i = sum_k w_ik xi_k and a zero diagonal, h_ij = H_i - w_ij xi_j, so that with xi_j^2 = 1
+/// w_ij += (xi_i xi_j - xi_i H_j - H_i xi_j + 2 w_ij) / N - (w_ij xi_j xi_j and w_ij xi_i xi_i are the two w_ij).
+pub(super) fn learn(signs: &[Vec<f64>]) -> Vec<f64> {
+    let n = signs[0].len();
+    let share = 1.0 / n as f64;
+    let mut values = vec![0.0; n * n];
+    for xi in signs {
+        let fields: Vec<f64> = values.chunks_exact(n).map(|row| sum_of_products(row, xi)).collect();
+        for (i, row) in values.chunks_exact_mut(n).enumerate() {
+            row.iter_mut().for_each(|w| *w += 2.0 * share * *w);
+            add(row, share * (xi[i] - fields[i]), xi);
+            add(row, -share * xi[i], &fields);
+            row[i] = 0.0;
+        }
+        // The two triangles are summed in different orders: one of them counts.
+        for i in 0..n {
+            for j in 0..i {
+                values[j * n + i] = values[i * n + j];
+            }
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::Rule;
+    use crate::pattern::StoredPatterns;
+    use crate::random::Philox;
+
+    /// The definition with its sums over k != i, j.
+    fn by_definition(signs: &[Vec<f64>]) -> Vec<f64> {
+        let n = signs[0].len();
+        let mut w = vec![vec![0.0; n]; n];
+        for xi in signs {
+            let h = |i: usize, j: usize| (0..n).filter(|&k| k != i && k != j).map(|k| w[i][k] * xi[k]).sum::<f64>();
+            let mut next = w.clone();
+            for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).filter(|(i, j)| i != j) {
+                next[i][j] += (xi[i] * xi[j] - xi[i] * h(j, i) - h(i, j) * xi[j]) / n as f64;
+            }
+            w = next;
+        }
+        w.concat()
+    }
+
+    #[test]
+    fn the_short_form_is_the_definition() {
+        let patterns = StoredPatterns::random(13, 6, &mut Philox::new(6, 0)).unwrap();
+        let signs: Vec<Vec<f64>> =
+            (0..6).map(|mu| patterns.pattern(mu).to_signs().into_iter().map(f64::from).collect()).collect();
+        let (short, long) = (learn(&signs), by_definition(&signs));
+        assert!(short.iter().zip(&long).all(|(a, b)| (a - b).abs() < 1e-13));
+    }
+
+    /// The first pattern is Hebb's; correlated ones are held where Hebb loses them.
+    #[test]
+    fn one_pattern_is_hebbs_and_many_are_held_better() {
+        let mut random = Philox::new(7, 0);
+        let one = StoredPatterns::random(40, 1, &mut random).unwrap();
+        let (a, b) = (Rule::Storkey.learn(&one).unwrap().weights, Rule::Hebb.learn(&one).unwrap().weights);
+        assert!(a.values().iter().zip(b.values()).all(|(a, b)| (a - b).abs() < 1e-15));
+        let many = StoredPatterns::random(100, 20, &mut random).unwrap();
+        let stability = |rule: Rule| rule.learn(&many).unwrap().report.stability;
+        assert!(stability(Rule::Storkey) > 0.0 && stability(Rule::Hebb) < 0.0);
+    }
+}

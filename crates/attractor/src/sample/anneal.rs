@@ -1,0 +1,397 @@
+//! Simulated annealing: many reads, each cooled from a random state.
+
+use rayon::prelude::*;
+
+use super::{Rule, Schedule, reads, single};
+use crate::energy::{Couplings, SpinMemory, Walk};
+use crate::error::{Error, Result};
+use crate::pattern::Spins;
+use crate::random::Philox;
+
+/// An annealing run to be made: one sweep a temperature, every unit once a sweep, from the first to the last.
+///
+/// # Example
+/// ```
+/// use attractor::energy::problems::ferromagnet;
+/// use attractor::sample::{Annealing, Rule, Schedule};
+/// let couplings = ferromagnet(4, 4, true, 1.0).unwrap();
+/// let schedule = Schedule::geometric(4.0, 0.2, 50).unwrap();
+/// let annealed = Annealing { schedule, rule: Rule::Metropolis, reads: 8, seed: 1, trace: false }.run(&couplings).unwrap();
+/// assert_eq!(annealed.best().energy, -32.0);
+/// ```
+/// # Source
+/// Kirkpatrick, Gelatt and Vecchi 1983, *Optimization by simulated annealing*.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annealing {
+    /// Temperatures.
+    pub schedule: Schedule,
+    /// How a unit is updated.
+    pub rule: Rule,
+    /// Independent runs; the best of them is the answer.
+    pub reads: usize,
+    /// Seed of starts and decisions.
+    pub seed: u64,
+    /// Keep every read's energy after every sweep.
+    pub trace: bool,
+}
+
+/// One run's outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    /// The state of lowest energy among the start and the ends of all sweeps.
+    pub state: Spins,
+    /// Its energy, computed from the state.
+    pub energy: f64,
+    /// Where the run ended, at the schedule's last temperature.
+    pub last: Spins,
+    /// Its energy, computed from the state.
+    pub last_energy: f64,
+    /// Energy after each sweep, if asked for; of weights that are no whole numbers to single precision.
+    pub energies: Vec<f64>,
+}
+
+/// All runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annealed {
+    /// By number. A read's outcome is the same for any number of threads; and for any number of reads, as long as
+    /// [`Annealing::engine`] is.
+    pub reads: Vec<Read>,
+}
+
+impl Annealed {
+    /// The read of lowest energy, the first of several.
+    pub fn best(&self) -> &Read {
+        // There is at least one read: `run` refuses none.
+        self.reads.iter().fold(&self.reads[0], |best, read| if read.energy < best.energy { read } else { best })
+    }
+
+    /// Share of reads whose energy is at most this.
+    pub fn share_at(&self, energy: f64) -> f64 {
+        self.reads.iter().filter(|read| read.energy <= energy).count() as f64 / self.reads.len() as f64
+    }
+}
+
+/// How the decisions are computed. Each draws them with the same probabilities; the random numbers differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// [`follow`]: double precision, one decision after the other.
+    Plain,
+    /// Sixteen units at a look, single precision; whole numbers exact.
+    Single,
+    /// Sixty-four reads side by side, fields in one byte (whole numbers, no field above 126).
+    Bytes,
+    /// The same in two bytes (no field above 32766).
+    Shorts,
+    /// The same in single precision.
+    Floats,
+}
+
+impl Annealing {
+    fn check(&self) -> Result<()> {
+        if self.reads == 0 {
+            return Err(Error::value("anneal: no read; give at least one"));
+        }
+        Ok(())
+    }
+
+    /// The engine that [`run`](Self::run) takes: whole numbers side by side from eight reads on, in the narrowest numbers
+    /// that hold the fields; others from sixteen on, unless a third of the pairs are coupled, where a flip would cost all
+    /// reads a whole row; else one read by itself. (Measured: 64 reads side by side cost what 6 to 20 cost by themselves.)
+    pub fn engine(&self, couplings: &Couplings) -> Engine {
+        let units = couplings.units();
+        let ends: usize = (0..units).map(|i| couplings.neighbours(i).count()).sum();
+        let largest = couplings.largest_field();
+        // NaN and infinite bounds do not pass.
+        if largest.is_nan() || largest > 1e30 || u32::try_from(ends).is_err() {
+            return Engine::Plain;
+        }
+        let is_sparse = ends <= units * units / 3;
+        // Where every read turns a unit now and then, rows side by side pay for more of them.
+        let least = if is_sparse { 8 } else { 32 };
+        match couplings.is_whole() {
+            true if largest <= 126.0 && self.reads >= least => Engine::Bytes,
+            true if largest <= 32766.0 && self.reads >= least => Engine::Shorts,
+            _ if is_sparse && self.reads >= 16 => Engine::Floats,
+            _ => Engine::Single,
+        }
+    }
+
+    /// Anneals all reads, on all threads of the pool.
+    ///
+    /// # Errors
+    /// `is_value` for no read.
+    /// # Accuracy
+    /// A decision's probability is met to 2^-23 (rarer ones than 2^-24 never happen), and to a relative 4e-6. Couplings that
+    /// are no whole numbers are rounded to single precision, and so are their fields, which are made anew every 64
+    /// sweeps; energies of the outcome are computed from its states in double precision.
+    /// # Cost
+    /// A read's sweep looks at N units; a flip costs the unit's degree. Reads side by side are made 64 at a time.
+    pub fn run(&self, couplings: &Couplings) -> Result<Annealed> {
+        self.run_by(self.engine(couplings), couplings)
+    }
+
+    /// Anneals by a given engine.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); `is_value` if the engine cannot hold the problem.
+    pub fn run_by(&self, engine: Engine, couplings: &Couplings) -> Result<Annealed> {
+        self.check()?;
+        let refused = || {
+            Error::value(format!(
+                "anneal: {engine:?} does not hold fields up to {}{}; `run` chooses an engine that does",
+                couplings.largest_field(),
+                if couplings.is_whole() { "" } else { " that are no whole numbers" }
+            ))
+        };
+        let temperatures = self.schedule.temperatures();
+        let reads = match engine {
+            Engine::Plain => (0..self.reads as u64)
+                .into_par_iter()
+                .map(|read| {
+                    let mut random = Philox::new(self.seed, read);
+                    let start = Spins::random(couplings.units(), &mut random);
+                    let mut energies = Vec::new();
+                    let note = |sweep: &Sweep<'_>| {
+                        if self.trace {
+                            energies.push(sweep.energy)
+                        }
+                    };
+                    let (state, last) = follow(couplings, &start, &self.schedule, self.rule, &mut random, note)?;
+                    Ok(finished(couplings, state, last, energies))
+                })
+                .collect::<Result<_>>()?,
+            Engine::Single => {
+                let program = single::Program::new(couplings).ok_or_else(refused)?;
+                let one = |read| program.anneal(self.rule, temperatures, self.seed, read, self.trace);
+                let finish = |read: single::Annealed| finished(couplings, read.best, read.last, read.energies);
+                (0..self.reads as u64).into_par_iter().map(|read| finish(one(read))).collect()
+            }
+            Engine::Bytes => self.side_by_side(couplings, &reads::Program::<i8>::new(couplings).ok_or_else(refused)?),
+            Engine::Shorts => self.side_by_side(couplings, &reads::Program::<i16>::new(couplings).ok_or_else(refused)?),
+            Engine::Floats => self.side_by_side(couplings, &reads::Program::<f32>::new(couplings).ok_or_else(refused)?),
+        };
+        Ok(Annealed { reads })
+    }
+
+    fn side_by_side<T: reads::Lane>(&self, couplings: &Couplings, program: &reads::Program<T>) -> Vec<Read> {
+        let groups = self.reads.div_ceil(reads::READS);
+        let group = |group: usize| {
+            let made = program.anneal(self.rule, self.schedule.temperatures(), self.seed, group as u64, self.trace);
+            let wanted = reads::READS.min(self.reads - group * reads::READS);
+            let traces = made.traces;
+            let energies = move |read: usize| traces.iter().map(|all| all[read]).collect::<Vec<_>>();
+            let states = made.best.into_iter().zip(made.last).take(wanted).enumerate();
+            states.map(|(read, (best, last))| finished(couplings, best, last, energies(read))).collect::<Vec<_>>()
+        };
+        (0..groups).into_par_iter().flat_map_iter(group).collect()
+    }
+
+    /// The same cost spent on more, shorter runs: `restarts` times the reads, each in 1 / `restarts` of the sweeps (rounded
+    /// down), the curve of the schedule kept.
+    ///
+    /// # Errors
+    /// `is_value` for no restart, more than there are sweeps, or more reads than can be counted.
+    pub fn with_restarts(&self, restarts: usize) -> Result<Self> {
+        let sweeps = self.schedule.sweeps();
+        let reads = self.reads.checked_mul(restarts);
+        let (Some(reads), 1..) = (reads, sweeps.checked_div(restarts).unwrap_or(0)) else {
+            return Err(Error::value(format!(
+                "anneal: {restarts} restarts in a budget of {sweeps} sweeps; expected 1 to {sweeps}"
+            )));
+        };
+        Ok(Self { schedule: self.schedule.in_sweeps(sweeps / restarts)?, reads, ..self.clone() })
+    }
+}
+
+fn finished(couplings: &Couplings, state: Spins, last: Spins, energies: Vec<f64>) -> Read {
+    let (energy, last_energy) = (couplings.energy(&state), couplings.energy(&last));
+    Read { state, energy, last, last_energy, energies }
+}
+
+/// What an observer is shown after each sweep.
+#[derive(Debug, Clone, Copy)]
+pub struct Sweep<'a> {
+    /// Number of the sweep, from 0.
+    pub number: usize,
+    /// Its temperature.
+    pub temperature: f64,
+    /// Energy after it.
+    pub energy: f64,
+    /// Units that turned round in it.
+    pub flips: usize,
+    /// The state after it.
+    pub state: &'a Spins,
+}
+
+/// Anneals one state of any memory of spins, plainly, and shows every sweep: the best state and the last.
+///
+/// # Errors
+/// `is_shape` if the start has another number of units.
+pub fn follow<M: SpinMemory>(
+    memory: &M,
+    start: &Spins,
+    schedule: &Schedule,
+    rule: Rule,
+    random: &mut Philox,
+    mut observe: impl FnMut(&Sweep<'_>),
+) -> Result<(Spins, Spins)> {
+    if start.len() != memory.units() {
+        return Err(Error::shape(format!(
+            "anneal: a start of {} units for a memory of {}; both must have as many",
+            start.len(),
+            memory.units()
+        )));
+    }
+    let mut walk = memory.walk(start);
+    let mut best = (walk.energy(), start.clone());
+    for (number, &temperature) in schedule.temperatures().iter().enumerate() {
+        let flips = rule.sweep(&mut walk, temperature, random);
+        let energy = walk.energy();
+        if energy < best.0 {
+            best = (energy, walk.state().clone());
+        }
+        observe(&Sweep { number, temperature, energy, flips, state: walk.state() });
+    }
+    Ok((best.1, walk.state().clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::problems::{grid, planted_loops, sherrington_kirkpatrick, torus_glass};
+    use crate::energy::{Hebb, ground_state};
+    use crate::pattern::StoredPatterns;
+    use crate::sample::Enumerated;
+
+    const ALL: [Engine; 5] = [Engine::Plain, Engine::Single, Engine::Bytes, Engine::Shorts, Engine::Floats];
+
+    fn annealing(start: f64, end: f64, sweeps: usize, reads: usize) -> Annealing {
+        let schedule = Schedule::geometric(start, end, sweeps).unwrap();
+        Annealing { schedule, rule: Rule::Metropolis, reads, seed: 81, trace: false }
+    }
+
+    /// Enumerated ground states of glasses, sparse and dense, whole and not: every engine that holds them reaches them.
+    #[test]
+    fn every_engine_finds_the_enumerated_ground_state() {
+        let mut random = Philox::new(81, 0);
+        let torus = torus_glass(4, 4, &mut random).unwrap();
+        let dense = sherrington_kirkpatrick(16, &mut random).unwrap();
+        let biased = torus.clone().with_biases((0..16).map(|i| f64::from(i % 3) - 1.0).collect()).unwrap();
+        for (couplings, scale) in [(&torus, 1.0), (&dense, 0.5), (&biased, 1.0)] {
+            let (_, ground, _) = ground_state(couplings).unwrap();
+            for rule in [Rule::HeatBath, Rule::Metropolis] {
+                let annealing = Annealing { rule, ..annealing(4.0 * scale, 0.2 * scale, 100, 70) };
+                for engine in ALL {
+                    match annealing.run_by(engine, couplings) {
+                        Ok(annealed) => {
+                            assert!((annealed.best().energy - ground).abs() < 1e-9, "{engine:?} {rule:?}");
+                            assert!(annealed.reads.iter().all(|read| read.energy >= ground - 1e-9));
+                            assert_eq!(annealed.reads.len(), 70);
+                            for read in &annealed.reads {
+                                assert_eq!(read.energy, couplings.energy(&read.state));
+                                assert!(read.energy <= read.last_energy);
+                            }
+                        }
+                        Err(error) => assert!(!couplings.is_whole() && error.is_value(), "{error}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn planted_energies_are_reached_and_never_undercut() {
+        let mut random = Philox::new(82, 0);
+        let planted = planted_loops(144, &grid(12, 12, true).unwrap(), 40, &mut random).unwrap();
+        for engine in [Engine::Single, Engine::Bytes] {
+            let annealed = annealing(4.0, 0.2, 300, 64).run_by(engine, &planted.couplings).unwrap();
+            assert_eq!(annealed.best().energy, planted.energy, "{engine:?}");
+            assert!(annealed.share_at(planted.energy) > 0.0 && annealed.share_at(planted.energy - 1.0) == 0.0);
+        }
+    }
+
+    /// At one temperature the last states are samples: their energies and magnetisations have the enumerated means, five
+    /// standard errors, of every engine.
+    #[test]
+    fn reads_at_one_temperature_are_samples() {
+        let mut random = Philox::new(83, 0);
+        let couplings = torus_glass(3, 3, &mut random).unwrap().with_biases(vec![1.0; 9]).unwrap();
+        let temperature = 2.3;
+        let exact = Enumerated::new(&couplings, temperature).unwrap();
+        let reads = 6400;
+        for rule in [Rule::HeatBath, Rule::Metropolis] {
+            for engine in ALL {
+                let schedule = Schedule::constant(temperature, 40).unwrap();
+                let run = Annealing { schedule, rule, reads, seed: 84, trace: false };
+                let annealed = run.run_by(engine, &couplings).unwrap();
+                let mean = annealed.reads.iter().map(|read| read.last_energy).sum::<f64>() / reads as f64;
+                let error = (exact.heat_capacity() * temperature * temperature / reads as f64).sqrt();
+                assert!((mean - exact.mean_energy()).abs() < 5.0 * error, "{engine:?} {rule:?} {mean}");
+                let mut counts = vec![0.0; 512];
+                annealed.reads.iter().for_each(|read| counts[exact.number(&read.last)] += 1.0);
+                // Pearson's chi squared over states with at least five expected, the rest together; 511 degrees at most.
+                let (mut chi, mut rest, mut cells) = (0.0, (0.0, 0.0), 0.0);
+                for (count, p) in counts.iter().zip(exact.probabilities()) {
+                    let expected = p * reads as f64;
+                    if expected >= 5.0 {
+                        chi += (count - expected) * (count - expected) / expected;
+                        cells += 1.0;
+                    } else {
+                        rest = (rest.0 + count, rest.1 + expected);
+                    }
+                }
+                chi += (rest.0 - rest.1) * (rest.0 - rest.1) / rest.1;
+                // Mean `cells`, variance 2 `cells`.
+                assert!(chi < cells + 5.0 * (2.0f64 * cells).sqrt(), "{engine:?} {rule:?}: {chi} of {cells}");
+            }
+        }
+    }
+
+    /// A read is a function of problem, seed and number.
+    #[test]
+    fn neither_threads_nor_the_number_of_reads_change_a_read() {
+        let couplings = torus_glass(5, 6, &mut Philox::new(85, 0)).unwrap();
+        for engine in ALL {
+            let run = Annealing { trace: true, ..annealing(3.0, 0.3, 30, 130) };
+            let all = run.run_by(engine, &couplings).unwrap();
+            let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+            assert_eq!(one.install(|| run.run_by(engine, &couplings).unwrap()), all);
+            let few = Annealing { reads: 67, ..run }.run_by(engine, &couplings).unwrap();
+            assert_eq!(few.reads[..], all.reads[..67]);
+            assert_ne!(all.reads[0].energies, all.reads[64].energies);
+            assert!(all.reads.iter().all(|read| read.energies.len() == 30 && read.energies[29] == read.last_energy));
+        }
+    }
+
+    #[test]
+    fn restarts_cost_what_one_long_run_costs() {
+        let long = annealing(4.0, 0.25, 1000, 3);
+        let short = long.with_restarts(10).unwrap();
+        assert_eq!((short.reads, short.schedule.sweeps()), (30, 100));
+        assert_eq!((short.schedule.temperatures()[0], short.schedule.temperatures()[99]), (4.0, 0.25));
+        assert!(long.with_restarts(0).unwrap_err().is_value() && long.with_restarts(1001).unwrap_err().is_value());
+    }
+
+    /// Any memory of spins may be followed: a Hebbian one cooled from a random state ends in a pattern or its mirror.
+    #[test]
+    fn a_hebbian_memory_cools_into_a_pattern() {
+        let mut random = Philox::new(86, 0);
+        let memory = Hebb::new(StoredPatterns::random(100, 2, &mut random).unwrap());
+        let schedule = Schedule::linear(1.2, 0.05, 60).unwrap();
+        let start = Spins::random(100, &mut random);
+        let mut seen = Vec::new();
+        let (best, last) = follow(&memory, &start, &schedule, Rule::HeatBath, &mut random, |sweep| {
+            assert_eq!(memory.energy(sweep.state), sweep.energy);
+            seen.push((sweep.number, sweep.temperature));
+        })
+        .unwrap();
+        assert_eq!((seen.len(), seen[0], seen[59]), (60, (0, 1.2), (59, 0.05)));
+        assert!((0..2).any(|pattern| last.overlap(&memory.patterns().pattern(pattern)).abs() >= 96));
+        assert!(memory.energy(&best) <= memory.energy(&last));
+        assert!(
+            follow(&memory, &Spins::new(3), &schedule, Rule::HeatBath, &mut random, |_| ()).unwrap_err().is_shape()
+        );
+        let none = Annealing { reads: 0, ..annealing(1.0, 0.5, 3, 1) };
+        assert!(none.run(&torus_glass(3, 3, &mut random).unwrap()).unwrap_err().is_value());
+    }
+}

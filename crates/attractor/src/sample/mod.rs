@@ -1,0 +1,34 @@
+//! Sampling: what an energy is at a temperature.
+//!
+//! States follow p(x) = exp(-E(x) / T) / Z. [`gibbs`] and [`metropolis`] say how one unit is updated, [`Rule`] chooses
+//! between them, [`Colouring`] says which units may be updated at once, [`Schedule`] how the temperature falls. On these
+//! stand [`Annealing`] (cooling, many reads), [`Tempering`] (copies at many temperatures that change places),
+//! [`BoltzmannMachine`] (learning the energy from states) and [`rbm`] (the same without couplings within a layer). [`Enumerated`] is the truth for a few units, which the tests of
+//! this folder hold every sampler to.
+//!
+//! Inside: `stream` makes random thresholds, `single` sweeps one read and `reads` sixty-four with them, [`follow`] is the
+//! plain way that both are held to.
+
+mod anneal;
+mod block;
+mod boltzmann;
+mod exact;
+pub mod gibbs;
+#[cfg(test)]
+mod kernels;
+pub mod metropolis;
+pub mod rbm;
+mod reads;
+mod rule;
+mod schedule;
+mod single;
+mod stream;
+mod temper;
+
+pub use anneal::{Annealed, Annealing, Engine, Read, Sweep, follow};
+pub use block::{Colouring, sweep as block_sweep};
+pub use boltzmann::{BoltzmannMachine, Gradient};
+pub use exact::Enumerated;
+pub use rule::Rule;
+pub use schedule::Schedule;
+pub use temper::{Tempering, exchange_probability, ladder};

@@ -1,0 +1,31 @@
+//! The restricted Boltzmann machine: its model, its likelihood, its training, and how to see that training goes wrong.
+//!
+//! [`Rbm`] is the model. [`exact`] and [`ais`] answer how likely data are under it; [`likelihood`] what needs no
+//! partition function. [`Trainer`] trains by contrastive divergence, persistent chains or parallel tempering; the
+//! likelihood of such training rises and then falls while the reconstruction error goes on falling, which is what
+//! [`Alarm`] is for. [`monitor`] says what the units do, [`generate`] draws and completes.
+
+pub mod ais;
+mod alarm;
+mod chains;
+pub mod exact;
+pub mod generate;
+mod half;
+mod kernel;
+pub mod likelihood;
+mod model;
+pub mod monitor;
+mod path;
+mod plan;
+mod product;
+mod rows;
+mod step;
+#[cfg(test)]
+mod toy;
+mod train;
+
+pub use alarm::{Alarm, Reading, Verdict};
+pub use model::{CLIP, Rbm, Visible};
+pub use plan::{Decay, Plan, Rates, Sampler, Sparsity};
+pub use rows::{Mean, Rows};
+pub use train::{Epoch, State, Step, Trainer};

@@ -1,0 +1,522 @@
+//! One movement of the parameters, from states of data and model.
+//!
+//! With offsets mu, nu the gradient is taken in centred variables, and the parameters stay those of the plain machine:
+//! dW = <(u - mu)(h - nu)'>_data - <...>_model, da = <u>_data - <u>_model - dW nu, db = <h>_data - <h>_model - dW'mu.
+//! Momentum, weight decay and rates act on dW and on the first parts of da and db, and every movement of W takes the
+//! biases along (-dW nu, -dW'mu). So the whole training, not only its gradient, is invariant to a change of names of 0
+//! and 1 at any unit.
+//!
+//! The states of data and model stand side by side, those of the model with the sign turned: the gradient of W is one
+//! product, and it goes straight into the velocity.
+//!
+//! # Source
+//! Cho, Raiko and Ilin 2011 (enhanced gradient); Montavon and Muller 2012; Melchior, Fischer and Wiskott 2016, *How to center
+//! deep Boltzmann machines*; differs: momentum and decay act on the centred parameters.
+
+use rayon::prelude::*;
+
+use super::half::Place;
+use super::model::Rbm;
+use super::plan::Sparsity;
+use super::product::{self, Scaling, View, multiply};
+
+/// States of `model` rows, then of `data` rows, unit by unit, from `place` on.
+pub(super) struct Pairs<'a> {
+    /// u.
+    pub visible: &'a [f32],
+    /// p(h = 1 given v); those of the model times -data / model.
+    pub hidden: &'a [f32],
+    pub place: Place,
+    pub model: usize,
+    pub data: usize,
+}
+
+/// How far to go.
+#[derive(Clone, Copy)]
+pub(super) struct Settings {
+    pub weights: f32,
+    pub visible: f32,
+    pub hidden: f32,
+    pub momentum: f32,
+    pub weight_decay: f32,
+    pub centring: Option<f32>,
+    pub sparsity: Option<Sparsity>,
+    pub clip: Option<f32>,
+}
+
+/// What moves besides the parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Motion {
+    pub weights: Vec<f32>,
+    pub visible: Vec<f32>,
+    pub hidden: Vec<f32>,
+    /// mu.
+    pub visible_offset: Vec<f32>,
+    /// nu.
+    pub hidden_offset: Vec<f32>,
+    /// Sliding mean of hidden activations, for the sparsity target.
+    pub activation: Vec<f32>,
+    /// The gradient of W, if its norm must be known before it is used.
+    pub gradient: Vec<f32>,
+}
+
+/// What an update saw.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    pub moment_gap: f64,
+    pub activation: f64,
+    pub norm: Option<f64>,
+}
+
+const LANES: usize = 16;
+
+/// Means of every unit over the rows of data, and over those of the model with the sign of the pairs.
+fn means(numbers: &[f32], pairs: &Pairs<'_>, data: &mut Vec<f32>, model: &mut Vec<f32>, scale: f32) {
+    data.clear();
+    model.clear();
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for unit in numbers.chunks(pairs.place.stride) {
+                let (m, rest) = unit[pairs.place.offset..].split_at(pairs.model);
+                data.push(sum(&rest[..pairs.data]) / pairs.data as f32);
+                model.push(sum(m) * scale);
+            }
+        },
+    );
+}
+
+#[inline(always)]
+fn sum(numbers: &[f32]) -> f32 {
+    let (chunks, tail) = numbers.as_chunks::<LANES>();
+    let mut lanes = [0.0f32; LANES];
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane += x;
+        }
+    }
+    lanes.iter().sum::<f32>() + tail.iter().sum::<f32>()
+}
+
+impl Motion {
+    /// At rest; the offsets at `means` and one half.
+    pub fn new(rbm: &Rbm, means: Vec<f32>, target: Option<Sparsity>) -> Self {
+        let (n, m) = (rbm.visible_units(), rbm.hidden_units());
+        Self {
+            weights: vec![0.0; n * m],
+            visible: vec![0.0; n],
+            hidden: vec![0.0; m],
+            visible_offset: means,
+            hidden_offset: vec![0.5; m],
+            activation: vec![target.map_or(0.0, |sparsity| sparsity.target); m],
+            gradient: Vec::new(),
+        }
+    }
+
+    /// Moves the machine.
+    pub fn apply(&mut self, rbm: &mut Rbm, pairs: &Pairs<'_>, settings: Settings) -> Seen {
+        let (n, m) = (rbm.visible_units(), rbm.hidden_units());
+        let [mut u_data, mut u_model, mut h_data, mut h_model] = [const { Vec::new() }; 4];
+        means(pairs.visible, pairs, &mut u_data, &mut u_model, 1.0 / pairs.model as f32);
+        means(pairs.hidden, pairs, &mut h_data, &mut h_model, 1.0 / pairs.data as f32);
+        if let Some(share) = settings.centring {
+            let slide = |offset: &mut [f32], mean: &[f32]| {
+                offset.iter_mut().zip(mean).for_each(|(offset, mean)| *offset += share * (mean - *offset));
+            };
+            slide(&mut self.visible_offset, &u_data);
+            slide(&mut self.hidden_offset, &h_data);
+        }
+        let activation = h_data.iter().map(|&h| f64::from(h)).sum::<f64>() / m as f64;
+        let du: Vec<f32> = u_data.iter().zip(&u_model).map(|(d, m)| d - m).collect();
+        // The model's sign is turned already.
+        let dh: Vec<f32> = h_data.iter().zip(&h_model).map(|(d, m)| d + m).collect();
+        let moment_gap = (du.iter().map(|&d| f64::from(d * d)).sum::<f64>() / n as f64).sqrt();
+        let centre = settings.centring.map(|_| (&self.visible_offset[..], &self.hidden_offset[..]));
+
+        let depth = pairs.model + pairs.data;
+        let length = product::block(n, m, depth);
+        let product = |index: usize, slab: &mut [f32], scaling: Scaling| {
+            let offset = index * length * pairs.place.stride + pairs.place.offset;
+            let left = View { numbers: pairs.visible, offset, row: pairs.place.stride, column: 1 };
+            let right = View { numbers: pairs.hidden, offset: pairs.place.offset, row: 1, column: pairs.place.stride };
+            multiply(slab, (m, 0), (slab.len() / m, m, depth), left, right, scaling);
+        };
+        let rate = settings.weights;
+        let share = 1.0 / pairs.data as f32;
+        let mut factor = 1.0;
+        let mut norm = None;
+        if let Some(longest) = settings.clip {
+            self.gradient.resize(n * m, 0.0);
+            let pieces = self.gradient.par_chunks_mut(length * m).with_max_len(1).enumerate();
+            let squares: Vec<f64> = pieces
+                .map(|(index, slab)| {
+                    product(index, slab, Scaling { old: 0.0, new: share });
+                    let mut squares = 0.0;
+                    for (row, slab) in slab.chunks_mut(m).enumerate() {
+                        let unit = index * length + row;
+                        if let Some((mu, nu)) = centre {
+                            for ((g, dh), nu) in slab.iter_mut().zip(&dh).zip(nu) {
+                                *g -= mu[unit] * dh + du[unit] * nu;
+                            }
+                        }
+                        squares += slab.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>();
+                    }
+                    squares
+                })
+                .collect();
+            let biases: f64 = du.iter().chain(&dh).map(|&d| f64::from(d) * f64::from(d)).sum();
+            let length = (squares.iter().sum::<f64>() + biases).sqrt();
+            norm = Some(length);
+            if length > f64::from(longest) {
+                factor = (f64::from(longest) / length) as f32;
+            }
+        }
+
+        // The velocity of W, W itself, and what the biases owe to the movement.
+        let gradient = settings.clip.map(|_| &self.gradient[..]);
+        let pieces = self.weights.par_chunks_mut(length * m).zip(rbm.weights.par_chunks_mut(length * m));
+        let owed: Vec<(Vec<f32>, Vec<f32>)> = pieces
+            .with_max_len(1)
+            .enumerate()
+            .map(|(index, (velocity, weights))| {
+                match gradient {
+                    None => {
+                        product(index, velocity, Scaling { old: settings.momentum, new: rate * share });
+                    }
+                    Some(gradient) => {
+                        let gradient = &gradient[index * length * m..];
+                        for (v, g) in velocity.iter_mut().zip(gradient) {
+                            *v = settings.momentum * *v + rate * factor * g;
+                        }
+                    }
+                }
+                let mut to_visible = vec![0.0; velocity.len() / m];
+                let mut to_hidden = vec![0.0; m];
+                let rows = velocity.chunks_mut(m).zip(weights.chunks_mut(m)).zip(&mut to_visible).enumerate();
+                pulp::Arch::new().dispatch(
+                    #[inline(always)]
+                    || {
+                        for (row, ((velocity, weights), to_visible)) in rows {
+                            let unit = index * length + row;
+                            match centre {
+                                None => drift(velocity, weights, rate * settings.weight_decay),
+                                Some((mu, nu)) => {
+                                    // The centred gradient of the product above, unless it is centred already.
+                                    let (of_mu, of_nu) =
+                                        if gradient.is_some() { (0.0, 0.0) } else { (mu[unit], du[unit]) };
+                                    let pull = [rate * of_mu, rate * of_nu, rate * settings.weight_decay];
+                                    *to_visible =
+                                        centred_drift(velocity, weights, &dh, nu, pull, mu[unit], &mut to_hidden);
+                                }
+                            }
+                        }
+                    },
+                );
+                (to_visible, to_hidden)
+            })
+            .collect();
+
+        let wanted = settings.sparsity.map(|sparsity| {
+            for (mean, &h) in self.activation.iter_mut().zip(&h_data) {
+                *mean = sparsity.memory * *mean + (1.0 - sparsity.memory) * h;
+            }
+            sparsity
+        });
+        let owed_visible = owed.iter().flat_map(|(visible, _)| visible);
+        for (((a, velocity), du), owed) in rbm.visible_bias.iter_mut().zip(&mut self.visible).zip(&du).zip(owed_visible)
+        {
+            *velocity = settings.momentum * *velocity + settings.visible * factor * du;
+            *a += *velocity - owed;
+        }
+        for (j, (b, velocity)) in rbm.hidden_bias.iter_mut().zip(&mut self.hidden).enumerate() {
+            let sparse = wanted.map_or(0.0, |sparsity| sparsity.cost * (sparsity.target - self.activation[j]));
+            *velocity = settings.momentum * *velocity + settings.hidden * (factor * dh[j] + sparse);
+            *b += *velocity - owed.iter().map(|(_, hidden)| hidden[j]).sum::<f32>();
+        }
+        Seen { moment_gap, activation, norm }
+    }
+}
+
+/// velocity -= decay W; W += velocity.
+#[inline(always)]
+fn drift(velocity: &mut [f32], weights: &mut [f32], decay: f32) {
+    for (v, w) in velocity.iter_mut().zip(weights) {
+        *v -= decay * *w;
+        *w += *v;
+    }
+}
+
+/// The same with the corrections of centring: velocity -= p0 dh + p1 nu + p2 W. Answers velocity . nu, and adds mu x velocity
+/// to `to_hidden`.
+#[inline(always)]
+fn centred_drift(
+    velocity: &mut [f32],
+    weights: &mut [f32],
+    dh: &[f32],
+    nu: &[f32],
+    [of_mu, of_nu, decay]: [f32; 3],
+    mu: f32,
+    to_hidden: &mut [f32],
+) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let whole = velocity.len() / LANES * LANES;
+    let chunks = velocity.as_chunks_mut::<LANES>().0.iter_mut().zip(weights.as_chunks_mut::<LANES>().0);
+    let others = dh.as_chunks::<LANES>().0.iter().zip(nu.as_chunks::<LANES>().0);
+    let owed = to_hidden.as_chunks_mut::<LANES>().0;
+    for (((v, w), (dh, nu)), owed) in chunks.zip(others).zip(owed) {
+        for lane in 0..LANES {
+            let moved = v[lane] - (of_mu * dh[lane] + of_nu * nu[lane] + decay * w[lane]);
+            v[lane] = moved;
+            w[lane] += moved;
+            lanes[lane] += moved * nu[lane];
+            owed[lane] += mu * moved;
+        }
+    }
+    let mut total = lanes.iter().sum::<f32>();
+    for j in whole..velocity.len() {
+        let moved = velocity[j] - (of_mu * dh[j] + of_nu * nu[j] + decay * weights[j]);
+        velocity[j] = moved;
+        weights[j] += moved;
+        total += moved * nu[j];
+        to_hidden[j] += mu * moved;
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Rows, Visible, exact, likelihood, toy};
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            weights: 1.0,
+            visible: 1.0,
+            hidden: 1.0,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            centring: None,
+            sparsity: None,
+            clip: None,
+        }
+    }
+
+    /// Pairs from rows of u: model first, then data; hidden units from their conditionals.
+    fn pairs_of(rbm: &Rbm, data: &[f32], model: &[f32]) -> (Vec<f32>, Vec<f32>, Place, usize, usize) {
+        let (n, m) = (rbm.visible_units(), rbm.hidden_units());
+        let (k, b) = (model.len() / n, data.len() / n);
+        let stride = k + b;
+        let all: Vec<f32> = model.iter().chain(data).copied().collect();
+        let h = rbm.hidden_given(Rows::new(&all, n).unwrap()).unwrap();
+        let visible = (0..n * stride).map(|at| rbm.statistic(at / stride, all[at % stride * n + at / stride]) as f32);
+        let hidden = (0..m * stride).map(|at| {
+            let p = h[at % stride * m + at / stride];
+            if at % stride < k { -p * b as f32 / k as f32 } else { p }
+        });
+        (visible.collect(), hidden.collect(), Place::tight(stride), k, b)
+    }
+
+    fn apply(rbm: &mut Rbm, motion: &mut Motion, data: &[f32], model: &[f32], settings: Settings) -> Seen {
+        let (visible, hidden, place, model, data) = pairs_of(rbm, data, model);
+        motion.apply(rbm, &Pairs { visible: &visible, hidden: &hidden, place, model, data }, settings)
+    }
+
+    /// Mean ln p of data, exact.
+    fn objective(rbm: &Rbm, data: &[f32]) -> f64 {
+        let log_z = exact::log_partition(rbm, &|_, _| {}).unwrap();
+        likelihood::mean_log_likelihood(rbm, Rows::new(data, rbm.visible_units()).unwrap(), log_z).unwrap().value
+    }
+
+    /// d mean ln p / d parameter by central differences: weights, a, b one after the other.
+    fn differences(rbm: &Rbm, data: &[f32]) -> Vec<f64> {
+        let (n, m) = (rbm.visible_units(), rbm.hidden_units());
+        let step = 1.0 / 256.0;
+        (0..n * m + n + m)
+            .map(|at| {
+                let moved = |by: f32| {
+                    let mut moved = rbm.clone();
+                    let slot = if at < n * m {
+                        &mut moved.weights[at]
+                    } else if at < n * m + n {
+                        &mut moved.visible_bias[at - n * m]
+                    } else {
+                        &mut moved.hidden_bias[at - n * m - n]
+                    };
+                    let before = *slot;
+                    *slot += by;
+                    let by = f64::from(*slot - before);
+                    (objective(&moved, data), by)
+                };
+                let ((up, a), (down, b)) = (moved(step), moved(-step));
+                (up - down) / (a - b)
+            })
+            .collect()
+    }
+
+    /// With the model's states from the model itself (contrastive divergence of infinitely many steps), an update of rate 1
+    /// is the gradient of the likelihood: against finite differences, within five standard errors of the sampling.
+    #[test]
+    fn the_update_is_the_gradient_of_the_likelihood() {
+        for start in [toy::machine(4, 3, 0.7, 5), toy::gaussian(3, 3, 6)] {
+            let n = start.visible_units();
+            let data = exact::sample(&toy::machine(n, 2, 1.0, 1), 10, 2).unwrap();
+            let expected = differences(&start, &data);
+            let count = 20_000;
+            let model = exact::sample(&start, count, 3).unwrap();
+            let mut rbm = start.clone();
+            let mut motion = Motion::new(&rbm, vec![0.0; n], None);
+            apply(&mut rbm, &mut motion, &data, &model, settings());
+            let got = rbm.weights.iter().chain(&rbm.visible_bias).chain(&rbm.hidden_bias);
+            let was = start.weights.iter().chain(&start.visible_bias).chain(&start.hidden_bias);
+            for (at, ((got, was), expected)) in got.zip(was).zip(&expected).enumerate() {
+                let got = f64::from(got - was);
+                // States of 0 and 1 have deviations up to 1/2, u = v / s^2 of the Gaussian units here up to 2.
+                let deviation = if start.visible == Visible::Binary { 0.5 } else { 2.0 };
+                assert!((got - expected).abs() < 5.0 * deviation / (count as f64).sqrt(), "{at}: {got} {expected}");
+            }
+        }
+    }
+
+    /// The finite differences themselves, sharp: against <u h>, <u>, <h> of the data minus those of the enumerated model.
+    #[test]
+    fn finite_differences_are_differences_of_enumerated_moments() {
+        let rbm = toy::machine(4, 3, 0.7, 5);
+        let data = [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0];
+        let (n, m) = (4, 3);
+        let moments = |rows: &[f32], weights: &[f64]| {
+            let h = rbm.hidden_given(Rows::new(rows, n).unwrap()).unwrap();
+            let mut sums = vec![0.0; n * m + n + m];
+            for (row, weight) in weights.iter().enumerate() {
+                for i in 0..n {
+                    let v = weight * f64::from(rows[row * n + i]);
+                    (0..m).for_each(|j| sums[i * m + j] += v * f64::from(h[row * m + j]));
+                    sums[n * m + i] += v;
+                }
+                (0..m).for_each(|j| sums[n * m + n + j] += weight * f64::from(h[row * m + j]));
+            }
+            sums
+        };
+        let all = toy::states(n).concat();
+        let log_z = exact::log_partition(&rbm, &|_, _| {}).unwrap();
+        let p = likelihood::log_likelihood(&rbm, Rows::new(&all, n).unwrap(), log_z).unwrap();
+        let model = moments(&all, &p.iter().map(|p| p.exp()).collect::<Vec<_>>());
+        let data_moments = moments(&data, &[0.5, 0.5]);
+        for ((got, d), m) in differences(&rbm, &data).iter().zip(&data_moments).zip(&model) {
+            assert!((got - (d - m)).abs() < 2e-5, "{got} {}", d - m);
+        }
+    }
+
+    /// The machine that gives flipped data the probability of the data themselves.
+    fn flip(rbm: &Rbm, visible: &[usize], hidden: &[usize]) -> Rbm {
+        let mut flipped = rbm.clone();
+        let m = rbm.hidden_units();
+        for &i in visible {
+            for j in 0..m {
+                flipped.hidden_bias[j] += flipped.weights[i * m + j];
+                flipped.weights[i * m + j] *= -1.0;
+            }
+            flipped.visible_bias[i] *= -1.0;
+        }
+        for &j in hidden {
+            for i in 0..rbm.visible_units() {
+                flipped.visible_bias[i] += flipped.weights[i * m + j];
+                flipped.weights[i * m + j] *= -1.0;
+            }
+            flipped.hidden_bias[j] *= -1.0;
+        }
+        flipped
+    }
+
+    fn flip_rows(rows: &[f32], n: usize, visible: &[usize]) -> Vec<f32> {
+        rows.iter().enumerate().map(|(at, &x)| if visible.contains(&(at % n)) { 1.0 - x } else { x }).collect()
+    }
+
+    /// Twenty updates with momentum, weight decay, unequal rates and clipping, the model's states by mean-field
+    /// reconstruction: training flipped data from the flipped machine is training and then flipping. Plain gradients are not so.
+    #[test]
+    fn centred_training_does_not_know_which_state_is_called_one() {
+        let (n, m) = (7, 5);
+        let (visible, hidden) = ([1, 2, 6], [0, 3]);
+        let start = toy::machine(n, m, 0.4, 8);
+        let data = exact::sample(&toy::machine(n, 3, 1.5, 4), 12, 1).unwrap();
+        let reconstruct = |rbm: &Rbm, rows: &[f32]| {
+            let h = rbm.hidden_given(Rows::new(rows, n).unwrap()).unwrap();
+            rbm.visible_given(Rows::new(&h, m).unwrap()).unwrap()
+        };
+        let train = |mut rbm: Rbm, data: &[f32], settings: Settings| {
+            let means = Rows::new(data, n).unwrap().means().into_iter().map(|x| x as f32).collect();
+            let mut motion = Motion::new(&rbm, means, None);
+            if settings.centring.is_none() {
+                motion.visible_offset.fill(0.0);
+            }
+            for _ in 0..20 {
+                let model = reconstruct(&rbm, data);
+                apply(&mut rbm, &mut motion, data, &model, settings);
+            }
+            rbm
+        };
+        let apart = |settings: Settings| {
+            let trained = train(start.clone(), &data, settings);
+            let other = train(flip(&start, &visible, &hidden), &flip_rows(&data, n, &visible), settings);
+            let back = flip(&trained, &visible, &hidden);
+            let pairs = back.weights.iter().chain(&back.visible_bias).chain(&back.hidden_bias);
+            let others = other.weights.iter().chain(&other.visible_bias).chain(&other.hidden_bias);
+            let moved = trained.weights.iter().zip(&start.weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            (pairs.zip(others).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max), moved)
+        };
+        let centred = Settings {
+            weights: 0.3,
+            visible: 0.2,
+            hidden: 0.1,
+            momentum: 0.7,
+            weight_decay: 0.02,
+            centring: Some(0.05),
+            ..settings()
+        };
+        for settings in [centred, Settings { clip: Some(0.5), ..centred }] {
+            let (apart, moved) = apart(settings);
+            assert!(apart < 2e-5 && moved > 0.1, "{apart} {moved}");
+        }
+        let (apart, _) = apart(Settings { centring: None, ..centred });
+        assert!(apart > 0.05, "{apart}");
+    }
+
+    /// A gradient that is longer than allowed keeps its direction; a shorter one is left alone.
+    #[test]
+    fn clipping_shortens_and_does_not_turn() {
+        let start = toy::machine(5, 4, 0.5, 2);
+        let data = exact::sample(&toy::machine(5, 2, 1.0, 3), 6, 3).unwrap();
+        let model = exact::sample(&start, 9, 4).unwrap();
+        for centring in [None, Some(0.1)] {
+            let run = |clip: Option<f32>| {
+                let mut rbm = start.clone();
+                let mut motion = Motion::new(&rbm, vec![0.4; 5], None);
+                let seen = apply(&mut rbm, &mut motion, &data, &model, Settings { clip, centring, ..settings() });
+                (motion, seen)
+            };
+            let (free, _) = run(None);
+            let (loose, seen) = run(Some(100.0));
+            let all = |m: &Motion| m.weights.iter().chain(&m.visible).chain(&m.hidden).copied().collect::<Vec<f32>>();
+            let norm = all(&free).iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+            assert!((seen.norm.unwrap() - norm).abs() < 1e-5 && norm > 0.2);
+            assert!(all(&free).iter().zip(all(&loose)).all(|(a, b)| (a - b).abs() < 1e-6));
+            let (tight, _) = run(Some(0.1));
+            let scale = 0.1 / norm as f32;
+            assert!(all(&free).iter().zip(all(&tight)).all(|(a, b)| (a * scale - b).abs() < 1e-6));
+        }
+    }
+
+    /// The sparsity pull alone: cost x (target - sliding mean), on hidden biases only.
+    #[test]
+    fn sparsity_pulls_on_hidden_biases() {
+        let start = Rbm::new(Visible::Binary, vec![0.0; 4], vec![0.0; 2], vec![0.0; 2]).unwrap();
+        let sparsity = Sparsity { target: 0.1, cost: 2.0, memory: 0.75 };
+        let mut rbm = start.clone();
+        let mut motion = Motion::new(&rbm, vec![0.5; 2], Some(sparsity));
+        let rows = [0.0, 1.0];
+        apply(&mut rbm, &mut motion, &rows, &rows, Settings { sparsity: Some(sparsity), ..settings() });
+        // q = 0.75 x 0.1 + 0.25 x 0.5 = 0.2.
+        assert!(rbm.hidden_bias.iter().all(|b| (b + 0.2).abs() < 1e-6), "{:?}", rbm.hidden_bias);
+        assert!(rbm.weights.iter().chain(&rbm.visible_bias).all(|&x| x == 0.0));
+    }
+}
