@@ -24,6 +24,24 @@ pub fn is_picture(ending: &str) -> bool {
     matches!(ending, "svg" | "png" | "pdf")
 }
 
+/// Draws and writes a figure; a name that cannot be one is refused before it is drawn. The ending is given to `draw`.
+pub fn save_checked(path: &Path, draw: impl FnOnce(&str) -> Outcome<String>) -> Outcome {
+    let ending = checked(path)?;
+    save(path, &ending, &draw(&ending)?)
+}
+
+/// The ending of a picture's name.
+pub fn checked(path: &Path) -> Outcome<String> {
+    let ending = ending(path);
+    match is_picture(&ending) && !path.is_dir() {
+        true => Ok(ending),
+        false => Err(Failure::usage(format!(
+            "{}: the ending says how the picture is written; end it in .svg, .png or .pdf",
+            path.display()
+        ))),
+    }
+}
+
 /// Writes a figure as the file's ending says.
 pub fn save(path: &Path, ending: &str, svg: &str) -> Outcome {
     match ending {

@@ -22,6 +22,7 @@ pub mod layout;
 pub mod level;
 pub mod lines;
 pub mod map;
+pub mod moving;
 pub mod patches;
 pub mod positions;
 pub mod pyramid;

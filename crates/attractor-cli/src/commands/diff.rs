@@ -300,13 +300,7 @@ fn some(names: &[String]) -> String {
 /// What is drawn: maps, or the differences of a metric.
 fn drawn(args: &DiffArgs) -> Outcome<Option<(Option<Metric>, &Path, String)>> {
     let Some(path) = &args.output else { return Ok(None) };
-    let ending = picture::ending(path);
-    if !picture::is_picture(&ending) || path.is_dir() {
-        return Err(Failure::usage(format!(
-            "{}: the ending says how the picture is written; end it in .svg, .png or .pdf",
-            path.display()
-        )));
-    }
+    let ending = picture::checked(path)?;
     let metric = Metric::ALL.into_iter().filter(|metric| *metric != Metric::Loss).find(|m| m.name() == args.draw);
     if metric.is_none() && args.draw != "map" {
         let known: Vec<&str> = Metric::ALL.iter().filter(|m| **m != Metric::Loss).map(|m| m.name()).collect();

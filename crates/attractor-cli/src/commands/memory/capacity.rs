@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::args::Common;
 use crate::console::{Progress, print};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
 
 /// How patterns are stored.
@@ -152,19 +152,7 @@ pub fn run(capacity: &Capacity, common: &Common) -> Outcome {
         seed: common.seed,
     };
     plan.check()?;
-    let file = match &capacity.output {
-        None => None,
-        Some(path) => {
-            let ending = picture::ending(path);
-            if !picture::is_picture(&ending) || path.is_dir() {
-                return Err(Failure::usage(format!(
-                    "{}: the ending says how the picture is written; end it in .svg, .png or .pdf",
-                    path.display()
-                )));
-            }
-            Some((path, ending))
-        }
-    };
+    let file = capacity.output.as_ref().map(|path| picture::checked(path).map(|ending| (path, ending))).transpose()?;
     let progress = Progress::new(common.quiet);
     let mut found = Vec::new();
     for (index, &load) in plan.loads.iter().enumerate() {

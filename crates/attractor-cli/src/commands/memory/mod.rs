@@ -1,7 +1,16 @@
 //! `attractor memory ...`: what an associative memory stores and recalls.
 
+pub mod anneal;
 pub mod capacity;
+mod data;
+pub mod dense;
+pub mod hopfield;
+pub mod modern;
+mod recall;
 
+use attractor::settle::Frames;
+use attractor_render::images::{Images, Picture};
+use attractor_render::moving::Moving;
 use clap::Subcommand;
 
 use crate::args::Common;
@@ -9,13 +18,68 @@ use crate::error::Outcome;
 
 #[derive(Debug, Subcommand)]
 pub enum Memory {
+    /// Patterns stored by a learning rule, and recalled from corrupted cues
+    Hopfield(Box<hopfield::Hopfield>),
+    /// Dense associative memory: steeper energies hold more patterns
+    Dense(Box<dense::Dense>),
+    /// Modern Hopfield memory of real patterns: attention as retrieval
+    Modern(Box<modern::ModernArgs>),
+    /// Simulated annealing: the lowest energy of a glass, the largest cut of a graph
+    Anneal(Box<anneal::Anneal>),
     /// How much a memory of random patterns holds, beside what theory says
-    Capacity(capacity::Capacity),
+    Capacity(Box<capacity::Capacity>),
 }
 
 /// Runs the command.
 pub fn run(memory: &Memory, common: &Common) -> Outcome {
     match memory {
+        Memory::Hopfield(hopfield) => hopfield::run(hopfield, common),
+        Memory::Dense(dense) => dense::run(dense, common),
+        Memory::Modern(modern) => modern::run(modern, common),
+        Memory::Anneal(anneal) => anneal::run(anneal, common),
         Memory::Capacity(capacity) => capacity::run(capacity, common),
     }
+}
+
+/// States of a recall that are shown at most.
+const FRAMES: usize = 120;
+
+/// What a cue is, in words.
+fn cue(recall: &recall::Recall) -> String {
+    match recall.mask > 0.0 {
+        true => format!("cues with the last {:.0} % of the units unknown", 100.0 * recall.mask),
+        false => format!("cues with {:.0} % of the units turned round", 100.0 * recall.noise),
+    }
+}
+
+/// A recall that moves, or, where pictures do not, its states side by side.
+fn moving(
+    frames: &Frames,
+    stored: &data::Stored,
+    title: &str,
+    mut notes: Vec<String>,
+    ending: &str,
+) -> Outcome<String> {
+    /// States side by side.
+    const STILLS: usize = 12;
+    let (height, width) = stored.picture;
+    let count = frames.states.len();
+    if frames.left_out > 0 {
+        notes.push(format!("{} states before the last are left out", frames.left_out));
+    }
+    if ending == "svg" {
+        let states: Vec<Vec<f32>> = frames.states.iter().map(data::ink).collect();
+        let (size, numbers) = ((width, height), &frames.energies);
+        return Ok(Moving { title, notes, size, frames: &states, numbers, unit: "energy" }.svg(&recall::style())?);
+    }
+    // As evenly spread as whole numbers are, the first and the last among them.
+    let shown = count.min(STILLS);
+    let chosen: Vec<usize> = (0..shown).map(|i| i * (count - 1) / (shown - 1).max(1)).collect();
+    let values: Vec<Vec<f32>> = chosen.iter().map(|&at| data::ink(&frames.states[at])).collect();
+    let names: Vec<String> = chosen.iter().map(|&at| format!("E {:.2}", frames.energies[at])).collect();
+    let pictures: Vec<Picture<'_>> =
+        values.iter().zip(&names).map(|(values, name)| Picture { width, height, values, name }).collect();
+    let across = shown.min(6);
+    Ok(Images { title, notes, pictures: &pictures, across, rows: &[], columns: &[], shared: false }
+        .svg(&recall::style())?)
 }

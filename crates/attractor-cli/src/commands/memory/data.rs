@@ -1,0 +1,113 @@
+//! What a memory stores: data from a file, built-in sets, or random patterns.
+
+use attractor::pattern::{Spins, StoredPatterns};
+use attractor::random::Philox;
+use attractor_capture::Samples;
+use clap::Args;
+
+use crate::error::{Failure, Outcome};
+
+/// Where patterns come from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Data {
+    /// Patterns: a file (IDX, .npy, .npz, .csv, .png), a folder of .png, or a built-in set: glyphs-5, glyphs-8, digits
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["demo", "random"])]
+    pub data: Option<String>,
+    /// The built-in example
+    #[arg(long, conflicts_with = "random")]
+    pub demo: bool,
+    /// Random patterns: how many, and of how many units, for example 20x200
+    #[arg(long, value_name = "PxN")]
+    pub random: Option<String>,
+    /// Only so many patterns, the first ones
+    #[arg(long)]
+    pub patterns: Option<usize>,
+    /// What numbers are divided by
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f32,
+    /// Numbers above it are +1, others -1; needed unless all are 0 and 1, or -1 and +1
+    #[arg(long)]
+    pub threshold: Option<f32>,
+}
+
+/// Patterns, and the picture that each is.
+pub struct Stored {
+    /// What is stored.
+    pub patterns: StoredPatterns,
+    /// Rows and columns of a pattern.
+    pub picture: (usize, usize),
+    /// Where they came from.
+    pub source: String,
+}
+
+impl Data {
+    /// The rows that were asked for; `example` is the built-in set that the demonstration shows.
+    pub fn samples(&self, example: &str) -> Outcome<Samples> {
+        let source = match (&self.data, self.demo) {
+            (Some(source), _) => source.as_str(),
+            (None, true) => example,
+            (None, false) => {
+                return Err(Failure::usage(format!(
+                    "there is nothing to store: give --data SOURCE (a file, a folder of .png, glyphs-5, glyphs-8 or \
+                     digits), --random 20x200, or --demo ({example})"
+                )));
+            }
+        };
+        let samples = Samples::read(source)?.divided(self.scale)?;
+        Ok(match self.patterns {
+            None => samples,
+            Some(count @ 1..) if count <= samples.count => samples.chosen(&(0..count).collect::<Vec<_>>()),
+            Some(count) => {
+                return Err(Failure::usage(format!(
+                    "--patterns {count}: {} holds {} rows; give 1 to so many",
+                    samples.source, samples.count
+                )));
+            }
+        })
+    }
+
+    /// Patterns of +1 and -1.
+    pub fn stored(&self, example: &str, seed: u64) -> Outcome<Stored> {
+        if let Some(text) = &self.random {
+            let (count, units) = text
+                .split_once(['x', 'X'])
+                .and_then(|(count, units)| Some((count.trim().parse().ok()?, units.trim().parse().ok()?)))
+                .ok_or_else(|| Failure::usage(format!("--random {text}: give patterns x units, for example 20x200")))?;
+            let patterns = StoredPatterns::random(units, count, &mut Philox::new(seed, u64::MAX))?;
+            let side = units.isqrt();
+            let picture = if side * side == units { (side, side) } else { (1, units) };
+            return Ok(Stored { patterns, picture, source: format!("{count} random patterns of {units} units") });
+        }
+        let samples = self.samples(example)?;
+        let picture = samples.picture();
+        // Of the digits' seventeen levels the upper nine, as everywhere in this project.
+        let threshold = self.threshold.or((samples.source == "digits").then_some(7.5 / 16.0));
+        let rows = (0..samples.count).map(|row| spins(&samples, row, threshold)).collect::<Outcome<Vec<_>>>()?;
+        Ok(Stored { patterns: StoredPatterns::new(&rows)?, picture, source: samples.source })
+    }
+}
+
+/// A row as spins: cut at the threshold, or in one of the two alphabets.
+fn spins(samples: &Samples, row: usize, threshold: Option<f32>) -> Outcome<Spins> {
+    let values = samples.row(row);
+    let low = if values.iter().any(|&x| x == 0.0) { 0.0 } else { -1.0 };
+    let signs: Vec<i8> = match threshold {
+        Some(threshold) => values.iter().map(|&x| if x > threshold { 1 } else { -1 }).collect(),
+        None => {
+            if let Some(at) = values.iter().position(|&x| x != low && x != 1.0) {
+                return Err(Failure::usage(format!(
+                    "{}: pattern {row}, unit {at} is {}; expected only 0 and 1, or only -1 and +1: cut other numbers with \
+                     --threshold",
+                    samples.source, values[at]
+                )));
+            }
+            values.iter().map(|&x| if x == 1.0 { 1 } else { -1 }).collect()
+        }
+    };
+    Ok(Spins::from_signs(&signs)?)
+}
+
+/// A state as grey values: +1 dark, as ink is.
+pub fn ink(state: &Spins) -> Vec<f32> {
+    state.to_signs().into_iter().map(f32::from).collect()
+}

@@ -1,0 +1,238 @@
+//! `attractor memory hopfield`: patterns stored by a learning rule, and recalled.
+
+use attractor::energy::rules::{Learned, Margin, Rule};
+use attractor::energy::{Hebb, SpinMemory, Weights};
+use attractor::pattern::StoredPatterns;
+use attractor_render::colour::ColourMap;
+use attractor_render::heatmap::{Style, heatmap};
+use attractor_render::images::{Images, Picture};
+use attractor_render::map::{Map, Pooling};
+use attractor_render::scale::Scale;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::data::{Data, Stored, ink};
+use super::recall::{self, Recall, Recalled};
+use crate::args::Common;
+use crate::console::print;
+use crate::error::{Failure, Outcome};
+use crate::picture;
+
+/// A learning rule by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RuleName {
+    /// Hebb's outer products
+    Hebb,
+    /// Hebb's outer products of patterns less their mean: for patterns that are mostly dark, or mostly light
+    Centred,
+    /// Storkey's, pattern by pattern
+    Storkey,
+    /// The projection onto the patterns, without its diagonal
+    PseudoInverse,
+    /// The same with its diagonal
+    PseudoInverseDiagonal,
+    /// Gardner's margins by perceptron learning, symmetric weights
+    PerceptronSymmetric,
+    /// The same without symmetry: there is no energy
+    Perceptron,
+    /// Hebb's less what it dreams of
+    Unlearning,
+}
+
+impl RuleName {
+    /// With the parameters that the literature uses.
+    pub fn rule(self, seed: u64) -> Rule {
+        let perceptron = |symmetric| Rule::Perceptron { margin: Margin::Stability(0.5), symmetric, epochs: 200 };
+        match self {
+            Self::Hebb => Rule::Hebb,
+            Self::Centred => Rule::Centred,
+            Self::Storkey => Rule::Storkey,
+            Self::PseudoInverse => Rule::PseudoInverse { diagonal: false },
+            Self::PseudoInverseDiagonal => Rule::PseudoInverse { diagonal: true },
+            Self::PerceptronSymmetric => perceptron(true),
+            Self::Perceptron => perceptron(false),
+            Self::Unlearning => Rule::Unlearning { dreams: 100, strength: 0.01, seed },
+        }
+    }
+}
+
+/// What is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Draw {
+    /// Stored, corrupted and recalled patterns
+    Recall,
+    /// One recall unit by unit; an .svg moves
+    Frames,
+    /// Energy after each sweep
+    Energy,
+    /// The weight matrix
+    Weights,
+    /// What each pair adds to the energy of the first pattern
+    Contributions,
+    /// The local field at each unit of the first pattern
+    Fields,
+}
+
+#[derive(Debug, Args)]
+pub struct Hopfield {
+    #[command(flatten)]
+    pub data: Data,
+    /// How patterns are stored
+    #[arg(long, value_enum, default_value_t = RuleName::Hebb)]
+    pub rule: RuleName,
+    #[command(flatten)]
+    pub recall: Recall,
+    /// What --output shows
+    #[arg(long, value_enum, default_value_t = Draw::Recall)]
+    pub draw: Draw,
+}
+
+/// Dense weights, for pictures of them: Hebb's memory does without otherwise.
+fn weights(stored: &Stored, learned: Option<&Learned>) -> Outcome<Weights> {
+    /// N x N weights of more units make no picture.
+    const MOST: usize = 4096;
+    let units = stored.patterns.units();
+    match learned {
+        _ if units > MOST => {
+            Err(Failure::usage(format!("--draw: {units} units have too many weights for a picture; at most {MOST}")))
+        }
+        Some(learned) => Ok(learned.weights.clone()),
+        None => Ok(Rule::Hebb.learn(&stored.patterns)?.weights),
+    }
+}
+
+/// A matrix between units, blue below zero and red above.
+fn matrix(values: &[f64], units: usize, title: &str, unit: &str) -> Outcome<String> {
+    const SIDE: usize = 256;
+    let map = Map::exact(values.iter().map(|&w| w as f32).collect(), units, units)?;
+    let map = Map { pooling: Pooling::Magnitude, ..map }.pooled(SIDE)?;
+    let reach = map.values().map(f64::abs).fold(0.0, f64::max);
+    let style = Style {
+        colours: ColourMap::BlueRed,
+        scale: Scale::centred(if reach > 0.0 { reach } else { 1.0 })?,
+        unit: unit.to_string(),
+        rows: "unit i".to_string(),
+        columns: "unit j".to_string(),
+        ..Style::default()
+    };
+    Ok(heatmap(&map, title, &[], &style)?)
+}
+
+/// The field at every unit of the first pattern beside the pattern itself.
+fn fields(stored: &Stored, weights: &Weights) -> Outcome<String> {
+    let pattern = stored.patterns.pattern(0);
+    let (height, width) = stored.picture;
+    let field: Vec<f32> = weights.fields(&pattern).into_iter().map(|h| h as f32).collect();
+    let reach = f64::from(field.iter().fold(0.0f32, |most, h| most.max(h.abs())));
+    let shade: Vec<f32> = ink(&pattern).iter().map(|x| x * reach as f32).collect();
+    let pictures = [
+        Picture { width, height, values: &shade, name: "pattern 0" },
+        Picture { width, height, values: &field, name: "local field" },
+    ];
+    let wrong = ink(&pattern).iter().zip(&field).filter(|(x, h)| **x * **h < 0.0).count();
+    let notes = vec![match wrong {
+        0 => "every unit agrees with its field: the pattern is a fixed point".to_string(),
+        n => format!("{n} units disagree with their field and would turn round"),
+    }];
+    let style = Style {
+        colours: ColourMap::BlueRed,
+        scale: Scale::centred(if reach > 0.0 { reach } else { 1.0 })?,
+        unit: "field h (the pattern in its size)".to_string(),
+        ..Style::default()
+    };
+    let title = "What the other units tell each unit";
+    Ok(Images { title, notes, pictures: &pictures, across: 2, rows: &[], columns: &[], shared: true }.svg(&style)?)
+}
+
+struct Shown<'a> {
+    args: &'a Hopfield,
+    stored: &'a Stored,
+    learned: Option<&'a Learned>,
+    recalled: &'a [Recalled],
+    seed: u64,
+}
+
+impl Shown<'_> {
+    fn figure<M: SpinMemory>(&self, memory: &M, ending: &str) -> Outcome<String> {
+        let (stored, rule) = (self.stored, self.args.rule.rule(self.seed).name());
+        let first = stored.patterns.pattern(0);
+        let notes = vec![
+            format!("{}, {} patterns of {} units, rule {rule}", stored.source, stored.patterns.count(), first.len()),
+            super::cue(&self.args.recall),
+        ];
+        match self.args.draw {
+            Draw::Recall => recall::strip(self.recalled, stored, "Recall of corrupted patterns", notes),
+            Draw::Energy => recall::energies(self.recalled, "Energy during recall", notes),
+            Draw::Frames => {
+                let frames = self.args.recall.frames(memory, &self.recalled[0], self.seed, super::FRAMES)?;
+                super::moving(&frames, stored, "Recall, unit by unit", notes, ending)
+            }
+            Draw::Weights => {
+                let weights = weights(stored, self.learned)?;
+                matrix(weights.values(), first.len(), &format!("Weights by the rule {rule}"), "weight")
+            }
+            Draw::Contributions => {
+                let weights = weights(stored, self.learned)?;
+                let title = format!("Energy of pattern 0 by pairs: {:.3} in all", weights.energy(&first));
+                matrix(&weights.contributions(&first), first.len(), &title, "energy")
+            }
+            Draw::Fields => fields(stored, &weights(stored, self.learned)?),
+        }
+    }
+}
+
+fn answered<M: SpinMemory>(
+    memory: &M,
+    args: &Hopfield,
+    stored: &Stored,
+    learned: Option<&Learned>,
+    common: &Common,
+) -> Outcome {
+    let recalled = args.recall.run(memory, &stored.patterns, common.seed)?;
+    if let Some(path) = &args.recall.output {
+        let shown = Shown { args, stored, learned, recalled: &recalled, seed: common.seed };
+        picture::save_checked(path, |ending| shown.figure(memory, ending))?;
+    }
+    let name = args.rule.rule(common.seed).name();
+    let report = learned.map(|learned| learned.report);
+    if common.json {
+        let document = json!({
+            "memory": "hopfield", "rule": name, "source": stored.source, "units": stored.patterns.units(),
+            "patterns": stored.patterns.count(), "load": stored.patterns.load(), "seed": common.seed,
+            "learned": report.map(|r| json!({ "epochs": r.epochs, "converged": r.converged, "rank": r.rank,
+                "stability": r.stability.is_finite().then_some(r.stability) })),
+            "descends": recall::descent(memory.descends(), args.recall.update),
+            "recalls": recall::json(&recalled),
+        });
+        print(&format!("{document}\n"));
+        return Ok(());
+    }
+    let learnt = report.map_or(String::new(), |r| {
+        let rank = r.rank.map_or(String::new(), |rank| format!(", rank {rank}"));
+        let end = if r.converged { "" } else { ", not converged" };
+        format!("smallest stability {:.3}{rank}, {} passes{end}\n", r.stability, r.epochs)
+    });
+    print(&format!(
+        "Hopfield memory of {} patterns in {} units (load {:.3}), rule {name}: {}\n{learnt}{}; {}\n\n{}",
+        stored.patterns.count(),
+        stored.patterns.units(),
+        stored.patterns.load(),
+        stored.source,
+        super::cue(&args.recall),
+        recall::descent(memory.descends(), args.recall.update),
+        recall::table(&recalled)
+    ));
+    Ok(())
+}
+
+/// Runs the command.
+pub fn run(args: &Hopfield, common: &Common) -> Outcome {
+    let stored = args.data.stored("glyphs-5", common.seed)?;
+    // Without weights: exact, and of any size.
+    if args.rule == RuleName::Hebb {
+        let patterns: StoredPatterns = stored.patterns.clone();
+        return answered(&Hebb::new(patterns), args, &stored, None, common);
+    }
+    let learned = args.rule.rule(common.seed).learn(&stored.patterns)?;
+    answered(&learned.weights, args, &stored, Some(&learned), common)
+}
