@@ -13,6 +13,7 @@ use crate::commands::heads::Heads;
 use crate::commands::info::Info;
 use crate::commands::memory::Memory;
 use crate::commands::metrics::Metrics;
+use crate::commands::rbm::generate::Generate;
 use crate::commands::report::ReportArgs;
 use crate::commands::rollout::Rollout;
 use crate::commands::train::Train;
@@ -59,6 +60,9 @@ pub enum Command {
     /// Train a model
     #[command(subcommand)]
     Train(Train),
+    /// Draw from a trained model
+    #[command(subcommand)]
+    Generate(Generate),
 }
 
 impl Cli {
@@ -86,6 +90,8 @@ impl Cli {
             Command::Report(report) => commands::report::run(report, common).map(|()| true),
             Command::Memory(memory) => commands::memory::run(memory, common).map(|()| true),
             Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
+            Command::Train(Train::Rbm(train)) => commands::rbm::train::run(train, common).map(|()| true),
+            Command::Generate(Generate::Rbm(generate)) => commands::rbm::generate::run(generate, common).map(|()| true),
         }
     }
 }

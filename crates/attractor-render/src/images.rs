@@ -86,7 +86,12 @@ impl Images<'_> {
         let bar = (self.shared && grey).then(|| Bar::new(style, height.clamp(60.0, 180.0)));
         let content = width + bar.as_ref().map_or(0.0, |b| 16.0 + b.width());
         let mut notes = self.notes.clone();
-        if !self.shared && grey {
+        let range = |picture: &Picture<'_>| {
+            let finite = || picture.values.iter().copied().filter(|v| v.is_finite());
+            (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max))
+        };
+        let alike = self.pictures.windows(2).all(|pair| range(&pair[0]) == range(&pair[1]));
+        if !self.shared && grey && !alike {
             notes.push("each picture on its own range".to_string());
         }
         let heading = Heading::new(self.title, &notes, content.max(240.0));

@@ -146,7 +146,7 @@ mod tests {
         assert_eq!((svg.matches("<animate ").count(), svg.matches("<image").count()), (3, 3));
         assert_eq!(svg.matches("display=\"inline\"").count(), 1);
         assert!(svg.find("display=\"inline\"") > svg.rfind("display=\"none\""), "the last is the one that stands");
-        assert!(svg.contains("keyTimes=\"0;0.12500;0.25000\"") && svg.contains("energy -2.5"), "{svg}");
+        assert!(svg.contains("keyTimes=\"0;0.12500;0.25000\"") && svg.contains("energy −2.5"), "{svg}");
         let still = Moving { frames: &frames[..1], numbers: &[0.0], ..moving.clone() };
         assert!(!still.svg(&Style::default()).unwrap().contains("<animate"));
         assert!(Moving { numbers: &[0.0], ..moving.clone() }.svg(&Style::default()).unwrap_err().is_shape());

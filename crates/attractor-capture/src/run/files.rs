@@ -41,7 +41,8 @@ pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<
     if durability == Durability::Power
         && let Some(folder) = path.parent()
     {
-        sync_folder(folder)?;
+        // The parent of a bare name is the empty path.
+        sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod heads;
 pub mod info;
 pub mod memory;
 pub mod metrics;
+pub mod rbm;
 pub mod report;
 pub mod rollout;
 pub mod train;

@@ -10,6 +10,7 @@ use attractor_nn::train::{Mixture, Plan, Precision, Shape, Training, train_causa
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::rbm::train::TrainRbm;
 use crate::args::Common;
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
@@ -18,6 +19,8 @@ use crate::error::{Failure, Outcome};
 pub enum Train {
     /// A small causal language model with GPT-2's layout
     CausalLm(Box<TrainLm>),
+    /// A restricted Boltzmann machine, with its likelihood watched
+    Rbm(Box<TrainRbm>),
 }
 
 #[derive(Debug, Args)]

@@ -27,7 +27,7 @@ pub struct Dense {
     #[command(flatten)]
     pub data: Data,
     /// Degree n of the energy -sum m^n: 2 is Hebb's memory, more holds more
-    #[arg(long, default_value_t = 3, conflicts_with = "exponential")]
+    #[arg(long, default_value_t = 6, conflicts_with = "exponential")]
     pub degree: u32,
     /// Only patterns that point the same way count
     #[arg(long, conflicts_with = "exponential")]
@@ -53,9 +53,9 @@ fn answered<M: SpinMemory>(memory: &M, name: &str, args: &Dense, stored: &Stored
             ];
             match args.draw {
                 Draw::Recall => recall::strip(&recalled, stored, "Recall of corrupted patterns", notes),
-                Draw::Energy => recall::energies(&recalled, "Energy during recall", notes),
+                Draw::Energy => args.recall.energies(memory, &recalled, common.seed, notes),
                 Draw::Frames => {
-                    let frames = args.recall.frames(memory, &recalled[0], common.seed, super::FRAMES)?;
+                    let frames = args.recall.frames(memory, &recalled[0], 0, common.seed, super::FRAMES)?;
                     super::moving(&frames, stored, "Recall, unit by unit", notes, ending)
                 }
             }

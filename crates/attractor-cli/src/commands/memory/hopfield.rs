@@ -137,7 +137,7 @@ fn fields(stored: &Stored, weights: &Weights) -> Outcome<String> {
     let style = Style {
         colours: ColourMap::BlueRed,
         scale: Scale::centred(if reach > 0.0 { reach } else { 1.0 })?,
-        unit: "field h (the pattern in its size)".to_string(),
+        unit: "field h".to_string(),
         ..Style::default()
     };
     let title = "What the other units tell each unit";
@@ -162,9 +162,9 @@ impl Shown<'_> {
         ];
         match self.args.draw {
             Draw::Recall => recall::strip(self.recalled, stored, "Recall of corrupted patterns", notes),
-            Draw::Energy => recall::energies(self.recalled, "Energy during recall", notes),
+            Draw::Energy => self.args.recall.energies(memory, self.recalled, self.seed, notes),
             Draw::Frames => {
-                let frames = self.args.recall.frames(memory, &self.recalled[0], self.seed, super::FRAMES)?;
+                let frames = self.args.recall.frames(memory, &self.recalled[0], 0, self.seed, super::FRAMES)?;
                 super::moving(&frames, stored, "Recall, unit by unit", notes, ending)
             }
             Draw::Weights => {

@@ -8,6 +8,8 @@ pub mod hopfield;
 pub mod modern;
 mod recall;
 
+pub use data::Data;
+
 use attractor::settle::Frames;
 use attractor_render::images::{Images, Picture};
 use attractor_render::moving::Moving;

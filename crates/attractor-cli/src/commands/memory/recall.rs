@@ -128,9 +128,43 @@ impl Recall {
         Ok(all)
     }
 
-    /// One recall unit by unit, its states on the way.
-    pub fn frames<M: SpinMemory>(&self, memory: &M, recalled: &Recalled, seed: u64, most: usize) -> Outcome<Frames> {
-        let stream = 1 << 32 | (recalled.pattern * self.cues) as u64;
+    /// Energies on the way down, a curve a cue: after every turn, or after every sweep of all units at once.
+    pub fn energies<M: SpinMemory>(
+        &self,
+        memory: &M,
+        recalled: &[Recalled],
+        seed: u64,
+        notes: Vec<String>,
+    ) -> Outcome<String> {
+        const CURVES: usize = 6;
+        let at_once = self.update == Update::Synchronous;
+        let series = recalled
+            .iter()
+            .enumerate()
+            .take(CURVES)
+            .map(|(number, r)| {
+                let energies = match at_once {
+                    true => r.settled.energies.clone(),
+                    false => self.frames(memory, r, number, seed, usize::MAX)?.energies,
+                };
+                let points = energies.iter().enumerate().map(|(turn, &e)| (turn as f64, e)).collect();
+                Ok(Series::new(format!("cue of pattern {}", r.pattern), points))
+            })
+            .collect::<Outcome<Vec<_>>>()?;
+        let x = Side::new(if at_once { "updates of all units at once" } else { "units that turned round" });
+        Ok(Lines { title: "Energy during recall", notes, x, y: Side::new("energy"), series: &series }.svg()?)
+    }
+
+    /// Recall number `number` unit by unit, its states on the way.
+    pub fn frames<M: SpinMemory>(
+        &self,
+        memory: &M,
+        recalled: &Recalled,
+        number: usize,
+        seed: u64,
+        most: usize,
+    ) -> Outcome<Frames> {
+        let stream = 1 << 32 | number as u64;
         Ok(settle::frames(memory, &recalled.cue, self.order(seed, stream), self.sweeps, most)?)
     }
 }
@@ -263,19 +297,4 @@ pub fn strip(recalled: &[Recalled], stored: &Stored, title: &str, notes: Vec<Str
         shared: false,
     };
     Ok(figure.svg(&style())?)
-}
-
-/// Energy after each sweep, a curve a cue.
-pub fn energies(recalled: &[Recalled], title: &str, notes: Vec<String>) -> Outcome<String> {
-    const CURVES: usize = 8;
-    let series: Vec<Series> = recalled
-        .iter()
-        .take(CURVES)
-        .map(|r| {
-            let points = r.settled.energies.iter().enumerate().map(|(sweep, &e)| (sweep as f64, e)).collect();
-            Series::new(format!("cue of pattern {}", r.pattern), points)
-        })
-        .collect();
-    let (x, y) = (Side::new("sweeps over all units"), Side::new("energy"));
-    Ok(Lines { title, notes, x, y, series: &series }.svg()?)
 }

@@ -1,0 +1,114 @@
+//! Machines and trainings as files.
+
+use std::path::Path;
+
+use attractor::sample::rbm::{Rbm, State, Visible};
+use attractor_capture::training::{Checkpoint, Numbers, Tensor};
+use serde_json::{Value, json};
+
+use crate::error::{Failure, Outcome};
+
+/// The trained machine.
+pub const MODEL: &str = "rbm.safetensors";
+/// The machine as it was when its likelihood was best.
+pub const BEST: &str = "best.safetensors";
+/// All that is needed to go on.
+pub const TRAINING: &str = "training.safetensors";
+
+/// A machine with what its pictures and chains need.
+pub struct Stored {
+    /// The machine.
+    pub rbm: Rbm,
+    /// Visible biases of the base-rate model, where chains start.
+    pub base: Vec<f32>,
+    /// Rows and columns of a visible state.
+    pub picture: (usize, usize),
+}
+
+impl Stored {
+    /// Writes it.
+    pub fn write(&self, path: &Path, about: Value) -> Outcome {
+        let (n, m) = (self.rbm.visible_units(), self.rbm.hidden_units());
+        let kind = if self.rbm.visible().variance().is_some() { "gaussian" } else { "binary" };
+        let mut file = Checkpoint {
+            about: json!({
+                "model": "rbm", "visible": kind, "picture": [self.picture.0, self.picture.1], "trained": about,
+            }),
+            ..Checkpoint::default()
+        };
+        file.put("weights", &[n, m], Numbers::F32(self.rbm.weights().to_vec()));
+        file.put("visible_bias", &[n], Numbers::F32(self.rbm.visible_bias().to_vec()));
+        file.put("hidden_bias", &[m], Numbers::F32(self.rbm.hidden_bias().to_vec()));
+        file.put("base_rates", &[n], Numbers::F32(self.base.clone()));
+        if let Some(variance) = self.rbm.visible().variance() {
+            file.put("variance", &[n], Numbers::F32(variance.to_vec()));
+        }
+        Ok(file.write(path)?)
+    }
+
+    /// Reads a machine, or the one in a folder of a training.
+    pub fn read(path: &Path) -> Outcome<Self> {
+        let file = if path.is_dir() { path.join(MODEL) } else { path.to_path_buf() };
+        let read = Checkpoint::read(&file)?;
+        let wrong = |e: attractor_capture::Error| Failure::from(e).at(file.display());
+        let shape = |name: &str| -> Outcome<Vec<usize>> {
+            read.tensors.get(name).map(|tensor| tensor.shape.clone()).ok_or_else(|| {
+                Failure::unreadable(format!(
+                    "{}: holds no {name}; it is no restricted Boltzmann machine",
+                    file.display()
+                ))
+            })
+        };
+        let (n, m) = match shape("weights")?[..] {
+            [n, m] => (n, m),
+            ref other => {
+                return Err(Failure::unreadable(format!(
+                    "{}: weights of shape {other:?}; expected [visible, hidden]",
+                    file.display()
+                )));
+            }
+        };
+        let floats = |name: &str, shape: &[usize]| read.floats(name, shape).map(<[f32]>::to_vec).map_err(wrong);
+        let visible = match read.about["visible"].as_str() {
+            Some("gaussian") => Visible::Gaussian { variance: floats("variance", &[n])? },
+            _ => Visible::Binary,
+        };
+        let rbm =
+            Rbm::new(visible, floats("weights", &[n, m])?, floats("visible_bias", &[n])?, floats("hidden_bias", &[m])?)
+                .map_err(|e| Failure::unreadable(format!("{}: {e}", file.display())))?;
+        // Without base rates chains start at one half.
+        let base = if read.tensors.contains_key("base_rates") { floats("base_rates", &[n])? } else { vec![0.0; n] };
+        let side = |at: usize| read.about["picture"][at].as_u64().map(|x| x as usize);
+        let picture = side(0).zip(side(1)).filter(|(a, b)| a.checked_mul(*b) == Some(n)).unwrap_or((1, n));
+        Ok(Self { rbm, base, picture })
+    }
+}
+
+/// The state of a training as a file.
+pub fn training(state: &State, about: Value) -> Checkpoint {
+    let mut file = Checkpoint { about, ..Checkpoint::default() };
+    for (name, (shape, numbers)) in &state.floats {
+        file.put(&format!("floats.{name}"), shape, Numbers::F32(numbers.clone()));
+    }
+    for (name, numbers) in &state.integers {
+        file.put(&format!("integers.{name}"), &[numbers.len()], Numbers::U64(numbers.clone()));
+    }
+    file
+}
+
+/// And back.
+pub fn state(file: &Checkpoint) -> Outcome<State> {
+    let mut state = State { floats: Default::default(), integers: Default::default() };
+    for (name, Tensor { shape, numbers }) in &file.tensors {
+        match (name.split_once('.'), numbers) {
+            (Some(("floats", name)), Numbers::F32(numbers)) => {
+                state.floats.insert(name.to_string(), (shape.clone(), numbers.clone()));
+            }
+            (Some(("integers", name)), Numbers::U64(numbers)) => {
+                state.integers.insert(name.to_string(), numbers.clone());
+            }
+            _ => return Err(Failure::unreadable(format!("{TRAINING}: the array {name:?} is none of a training"))),
+        }
+    }
+    Ok(state)
+}
