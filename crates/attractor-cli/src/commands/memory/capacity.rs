@@ -8,17 +8,11 @@ use attractor_render::lines::{Lines, Series};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::hopfield::RuleName;
 use crate::args::Common;
 use crate::console::{Progress, print};
 use crate::error::Outcome;
 use crate::picture;
-
-/// How patterns are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Rule {
-    /// Hebb's outer products, from overlaps alone: no N x N weights
-    Hebb,
-}
 
 /// What counts as recalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,8 +38,8 @@ pub struct Capacity {
     #[arg(long, default_value_t = 20)]
     pub cues: usize,
     /// Learning rule
-    #[arg(long, value_enum, default_value_t = Rule::Hebb)]
-    pub rule: Rule,
+    #[arg(long, value_enum, default_value_t = RuleName::Hebb)]
+    pub rule: RuleName,
     /// Share of a cue's units that are wrong
     #[arg(long, default_value_t = 0.0)]
     pub noise: f64,
@@ -70,8 +64,9 @@ fn exact_limits(neurons: usize) -> [f64; 2] {
 
 fn table(found: &[Measured], capacity: &Capacity) -> String {
     let mut out = format!(
-        "Hebb, {} units, {} pattern sets, {} cues each, {:.0} % of a cue wrong; recall unit by unit until none turns\n\n\
+        "{}, {} units, {} pattern sets, {} cues each, {:.0} % of a cue wrong; recall unit by unit until none turns\n\n\
          {:>7}  {:>8}  {:>9}  {:>9}  {:>9}  {:>8}\n",
+        capacity.rule.rule(0).name(),
         capacity.neurons,
         capacity.seeds,
         capacity.cues,
@@ -94,6 +89,9 @@ fn table(found: &[Measured], capacity: &Capacity) -> String {
             100.0 * m.exact
         );
     }
+    if capacity.rule != RuleName::Hebb {
+        return out;
+    }
     let [most, all] = exact_limits(capacity.neurons);
     out + &format!(
         "\nTheory: the retrieval state of N to infinity (Amit, Gutfreund and Sompolinsky 1987), gone beyond a load of \
@@ -104,7 +102,8 @@ fn table(found: &[Measured], capacity: &Capacity) -> String {
 
 fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
     let notes = vec![format!(
-        "{} units, {} pattern sets, {} cues each, {:.0} % of a cue wrong",
+        "rule {}, {} units, {} pattern sets, {} cues each, {:.0} % of a cue wrong",
+        capacity.rule.rule(0).name(),
         capacity.neurons,
         capacity.seeds,
         capacity.cues,
@@ -123,7 +122,7 @@ fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
             let loads = (0..=200).map(|i| first + (CRITICAL_LOAD - first) * f64::from(i) / 200.0);
             let theory: Vec<(f64, f64)> =
                 loads.filter_map(|load| Some((load, retrieval_overlap(load).ok()??))).collect();
-            let series = [measured, Series::new("theory, N to infinity", theory).null()];
+            let series = [measured, Series::new("Hebb's rule, theory, N to infinity", theory).null()];
             let y = Side::new("overlap m");
             Lines { title: "Recall against load", notes, x, y, series: &series }.svg()?
         }
@@ -131,8 +130,10 @@ fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
             let points = found.iter().map(|m| (m.load, m.exact)).collect();
             let [most, all] = exact_limits(capacity.neurons);
             let line = |name: &str, load: f64| Series::new(name, vec![(load, 0.0), (load, 1.0)]).null();
-            let series =
-                [Series::new("measured", points), line("most: 1 / (2 ln N)", most), line("all: 1 / (4 ln N)", all)];
+            let mut series = vec![Series::new("measured", points)];
+            if capacity.rule == RuleName::Hebb {
+                series.extend([line("most: 1 / (2 ln N)", most), line("all: 1 / (4 ln N)", all)]);
+            }
             let y = Side::new("share recalled without an error").between(0.0, 1.0);
             Lines { title: "Recall without an error", notes, x, y, series: &series }.svg()?
         }
@@ -141,8 +142,8 @@ fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
 
 /// Runs the command.
 pub fn run(capacity: &Capacity, common: &Common) -> Outcome {
-    let Rule::Hebb = capacity.rule;
     let plan = Plan {
+        rule: capacity.rule.rule(common.seed),
         units: capacity.neurons,
         loads: capacity.loads.clone(),
         seeds: capacity.seeds,
