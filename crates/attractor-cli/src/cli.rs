@@ -72,6 +72,9 @@ impl Cli {
             if threads == 0 {
                 return Err(Failure::usage("--threads 0: give at least one thread"));
             }
+            if threads > 4096 {
+                return Err(Failure::usage(format!("--threads {threads}: give at most 4096")));
+            }
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
             pool.map_err(|e| Failure::usage(format!("--threads {threads}: {e}")))?;
         }

@@ -33,7 +33,10 @@ pub fn save_checked(path: &Path, draw: impl FnOnce(&str) -> Outcome<String>) -> 
 /// The ending of a picture's name.
 pub fn checked(path: &Path) -> Outcome<String> {
     let ending = ending(path);
-    match is_picture(&ending) && !path.is_dir() {
+    if path.is_dir() {
+        return Err(Failure::usage(format!("{}: is a folder; name a file to write", path.display())));
+    }
+    match is_picture(&ending) {
         true => Ok(ending),
         false => Err(Failure::usage(format!(
             "{}: the ending says how the picture is written; end it in .svg, .png or .pdf",

@@ -123,6 +123,7 @@ pub(crate) fn conclude(checks: &[Check], config: &Config, has_loss: bool) -> Con
     let (headline, action) = words(scenario, &s);
     let mut action = action.to_string();
     if untrained && scenario != Scenario::Broken {
+        action = action.replace("Nothing to mend. ", "");
         action += " First of all, train it: its loss is no better than counting tokens, so nothing in it can be said to work.";
     }
     Conclusion { scenario, headline: headline.to_string(), reasons, action }

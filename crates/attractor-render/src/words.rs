@@ -14,6 +14,8 @@ const SIZE: f64 = 13.0;
 const LINE: f64 = 26.0;
 /// Longest token, characters.
 const LONGEST: usize = 40;
+/// Length of the colour bar, CSS pixels.
+const BAR: f64 = 200.0;
 /// Most tokens: several pages of text.
 const MOST: usize = 4096;
 
@@ -84,7 +86,8 @@ impl Words<'_> {
         }
         let bar_top = top + y + LINE + 14.0;
         let widest = places.iter().map(|p| p.0 + p.2).fold(0.0, f64::max);
-        let whole = widest.max(left + heading.width()).max(300.0) + 8.0;
+        let legend = left + 6.0 + BAR + 14.0 + text::width(&style.unit) * LABEL;
+        let whole = widest.max(left + heading.width()).max(legend).max(300.0) + 8.0;
         let name = format!("{}: {} tokens tinted by {}", self.title, n, style.unit);
         let mut svg = Svg::new(whole, bar_top + 32.0, &name);
         heading.draw(&mut svg, left);
@@ -105,7 +108,7 @@ impl Words<'_> {
                 layout::path(&mut svg, &d, "line", layout::INK, 1.4, "3 2");
             }
         }
-        bar(&mut svg, (left + 6.0, bar_top), 200.0, style)?;
+        bar(&mut svg, (left + 6.0, bar_top), BAR, style)?;
         Ok(svg.finish())
     }
 }

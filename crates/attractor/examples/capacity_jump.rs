@@ -1,6 +1,6 @@
 //! The load at which a Hebbian memory breaks down, by finite-size scaling: `capacity_jump [SEEDS] [LARGEST N]`.
 //!
-//! Estimator. At each N, loads 0.130 to 0.165: the share f of pattern sets whose mean overlap (each recalled from the pattern
+//! Estimator. At each N, loads 0.130 to 0.190: the share f of pattern sets whose mean overlap (each recalled from the pattern
 //! itself, without noise) lies above 0.7, half way between the retrieval state (0.97) and the spin glass (about 0.35). The
 //! load at which f passes one half, alpha(N), is read off the monotone regression of f on the load (pool adjacent violators, then
 //! straight lines). Then alpha(N) = alpha_c + c N^(-2/3) by least squares, the exponent of a mean-field spinodal. Interval: 2.5 %
@@ -10,7 +10,7 @@ use attractor::energy::Rule;
 use attractor::random::Philox;
 use attractor::settle::capacity::{CRITICAL_LOAD, Plan, measure};
 
-const LOADS: [f64; 8] = [0.130, 0.135, 0.140, 0.145, 0.150, 0.155, 0.160, 0.165];
+const LOADS: [f64; 10] = [0.130, 0.135, 0.140, 0.145, 0.150, 0.155, 0.160, 0.170, 0.180, 0.190];
 const RETRIEVED: f64 = 0.7;
 
 /// Load at which the share of retrieved sets falls through one half; `None` if it never does.

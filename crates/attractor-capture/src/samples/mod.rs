@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::import::{npy, zip};
 
 /// Most bytes of a file, and of what is unpacked from it.
-const MOST_BYTES: u64 = 8 << 30;
+const MOST_BYTES: u64 = 1 << 30;
 
 /// Rows of one length.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ impl Samples {
     ///
     /// # Errors
     /// `is_io` for what cannot be read, `is_format` for what is none of the formats or contradicts itself, `is_budget`
-    /// beyond 8 GiB.
+    /// beyond 1 GiB.
     pub fn read(source: &str) -> Result<Self> {
         if let Some(built_in) = embedded::named(source)? {
             return Ok(built_in);
@@ -62,6 +62,7 @@ impl Samples {
         })?;
         let read = match metadata.is_dir() {
             true => png::folder(path),
+            false if !metadata.is_file() => Err(Error::io("is no file; name a file or a folder of .png")),
             false if metadata.len() > MOST_BYTES => {
                 Err(Error::budget(format!("{} bytes; at most {MOST_BYTES} are read", metadata.len())))
             }
@@ -84,6 +85,9 @@ impl Samples {
             _ if npy::is_npy(bytes) => Self::of_array(npy::read("the array", bytes)?),
             _ if zip::is_zip(bytes) => {
                 let members = zip::members(bytes)?;
+                if members.is_empty() {
+                    return Err(Error::format("the archive is empty; needs an array"));
+                }
                 let [member] = &members[..] else {
                     let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).take(8).collect();
                     return Err(Error::format(format!(

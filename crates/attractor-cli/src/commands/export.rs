@@ -350,7 +350,8 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         picture::save(&args.output, ending, &drawn(patterns, args, &words)?)?;
         let shapes = patterns.layers().into_iter().map(|shape| {
             let (rows, columns) = patterns.shape(shape.layer, args.input_number)?;
-            Ok((format!("L{}", shape.layer), [shape.heads.len(), rows, columns]))
+            let of = |count: usize| if words.positions() == count { words.len() } else { count };
+            Ok((format!("L{}", shape.layer), [head_groups(&shape, args.grouped)?.len(), of(rows), of(columns)]))
         });
         told(args, size_of_file(&args.output), &shapes.collect::<Outcome<Vec<_>>>()?, common);
         return Ok(());

@@ -114,20 +114,23 @@ fn check(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation, id: &str, wo
     let sign = sign_flip(&there, Sides::Greater, case.config.seed, case.config.count(Key::Permutations));
     let p =
         sign.map_or(String::new(), |s| format!(", sign-flip p = {:.4}{}", s.p, if s.exact { " (exact)" } else { "" }));
-    let good = change >= case.config.get(key) && figure.interval.as_ref().is_none_or(|i| i.low > 0.0);
+    // One input, or a few, cannot tell an effect from chance: no smaller p than 2^-inputs exists.
+    let unresolved = change >= case.config.get(key) && figure.interval.is_none();
+    let good = change >= case.config.get(key) && figure.interval.as_ref().is_some_and(|i| i.low > 0.0);
     let of_labels = case.evidence.is_some_and(|e| e.ablation_loss == LossKind::Label);
     let what = if of_labels { "exp(loss)" } else { "perplexity" };
     let better = if value < 0.0 { ": the replacement is better than what was learned" } else { "" };
     let mut check = figure.fill(check).null(0.0).effect(change);
     check.threshold = Some(case.config.get(key).ln_1p());
-    check.verdict(
-        verdict(good),
-        format!(
-            "with {words} the loss rises by {value:+.4} nats, {what} by {:+.1} % (the effect){better}{p}{left_out}{}",
-            100.0 * change,
-            figure.note
-        ),
-    )
+    let why = format!(
+        "with {words} the loss rises by {value:+.4} nats, {what} by {:+.1} % (the effect){better}{p}{left_out}{}",
+        100.0 * change,
+        figure.note
+    );
+    match unresolved {
+        true => check.verdict(Verdict::Warn, format!("{why}: not resolvable, give five inputs or more")),
+        false => check.verdict(verdict(good), why),
+    }
 }
 
 /// Perplexity beside what counting words achieves on the same text.

@@ -236,7 +236,7 @@ pub(crate) fn summary(checks: &[Check]) -> Summary {
         passed,
         warned,
         failed,
-        skipped: count(Verdict::Skipped),
+        skipped: checks.iter().filter(|c| c.is_of_model() && c.verdict == Verdict::Skipped).count(),
         tested: passed + warned + failed,
         reported: checks.iter().filter(|c| c.is_of_model() && !c.judged && c.verdict != Verdict::Skipped).count(),
         critical: said(Verdict::Fail),

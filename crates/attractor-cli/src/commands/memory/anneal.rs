@@ -45,7 +45,7 @@ pub enum RuleName {
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Draw {
-    /// Energy and temperature against sweeps
+    /// Energy against sweeps
     Run,
     /// Energy against temperature
     Temperature,
@@ -102,6 +102,10 @@ pub struct Anneal {
     pub draw: Draw,
 }
 
+/// Most sweeps of a run, and most runs.
+const MOST_SWEEPS: usize = 1 << 28;
+const MOST_READS: usize = 1 << 20;
+
 /// A problem, and what is known of it.
 struct Problem {
     couplings: Couplings,
@@ -126,6 +130,12 @@ fn problem(args: &Anneal, seed: u64) -> Outcome<Problem> {
         cut: None,
     };
     if let Some(path) = &args.graph {
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Failure::unreadable(format!(
+                "{}: is no file; name a graph in the Gset format",
+                path.display()
+            )));
+        }
         let text = std::fs::read_to_string(path)
             .map_err(|e| Failure::unreadable(format!("{}: the graph cannot be read: {e}", path.display())))?;
         let cut = MaxCut::parse(&text).map_err(|e| Failure::unreadable(format!("{}: {e}", path.display())))?;
@@ -288,6 +298,18 @@ fn text(problem: &Problem, annealing: &Annealing, annealed: &Annealed, units: us
 
 /// Runs the command.
 pub fn run(args: &Anneal, common: &Common) -> Outcome {
+    let largest = [args.sk, args.torus, args.planted, args.ising].into_iter().flatten().max();
+    if let Some(size) = largest.filter(|&size| size > if args.sk == Some(size) { 1 << 15 } else { 1 << 12 }) {
+        return Err(Failure::usage(format!(
+            "a size of {size}: at most 32768 spins of a glass, 4096 along a side of a lattice"
+        )));
+    }
+    if args.sweeps > MOST_SWEEPS || args.reads > MOST_READS {
+        return Err(Failure::usage(format!(
+            "{} sweeps, {} reads: at most {MOST_SWEEPS} and {MOST_READS}",
+            args.sweeps, args.reads
+        )));
+    }
     let problem = problem(args, common.seed)?;
     let units = attractor::energy::SpinMemory::units(&problem.couplings);
     let start = args.start.unwrap_or_else(|| hot(&problem.couplings, units));

@@ -53,6 +53,9 @@ impl Data {
                 )));
             }
         };
+        if let Some(threshold) = self.threshold.filter(|threshold| !threshold.is_finite()) {
+            return Err(Failure::usage(format!("--threshold {threshold}: give a finite number")));
+        }
         let samples = Samples::read(source)?.divided(self.scale)?;
         Ok(match self.patterns {
             None => samples,

@@ -18,7 +18,7 @@ pub enum Draw {
     Recall,
     /// One recall unit by unit; an .svg moves
     Frames,
-    /// Energy after each sweep
+    /// Energy after each unit that turned round
     Energy,
 }
 

@@ -189,13 +189,13 @@ fn table(found: &[(Descended, Diagnosis)], queries: &[Vec<f64>], memory: &Modern
 fn figure(args: &ModernArgs, case: &Case, found: &[(Descended, Diagnosis)]) -> Outcome<String> {
     let memory = &case.memory;
     let count = memory.patterns().count();
-    let notes = vec![format!(
-        "{}, {count} patterns, {}, beta {}, noise {}",
-        case.source,
-        memory.separator().name(),
-        memory.beta(),
-        args.noise
-    )];
+    let beta = match args.draw {
+        Draw::Beta => "descended to rest from every query".to_string(),
+        Draw::Weights => "one look, nothing descended".to_string(),
+        _ => format!("beta {}", memory.beta()),
+    };
+    let notes =
+        vec![format!("{}, {count} patterns, {}, {beta}, noise {}", case.source, memory.separator().name(), args.noise)];
     match args.draw {
         Draw::Recall => {
             let shown = count.min(ACROSS);

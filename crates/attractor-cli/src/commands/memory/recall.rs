@@ -25,7 +25,7 @@ pub struct Recall {
     #[arg(long, default_value_t = 0.2)]
     pub noise: f64,
     /// Share of a cue's units that are unknown, the last ones: they start at random, and only they are recalled
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, conflicts_with = "noise")]
     pub mask: f64,
     /// How units are updated
     #[arg(long, value_enum, default_value_t = Update::Random)]
@@ -51,6 +51,9 @@ pub enum Update {
     /// All units at once: it may go to and fro between two states for ever
     Synchronous,
 }
+
+/// Cues of a pattern at most.
+const MOST_CUES: usize = 10_000;
 
 /// One cue and what became of it.
 pub struct Recalled {
@@ -81,8 +84,8 @@ impl Recall {
             return Err(Failure::usage("--mask: known units are held fast one by one; leave --update synchronous out"));
         }
         match self.cues {
-            0 => Err(Failure::usage("--cues 0: give at least 1")),
-            _ => Ok(()),
+            1..=MOST_CUES => Ok(()),
+            cues => Err(Failure::usage(format!("--cues {cues}: give 1 to {MOST_CUES}"))),
         }
     }
 
@@ -97,6 +100,9 @@ impl Recall {
     fn cue(&self, pattern: &Spins, random: &mut Philox) -> Outcome<Cue> {
         let units = pattern.len();
         let known = units - (self.mask * units as f64).round() as usize;
+        if self.mask > 0.0 && known == units {
+            return Err(Failure::usage(format!("--mask {}: of {units} units it frees none; give more", self.mask)));
+        }
         if known == units {
             let wrong = (self.noise * units as f64).round() as usize;
             return Ok(Cue::whole(pattern.with_flips(wrong, random)?));
@@ -119,7 +125,11 @@ impl Recall {
                     (_, true) => settle::clamped(memory, &cue, order, self.sweeps)?,
                     (_, false) => settle::asynchronous(memory, &cue.state, order, self.sweeps)?,
                 };
-                let ending = explain(&settled, patterns, Likeness::default())?.ending;
+                // Of equal patterns the first would be named.
+                let ending = match settled.state == stored {
+                    true => Ending::Stored { pattern, wrong: 0 },
+                    false => explain(&settled, patterns, Likeness::default())?.ending,
+                };
                 let overlap = |state: &Spins| f64::from(stored.overlap(state)) / stored.len() as f64;
                 let overlaps = [overlap(&cue.state), overlap(&settled.state)];
                 all.push(Recalled { pattern, cue, settled, ending, overlaps });

@@ -173,6 +173,18 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
     if args.samples == 0 {
         return Err(Failure::usage("--samples 0: give at least 1"));
     }
+    match &args.output {
+        Some(path) if !["csv", "safetensors"].contains(&picture::ending(path).as_str()) => {
+            picture::checked(path)
+                .map_err(|e| Failure::usage(format!("{e}; or .csv or .safetensors for numbers", e = e.message)))?;
+        }
+        None if !common.json => {
+            return Err(Failure::usage(
+                "there is no --output: name a picture (.svg, .png, .pdf), .csv or .safetensors, or print --json",
+            ));
+        }
+        _ => {}
+    }
     let stored = Stored::read(&args.model)?;
     let made = match (&args.complete, args.chain) {
         (Some(source), Some(steps)) => chained(steps, &stored, &given(source, args, &stored)?, common.seed)?,
@@ -180,13 +192,8 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
         (None, _) => dreamt(args, &stored, common.seed)?,
     };
     let Some(path) = &args.output else {
-        if common.json {
-            print(&format!("{}\n", json!({ "values": made.values, "seed": common.seed })));
-            return Ok(());
-        }
-        return Err(Failure::usage(
-            "there is no --output: name a picture (.svg, .png, .pdf), .csv or .safetensors, or print --json",
-        ));
+        print(&format!("{}\n", json!({ "values": made.values, "seed": common.seed })));
+        return Ok(());
     };
     let ending = picture::ending(path);
     match ending.as_str() {

@@ -79,7 +79,7 @@ pub fn curves(entries: &[(u64, Value)], names: &[(&str, &str)], title: &str, axi
 pub fn activations(means: &[f64], notes: Vec<String>) -> Outcome<String> {
     let x = Side::new("mean activation of a hidden unit").between(0.0, 1.0);
     let values = [("hidden units", means)];
-    let thresholds = [(0.01, "dead below"), (0.99, "saturated above")];
+    let thresholds = [(0.01, "not dead"), (0.99, "saturated")];
     let title = "Activity of the hidden units";
     Ok(Histogram { title, notes, x, values: &values, bins: 50, thresholds: &thresholds }.svg()?)
 }

@@ -125,6 +125,8 @@ pub struct TrainRbm {
 
 /// Units of a layer whose states are all added up.
 const EXACT: usize = 20;
+/// Most memory of a machine that is trained.
+const MOST_BYTES: u64 = 16 << 30;
 /// Runs of annealed importance sampling.
 const RUNS: usize = 100;
 
@@ -135,7 +137,7 @@ struct Settings {
     plan: Plan,
 }
 
-fn settings(args: &TrainRbm, rows: usize, seed: u64) -> Outcome<Settings> {
+fn settings(args: &TrainRbm, (rows, features): (usize, usize), seed: u64) -> Outcome<Settings> {
     let preset = args.preset.unwrap_or(if args.data.demo { Preset::Small } else { Preset::Local });
     // hidden, batch, epochs, rate, momentum, weight decay, k: the first two are the document's.
     let (hidden, batch, epochs, lr, momentum, decay, k) = match preset {
@@ -147,7 +149,19 @@ fn settings(args: &TrainRbm, rows: usize, seed: u64) -> Outcome<Settings> {
     let (batch, epochs) = (args.batch_size.unwrap_or(batch), args.epochs.unwrap_or(epochs));
     let (lr, steps) = (args.lr.unwrap_or(lr), args.k.unwrap_or(k));
     let chains = args.chains.unwrap_or(batch);
-    let count = args.temperatures.max(2);
+    let count = args.temperatures;
+    if !(2..=1024).contains(&count) {
+        return Err(Failure::usage(format!("--temperatures {count}: give 2 to 1024")));
+    }
+    let hidden = args.hidden.unwrap_or(hidden);
+    let bytes = (features as u64).saturating_mul(hidden as u64).saturating_mul(16);
+    if bytes > MOST_BYTES {
+        return Err(Failure::usage(format!(
+            "--hidden {hidden}: weights, movement and their copies take {:.1} GB; at most {:.0} GB",
+            bytes as f64 / 1e9,
+            MOST_BYTES as f64 / 1e9
+        )));
+    }
     let sampler = match args.sampler.unwrap_or(if small { SamplerName::Pt } else { SamplerName::Cd }) {
         SamplerName::Cd => Sampler::Contrastive { steps },
         SamplerName::Pcd => Sampler::Persistent { steps, chains },
@@ -178,7 +192,7 @@ fn settings(args: &TrainRbm, rows: usize, seed: u64) -> Outcome<Settings> {
         seed,
     };
     plan.check()?;
-    Ok(Settings { hidden: args.hidden.unwrap_or(hidden), epochs, plan })
+    Ok(Settings { hidden, epochs, plan })
 }
 
 /// Rows to learn from, and rows to look at.
@@ -273,7 +287,8 @@ fn metrics(
         let gap = monitor::free_energy_gap(rbm, train, held_out)?;
         all.extend([("free_energy_held_out", gap.other.value), ("free_energy_gap", gap.gap)]);
     }
-    if rbm.visible().variance().is_none() {
+    // Pseudo-likelihood is of bits; grey values are means, which training takes as they are.
+    if rbm.visible().variance().is_none() && train.values().iter().all(|&x| x == 0.0 || x == 1.0) {
         all.push(("pseudo_log_likelihood", likelihood::stochastic_pseudo_log_likelihood(rbm, train, seed)?.value));
     }
     Ok(all)
@@ -313,7 +328,10 @@ impl Run<'_> {
         let states: Vec<Vec<f32>> = means.chunks_exact(rbm.visible_units()).map(<[f32]>::to_vec).collect();
         let said = vec!["by parallel tempering; shown are the means of the visible units".to_string()];
         save("samples.svg", pictures::states(&states, self.picture, "What the machine dreams", said, &[], 10)?)?;
-        save("activations.svg", pictures::activations(&monitor::activations(rbm, train)?.mean, notes())?)?;
+        let active = monitor::activations(rbm, train)?;
+        let said =
+            vec![format!("{} dead, {} saturated of {}", active.dead.len(), active.saturated.len(), active.mean.len())];
+        save("activations.svg", pictures::activations(&active.mean, said)?)?;
         save("weights.svg", pictures::weights(rbm, notes())?)?;
         let entries = MetricLog::read(folder, "epoch")?;
         let curves = [
@@ -380,6 +398,9 @@ fn opened(args: &TrainRbm, plan: Plan, hidden: usize, train: &Samples, about: &V
 /// Runs the command.
 pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let (folder, begun) = (&args.output, Instant::now());
+    if folder.is_file() {
+        return Err(Failure::usage(format!("{}: is a file; name a folder", folder.display())));
+    }
     if !args.resume && folder.join(TRAINING).exists() {
         return Err(Failure::usage(format!(
             "{}: holds a training already; go on with --resume, or name a new folder",
@@ -396,7 +417,7 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
         samples.check_unit()?;
     }
     let (train, held_out) = split(&samples, args.held_out)?;
-    let Settings { hidden, epochs, plan } = settings(args, train.count, common.seed)?;
+    let Settings { hidden, epochs, plan } = settings(args, (train.count, train.features), common.seed)?;
     let about = json!({
         "source": samples.source, "data": format!("{:016x}", fingerprint(&train)), "rows": train.count, "features": train.features,
         "hidden": hidden, "plan": plan, "visible": if args.gaussian { "gaussian" } else { "binary" },
@@ -404,6 +425,24 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     });
     std::fs::create_dir_all(folder).map_err(|e| Failure::unreadable(format!("{}: {e}", folder.display())))?;
     let (mut trainer, mut alarm) = opened(args, plan, hidden, &train, &about)?;
+    if args.resume {
+        let written = MetricLog::read(folder, "epoch")?;
+        let whole =
+            (1..=trainer.epochs()).all(|epoch| written.get(epoch as usize - 1).is_some_and(|entry| entry.0 == epoch));
+        if !whole && !common.quiet {
+            anstream::eprintln!(
+                "{}: metrics.jsonl lacks epochs before {}; the training goes on from there, its log keeps the gap",
+                folder.display(),
+                trainer.epochs()
+            );
+        }
+        if trainer.epochs() >= epochs && !common.quiet {
+            anstream::eprintln!(
+                "{} epochs are done, {epochs} were asked for: nothing is left to train",
+                trainer.epochs()
+            );
+        }
+    }
     let mut log = MetricLog::open(folder, "epoch", args.resume.then(|| trainer.epochs()))?;
     let rows = Rows::new(&train.values, train.features)?;
     let held = held_out.as_ref().map(|x| Rows::new(&x.values, x.features)).transpose()?;
@@ -414,7 +453,12 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let mut said = "epochs".to_string();
     while trainer.epochs() < epochs {
         progress.step(&said, trainer.epochs() as usize, epochs as usize);
-        let epoch = trainer.epoch(rows)?.epoch;
+        let epoch = trainer
+            .epoch(rows)
+            .map_err(|e| {
+                Failure::usage(format!("{e}; begin anew in another folder, with a lower --lr or with --clip"))
+            })?
+            .epoch;
         let mut numbers = metrics(&trainer, rows, held, common.seed)?;
         let due = args.likelihood_every > 0 && (epoch % args.likelihood_every == 0 || epoch == epochs);
         let mut verdict = Verdict::Fine;
