@@ -25,7 +25,7 @@ pub enum Format {
     Npz,
     /// `safetensors.numpy.load_file(path)["L5"]`, f32.
     Safetensors,
-    /// A line a weight that is not zero: layer, head, query, key, weight, and the tokens' texts.
+    /// A line a weight that is not zero: layer, head (or "mean"), query, key, weight, and the tokens' texts.
     Csv,
 }
 
@@ -40,6 +40,8 @@ pub struct Array<'a> {
     pub heads: Vec<usize>,
     /// True if these are all heads of the layer.
     pub whole: bool,
+    /// True for one map that is the mean of heads, which then goes by no head's number.
+    pub is_mean: bool,
     /// Queries, or groups of them.
     pub rows: usize,
     /// Keys, or groups of them.
@@ -49,9 +51,10 @@ pub struct Array<'a> {
 }
 
 impl Array<'_> {
-    /// "L5" or "L5H3".
+    /// "L5", "L5H3" or "L5mean".
     pub fn name(&self) -> String {
         match (self.whole, self.heads.as_slice()) {
+            _ if self.is_mean => format!("L{}mean", self.layer),
             (false, [head]) => format!("L{}H{head}", self.layer),
             _ => format!("L{}", self.layer),
         }
@@ -120,7 +123,7 @@ pub fn arrays(patterns: &dyn Patterns, input: usize) -> Result<Vec<Array<'_>>> {
                     ))
                 })
             });
-            all.push(Array { layer, heads, whole, rows, columns, read });
+            all.push(Array { layer, heads, whole, is_mean: false, rows, columns, read });
         }
     }
     if all.is_empty() {
@@ -224,7 +227,10 @@ fn csv(file: &mut File, arrays: &[Array<'_>], rows: &[String], columns: &[String
             line.clear();
             for (key, weight) in weights.iter().enumerate().filter(|(_, w)| **w != 0.0) {
                 use std::fmt::Write as _;
-                let _ = write!(line, "{},{},{query},{key},{weight}", array.layer, array.heads[slot]);
+                let _ = match array.is_mean {
+                    true => write!(line, "{},mean,{query},{key},{weight}", array.layer),
+                    false => write!(line, "{},{},{query},{key},{weight}", array.layer, array.heads[slot]),
+                };
                 if named {
                     line.push_str(rows.get(query).map_or(",", String::as_str));
                     line.push_str(columns.get(key).map_or(",", String::as_str));

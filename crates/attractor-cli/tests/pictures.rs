@@ -43,6 +43,15 @@ fn every_command_draws_what_it_found() {
     let entropy = run(of("metrics", &[]), "entropy.svg");
     assert!(entropy.contains("Normalised entropy by layer and head") && entropy.contains("over 6 inputs"));
     assert!(run(of("metrics", &["--draw", "mean_distance"]), "distance.svg").contains("mean distance (tokens)"));
+    let profile = run(of("metrics", &["--draw", "profile"]), "profile.svg");
+    assert!(profile.contains(">layer 0<") && profile.contains("uniform over what each query sees"), "{profile}");
+    assert!(run(of("metrics", &["--draw", "profile", "--heads", "0,1"]), "own.svg").contains(">L0H1<"));
+    let against = run(of("metrics", &["--draw", "sink,entropy"]), "against.svg");
+    assert!(against.contains("Entropy against sink") && against.contains("mean attention to the sink (weight)"));
+    let counts = run(of("metrics", &["--draw", "sink", "--histogram"]), "counts.svg");
+    assert!(counts.contains("Sink of 16 heads") && counts.contains("heads (n = 16)"), "{counts}");
+    let scores = run(of("heads", &["--detect", "previous", "--histogram"]), "scores.svg");
+    assert!(scores.contains("Previous heads of demo") && scores.contains("threshold: 3 of 16"), "{scores}");
     let previous = run(of("heads", &["--detect", "previous"]), "previous.svg");
     assert!(previous.contains("Previous heads of demo") && previous.contains(">threshold<"), "{previous}");
     assert!(run(of("heads", &[]), "kinds.svg").contains("Heads of demo"));
@@ -67,6 +76,36 @@ fn positions_are_joined_by_word_and_by_span() {
         assert!(output.status.code() == Some(2) && said.contains(says), "{spans}: {said}");
         assert!(!here.join("bad.svg").exists());
     }
+}
+
+/// The mean of the chosen heads, as numbers and as a picture: rows still sum to one.
+#[test]
+fn heads_are_joined_into_their_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, model) = (folder.path(), demo());
+    std::fs::write(here.join("ids.json"), "[[5, 17, 3, 9, 22, 4]]").unwrap();
+    let csv = |more: &[&str]| -> Vec<(String, usize, usize, f64)> {
+        let one = ["export", &model, "--input", "ids.json", "--layers", "1", "--heads", "0,2,5"];
+        let text = drawn(here, &[&one[..], more].concat(), "maps.csv");
+        let cells = |line: &str| {
+            let cells: Vec<String> = line.split(',').take(5).map(String::from).collect();
+            (cells[1].clone(), cells[2].parse().unwrap(), cells[3].parse().unwrap(), cells[4].parse().unwrap())
+        };
+        text.lines().skip(1).map(cells).collect()
+    };
+    let (heads, mean) = (csv(&[]), csv(&["--mean"]));
+    assert_eq!((heads.len(), mean.len()), (63, 21), "three heads, 6 x 7 / 2 pairs that a causal mask admits");
+    for (name, query, key, weight) in &mean {
+        let own = heads.iter().filter(|(_, q, k, _)| (q, k) == (query, key)).map(|(.., w)| w).sum::<f64>() / 3.0;
+        assert!(name == "mean" && (weight - own).abs() < 1e-6, "{query} {key}: {weight}, by hand {own}");
+    }
+    let one = ["export", &model, "--input", "ids.json", "--heads", "0,2,5", "--mean"];
+    let picture = drawn(here, &[&one[..], &["--layers", "1", "--scale", "log", "--hide", "0"]].concat(), "mean.svg");
+    assert!(picture.contains("L1, mean of heads 0, 2, 5"), "{picture}");
+    assert!(picture.contains(">attention weight, renormalised, log scale<") && picture.contains(">masked or hidden<"));
+    let output = attractor(here, &[&one[..], &["-o", "both.svg"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("choose it with --layers"), "{said}");
 }
 
 #[test]

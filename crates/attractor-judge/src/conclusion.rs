@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Key};
+use crate::groups::listed;
 use crate::verdict::{Check, Verdict};
 
 /// The stories that the figures may tell.
@@ -114,8 +115,8 @@ fn signs(checks: &[Check], config: &Config, has_loss: bool) -> Signs {
     }
 }
 
-/// Decides.
-pub(crate) fn conclude(checks: &[Check], config: &Config, has_loss: bool) -> Conclusion {
+/// Decides. `lost` are the heads whose maps hold what is no number: nothing was said of them, and the headline says so.
+pub(crate) fn conclude(checks: &[Check], config: &Config, has_loss: bool, lost: &[String]) -> Conclusion {
     let s = signs(checks, config, has_loss);
     let scenario = decide(&s);
     let reasons = if scenario == Scenario::Broken { s.broken.clone() } else { s.reasons.clone() };
@@ -126,7 +127,12 @@ pub(crate) fn conclude(checks: &[Check], config: &Config, has_loss: bool) -> Con
         action = action.replace("Nothing to mend. ", "");
         action += " First of all, train it: its loss is no better than counting tokens, so nothing in it can be said to work.";
     }
-    Conclusion { scenario, headline: headline.to_string(), reasons, action }
+    let headline = match lost {
+        [] => headline.to_string(),
+        [one] => format!("{headline} Left out: {one}, whose map holds what is no number."),
+        many => format!("{headline} Left out: {}, whose maps hold what is no number.", listed(many)),
+    };
+    Conclusion { scenario, headline, reasons, action }
 }
 
 fn decide(s: &Signs) -> Scenario {
@@ -261,6 +267,18 @@ mod tests {
         let moved = Signs { structured: true, ablated: true, matters: Some(true), has_loss: false, ..blank() };
         let (headline, action) = words(decide(&moved), &moved);
         assert!(!headline.contains("matters") && action.contains("needs a task"), "{headline} {action}");
+    }
+
+    /// A head of no numbers does not decide the story, and is not passed over either.
+    #[test]
+    fn heads_without_numbers_stand_in_the_headline() {
+        let headline = |lost: &[&str]| {
+            let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
+            conclude(&[], &Config::default(), true, &lost).headline
+        };
+        assert!(!headline(&[]).contains("Left out"));
+        assert!(headline(&["L1H2"]).ends_with("Left out: L1H2, whose map holds what is no number."));
+        assert!(headline(&["L1H2", "L3H0"]).contains("L1H2, L3H0, whose maps hold"), "{}", headline(&["L1H2", "L3H0"]));
     }
 
     #[test]

@@ -11,10 +11,10 @@ use crate::detect::{Detector, Finding, detect};
 use crate::error::Result;
 use crate::groups::{self, Case, class_of};
 use crate::legacy;
-use crate::measure;
+use crate::measure::{self, HeadMeasure};
 use crate::report::{self, HeadSummary, Provenance, Report, SCHEMA_VERSION};
 use crate::statistics::Bootstrap;
-use crate::verdict::{Check, Group, Verdict};
+use crate::verdict::{Check, Group, Verdict, place};
 
 /// Puts the nine groups of questions to attention patterns.
 ///
@@ -45,6 +45,10 @@ pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Conf
         live_model: evidence.is_some(),
         extra: BTreeMap::new(),
     };
+    let has_loss = evidence.is_none_or(|e| e.ablation_loss != LossKind::RelativeChange);
+    let is_lost = |head: &&HeadMeasure| head.inputs.iter().any(|input| input.invalid_rows > 0);
+    let lost: Vec<String> =
+        case.measures.heads.iter().filter(is_lost).map(|head| place(Some(head.layer), Some(head.head))).collect();
     Ok(Report {
         schema_version: SCHEMA_VERSION,
         provenance,
@@ -52,7 +56,7 @@ pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Conf
         groups: report::groups(&checks),
         heads: heads(&case, &checks),
         summary: report::summary(&checks),
-        conclusion: conclude(&checks, config, evidence.is_none_or(|e| e.ablation_loss != LossKind::RelativeChange)),
+        conclusion: conclude(&checks, config, has_loss, &lost),
         legacy: config.legacy.then(|| legacy::of_patterns(patterns)).transpose()?,
         checks,
     })

@@ -313,8 +313,16 @@ pub(crate) fn grid_line(svg: &mut Svg, (x1, y1): (f64, f64), (x2, y2): (f64, f64
 
 /// A line of reference across the panel, dashed.
 pub(crate) fn reference(svg: &mut Svg, from: (f64, f64), to: (f64, f64)) {
+    reference_dashed(svg, from, to, DASHES[0]);
+}
+
+/// Dashes of several lines of reference in one figure, in their order.
+pub(crate) const DASHES: [&str; 4] = ["5 3", "1.5 2.5", "9 3 2 3", "3 5"];
+
+/// The same with other dashes, where there are several.
+pub(crate) fn reference_dashed(svg: &mut Svg, from: (f64, f64), to: (f64, f64), dashes: &'static str) {
     let d = format!("M{} {}L{} {}", short(from.0), short(from.1), short(to.0), short(to.1));
-    path(svg, &d, "axis", crate::layout::MUTED, 1.2, "5 3");
+    path(svg, &d, "axis", crate::layout::MUTED, 1.2, dashes);
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use crate::layout::{self, COLOURS, Heading, LABEL, Legend, SMALL, Sign, rect};
 use crate::svg::{Anchor, Svg};
 use crate::text;
 
-/// A head and its class.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A head and its classes.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     /// Layer, the model's own number.
     pub layer: usize,
     /// Head, the model's own number.
     pub head: usize,
-    /// Its class; none for a head that belongs to none.
-    pub class: Option<usize>,
+    /// Its classes, in order; none for a head that belongs to none.
+    pub classes: Vec<usize>,
 }
 
 /// A figure of head classes.
@@ -31,9 +31,11 @@ pub struct Classes<'a> {
 }
 
 impl Classes<'_> {
-    /// The figure as SVG. A head of no class is grey, a head that is not there is blank.
+    /// The figure as SVG. A head of several classes has a stripe of each, a head of none is grey, a head that is not
+    /// there is blank.
     ///
-    /// Each class has its first letters in its cells too, so that it is told without colours.
+    /// Each class has its first letters in its cells too, so that it is told without colours. The legend counts a head in
+    /// each of its classes.
     ///
     /// # Errors
     /// `is_shape` without heads, for more than eight classes (more colours are not told apart: join some), for a class
@@ -50,10 +52,11 @@ impl Classes<'_> {
                 COLOURS.len()
             )));
         }
-        if let Some(h) = self.heads.iter().find(|h| h.class.is_some_and(|c| c >= self.names.len())) {
+        let unnamed = |h: &&Member| h.classes.iter().any(|&c| c >= self.names.len());
+        if let Some(h) = self.heads.iter().find(unnamed) {
             return Err(Error::shape(format!(
                 "classes {title:?}: class {} of L{}H{} has no name; there are {} names",
-                h.class.unwrap_or(0),
+                h.classes.iter().max().unwrap_or(&0),
                 h.layer,
                 h.head,
                 self.names.len()
@@ -80,15 +83,16 @@ impl Classes<'_> {
         let widest = |all: &[usize]| all.last().map_or(0.0, |n| text::width(&n.to_string()) * SMALL);
         let left = 30.0 + widest(&layers);
 
-        let count = |class: Option<usize>| heads.iter().filter(|h| h.class == class).count();
+        let count = |class: usize| heads.iter().filter(|h| h.classes.contains(&class)).count();
+        let of_none = heads.iter().filter(|h| h.classes.is_empty()).count();
         let mut entries: Vec<(Sign, String)> = self
             .names
             .iter()
             .enumerate()
-            .map(|(c, name)| (Sign::Square("series", layout::colour(c)), format!("{name} ({})", count(Some(c)))))
+            .map(|(c, name)| (Sign::Square("series", layout::colour(c)), format!("{name} ({})", count(c))))
             .collect();
-        if count(None) > 0 {
-            entries.push((Sign::Square("forbidden", BLANK), format!("none of these ({})", count(None))));
+        if of_none > 0 {
+            entries.push((Sign::Square("forbidden", BLANK), format!("none of these ({of_none})")));
         }
         let room = width.max(320.0);
         let (heading, legend) = (Heading::new(title, &self.notes, room), Legend::new(entries, room));
@@ -105,16 +109,20 @@ impl Classes<'_> {
             let (x, y) = (left + column as f64 * cell, top + row as f64 * down);
             // A hair of ground between cells, so that neighbours of one class stay two heads.
             let gap = if cell >= 12.0 { 1.0 } else { 0.25 };
-            let place = (x + gap / 2.0, y + gap / 2.0, cell - gap, down - gap);
-            let Some(class) = head.class else {
-                rect(&mut svg, place, "forbidden", BLANK);
-                continue;
-            };
-            rect(&mut svg, place, "series", layout::colour(class));
-            if cell >= 20.0 && down >= 14.0 {
-                let light = crate::colour::is_light(rgb(layout::colour(class)));
-                let place = (x + cell / 2.0, y + down / 2.0 + 3.5);
-                svg.text(place, Anchor::Middle, SMALL, if light { "on-light" } else { "on-dark" }, &self.short(class));
+            let (x0, y0, wide, high) = (x + gap / 2.0, y + gap / 2.0, cell - gap, down - gap);
+            if head.classes.is_empty() {
+                rect(&mut svg, (x0, y0, wide, high), "forbidden", BLANK);
+            }
+            let stripe = wide / head.classes.len() as f64;
+            for (index, &class) in head.classes.iter().enumerate() {
+                let x = x0 + index as f64 * stripe;
+                rect(&mut svg, (x, y0, stripe, high), "series", layout::colour(class));
+                let letters = self.short(class);
+                if stripe >= (text::width(&letters) * SMALL + 3.0).max(9.0) && down >= 14.0 {
+                    let light = crate::colour::is_light(rgb(layout::colour(class)));
+                    let ink = if light { "on-light" } else { "on-dark" };
+                    svg.text((x + stripe / 2.0, y + down / 2.0 + 3.5), Anchor::Middle, SMALL, ink, &letters);
+                }
             }
         }
         frame(&mut svg, left, top, width, height);
@@ -153,18 +161,20 @@ fn rgb(hex: &str) -> [u8; 3] {
 mod tests {
     use super::*;
 
-    fn member(layer: usize, head: usize, class: Option<usize>) -> Member {
-        Member { layer, head, class }
+    fn member(layer: usize, head: usize, classes: &[usize]) -> Member {
+        Member { layer, head, classes: classes.to_vec() }
     }
 
     #[test]
     fn every_head_has_the_colour_of_its_class_and_the_legend_counts() {
-        let heads = [member(0, 0, Some(0)), member(0, 1, Some(1)), member(1, 0, Some(1)), member(1, 1, None)];
+        let heads = [member(0, 0, &[0]), member(0, 1, &[1]), member(1, 0, &[0, 1]), member(1, 1, &[])];
         let figure = Classes { title: "t", notes: vec![], names: &["sink", "induction"], heads: &heads };
         let svg = figure.svg().unwrap();
         // One in the legend each.
         assert_eq!(svg.matches("fill=\"#D55E00\"").count(), 3);
-        assert!(svg.contains(">induction (2)<") && svg.contains(">none of these (1)<") && svg.contains(">S<"));
+        assert!(svg.contains(">sink (2)<") && svg.contains(">induction (2)<") && svg.contains(">none of these (1)<"));
+        // Both letters of the head of two classes, side by side.
+        assert_eq!((svg.matches(">S<").count(), svg.matches(">I<").count()), (2, 2));
         assert_eq!(rgb("#0072B2"), [0, 0x72, 0xB2]);
     }
 
@@ -180,8 +190,8 @@ mod tests {
             Classes { title: "t", notes: vec![], names, heads }.svg().unwrap_err().is_shape()
         };
         assert!(of(&[], &["a"]));
-        assert!(of(&[member(0, 0, Some(1))], &["a"]));
-        assert!(of(&[member(0, 0, None), member(0, 0, Some(0))], &["a"]));
-        assert!(of(&[member(0, 0, None)], &["a"; 9]));
+        assert!(of(&[member(0, 0, &[1])], &["a"]));
+        assert!(of(&[member(0, 0, &[]), member(0, 0, &[0])], &["a"]));
+        assert!(of(&[member(0, 0, &[])], &["a"; 9]));
     }
 }

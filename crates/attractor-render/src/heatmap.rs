@@ -62,14 +62,15 @@ pub fn heatmap(map: &Map, title: &str, tokens: &[&str], style: &Style) -> Result
     let panel = MapPanel::new(map, tokens, style, EXTENT, 36.0)?;
     let left = panel.left();
     let bar = Bar::new(style, panel.height.max(96.0).min(220.0));
-    let content = left + panel.width + 16.0 + bar.width();
+    let (extras, extra_height) = extras(map);
+    let extras = Legend::new(extras, 0.0);
+    let content = left + panel.width + 16.0 + bar.width().max(extras.width());
     let mut said = notes(map);
     said.push(beyond(map, style));
     let heading = Heading::new(title, &said, (content - left - 6.0).max(300.0));
     let legend = Legend::new(band_names(style), (content - left).max(300.0));
     let top = heading.height() + legend.height() + panel.above();
     let whole = content.max(left + heading.width() + 8.0).max(left + legend.width() + 8.0).max(220.0);
-    let (extras, extra_height) = extras(map);
     let height = (panel.height + panel.below()).max(bar.height + 16.0 + extra_height);
 
     let mut svg = Svg::new(whole, top + height + 6.0, &name(map, title));
@@ -78,7 +79,7 @@ pub fn heatmap(map: &Map, title: &str, tokens: &[&str], style: &Style) -> Result
     panel.draw(&mut svg, (left, top), style)?;
     let x = left + panel.width + 16.0;
     bar.draw(&mut svg, (x, top), style)?;
-    Legend::new(extras, 0.0).draw(&mut svg, (x, top + bar.height + 14.0));
+    extras.draw(&mut svg, (x, top + bar.height + 14.0));
     Ok(svg.finish())
 }
 
@@ -247,27 +248,37 @@ pub(crate) struct Bar {
     pub(crate) height: f64,
     ticks: Vec<(f64, String)>,
     widest: f64,
-    unit: String,
+    unit: Vec<String>,
 }
 
 impl Bar {
     const WIDTH: f64 = 11.0;
+    /// Between the lines of what is measured.
+    const LINE: f64 = 13.0;
 
     pub(crate) fn new(style: &Style, height: f64) -> Self {
         let ticks = style.scale.ticks((height / 26.0).clamp(2.0, 6.0) as usize);
         let texts = labels(&ticks, style.scale.spacing());
         let widest = texts.iter().map(|t| text::width(t) * SMALL).fold(0.0, f64::max);
-        let unit = match style.scale.spacing() {
-            Spacing::Quantile if style.unit.is_empty() => "by rank".to_string(),
-            Spacing::Quantile => format!("{}, by rank", style.unit),
-            _ => style.unit.clone(),
+        let how = match style.scale.spacing() {
+            Spacing::Linear => "",
+            Spacing::Log => "log scale",
+            Spacing::Quantile => "by rank",
+        };
+        let parts: Vec<&str> = [style.unit.as_str(), how].into_iter().filter(|part| !part.is_empty()).collect();
+        let line = parts.join(", ");
+        // Beside a short bar each part has a line of its own.
+        let unit = match text::width(&line) * LABEL > height {
+            true => parts.iter().map(ToString::to_string).collect(),
+            false => parts.first().map(|_| line).into_iter().collect(),
         };
         Self { height, ticks: ticks.into_iter().zip(texts).collect(), widest, unit }
     }
 
     /// Its width with numbers and unit.
     pub(crate) fn width(&self) -> f64 {
-        Self::WIDTH + 9.0 + self.widest + if self.unit.is_empty() { 4.0 } else { 22.0 }
+        let unit = if self.unit.is_empty() { 4.0 } else { 22.0 + Self::LINE * (self.unit.len() - 1) as f64 };
+        Self::WIDTH + 9.0 + self.widest + unit
     }
 
     /// Draws it to the right of and below (x, y).
@@ -285,9 +296,9 @@ impl Bar {
                 free = at;
             }
         }
-        if !self.unit.is_empty() {
-            let place = (x + width + 21.0 + self.widest, y + height / 2.0);
-            svg.rotated(place, -90.0, Anchor::Middle, LABEL, "ink", &self.unit);
+        for (line, unit) in self.unit.iter().enumerate() {
+            let place = (x + width + 21.0 + self.widest + Self::LINE * line as f64, y + height / 2.0);
+            svg.rotated(place, -90.0, Anchor::Middle, LABEL, "ink", unit);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A number with its interval for every head, layer by layer.
 
-use crate::axis::{Panel, Side, reference};
+use crate::axis::{DASHES, Panel, Side, reference_dashed};
 use crate::error::{Error, Result};
 use crate::layout::{self, COLOURS, Heading, LABEL, Legend, MUTED, SMALL, Sign};
 use crate::svg::{Anchor, Svg, short};
@@ -89,7 +89,9 @@ impl Intervals<'_> {
             entries.push((Sign::Line("series", COLOURS[0], ""), "its interval".to_string()));
         }
         entries.push((Sign::Line("line", layout::INK, ""), "mean of the layer".to_string()));
-        entries.extend(self.references.iter().map(|r| (Sign::Line("axis", MUTED, "5 3"), r.1.to_string())));
+        let dashes = |index: usize| DASHES[index % DASHES.len()];
+        let lines = self.references.iter().enumerate();
+        entries.extend(lines.map(|(index, r)| (Sign::Line("axis", MUTED, dashes(index)), r.1.to_string())));
         let legend = Legend::new(entries, width.max(300.0));
         let top = heading.height() + legend.height() + 2.0;
         let across = Side::new("").between(0.0, layers.len() as f64).axis([])?;
@@ -100,9 +102,9 @@ impl Intervals<'_> {
         heading.draw(&mut svg, left);
         legend.draw(&mut svg, (left, heading.height()));
         self.frame(&mut svg, &panel, &layers, block);
-        for &(value, _) in self.references {
+        for (index, &(value, _)) in self.references.iter().enumerate() {
             if let Some((_, y)) = panel.place(0.0, value) {
-                reference(&mut svg, (panel.x, y), (panel.x + width, y));
+                reference_dashed(&mut svg, (panel.x, y), (panel.x + width, y), dashes(index));
             }
         }
         for (index, &layer) in layers.iter().enumerate() {

@@ -105,7 +105,7 @@ proptest! {
         if let Ok(svg) = figure.svg() { sound(&svg) } else { prop_assert!(heads.is_empty()) }
 
         let members: Vec<Member> = heads.iter()
-            .map(|h| Member { layer: h.layer, head: h.head, class: (h.head != 2).then_some((h.layer + seed % 3) % 3) }).collect();
+            .map(|h| Member { layer: h.layer, head: h.head, classes: if h.head == 2 { vec![] } else { vec![(h.layer + seed % 3) % 3] } }).collect();
         let figure = Classes { title: HOSTILE, notes: vec![], names: &[HOSTILE, "", "c"], heads: &members };
         if let Ok(svg) = figure.svg() { sound(&svg) } else { prop_assert!(members.is_empty()) }
 

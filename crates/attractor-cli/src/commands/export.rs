@@ -48,6 +48,9 @@ pub struct Export {
     /// Query heads that share a key head become their mean
     #[arg(long)]
     pub grouped: bool,
+    /// The chosen heads of each layer become their mean
+    #[arg(long, conflicts_with = "grouped")]
+    pub mean: bool,
     #[command(flatten)]
     pub chosen: Chosen,
     /// Of pictures: from weights to colours
@@ -130,8 +133,11 @@ fn spans(given: &[String], positions: usize) -> Outcome<Partition> {
 }
 
 /// The heads that become one map each; a group of which some heads are left out would be another mean.
-fn head_groups(shape: &LayerShape, grouped: bool) -> Outcome<Vec<Vec<usize>>> {
-    if !grouped {
+fn head_groups(shape: &LayerShape, args: &Export) -> Outcome<Vec<Vec<usize>>> {
+    if args.mean {
+        return Ok(vec![shape.heads.clone()]);
+    }
+    if !args.grouped {
         return Ok(shape.heads.iter().map(|&head| vec![head]).collect());
     }
     let groups = analysis::query_groups(shape);
@@ -161,7 +167,7 @@ fn aggregated<'a>(patterns: &dyn Patterns, args: &Export, words: &Partition) -> 
             false => Partition::identity(count),
         };
         let (rows, columns) = (of(rows), of(columns));
-        let groups = head_groups(&shape, args.grouped)?;
+        let groups = head_groups(&shape, args)?;
         let mut maps = Vec::new();
         for heads in &groups {
             let map = analysis::aggregate(patterns, shape.layer, heads, input, &rows, &columns)?.ok_or_else(|| {
@@ -172,7 +178,7 @@ fn aggregated<'a>(patterns: &dyn Patterns, args: &Export, words: &Partition) -> 
             })?;
             maps.push(map);
         }
-        let whole = shape.heads.len() == shape.model_heads;
+        let whole = shape.heads.len() == shape.model_heads && !args.mean;
         // A group goes by its first head.
         let names: Vec<usize> = groups.iter().map(|group| group[0]).collect();
         let width = columns.len();
@@ -180,6 +186,7 @@ fn aggregated<'a>(patterns: &dyn Patterns, args: &Export, words: &Partition) -> 
             layer: shape.layer,
             heads,
             whole,
+            is_mean: args.mean,
             rows: rows.len(),
             columns: width,
             read: Box::new(move |slot, rows| {
@@ -194,9 +201,18 @@ fn aggregated<'a>(patterns: &dyn Patterns, args: &Export, words: &Partition) -> 
     Ok(all)
 }
 
+/// "L3, mean of heads 0, 2, 5".
+fn mean_in_words(shape: &LayerShape) -> String {
+    let numbers: Vec<String> = shape.heads.iter().map(usize::to_string).collect();
+    match shape.heads.len() == shape.model_heads || numbers.len() > 12 {
+        true => format!("L{}, mean of {}", shape.layer, counted(numbers.len(), "head")),
+        false => format!("L{}, mean of heads {}", shape.layer, numbers.join(", ")),
+    }
+}
+
 /// True if the maps are those that were captured, token by token and head by head.
 fn is_plain(args: &Export) -> bool {
-    args.by == By::Token && args.spans.is_empty() && !args.grouped
+    args.by == By::Token && args.spans.is_empty() && !args.grouped && !args.mean
 }
 
 /// The heads' maps, ready to be drawn.
@@ -276,12 +292,23 @@ fn drawn(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<S
     }
     let mean = if args.grouped { ", means of the heads that share keys, named by the first" } else { "" };
     let family = format!("{}{by}{mean}", patterns.info().family);
-    let layers: usize = patterns.layers().len();
+    if !args.hide.is_empty() {
+        style.unit = "attention weight, renormalised".to_string();
+    }
+    let shapes = patterns.layers();
+    let layers: usize = shapes.len();
     Ok(match heads.as_slice() {
         [one] => {
             let names: Vec<String> = words.names(tokens).iter().map(|name| label(name, LABEL)).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            heatmap(&one.map, &format!("{family}, L{}H{}, input {input}", one.layer, one.head), &names, &style)?
+            let which = match (args.mean, shapes.first()) {
+                (true, Some(shape)) => mean_in_words(shape),
+                _ => format!("L{}H{}", one.layer, one.head),
+            };
+            heatmap(&one.map, &format!("{family}, {which}, input {input}"), &names, &style)?
+        }
+        [_, ..] if args.mean => {
+            return Err(Failure::usage("--mean: the picture shows one layer; choose it with --layers"));
         }
         [_, ..] if args.own_scale && args.scale != ColourScale::Linear => {
             return Err(Failure::usage("--own-scale: each head has a linear scale of its own; leave --scale out"));
@@ -351,7 +378,7 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         let shapes = patterns.layers().into_iter().map(|shape| {
             let (rows, columns) = patterns.shape(shape.layer, args.input_number)?;
             let of = |count: usize| if words.positions() == count { words.len() } else { count };
-            Ok((format!("L{}", shape.layer), [head_groups(&shape, args.grouped)?.len(), of(rows), of(columns)]))
+            Ok((format!("L{}", shape.layer), [head_groups(&shape, args)?.len(), of(rows), of(columns)]))
         });
         told(args, size_of_file(&args.output), &shapes.collect::<Outcome<Vec<_>>>()?, common);
         return Ok(());

@@ -15,6 +15,7 @@ use attractor_nn::model::Input;
 use attractor_nn::text::{Tokenizer, describe};
 use attractor_render::axis::Side;
 use attractor_render::classes::{Classes, Member};
+use attractor_render::histogram::Histogram;
 use attractor_render::intervals::{Estimate, Intervals};
 use clap::{Args, ValueEnum};
 
@@ -61,6 +62,9 @@ pub struct Heads {
     /// Also write the findings: JSON, or a picture (.svg, .png, .pdf) of what each head is, of one detector its scores
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Of the picture of one detector: how many heads have which score
+    #[arg(long, requires = "output")]
+    pub histogram: bool,
     #[command(flatten)]
     pub chosen: Chosen,
 }
@@ -341,7 +345,7 @@ fn text(detections: &Detections, all: bool) -> String {
 }
 
 /// Scores by layer and head of one detector; of several, what each head was found to be.
-fn figure(detections: &Detections, target: &Path) -> Outcome<String> {
+fn figure(detections: &Detections, target: &Path, histogram: bool) -> Outcome<String> {
     let target = target.file_name().and_then(|name| name.to_str()).unwrap_or("?");
     if let [summary] = &detections.detectors[..] {
         let heads: Vec<Estimate> = detections
@@ -362,10 +366,22 @@ fn figure(detections: &Detections, target: &Path) -> Outcome<String> {
             references.push((chance.iter().sum::<f64>() / chance.len() as f64, "chance, mean over heads"));
         }
         let title = capital(&format!("{} heads of {target}", summary.detector.name()));
-        let notes = vec![format!("{found}; {}", summary.definition), "strips: intervals over inputs".to_string()];
+        let mut notes = vec![format!("{found}; {}", summary.definition)];
+        if histogram {
+            let scores: Vec<f64> = detections.heads.iter().filter_map(|d| d.score).collect();
+            let values = [("heads", &scores[..])];
+            let (x, thresholds) = (Side::new("score"), &references[..]);
+            return Ok(Histogram { title: &title, notes, x, values: &values, bins: 0, thresholds }.svg()?);
+        }
+        notes.push("strips: intervals over inputs".to_string());
         return Ok(
             Intervals { title: &title, notes, y: Side::new("score"), heads: &heads, references: &references }.svg()?
         );
+    }
+    if histogram {
+        return Err(Failure::usage(
+            "--histogram: draws one detector; name it with --detect, for example --detect sink",
+        ));
     }
     let kinds: Vec<&DetectorSummary> = detections.detectors.iter().filter(|s| !s.found.is_empty()).collect();
     let names: Vec<&str> = kinds.iter().map(|summary| summary.detector.name()).collect();
@@ -376,11 +392,12 @@ fn figure(detections: &Detections, target: &Path) -> Outcome<String> {
             let is = |summary: &&DetectorSummary| {
                 detections.of(summary.detector, layer, head).is_some_and(|d| d.verdict == Finding::Found)
             };
-            Member { layer, head, class: kinds.iter().position(is) }
+            let classes = kinds.iter().enumerate().filter(|(_, kind)| is(kind)).map(|(at, _)| at).collect();
+            Member { layer, head, classes }
         })
         .collect();
     let notes = vec![format!(
-        "{}: at most {} over {} tests, {} inputs; of several kinds the first",
+        "{}: at most {} over {} tests, {} inputs; a head of several kinds has a stripe of each",
         detections.correction.describe(),
         detections.fdr,
         detections.tests,
@@ -413,7 +430,13 @@ pub fn run(heads: &Heads, common: &Common) -> Outcome {
     if let Some(path) = &heads.output {
         let ending = picture::ending(path);
         match picture::is_picture(&ending) {
-            true => picture::save(path, &ending, &figure(&detections, &heads.target)?)?,
+            false if heads.histogram => {
+                return Err(Failure::usage(format!(
+                    "--histogram: {} is no picture; end its name in .svg, .png or .pdf",
+                    path.display()
+                )));
+            }
+            true => picture::save(path, &ending, &figure(&detections, &heads.target, heads.histogram)?)?,
             false => write(path, json.as_bytes())?,
         }
     }

@@ -28,6 +28,12 @@ pub struct ReportArgs {
     /// Thresholds (TOML)
     #[arg(long)]
     pub config: Option<PathBuf>,
+    /// How much is ablated
+    #[arg(long, value_enum, default_value_t = Ablate::Standard)]
+    pub ablate: Ablate,
+    /// Label of each input, for a classifier: 3,0,7
+    #[arg(long, value_delimiter = ',')]
+    pub labels: Option<Vec<usize>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,8 +62,8 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
         return Err(Failure::usage(format!("{}: is a folder; name a file to write", folder.display())));
     }
     let config = judged::thresholds(args.config.as_deref(), common)?;
-    let judged =
-        judged::judged(&args.target, &args.inputs, &Selection::all(), &config, Ablate::Standard, None, common)?;
+    let labels = args.labels.as_deref();
+    let judged = judged::judged(&args.target, &args.inputs, &Selection::all(), &config, args.ablate, labels, common)?;
     let report = &judged.report;
     if let Some(input) = args.show.iter().find(|input| **input >= report.provenance.inputs) {
         return Err(Failure::usage(format!(

@@ -2,17 +2,22 @@
 //!
 //! Rows are layers and their kept heads, in order, as in [`attractor_capture::table::Table::of`].
 
-use attractor_capture::Patterns;
+use std::collections::HashMap;
+
 use attractor_capture::evidence::{AblationMode, Evidence};
 use attractor_capture::table::Column;
+use attractor_capture::{Patterns, strips};
 use rayon::prelude::*;
 
 use super::distance::{self, PatchGrid};
 use super::importance::{importance, unit};
 use super::metastable;
 use super::rank::{self, Baselines, Ranks};
+use crate::config::Config;
+use crate::detect::sink::{self, Seen};
 use crate::error::Result;
-use crate::statistics::{Bootstrap, Interval, mean_of};
+use crate::measure::Geometry;
+use crate::statistics::{Bootstrap, Interval, mean, mean_of};
 
 /// Resamples of an interval.
 const RESAMPLES: usize = 1999;
@@ -38,6 +43,8 @@ pub struct Extras<'a> {
 /// | `metastable_keys`                   | median over rows of the fewest keys with 0.90 of the mass                 |
 /// | `metastable_share`                  | median of the same as a share of the visible keys                         |
 /// | `regime`                            | Ramsauer's class by that share                                            |
+/// | `sink`                              | mean attention to the position that receives most, as the detector's score |
+/// | `sink_position`                     | that position                                                            |
 /// | `patch_distance`                    | mean distance between patches, weights as they are; pixels or patches     |
 /// | `patch_distance_renormalised`       | the same with rows renormalised over patches                              |
 /// | `effective_rank`, `stable_rank`     | of the leading 512 tokens                                                 |
@@ -66,6 +73,14 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
         let name =
             |size: &Option<metastable::Metastable>| size.as_ref().and_then(|s| s.regime()).map_or("", |r| r.name());
         columns.push(("regime".into(), Column::Text(sizes.iter().map(|size| name(size).to_string()).collect())));
+    }
+
+    let sinks = sinks(patterns, &heads)?;
+    if sinks.iter().any(Option::is_some) {
+        let scores = sinks.iter().map(|sink| sink.map_or(f64::NAN, |(score, _)| score)).collect();
+        number(&mut columns, "sink", scores);
+        let positions = sinks.iter().map(|sink| sink.map(|(_, position)| position as i64)).collect();
+        columns.push(("sink_position".into(), Column::MaybeWhole(positions)));
     }
 
     let grids: Vec<Option<PatchGrid>> =
@@ -142,6 +157,64 @@ fn each(heads: &[(usize, usize)], one: impl Fn(usize, usize) -> Result<Option<f6
     heads.par_iter().map(|&(layer, head)| Ok(one(layer, head)?.unwrap_or(f64::NAN))).collect()
 }
 
+/// Score and position of each head's strongest sink, over the inputs of which it is known what every key receives.
+fn sinks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<Option<(f64, usize)>>> {
+    let geometry = Geometry::of_all(patterns, &Config::default())?;
+    let mut seen: HashMap<usize, Seen> = HashMap::new();
+    for g in geometry.iter().flatten() {
+        seen.entry(g.id).or_insert_with(|| Seen::of(g));
+    }
+    let layers: Vec<usize> = patterns.layers().iter().map(|shape| shape.layer).collect();
+    heads
+        .par_iter()
+        .map(|&(layer, head)| {
+            let Some(at) = layers.iter().position(|&known| known == layer) else { return Ok(None) };
+            let mut received = Vec::new();
+            for (input, g) in geometry[at].iter().enumerate() {
+                received.push(column_mass(patterns, (layer, head), input, g)?);
+            }
+            let columns: Vec<sink::Column<'_>> = geometry[at]
+                .iter()
+                .zip(&received)
+                .filter_map(|(g, received)| {
+                    Some(sink::Column { geometry: g, seen: &seen[&g.id], received: received.as_deref()? })
+                })
+                .collect();
+            Ok(sink::strongest(&columns).map(|found| (mean(&found.scores), found.position)))
+        })
+        .collect()
+}
+
+/// What every key of an input receives; `None` where it was not kept, or where rows hold what is no number.
+fn column_mass(
+    patterns: &dyn Patterns,
+    (layer, head): (usize, usize),
+    input: usize,
+    g: &Geometry,
+) -> Result<Option<Vec<f64>>> {
+    if let Some(s) = patterns.statistics(layer, head, input)? {
+        if s.invalid_rows > 0 {
+            return Ok(None);
+        }
+        // Beside a learned sink the rows are shares of what falls on keys, which the maps alone tell.
+        if s.sink_mass.is_empty() && s.column_mass.len() == g.keys {
+            return Ok(Some(s.column_mass));
+        }
+    }
+    let mut received = vec![0.0; g.keys];
+    for rows in strips(0..g.queries, g.keys) {
+        let Some(mut block) = patterns.weights(layer, head, input, rows.clone())? else { return Ok(None) };
+        if !block.iter().all(|w| w.is_finite()) {
+            return Ok(None);
+        }
+        g.normalise(&mut block, rows);
+        for row in block.chunks_exact(g.keys.max(1)) {
+            received.iter_mut().zip(row).for_each(|(sum, &w)| *sum += f64::from(w));
+        }
+    }
+    Ok(Some(received))
+}
+
 /// Mean over inputs of the distance without the first token.
 fn without_first(patterns: &dyn Patterns, layer: usize, head: usize) -> Result<Option<f64>> {
     let mut values = Vec::new();
@@ -207,7 +280,32 @@ fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<([f64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Maps, previous, random_ids, uniform};
+    use crate::detect::{Detector, Options, detect};
+    use crate::tests::{Bare, Maps, noise, previous, random_ids, uniform};
+
+    /// The sink is the one that the detector finds; from maps and from statistics alike.
+    #[test]
+    fn the_sink_is_that_of_the_detector() {
+        let maps = Maps::causal(&[random_ids(20, 9, 1), random_ids(14, 9, 2)], 1)
+            .head(0, |ids, i| noise(ids.len(), 1.0, i as u64, |_, j| if j == 2 { 2.0 } else { 0.0 }))
+            .head(0, |ids, _| crate::tests::sink(ids, 0.7));
+        let options =
+            Options { detectors: vec![Detector::Sink], permutations: 99, resamples: 99, ..Options::default() };
+        let found = detect(&maps, &options).unwrap();
+        let from_maps = columns(&maps, &Extras::default()).unwrap();
+        let from_statistics = columns(&Bare(maps), &Extras::default()).unwrap();
+        for columns in [from_maps, from_statistics] {
+            let of = |name: &str| columns.iter().find(|(known, _)| known == name).map(|(_, column)| column);
+            let (Some(Column::Number(scores)), Some(Column::MaybeWhole(positions))) = (of("sink"), of("sink_position"))
+            else {
+                panic!("{columns:?}")
+            };
+            for (head, detection) in found.heads.iter().enumerate() {
+                assert!((scores[head] - detection.score.unwrap()).abs() < 1e-6, "{scores:?}");
+            }
+            assert_eq!(positions, &[Some(2), Some(0)]);
+        }
+    }
 
     #[test]
     fn columns_have_one_entry_a_head_in_the_order_of_the_table() {
@@ -220,6 +318,8 @@ mod tests {
                 "metastable_keys",
                 "metastable_share",
                 "regime",
+                "sink",
+                "sink_position",
                 "effective_rank",
                 "effective_rank_ratio",
                 "stable_rank",
@@ -229,7 +329,7 @@ mod tests {
         );
         let Column::Text(regimes) = &found[2].1 else { panic!("{:?}", found[2]) };
         assert_eq!(regimes, &["global_average", "single_pattern", "single_pattern"]);
-        let Column::Number(ratios) = &found[6].1 else { panic!("{:?}", found[6]) };
+        let Column::Number(ratios) = &found[8].1 else { panic!("{:?}", found[6]) };
         assert!((ratios[0] - 1.0).abs() < 1e-6 && ratios[1] > 2.0 && ratios[1] == ratios[2], "{ratios:?}");
         let without = columns(&maps, &Extras::default()).unwrap();
         assert!(!without.iter().any(|(name, _)| name.contains("rank")));

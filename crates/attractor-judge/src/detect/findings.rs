@@ -208,7 +208,9 @@ pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> 
         .map(|(slot, &detector)| {
             let own: Vec<&Detection> = heads.iter().filter(|d| d.detector == detector).collect();
             let chances = tests.iter().filter(|&&(_, s, _)| s == slot).map(|&(_, _, c)| c);
-            summary(detector, &own, &chances.collect::<Vec<_>>(), stages.first().map(|s| &**s), adjusted.price, options)
+            let none = figures.iter().find_map(|row| row[slot].as_ref().ok()?.chances.as_ref().err());
+            let drawn = Drawn { chances: chances.collect(), none, price: adjusted.price };
+            summary(detector, &own, &drawn, stages.first().map(|s| &**s), options)
         })
         .collect();
     let lengths = stages.first().map_or_else(Vec::new, |stage| stage.geometry.iter().map(|g| g.keys).collect());
@@ -347,15 +349,25 @@ fn detection(
     }
 }
 
+/// What chance did to the heads of one detector.
+struct Drawn<'a> {
+    /// Of the heads that have a p-value.
+    chances: Vec<&'a Chances>,
+    /// Why the first of the others has none.
+    none: Option<&'a String>,
+    /// What the smallest p is multiplied by at worst.
+    price: f64,
+}
+
 fn summary(
     detector: Detector,
     heads: &[&Detection],
-    chances: &[&Chances],
+    drawn: &Drawn<'_>,
     stage: Option<&Stage>,
-    price: f64,
     options: &Options,
 ) -> DetectorSummary {
     let card = detector.card();
+    let Drawn { chances, none, price } = drawn;
     let places = |verdict| heads.iter().filter(|d| d.verdict == verdict).map(|d| d.place()).collect();
     let smallest_p =
         chances.iter().map(|c| c.smallest).fold(None, |least: Option<f64>, p| Some(least.map_or(p, |l| l.max(p))));
@@ -364,7 +376,7 @@ fn summary(
         false => format!("{} random", c.permutations),
     });
     let null = match stage.and_then(|stage| stage.chance.get(&detector)) {
-        _ if chances.is_empty() => "none".to_string(),
+        _ if chances.is_empty() => none.map_or("none".to_string(), |why| format!("none: {why}")),
         Some(Chance::Pairing(_)) => format!("patterns paired with the tokens of other inputs, {drawn} pairings"),
         Some(Chance::Within { .. }) if detector == Detector::Delimiter => {
             format!("delimiters moved along the sequence, {drawn} rotations")
@@ -382,7 +394,7 @@ fn summary(
         null,
         tests: chances.len(),
         smallest_p,
-        resolvable: smallest_p.is_some_and(|p| p * price <= options.fdr),
+        resolvable: smallest_p.is_some_and(|p| p * *price <= options.fdr),
         found: places(Finding::Found),
         not_resolvable: places(Finding::NotResolvable),
         not_testable: match heads.first() {

@@ -10,7 +10,7 @@ use crate::measure::{Geometry, Pairs};
 /// score = (sum of the labelled cells) / rows: the mean, over the rows that have a label, of the mass on the labelled
 /// keys. Under uniform attention over visible keys it is the mean of (labelled keys / n_i).
 #[derive(Debug)]
-pub(super) enum Labels {
+pub(crate) enum Labels {
     /// Some keys of each row.
     Cells {
         /// Labelled keys by row.
@@ -59,7 +59,8 @@ impl Labels {
         (rows > 0).then(|| Self::Keys { members, rows, uniform: uniform / rows as f64 })
     }
 
-    fn rows(&self) -> f64 {
+    /// Labelled rows.
+    pub(crate) fn rows(&self) -> f64 {
         match self {
             Self::Cells { rows, .. } | Self::Keys { rows, .. } => *rows as f64,
         }
@@ -86,6 +87,12 @@ impl Labels {
         sum / self.rows()
     }
 
+    /// The labelled mass of one row, a distribution over the keys; the score is its sum over the labelled rows.
+    pub(crate) fn of_row(&self, query: usize, row: &[f64]) -> f64 {
+        let Self::Cells { pairs, .. } = self else { return 0.0 };
+        pairs.row(query).iter().map(|&key| row[key as usize]).sum()
+    }
+
     /// The score of labels that are keys, from the attention that every key receives in total.
     pub(super) fn of_columns(&self, received: &[f64]) -> f64 {
         let Self::Keys { members, .. } = self else { return 0.0 };
@@ -93,7 +100,7 @@ impl Labels {
     }
 
     /// The mean, over labelled rows, of a mass that was kept by row; `None` if such a row was not counted.
-    pub(super) fn of_rows(&self, mass: &[f32]) -> Option<f64> {
+    pub(crate) fn of_rows(&self, mass: &[f32]) -> Option<f64> {
         let Self::Cells { pairs, .. } = self else { return None };
         let labelled = (0..mass.len()).filter(|&row| !pairs.row(row).is_empty());
         let (mut sum, mut rows) = (0.0, 0usize);

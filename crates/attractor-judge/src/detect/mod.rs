@@ -31,12 +31,15 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
+use attractor_capture::record::Token;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::measure::Geometry;
 use crate::statistics::Correction;
 
 pub use findings::{Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, detect};
+pub(crate) use labels::Labels;
 pub use verdict::Finding;
 
 /// A kind of head that can be looked for.
@@ -113,6 +116,19 @@ impl Detector {
     /// True if it follows tokens, so that chance is drawn by pairing patterns with other tokens.
     pub fn is_of_content(self) -> bool {
         matches!(self, Self::Duplicate | Self::Induction | Self::Delimiter)
+    }
+
+    /// The cells of a map that it counts; `None` where an input has none, and for detectors that count none.
+    pub(crate) fn labels(self, g: &Geometry, tokens: &[Token]) -> Option<Labels> {
+        match self {
+            Self::Previous => previous::labels(g),
+            Self::Current => current::labels(g),
+            Self::First => first::labels(g),
+            Self::Duplicate => duplicate::labels(g),
+            Self::Induction => induction::labels(g),
+            Self::Delimiter => delimiter::labels(g, tokens),
+            Self::Positional | Self::Sink => None,
+        }
     }
 
     /// Reads names separated by commas; "all" means all.

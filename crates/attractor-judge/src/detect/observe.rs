@@ -150,8 +150,8 @@ impl Observed {
                 && let Some(Within::Keys { rotations, rows }) = inputs.get(&input)
                 && let Some(Some(Labels::Keys { members, .. })) = stage.labels.get(&detector).map(|l| &l[input])
             {
-                let beyond: Vec<f64> = received.iter().zip(&stage.seen[input].1).map(|(r, u)| r - u).collect();
-                let uniform = members.iter().map(|&key| stage.seen[input].1[key]).sum::<f64>();
+                let beyond: Vec<f64> = received.iter().zip(&stage.seen[input].uniform).map(|(r, u)| r - u).collect();
+                let uniform = members.iter().map(|&key| stage.seen[input].uniform[key]).sum::<f64>();
                 let score =
                     |keys: &mut dyn Iterator<Item = usize>| (uniform + keys.map(|key| beyond[key]).sum::<f64>()) / rows;
                 let observed = score(&mut members.iter().copied());

@@ -3,6 +3,7 @@
 use super::Card;
 use crate::error::{Error, Result};
 use crate::measure::Geometry;
+use crate::statistics::mean;
 
 pub(super) const CARD: Card = Card {
     name: "sink",
@@ -14,17 +15,76 @@ pub(super) const CARD: Card = Card {
     kept: "a position that half of the rows see beside another",
 };
 
-/// Rows that see each key, and the attention it would receive in total if every row were uniform.
-pub(super) fn seen(g: &Geometry) -> (Vec<u32>, Vec<f64>) {
-    let mut rows = vec![0u32; g.keys];
-    let mut uniform = vec![0.0; g.keys];
-    for query in 0..g.queries {
-        for key in g.visible_keys(query) {
-            rows[key] += 1;
-            uniform[key] += 1.0 / f64::from(g.visible[query]);
+/// Who sees each key of an input.
+pub(crate) struct Seen {
+    /// Rows that see it.
+    pub rows: Vec<u32>,
+    /// The attention that it would receive in total if every row were uniform.
+    pub uniform: Vec<f64>,
+}
+
+impl Seen {
+    pub(crate) fn of(g: &Geometry) -> Self {
+        let mut seen = Self { rows: vec![0; g.keys], uniform: vec![0.0; g.keys] };
+        for query in 0..g.queries {
+            for key in g.visible_keys(query) {
+                seen.rows[key] += 1;
+                seen.uniform[key] += 1.0 / f64::from(g.visible[query]);
+            }
+        }
+        seen
+    }
+}
+
+/// What the keys of one input receive.
+#[derive(Clone, Copy)]
+pub(crate) struct Column<'a> {
+    pub geometry: &'a Geometry,
+    pub seen: &'a Seen,
+    /// In total, by key.
+    pub received: &'a [f64],
+}
+
+impl Column<'_> {
+    /// Mean attention that a key receives from the rows that see it.
+    pub(crate) fn alpha(&self, key: usize) -> f64 {
+        self.received[key] / f64::from(self.seen.rows[key])
+    }
+
+    /// The same if every row were uniform.
+    pub(crate) fn uniform(&self, key: usize) -> f64 {
+        self.seen.uniform[key] / f64::from(self.seen.rows[key])
+    }
+
+    fn may_be_sink(&self, key: usize) -> bool {
+        let g = self.geometry;
+        !g.mask.hides(key) && 2 * self.seen.rows[key] as usize >= g.queries.max(1)
+    }
+}
+
+/// The position that receives most, over all inputs of a head.
+pub(crate) struct Strongest {
+    /// It: the first of the largest.
+    pub position: usize,
+    /// Its alpha in each input.
+    pub scores: Vec<f64>,
+    /// All positions that half of the rows of every input see.
+    pub places: Vec<usize>,
+}
+
+/// The position with the largest mean attention; `None` without inputs, or where no position is seen by half of the rows.
+pub(crate) fn strongest(columns: &[Column<'_>]) -> Option<Strongest> {
+    let keys = columns.iter().map(|column| column.geometry.keys).min()?;
+    let places: Vec<usize> = (0..keys).filter(|&key| columns.iter().all(|column| column.may_be_sink(key))).collect();
+    let scores = |key: usize| columns.iter().map(|column| column.alpha(key)).collect::<Vec<_>>();
+    let mut best: Option<(usize, f64)> = None;
+    for &key in &places {
+        let alpha = mean(&scores(key));
+        if best.is_none_or(|(_, most)| alpha > most) {
+            best = Some((key, alpha));
         }
     }
-    (rows, uniform)
+    best.map(|(position, _)| Strongest { position, scores: scores(position), places })
 }
 
 /// alpha_k: the mean attention that each key of a causal map receives from the rows i >= k.

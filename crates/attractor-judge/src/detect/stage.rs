@@ -7,7 +7,8 @@ use attractor::random::Philox;
 use attractor_capture::Patterns;
 
 use super::labels::Labels;
-use super::{Detector, Options, current, delimiter, duplicate, first, induction, positional, previous, sink};
+use super::sink::Seen;
+use super::{Detector, Options, duplicate, induction, positional};
 use crate::config::Config;
 use crate::error::Result;
 use crate::measure::{CACHE, Geometry};
@@ -48,8 +49,8 @@ pub(super) struct Stage {
     pub labels: BTreeMap<Detector, Vec<Option<Labels>>>,
     /// Chance of the detectors of content.
     pub chance: BTreeMap<Detector, Chance>,
-    /// Rows that see each key and what uniform attention gives it, by input.
-    pub seen: Vec<(Vec<u32>, Vec<f64>)>,
+    /// Who sees each key, by input.
+    pub seen: Vec<Seen>,
     /// Offsets that a positional head may have, with their expectation, by input.
     pub offsets: Vec<Vec<(i64, f64)>>,
 }
@@ -70,22 +71,13 @@ impl Stage {
         let asked = |detector: Detector| options.detectors.contains(&detector);
         let mut labels = BTreeMap::new();
         for detector in Detector::ALL.into_iter().filter(|&d| asked(d)) {
-            let of = |(input, g): (usize, &Arc<Geometry>)| match detector {
-                Detector::Previous => previous::labels(g),
-                Detector::Current => current::labels(g),
-                Detector::First => first::labels(g),
-                Detector::Duplicate => duplicate::labels(g),
-                Detector::Induction => induction::labels(g),
-                Detector::Delimiter => delimiter::labels(g, patterns.tokens(input)),
-                Detector::Positional | Detector::Sink => None,
-            };
+            let of = |(input, g): (usize, &Arc<Geometry>)| detector.labels(g, patterns.tokens(input));
             if !matches!(detector, Detector::Positional | Detector::Sink) {
                 labels.insert(detector, geometry.iter().enumerate().map(of).collect::<Vec<_>>());
             }
         }
         let columns = asked(Detector::Sink) || asked(Detector::Delimiter);
-        let seen: Vec<(Vec<u32>, Vec<f64>)> =
-            if columns { geometry.iter().map(|g| sink::seen(g)).collect() } else { Vec::new() };
+        let seen = if columns { geometry.iter().map(|g| Seen::of(g)).collect() } else { Vec::new() };
         let offsets = match asked(Detector::Positional) {
             true => geometry.iter().map(|g| positional::candidates(g)).collect(),
             false => Vec::new(),
@@ -187,13 +179,14 @@ impl Stage {
             None => Chance::None(format!(
                 "fewer than {FEWEST_INPUTS} inputs of one shape, and these are too long for their labels to be permuted"
             )),
-            Some(room) if room < LEAST_ROOM => Chance::None(
-                "the labels fill the distances at which they stand, so that content cannot be told from position; give \
-                 several inputs"
-                    .into(),
-            ),
+            Some(room) if room < LEAST_ROOM => Chance::None(format!(
+                "the labels fill the distances at which they stand, so that content cannot be told from position within \
+                     an input; give at least {FEWEST_INPUTS} inputs of one length, which are paired with each other's tokens"
+            )),
             Some(_) => {
-                let count = inputs.values().map(|w| if let Within::Keys { rotations, .. } = w { rotations.len() } else { permutations });
+                let count = inputs
+                    .values()
+                    .map(|w| if let Within::Keys { rotations, .. } = w { rotations.len() } else { permutations });
                 Chance::Within { permutations: count.min().unwrap_or(permutations), inputs, exact: all }
             }
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::observe::Observed;
+use super::sink::{Column, Strongest, strongest};
 use super::stage::{Chance, Shared, Stage};
 use super::{Detector, Options, positional};
 use crate::statistics::bootstrap::{FEWEST_INPUTS, TOO_FEW};
@@ -179,41 +180,37 @@ impl Bench<'_> {
 
     /// The position with the largest mean attention, among those that half of the rows of every input see.
     fn sink(&self, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
-        let inputs: Vec<usize> = (0..seen.unfit.len()).filter(|&input| seen.received[input].is_some()).collect();
-        let Some(keys) = inputs.iter().map(|&input| stage.geometry[input].keys).min() else {
-            return Err(why_unfit(seen, "what keys receive was not kept"));
-        };
-        let half = |input: usize, key: usize| {
-            let g = &stage.geometry[input];
-            !g.mask.hides(key) && 2 * stage.seen[input].0[key] as usize >= g.queries.max(1)
-        };
-        let places: Vec<usize> = (0..keys).filter(|&key| inputs.iter().all(|&input| half(input, key))).collect();
-        if places.is_empty() {
-            return Err(format!("it needs {}", Detector::Sink.card().kept));
-        }
-        let received = |input: usize, key: usize| {
-            seen.received[input].as_ref().map_or(f64::NAN, |r| r[key]) / f64::from(stage.seen[input].0[key])
-        };
-        let uniform = |input: usize, key: usize| stage.seen[input].1[key] / f64::from(stage.seen[input].0[key]);
-        let alpha = |key: usize| mean(&inputs.iter().map(|&input| received(input, key)).collect::<Vec<_>>());
-        let best = first_largest(&places, |&key| alpha(key));
-        let differences: Vec<f64> = inputs
+        let columns: Vec<Column<'_>> = seen
+            .received
             .iter()
-            .flat_map(|&input| places.iter().map(move |&key| (input, key)))
-            .map(|(input, key)| received(input, key) - uniform(input, key))
+            .enumerate()
+            .filter_map(|(input, received)| {
+                let received = received.as_deref()?;
+                Some(Column { geometry: &stage.geometry[input], seen: &stage.seen[input], received })
+            })
             .collect();
-        let scores: Vec<f64> = inputs.iter().map(|&input| received(input, best)).collect();
+        if columns.is_empty() {
+            return Err(why_unfit(seen, "what keys receive was not kept"));
+        }
+        let Some(Strongest { position, scores, places }) = strongest(&columns) else {
+            return Err(format!("it needs {}", Detector::Sink.card().kept));
+        };
+        let alpha = |key: usize| mean(&columns.iter().map(|column| column.alpha(key)).collect::<Vec<_>>());
+        let differences: Vec<f64> = columns
+            .iter()
+            .flat_map(|column| places.iter().map(|&key| column.alpha(key) - column.uniform(key)))
+            .collect();
         let sinks = places.iter().filter(|&&key| self.options.reaches(Detector::Sink, alpha(key)));
         Ok(Figure {
             score: mean(&scores),
-            null: mean(&inputs.iter().map(|&input| uniform(input, best)).collect::<Vec<_>>()),
+            null: mean(&columns.iter().map(|column| column.uniform(position)).collect::<Vec<_>>()),
             interval: self.bootstrap.interval(&scores),
             at: match self.options.reaches(Detector::Sink, mean(&scores)) {
                 true => sinks.map(|&key| key as i64).collect(),
-                false => vec![best as i64],
+                false => vec![position as i64],
             },
-            inputs: inputs.len(),
-            chances: self.flipped(&differences, places.len(), inputs.len(), Detector::Sink),
+            inputs: columns.len(),
+            chances: self.flipped(&differences, places.len(), columns.len(), Detector::Sink),
         })
     }
 

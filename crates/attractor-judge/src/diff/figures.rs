@@ -1,87 +1,102 @@
 //! The figures of one head on one input, from one side's map, and the divergence between two.
 
+use std::sync::Arc;
+
 use attractor::retrieve::HeadStatistics;
+use attractor_capture::record::Token;
 use attractor_capture::{Patterns, strips};
 
 use super::metric::Metric;
+use crate::detect::sink::{Column, Seen, strongest};
+use crate::detect::{Detector, Labels};
 use crate::error::{Error, Result};
 use crate::measure::Geometry;
 
 /// One number a metric; `None`: it could not be taken.
 pub(super) type Figures = [Option<f64>; Metric::ALL.len()];
 
+/// Metrics that are a detector's score.
+const DETECTED: [(Metric, Detector); 4] = [
+    (Metric::Previous, Detector::Previous),
+    (Metric::Induction, Detector::Induction),
+    (Metric::Duplicate, Detector::Duplicate),
+    (Metric::First, Detector::First),
+];
+
+/// What mask and tokens of one input say before any weight is seen.
+pub(super) struct Place {
+    pub geometry: Arc<Geometry>,
+    pub seen: Seen,
+    /// As in [`DETECTED`].
+    labels: [Option<Labels>; DETECTED.len()],
+}
+
+impl Place {
+    pub(super) fn of(geometry: Arc<Geometry>, tokens: &[Token]) -> Self {
+        let labels = DETECTED.map(|(_, detector)| detector.labels(&geometry, tokens));
+        Self { seen: Seen::of(&geometry), geometry, labels }
+    }
+}
+
 /// Sums over the rows of one map.
 struct Tally<'a> {
-    g: &'a Geometry,
-    previous: (f64, usize),
-    induction: f64,
-    duplicate: (f64, usize),
-    columns: Vec<f64>,
-    column_rows: Vec<u32>,
-    entropy: (f64, f64, usize),
-    distance: (f64, f64),
+    place: &'a Place,
+    detected: [f64; DETECTED.len()],
+    received: Vec<f64>,
+    /// Sum of H / ln n over the rows that see two keys, and their number.
+    entropy: (f64, usize),
+    effective_keys: f64,
+    distance: f64,
+    rows: usize,
 }
 
 impl<'a> Tally<'a> {
-    fn new(g: &'a Geometry) -> Self {
+    fn new(place: &'a Place) -> Self {
         Self {
-            g,
-            previous: (0.0, 0),
-            induction: 0.0,
-            duplicate: (0.0, 0),
-            columns: vec![0.0; g.keys],
-            column_rows: vec![0; g.keys],
-            entropy: (0.0, 0.0, 0),
-            distance: (0.0, 0.0),
+            place,
+            detected: [0.0; DETECTED.len()],
+            received: vec![0.0; place.geometry.keys],
+            entropy: (0.0, 0),
+            effective_keys: 0.0,
+            distance: 0.0,
+            rows: 0,
         }
     }
 
     /// Takes a row that is a distribution over its visible keys.
     fn row(&mut self, query: usize, row: &[f64]) {
-        let (g, p) = (self.g, self.g.position(query));
-        let mut log_sum = 0.0;
+        let g = &self.place.geometry;
+        let p = g.position(query);
+        let mut entropy = 0.0;
         for key in g.visible_keys(query) {
             let w = row[key];
-            self.columns[key] += w;
-            self.column_rows[key] += 1;
-            self.distance.0 += w * p.abs_diff(key) as f64;
+            self.received[key] += w;
+            self.distance += w * p.abs_diff(key) as f64;
             if w > 0.0 {
-                log_sum -= w * w.ln();
+                entropy -= w * w.ln();
             }
         }
-        self.distance.1 += 1.0;
+        self.rows += 1;
+        self.effective_keys += entropy.exp();
         if g.visible[query] >= 2 {
-            self.entropy.0 += log_sum / f64::from(g.visible[query]).ln();
-            self.entropy.1 += log_sum.exp();
-            self.entropy.2 += 1;
+            self.entropy.0 += entropy / f64::from(g.visible[query]).ln();
+            self.entropy.1 += 1;
         }
-        if p > 0 && g.mask.admits(query, p - 1, g.keys) {
-            self.previous.0 += row[p - 1];
-            self.previous.1 += 1;
-        }
-        self.induction += g.induction.row(query).iter().map(|&key| row[key as usize]).sum::<f64>();
-        let earlier: Vec<usize> = g.same.row(query).iter().map(|&key| key as usize).filter(|&key| key < p).collect();
-        if !earlier.is_empty() {
-            self.duplicate.0 += earlier.iter().map(|&key| row[key]).sum::<f64>();
-            self.duplicate.1 += 1;
+        for (sum, labels) in self.detected.iter_mut().zip(&self.place.labels) {
+            *sum += labels.as_ref().map_or(0.0, |labels| labels.of_row(query, row));
         }
     }
 
     fn finish(&self) -> Figures {
         let share = |sum: f64, count: usize| (count > 0).then(|| sum / count as f64);
-        let column = |key: usize| self.columns[key] / f64::from(self.column_rows[key]);
-        let half = self.g.queries.div_ceil(2).max(1);
-        let seen = (0..self.g.keys).filter(|&key| self.column_rows[key] as usize >= half);
         let mut figures = [None; Metric::ALL.len()];
-        let mut set = |metric: Metric, value: Option<f64>| figures[metric as usize] = value;
-        set(Metric::Previous, share(self.previous.0, self.previous.1));
-        set(Metric::Induction, share(self.induction, self.g.induction.rows()));
-        set(Metric::Duplicate, share(self.duplicate.0, self.duplicate.1));
-        set(Metric::First, (self.column_rows.first().is_some_and(|&rows| rows > 0)).then(|| column(0)));
-        set(Metric::Sink, seen.map(column).reduce(f64::max));
-        set(Metric::Entropy, share(self.entropy.0, self.entropy.2));
-        set(Metric::EffectiveKeys, share(self.entropy.1, self.entropy.2));
-        set(Metric::Distance, (self.distance.1 > 0.0).then(|| self.distance.0 / self.distance.1));
+        for (at, (metric, _)) in DETECTED.into_iter().enumerate() {
+            let labels = self.place.labels[at].as_ref().filter(|_| self.rows > 0);
+            figures[metric as usize] = labels.map(|labels| self.detected[at] / labels.rows());
+        }
+        figures[Metric::Entropy as usize] = share(self.entropy.0, self.entropy.1);
+        figures[Metric::EffectiveKeys as usize] = share(self.effective_keys, self.rows);
+        figures[Metric::Distance as usize] = share(self.distance, self.rows);
         figures
     }
 }
@@ -114,21 +129,27 @@ fn jensen_shannon(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// What row statistics alone give, over the rows that have a value.
-fn of_statistics(g: &Geometry, s: &HeadStatistics) -> Figures {
-    let mean = |rows: &mut dyn Iterator<Item = f64>| crate::statistics::mean_of(rows.filter(|x| !x.is_nan()));
-    let each = |x: &'_ [f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
-    let sees_two = |row: &usize| g.visible.get(*row).is_some_and(|&n| n >= 2);
-    let entropy = || (0..s.entropy.len()).filter(sees_two).map(|row| (row, f64::from(s.entropy[row])));
-    let previous = (0..s.previous_mass.len())
-        .filter(|&i| g.position(i) > 0 && g.mask.admits(i, g.position(i) - 1, g.keys))
-        .map(|i| f64::from(s.previous_mass[i]));
+fn of_statistics(place: &Place, s: &HeadStatistics) -> Figures {
+    let g = &place.geometry;
+    let each = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+    let mean = |rows: Vec<f64>| crate::statistics::mean_of(rows.into_iter().filter(|x| !x.is_nan()));
+    let normalised = |(row, h): (usize, f64)| match g.visible.get(row) {
+        Some(&n) if n >= 2 => h / f64::from(n).ln(),
+        _ => f64::NAN,
+    };
     let mut figures = [None; Metric::ALL.len()];
-    let mut set = |metric: Metric, value: Option<f64>| figures[metric as usize] = value;
-    set(Metric::Previous, mean(&mut { previous }));
-    set(Metric::First, mean(&mut each(&s.first_mass).into_iter()));
-    set(Metric::Entropy, mean(&mut entropy().map(|(row, h)| h / f64::from(g.visible[row]).ln())));
-    set(Metric::EffectiveKeys, mean(&mut entropy().map(|(_, h)| h.exp())));
-    set(Metric::Distance, mean(&mut each(&s.mean_distance).into_iter()));
+    for (at, (metric, detector)) in DETECTED.into_iter().enumerate() {
+        let mass = match detector {
+            Detector::Previous => &s.previous_mass,
+            Detector::First => &s.first_mass,
+            _ => continue,
+        };
+        let labels = place.labels[at].as_ref().filter(|_| mass.len() == g.queries);
+        figures[metric as usize] = labels.and_then(|labels| labels.of_rows(mass));
+    }
+    figures[Metric::Entropy as usize] = mean(each(&s.entropy).into_iter().enumerate().map(normalised).collect());
+    figures[Metric::EffectiveKeys as usize] = mean(each(&s.entropy).into_iter().map(f64::exp).collect());
+    figures[Metric::Distance as usize] = mean(each(&s.mean_distance));
     figures
 }
 
@@ -136,13 +157,16 @@ fn of_statistics(g: &Geometry, s: &HeadStatistics) -> Figures {
 pub(super) struct Pair {
     /// The divergence stands in B's.
     pub figures: [Figures; 2],
+    /// What every key receives; the sink is one position of all inputs.
+    pub received: [Option<Vec<f64>>; 2],
     /// Why a side has none.
     pub unfit: [Option<String>; 2],
 }
 
 /// Figures of a head on an input, of both sides; the divergence stands in B's.
-pub(super) fn pair(sides: [&dyn Patterns; 2], g: &Geometry, layer: usize, head: usize, input: usize) -> Result<Pair> {
-    let mut tallies = [Tally::new(g), Tally::new(g)];
+pub(super) fn pair(sides: [&dyn Patterns; 2], place: &Place, layer: usize, head: usize, input: usize) -> Result<Pair> {
+    let g = &*place.geometry;
+    let mut tallies = [Tally::new(place), Tally::new(place)];
     let mut kept = [true; 2];
     // Rows that hold what is no number.
     let mut broken = [0usize; 2];
@@ -186,21 +210,23 @@ pub(super) fn pair(sides: [&dyn Patterns; 2], g: &Geometry, layer: usize, head: 
             }
         }
     }
-    let mut pair = Pair { figures: [[None; Metric::ALL.len()]; 2], unfit: [None, None] };
-    for side in 0..2 {
-        pair.figures[side] = match kept[side] {
-            true => tallies[side].finish(),
-            false => {
-                sides[side].statistics(layer, head, input)?.map_or([None; Metric::ALL.len()], |s| of_statistics(g, &s))
-            }
-        };
+    let mut pair = Pair { figures: [[None; Metric::ALL.len()]; 2], received: [None, None], unfit: [None, None] };
+    for (side, tally) in tallies.into_iter().enumerate() {
         if broken[side] > 0 {
             // The other rows alone are another head's figures.
-            pair.figures[side] = [None; Metric::ALL.len()];
             pair.unfit[side] = Some(format!("{} of {} rows hold what is no number", broken[side], g.queries));
-        } else if pair.figures[side].iter().all(Option::is_none) {
+            continue;
+        }
+        if kept[side] {
+            pair.figures[side] = tally.finish();
+            pair.received[side] = (tally.rows > 0).then_some(tally.received);
+        } else if let Some(s) = sides[side].statistics(layer, head, input)? {
+            pair.figures[side] = of_statistics(place, &s);
+            pair.received[side] = (s.column_mass.len() == g.keys && s.sink_mass.is_empty()).then_some(s.column_mass);
+        }
+        if pair.figures[side].iter().all(Option::is_none) {
             pair.unfit[side] = Some(match kept[side] {
-                true => "no row has any weight on two keys or more".to_string(),
+                true => "no row has any weight".to_string(),
                 false => "neither its map nor its statistics were kept".to_string(),
             });
         }
@@ -209,4 +235,23 @@ pub(super) fn pair(sides: [&dyn Patterns; 2], g: &Geometry, layer: usize, head: 
         pair.figures[1][Metric::Divergence as usize] = Some(divergence.0 / divergence.1 as f64);
     }
     Ok(pair)
+}
+
+/// The sink of one side: in every input, the mean attention to the position that receives most over all of them.
+pub(super) fn set_sink(pairs: &mut [Pair], places: &[Place], side: usize) {
+    // The same inputs for both, or the difference is one of inputs.
+    let both: Vec<usize> =
+        (0..pairs.len()).filter(|&input| pairs[input].received.iter().all(Option::is_some)).collect();
+    let columns: Vec<Column<'_>> = both
+        .iter()
+        .map(|&input| Column {
+            geometry: &places[input].geometry,
+            seen: &places[input].seen,
+            received: pairs[input].received[side].as_deref().unwrap_or_default(),
+        })
+        .collect();
+    let Some(found) = strongest(&columns) else { return };
+    for (input, score) in both.into_iter().zip(found.scores) {
+        pairs[input].figures[side][Metric::Sink as usize] = Some(score);
+    }
 }

@@ -10,19 +10,19 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Mean mass on the previous position.
+    /// The score of the detector of this name, as of the four that follow: mean mass on the previous position.
     Previous,
     /// Mean mass on the successors of earlier occurrences of the token, over the rows that have one.
     Induction,
-    /// Mean mass on earlier occurrences of the token, over the rows that have one.
+    /// Mean mass on other occurrences of the token, over the rows that have one.
     Duplicate,
-    /// Mean mass on position 0.
+    /// Mean mass on position 0, over the rows behind it.
     First,
-    /// Largest mean attention of one position, among those that half of the rows see.
+    /// Mean attention to the position that receives most over all inputs, each side its own.
     Sink,
     /// Mean of H / ln n over the rows that see two keys.
     Entropy,
-    /// Mean of exp(H), keys.
+    /// Mean of exp(H) over all rows, keys.
     EffectiveKeys,
     /// sum A |p - j| / sum A, tokens.
     Distance,

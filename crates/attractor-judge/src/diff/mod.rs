@@ -6,8 +6,7 @@
 mod figures;
 mod metric;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use attractor_capture::Patterns;
 use attractor_capture::patterns::LayerShape;
@@ -15,6 +14,7 @@ use attractor_capture::record::Token;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use figures::Place;
 pub use metric::{Condition, Metric};
 
 use crate::config::Config;
@@ -179,13 +179,22 @@ pub fn diff(
         )));
     }
     let bootstrap = Bootstrap::new(options.seed, options.resamples, options.level);
+    // Layers whose masks are the same share theirs.
+    let mut places: HashMap<Vec<usize>, Vec<Place>> = HashMap::new();
+    let key = |layer: usize| geometry[index(layer)].iter().map(|g| g.id).collect::<Vec<_>>();
+    for &(layer, _) in &matched {
+        places.entry(key(layer)).or_insert_with(|| {
+            geometry[index(layer)].iter().enumerate().map(|(i, g)| Place::of(g.clone(), a.tokens(i))).collect()
+        });
+    }
     let heads = tasks
         .par_iter()
         .map(|&(layer, head)| {
-            let geometry: &[Arc<Geometry>] = &geometry[index(layer)];
-            let pairs = (0..inputs)
-                .map(|input| figures::pair([a, b], &geometry[input], layer, head, input))
+            let places = &places[&key(layer)];
+            let mut pairs = (0..inputs)
+                .map(|input| figures::pair([a, b], &places[input], layer, head, input))
                 .collect::<Result<Vec<_>>>()?;
+            (0..2).for_each(|side| figures::set_sink(&mut pairs, places, side));
             let unfit = unfit(&pairs);
             let figures: Vec<_> = pairs.into_iter().map(|pair| pair.figures).collect();
             let mut changes = BTreeMap::new();
@@ -233,7 +242,8 @@ fn unfit(pairs: &[figures::Pair]) -> Option<String> {
 fn why_none(metric: Metric) -> &'static str {
     match metric {
         Metric::Induction | Metric::Duplicate => "no token of any input occurs again, or the maps were not kept",
-        Metric::Divergence | Metric::Sink => "one of the two kept no maps",
+        Metric::Divergence => "one of the two kept no maps",
+        Metric::Sink => "one of the two kept neither maps nor what every key receives",
         _ => "one of the two kept neither maps nor statistics",
     }
 }

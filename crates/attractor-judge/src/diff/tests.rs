@@ -1,4 +1,5 @@
 use super::*;
+use crate::detect::{Detector, Options, detect};
 use crate::tests::{Maps, induction, noise, previous, random_ids, uniform};
 
 fn ids(inputs: usize) -> Vec<Vec<u32>> {
@@ -60,6 +61,52 @@ fn planted_changes_are_found_in_the_right_heads() {
     assert!(found.check(&Condition::parse("induction<-0.99").unwrap()).met.is_empty());
     assert_eq!(found.check(&Condition::parse("entropy>0.5").unwrap()).met.len(), 2);
     assert_eq!(found.check(&Condition::parse("loss>0").unwrap()).tested, 0);
+}
+
+/// `diff` and `heads` tell the same of a head, whatever the inputs' lengths: the sink too, although the position that
+/// receives most is another one in some inputs.
+#[test]
+fn figures_are_the_scores_of_the_detectors() {
+    let ids: Vec<Vec<u32>> =
+        (0..6).map(|i| [random_ids(9 + i, 40, i as u64), random_ids(9 + i, 40, i as u64)].concat()).collect();
+    let head = |seed: u64, spread: f64| {
+        move |ids: &[u32], input: usize| {
+            let likes = move |_: usize, j: usize| if j == (input * 5) % 4 { 1.5 } else { 0.0 };
+            noise(ids.len(), spread, 7 * input as u64 + seed, likes)
+        }
+    };
+    let maps = Maps::causal(&ids, 1).head(0, head(1, 0.8)).head(0, head(2, 1.6)).head(0, induction).head(0, previous);
+    let detectors = [Detector::Previous, Detector::First, Detector::Duplicate, Detector::Induction, Detector::Sink];
+    let options = Options { detectors: detectors.to_vec(), permutations: 99, resamples: 99, ..Options::default() };
+    let scores = detect(&maps, &options).unwrap();
+    let found = compare(&maps, &maps);
+    for head in &found.heads {
+        for (detector, metric) in detectors.into_iter().zip([
+            Metric::Previous,
+            Metric::First,
+            Metric::Duplicate,
+            Metric::Induction,
+            Metric::Sink,
+        ]) {
+            let score = scores.of(detector, 0, head.head).unwrap().score.unwrap();
+            let figure = head.changes[&metric].a.unwrap();
+            assert!((score - figure).abs() < 1e-6, "{} {metric}: {figure}, the detector says {score}", head.name());
+        }
+    }
+    // By input the sink would be larger: the largest of each.
+    let sink = found.heads[0].changes[&Metric::Sink].a.unwrap();
+    let geometry = Geometry::of_all(&maps, &Config::default()).unwrap();
+    let each: Vec<f64> = geometry[0]
+        .iter()
+        .enumerate()
+        .map(|(input, g)| {
+            let n = g.keys;
+            let alpha =
+                |k: usize| (k..n).map(|i| f64::from(maps.maps[0][0][input][i * n + k])).sum::<f64>() / (n - k) as f64;
+            (0..=n / 2).map(alpha).fold(0.0, f64::max)
+        })
+        .collect();
+    assert!(mean(&each) > sink + 0.02, "{each:?} against {sink}");
 }
 
 /// All on the own position against all on position 0: disjoint in every row but the first, where both are key 0.

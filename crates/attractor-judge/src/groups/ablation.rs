@@ -103,11 +103,15 @@ fn check(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation, id: &str, wo
     } + &cut(evidence);
     let there: Vec<f64> = differences.iter().flatten().copied().collect();
     if relative {
+        let why =
+            format!("with {words} the last hidden state changes by {:.1} %{left_out}{}", 100.0 * value, figure.note);
+        let large = value >= case.config.get(key);
         let good = figure.is_above(case.config.get(key), 0.0);
-        return figure.fill(check).null(0.0).effect(value).verdict(
-            verdict(good),
-            format!("with {words} the last hidden state changes by {:.1} %{left_out}{}", 100.0 * value, figure.note),
-        );
+        let check = figure.fill(check).null(0.0).effect(value);
+        return match large && figure.interval.is_none() {
+            true => check.verdict(Verdict::Warn, format!("{why}: not resolvable, give five inputs or more")),
+            false => check.verdict(verdict(good), why),
+        };
     }
     // The threshold is stated for perplexity: exp(difference) - 1.
     let change = value.exp_m1();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Case, filled, found, listed, note};
 use crate::config::{Config, Key};
 use crate::detect::{Detection, Detector, Finding};
-use crate::measure::HeadMeasure;
+use crate::measure::{HeadMeasure, block_read_twice};
 use crate::verdict::{Check, Group};
 
 const GROUP: Group = Group::Heads;
@@ -113,6 +113,11 @@ fn is_named(d: &Detection) -> bool {
     }
 }
 
+/// True if some input is a block that is read twice, the form in which induction is asked for.
+fn is_read_twice(case: &Case<'_>) -> bool {
+    (0..case.patterns.inputs()).any(|input| block_read_twice(case.patterns.tokens(input)).is_some())
+}
+
 /// The heads that a detector names; the best of them stands for the model.
 fn named(case: &Case<'_>, detector: Detector, id: &str, key: Key, what: &str) -> Vec<Check> {
     let threshold = case.config.sourced(key);
@@ -151,6 +156,13 @@ fn named(case: &Case<'_>, detector: Detector, id: &str, key: Key, what: &str) ->
             let good = !parts.is_empty();
             if !good {
                 parts.push(format!("no {what}; the best, {}, scores {:.2}", top.place(), score(top)));
+                if detector == Detector::Induction && !is_read_twice(case) {
+                    parts.push(
+                        "a text need not ask for it: random tokens read twice do (attractor heads CHECKPOINT --detect \
+                         induction)"
+                            .to_string(),
+                    );
+                }
             }
             let why = parts.join("; ");
             filled(check, top).verdict(case.verdict(GROUP, good), format!("{why} (null: {})", summary.null))

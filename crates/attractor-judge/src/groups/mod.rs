@@ -158,13 +158,15 @@ impl Case<'_> {
         }
     }
 
-    /// Why nothing can be said of tokens that occur again: unknown tokens, image patches, or `otherwise`.
+    /// Why nothing can be said of tokens that occur again: unknown tokens, image patches, no maps, or `otherwise`.
     pub(crate) fn no_repetition(&self, otherwise: &str) -> String {
         let mut tokens = (0..self.patterns.inputs()).flat_map(|input| self.patterns.tokens(input));
         let known = self.measures.geometry.iter().flatten().any(|g| g.has_tokens);
+        let maps = self.measures.heads.iter().flat_map(|head| &head.inputs).any(|input| input.has_weights);
         match (known, tokens.any(|t| t.role == Role::Patch)) {
             (_, true) => "the positions are image patches: none occurs twice".to_string(),
             (false, false) => "the tokens are not known".to_string(),
+            (true, false) if !maps => "the maps were not kept; capture with --keep stats+qk".to_string(),
             (true, false) => otherwise.to_string(),
         }
     }

@@ -129,9 +129,8 @@ fn class(case: &Case<'_>, kind: ClassKind, id: &str, what: &str) -> Vec<Check> {
     all
 }
 
-/// Sinks: a head parks more than epsilon of its attention on one position. Said, not blamed; a warn of a head means that
-/// its other figures describe what is left beside the sink.
-/// One position in all inputs takes more than epsilon. A figure that nothing hangs on: many good models have sinks.
+/// Sinks: one position takes more than epsilon of a head's attention. A figure that nothing hangs on: many good models have
+/// sinks, and the head's other figures describe what is left beside them.
 fn sinks(case: &Case<'_>) -> Vec<Check> {
     let threshold = case.config.sourced(Key::Sink);
     let own: Vec<&Detection> = case.detections.heads.iter().filter(|d| d.detector == Detector::Sink).collect();

@@ -1,6 +1,5 @@
 //! Detectors on attention whose answers are known: found, absent, not resolvable, not testable, and why.
 
-use attractor::retrieve::{Request, dense};
 use attractor_capture::record::Role;
 
 use super::*;
@@ -325,46 +324,6 @@ fn statistics_alone_serve_what_they_can() {
     }
 }
 
-/// Statistics of maps that were not kept.
-struct Bare(Maps);
-
-impl Patterns for Bare {
-    fn info(&self) -> &ModelInfo {
-        self.0.info()
-    }
-    fn inputs(&self) -> usize {
-        self.0.inputs()
-    }
-    fn tokens(&self, input: usize) -> &[Token] {
-        self.0.tokens(input)
-    }
-    fn prompt_length(&self, input: usize) -> Option<usize> {
-        self.0.prompt_length(input)
-    }
-    fn layers(&self) -> Vec<LayerShape> {
-        self.0.layers()
-    }
-    fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
-        self.0.mask(layer, input)
-    }
-    fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {
-        self.0.shape(layer, input)
-    }
-    fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
-        let map = &self.0.maps[layer][head][input];
-        Ok(Some(dense::of_weights(map, N, N, &self.0.mask, &Request::core()).unwrap()))
-    }
-    fn weights(&self, _: usize, _: usize, _: usize, _: Range<usize>) -> Result<Option<Vec<f32>>> {
-        Ok(None)
-    }
-    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
-        Ok(None)
-    }
-    fn facts(&self, _: usize, _: usize) -> Result<Facts> {
-        Ok(Facts::default())
-    }
-}
-
 /// Inputs of several lengths: tokens are paired within each length, and heads are found as before.
 #[test]
 fn lengths_may_differ() {
@@ -375,6 +334,20 @@ fn lengths_may_differ() {
     assert_eq!(found(&detections, Detector::Induction), ["L0H1"]);
     assert_eq!(found(&detections, Detector::Sink), ["L0H2"]);
     assert!(detections.summary(Detector::Induction).unwrap().null.contains("paired"));
+}
+
+/// Blocks read twice, each of another length: no two can be paired, and within one the labels fill their offset. The
+/// summary says so although no head is beyond its threshold.
+#[test]
+fn the_reason_for_no_p_value_is_said() {
+    let twice = |n: usize| [random_ids(n, 5000, n as u64), random_ids(n, 5000, n as u64)].concat();
+    let ids: Vec<Vec<u32>> = (12..18).map(twice).collect();
+    let detections = detect(&Maps::causal(&ids, 1).head(0, uniform), &options()).unwrap();
+    let summary = detections.summary(Detector::Induction).unwrap();
+    assert!(summary.null.starts_with("none: ") && summary.null.contains("inputs of one length"), "{}", summary.null);
+    let few = detect(&Maps::causal(&ids[..3], 1).head(0, uniform), &options()).unwrap();
+    let null = &few.summary(Detector::Previous).unwrap().null;
+    assert!(null.contains("fewer than five inputs"), "{null}");
 }
 
 /// Nothing captured, one token, empty inputs: no figure and no panic.

@@ -10,7 +10,7 @@ mod timing;
 use std::ops::Range;
 
 use attractor::random::Philox;
-use attractor::retrieve::{HeadStatistics, Mask};
+use attractor::retrieve::{HeadStatistics, Mask, Request, dense};
 use attractor_capture::patterns::LayerShape;
 use attractor_capture::record::{Facts, ModelInfo, Role, Task, Token};
 use attractor_capture::{Patterns, Result};
@@ -118,6 +118,46 @@ impl Patterns for Maps {
     }
     fn facts(&self, _: usize, _: usize) -> Result<Facts> {
         Ok(self.facts.clone())
+    }
+}
+
+/// Statistics of maps that were not kept.
+pub(crate) struct Bare(pub(crate) Maps);
+
+impl Patterns for Bare {
+    fn info(&self) -> &ModelInfo {
+        self.0.info()
+    }
+    fn inputs(&self) -> usize {
+        self.0.inputs()
+    }
+    fn tokens(&self, input: usize) -> &[Token] {
+        self.0.tokens(input)
+    }
+    fn prompt_length(&self, input: usize) -> Option<usize> {
+        self.0.prompt_length(input)
+    }
+    fn layers(&self) -> Vec<LayerShape> {
+        self.0.layers()
+    }
+    fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
+        self.0.mask(layer, input)
+    }
+    fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {
+        self.0.shape(layer, input)
+    }
+    fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
+        let (map, n) = (&self.0.maps[layer][head][input], self.0.tokens[input].len());
+        Ok(Some(dense::of_weights(map, n, n, &self.0.mask, &Request::core()).unwrap()))
+    }
+    fn weights(&self, _: usize, _: usize, _: usize, _: Range<usize>) -> Result<Option<Vec<f32>>> {
+        Ok(None)
+    }
+    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
+        Ok(None)
+    }
+    fn facts(&self, _: usize, _: usize) -> Result<Facts> {
+        Ok(Facts::default())
     }
 }
 

@@ -58,10 +58,10 @@ pub(super) fn charts(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
     )
 }
 
-/// What each head was recognised as; of several kinds the first.
+/// What each head was recognised as.
 fn kinds(report: &Report) -> Result<Option<String>> {
     let mut names: Vec<(&str, usize)> = Vec::new();
-    for kind in report.heads.iter().filter_map(|h| h.kinds.first()) {
+    for kind in report.heads.iter().flat_map(|h| &h.kinds) {
         match names.iter_mut().find(|(name, _)| name == kind) {
             Some((_, count)) => *count += 1,
             None => names.push((kind, 1)),
@@ -82,11 +82,14 @@ fn kinds(report: &Report) -> Result<Option<String>> {
         .heads
         .iter()
         .map(|h| {
-            let place = h.kinds.first().map(|kind| titles.iter().position(|t| t == kind).unwrap_or(KINDS - 1));
-            Member { layer: h.layer, head: h.head, class: place }
+            let place = |kind: &String| titles.iter().position(|t| t == kind).unwrap_or(KINDS - 1);
+            let mut classes: Vec<usize> = h.kinds.iter().map(place).collect();
+            classes.sort_unstable();
+            classes.dedup();
+            Member { layer: h.layer, head: h.head, classes }
         })
         .collect();
-    let notes = vec!["of several kinds the first".to_string()];
+    let notes = vec!["a head of several kinds has a stripe of each".to_string()];
     Classes { title: "What heads were recognised as", notes, names: &titles, heads: &heads }.svg().map(Some)
 }
 

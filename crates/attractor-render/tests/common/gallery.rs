@@ -148,9 +148,10 @@ fn sink() -> (String, String) {
     let map = causal(17, 8, |q, k| if k == 0 { 5.0 } else { -0.5 * (q - k) as f64 });
     let style = Style::default();
     let hidden = without_keys(&map, &[0]).unwrap();
+    let renormalised = Style { unit: "attention weight, renormalised".to_string(), ..style.clone() };
     (
         heatmap(&map, "L9H2: a sink", &TOKENS, &style).unwrap(),
-        heatmap(&hidden, "L9H2 without its sink", &TOKENS, &style).unwrap(),
+        heatmap(&hidden, "L9H2 without its sink", &TOKENS, &renormalised).unwrap(),
     )
 }
 
@@ -219,7 +220,9 @@ fn head_types() -> String {
             let (layer, head) = (i / 12, i % 12);
             let draw = random.below(14);
             let class = if layer < 3 { [0, 0, 5, 3].get(draw) } else { [2, 1, 1, 1, 4, 1].get(draw) };
-            Member { layer, head, class: class.copied() }
+            // Some do two things.
+            let also = (i % 19 == 4).then_some(3).filter(|c| class != Some(c));
+            Member { layer, head, classes: class.copied().into_iter().chain(also).collect() }
         })
         .collect();
     let notes = vec!["at a false discovery rate of 0.05, 32 inputs".to_string()];

@@ -1,20 +1,19 @@
 //! `attractor metrics`: one line a head.
 
+mod pictures;
+
 use std::path::PathBuf;
 
 use attractor_capture::evidence::{Evidence, Scope};
 use attractor_capture::table::{Column, Table};
 use attractor_capture::{Patterns, Selection};
 use attractor_judge::analysis::table::{Extras, columns};
-use attractor_judge::statistics::Bootstrap;
 use attractor_nn::evidence::{self, Ablate, Options};
 use attractor_nn::model::Input;
-use attractor_render::axis::Side;
-use attractor_render::intervals::{Estimate, Intervals};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{Progress, capital, print, write};
+use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
 use crate::forward::{self, Opened};
 use crate::inputs::{self, Prepared};
@@ -41,9 +40,13 @@ pub struct Metrics {
     /// Where it goes [default: the terminal]; .svg, .png or .pdf: a picture of one column, by layer and head
     #[arg(long, short)]
     pub output: Option<PathBuf>,
-    /// Column of the picture [default: normalised_entropy]
-    #[arg(long, value_name = "COLUMN")]
-    pub draw: Option<String>,
+    /// What the picture shows: a column by layer and head, two columns against each other (sink,normalised_entropy), or
+    /// "profile", the attention by distance [default: normalised_entropy]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub draw: Vec<String>,
+    /// How many heads have which value of the column
+    #[arg(long)]
+    pub histogram: bool,
     /// Also effective and stable rank of each map (its first 512 tokens) beside the uniform map of its mask
     #[arg(long)]
     pub rank: bool,
@@ -140,70 +143,6 @@ fn table(patterns: &dyn Patterns, extras: &Extras<'_>, metrics: &Metrics) -> Out
     Ok(Table::of(patterns)?.with(more)?)
 }
 
-/// What the axis of a column says.
-fn axis(column: &str) -> String {
-    match column {
-        "entropy" => "entropy (nats)".to_string(),
-        "normalised_entropy" => "entropy (of ln n)".to_string(),
-        "effective_keys" | "participation" => format!("{} (keys)", column.replace('_', " ")),
-        "mean_distance" => "mean distance (tokens)".to_string(),
-        name if name.ends_with("_mass") || name == "peak" => format!("{} (weight)", name.replace('_', " ")),
-        name => name.replace('_', " "),
-    }
-}
-
-/// One column by layer and head, with intervals over inputs.
-fn figure(patterns: &dyn Patterns, table: &Table, column: &str, seed: u64) -> Outcome<String> {
-    let of = |table: &Table, name: &str| {
-        table.columns().iter().find(|(known, _)| known == name).map(|(_, column)| match column {
-            Column::Whole(x) => x.iter().map(|&x| x as f64).collect::<Vec<_>>(),
-            Column::Number(x) => x.clone(),
-            Column::MaybeWhole(x) => x.iter().map(|x| x.map_or(f64::NAN, |x| x as f64)).collect(),
-            Column::Text(_) => Vec::new(),
-        })
-    };
-    let numbers: Vec<&str> = table
-        .columns()
-        .iter()
-        .filter(|(name, column)| !matches!(column, Column::Text(_)) && name != "layer" && name != "head")
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let Some(values) = numbers.contains(&column).then(|| of(table, column)).flatten() else {
-        return Err(Failure::usage(format!(
-            "--draw {column}: there is no such column of numbers; there are {}",
-            numbers.join(", ")
-        )));
-    };
-    let places = of(table, "layer").unwrap_or_default().into_iter().zip(of(table, "head").unwrap_or_default());
-    // Columns that need maps or a model are there for all inputs together only.
-    let mut each = Vec::new();
-    for input in 0..patterns.inputs() {
-        each.extend(of(&Table::of_inputs(patterns, input..input + 1)?, column));
-    }
-    let bootstrap = Bootstrap::new(seed, 1999, 0.95);
-    let interval = |row: usize| {
-        let own: Vec<f64> = each.iter().filter_map(|inputs| inputs.get(row).copied()).filter(|x| !x.is_nan()).collect();
-        bootstrap.interval(&own).ok().map(|interval| (interval.low, interval.high))
-    };
-    let heads: Vec<Estimate> = places
-        .zip(values)
-        .enumerate()
-        .map(|(row, ((layer, head), value))| Estimate {
-            layer: layer as usize,
-            head: head as usize,
-            value: (!value.is_nan()).then_some(value),
-            interval: interval(row),
-        })
-        .collect();
-    let notes = vec![match heads.iter().any(|head| head.interval.is_some()) {
-        true => format!("strips: 95 % BCa intervals over {} inputs", patterns.inputs()),
-        false if each.is_empty() => "no intervals: this column is taken over all inputs together".to_string(),
-        false => "no intervals: they need five inputs".to_string(),
-    }];
-    let title = capital(&format!("{} by layer and head", column.replace('_', " ")));
-    Ok(Intervals { title: &title, notes, y: Side::new(&axis(column)), heads: &heads, references: &[] }.svg()?)
-}
-
 /// Runs the command.
 pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
     let selection = metrics.chosen.selection()?;
@@ -228,10 +167,10 @@ pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
         metrics,
     )?;
     let ending = metrics.output.as_ref().map(|path| picture::ending(path)).filter(|ending| picture::is_picture(ending));
-    match (&metrics.output, ending, &metrics.draw) {
-        (Some(path), Some(ending), draw) => {
-            let column = draw.as_deref().unwrap_or("normalised_entropy");
-            picture::save(path, &ending, &figure(patterns.as_ref(), &table, column, common.seed)?)?;
+    match (&metrics.output, ending, metrics.draw.first()) {
+        (Some(path), Some(ending), _) => {
+            let figure = pictures::figure(patterns.as_ref(), &table, &metrics.draw, metrics.histogram, common.seed)?;
+            picture::save(path, &ending, &figure)?;
             if common.json {
                 print(&format!("{}\n", table.json()));
             }
@@ -239,6 +178,9 @@ pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
         }
         (_, None, Some(column)) => {
             return Err(Failure::usage(format!("--draw {column}: name the picture with -o FILE.svg, .png or .pdf")));
+        }
+        _ if metrics.histogram => {
+            return Err(Failure::usage("--histogram: name the picture with -o FILE.svg, .png or .pdf"));
         }
         _ => {}
     }
