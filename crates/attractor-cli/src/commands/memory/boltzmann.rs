@@ -326,7 +326,7 @@ impl Samples {
         if self.at[0].1.len() > across {
             notes.push(format!("the first {across} of {} samples a temperature", self.at[0].1.len()));
         }
-        let title = "Samples: cold ones are memories, hot ones noise";
+        let title = "Samples: cold ones are near memories, hot ones noise";
         Ok(Images { title, notes, pictures: &pictures, across, rows: &rows, columns: &[], shared: false }
             .svg(&style())?)
     }

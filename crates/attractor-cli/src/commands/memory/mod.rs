@@ -1,6 +1,7 @@
 //! `attractor memory ...`: what an associative memory stores and recalls.
 
 pub mod anneal;
+mod attention;
 pub mod boltzmann;
 pub mod capacity;
 mod data;
