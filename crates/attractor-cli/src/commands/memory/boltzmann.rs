@@ -69,8 +69,8 @@ impl Boltzmann {
         if !(1..=MOST_TEMPERATURES).contains(&count) {
             return Err(Failure::usage(format!("--temperatures: {count} of them; give 1 to {MOST_TEMPERATURES}")));
         }
-        if let Some(wrong) = self.temperatures.iter().find(|t| !(t.is_finite() && **t > 0.0)) {
-            return Err(Failure::usage(format!("--temperatures {wrong}: give numbers above 0")));
+        if let Some(wrong) = self.temperatures.iter().find(|t| !(1e-6..=1e6).contains(*t)) {
+            return Err(Failure::usage(format!("--temperatures {wrong}: give numbers above 0, from 1e-6 to 1e6")));
         }
         if !(1..=MOST_SAMPLES).contains(&self.samples) || !(1..=MOST_SWEEPS).contains(&self.sweeps) {
             return Err(Failure::usage(format!(
@@ -193,11 +193,11 @@ impl Law {
     fn text(&self) -> String {
         let lowest = &self.levels[0];
         let mut out = format!(
-            "{}: {} units, {} energies, the lowest {:.4} of {}\n\n{:>8}  {:>10}  {:>11}  {:>8}  {:>13}  {:>12}\n",
+            "{}: {}, {}, the lowest {:.4} of {}\n\n{:>8}  {:>10}  {:>11}  {:>8}  {:>13}  {:>12}\n",
             self.stored.source,
-            self.stored.patterns.units(),
-            self.levels.len(),
-            lowest.energy,
+            counted(1 << self.stored.patterns.units(), "state"),
+            counted(self.levels.len(), "kind") + " of energy",
+            lowest.energy + 0.0,
             counted(lowest.states.len(), "state"),
             "T",
             "ln Z",
@@ -210,7 +210,7 @@ impl Law {
             out += &format!(
                 "{t:>8}  {:>10.4}  {:>11.4}  {:>8.4}  {:>13.4}  {:>12.5}\n",
                 law.log_z(),
-                law.mean_energy(),
+                law.mean_energy() + 0.0,
                 law.entropy(),
                 law.heat_capacity(),
                 self.share(law, lowest)

@@ -80,6 +80,8 @@ const THERE: f64 = 1e-3;
 /// A ball and what became of it.
 struct Rolled {
     path: Vec<f64>,
+    /// True if it lies still at the end.
+    rests: bool,
     /// The level point at which it ended, by number.
     at: Option<usize>,
 }
@@ -112,7 +114,8 @@ impl Curve {
                 let mut path = energy.roll(start, args.rate, args.steps)?;
                 let slope = energy.derivative();
                 let rests = |x: &f64| (args.rate * slope.energy(*x)).abs() <= RESTS;
-                if let Some(end) = path.iter().position(rests) {
+                let ends = |x: &f64| rests(x) || !(range.0..=range.1).contains(x);
+                if let Some(end) = path.iter().position(ends) {
                     path.truncate(end + 1);
                 }
                 if let Some(step) = path.windows(2).position(|x| !(energy.energy(x[1]) <= energy.energy(x[0]) + 1e-9)) {
@@ -125,46 +128,54 @@ impl Curve {
                 }
                 let end = path[path.len() - 1];
                 let at = levels.iter().position(|level| (level.0 - end).abs() < THERE);
-                Ok(Rolled { path, at })
+                Ok(Rolled { rests: rests(&end), path, at })
             })
             .collect::<Outcome<Vec<_>>>()?;
         Ok(Self { coefficients: args.polynomial.clone(), energy, range, levels, balls })
     }
 
-    /// The deepest valley.
-    fn lowest(&self) -> Option<usize> {
-        let valleys = (0..self.levels.len()).filter(|&at| self.levels[at].1 == Stationary::Stable);
-        valleys.min_by(|&a, &b| self.energy.energy(self.levels[a].0).total_cmp(&self.energy.energy(self.levels[b].0)))
+    /// Energy of the deepest valley.
+    fn lowest(&self) -> Option<f64> {
+        let valleys = self.levels.iter().filter(|level| level.1 == Stationary::Stable);
+        valleys.map(|level| self.energy.energy(level.0)).min_by(f64::total_cmp)
+    }
+
+    /// True of a valley above another one.
+    fn is_trap(&self, at: usize) -> bool {
+        let (place, kind) = self.levels[at];
+        let energy = self.energy.energy(place);
+        kind == Stationary::Stable && self.lowest().is_some_and(|lowest| energy > lowest + 1e-9 * (1.0 + lowest.abs()))
     }
 
     /// What a level point is, in words.
     fn words(&self, at: usize) -> &'static str {
-        let valleys = self.levels.iter().filter(|level| level.1 == Stationary::Stable).count();
+        let valleys = || (0..self.levels.len()).filter(|&at| self.levels[at].1 == Stationary::Stable);
         match self.levels[at].1 {
-            Stationary::Stable if valleys == 1 => "stable: the valley",
-            Stationary::Stable if self.lowest() == Some(at) => "stable: the lowest valley",
-            Stationary::Stable => "stable: a trap, a higher valley",
+            Stationary::Stable if self.is_trap(at) => "stable: a trap, a higher valley",
+            Stationary::Stable if valleys().count() == 1 => "stable: the valley",
+            Stationary::Stable if valleys().filter(|&at| !self.is_trap(at)).count() > 1 => "stable: no valley is lower",
+            Stationary::Stable => "stable: the lowest valley",
             Stationary::Unstable => "unstable: a peak",
             Stationary::Saddle => "saddle: level on a slope",
         }
     }
 
     fn fate(&self, ball: &Rolled) -> String {
-        let end = ball.path[ball.path.len() - 1];
+        let end = plain(ball.path[ball.path.len() - 1]);
         let took = counted(ball.path.len() - 1, "step");
-        match ball.at {
-            Some(at) if self.levels[at].1 != Stationary::Stable && ball.path.len() == 1 => {
-                format!(
-                    "stays on the {}: nothing pushes it",
-                    if self.levels[at].1 == Stationary::Unstable { "peak" } else { "saddle" }
-                )
+        let kind = ball.at.map(|at| self.levels[at].1);
+        match (ball.rests, kind) {
+            (true, None) => format!("stays at x = {end:.4}: it is level there"),
+            (true, Some(Stationary::Unstable)) => format!("stays on the peak at x = {end:.4}: nothing pushes it"),
+            (true, Some(Stationary::Saddle)) => format!("comes to rest on the saddle at x = {end:.4} in {took}"),
+            (true, Some(Stationary::Stable)) if ball.at.is_some_and(|at| self.is_trap(at)) => {
+                format!("rolls to x = {end:.4} in {took} and is trapped: a lower valley lies elsewhere")
             }
-            Some(at) if self.levels[at].1 != Stationary::Stable => {
-                format!("creeps to x = {end:.4}, {}, in {took}", self.words(at))
+            (true, Some(Stationary::Stable)) => format!("rolls to x = {end:.4} in {took}: no valley is lower"),
+            (false, _) if !(self.range.0..=self.range.1).contains(&end) => {
+                format!("rolls out of the picture in {took}: nothing stops it")
             }
-            Some(at) if self.lowest() == Some(at) => format!("rolls to x = {end:.4}, the lowest valley, in {took}"),
-            Some(_) => format!("rolls to x = {end:.4} in {took} and is trapped: a lower valley lies beyond the ridge"),
-            None => format!("is at x = {end:.4} after {took} and still rolls: raise --steps"),
+            (false, _) => format!("is at x = {end:.4} after {took} and still rolls: raise --steps"),
         }
     }
 
@@ -183,11 +194,8 @@ impl Curve {
         };
         let said: Vec<[String; 2]> = (0..self.levels.len())
             .map(|at| {
-                let place = self.levels[at].0;
-                [
-                    self.words(at).to_string(),
-                    format!("x = {place:.2}, E = {:.2}", self.energy.energy(place)).replace('-', "−"),
-                ]
+                let (place, energy) = (plain(self.levels[at].0), plain(self.energy.energy(self.levels[at].0)));
+                [self.words(at).to_string(), format!("x = {place:.2}, E = {energy:.2}").replace('-', "−")]
             })
             .collect();
         let lines: Vec<[&str; 2]> = said.iter().map(|said| [said[0].as_str(), said[1].as_str()]).collect();
@@ -214,6 +222,11 @@ impl Curve {
         Ok(Rolling { title, notes, x, y, curve: &curve, levels: &levels, balls: &balls, moves: ending == "svg" }
             .svg()?)
     }
+}
+
+/// What rounds to zero is zero, without a sign.
+fn plain(value: f64) -> f64 {
+    if value.abs() < 5e-5 { 0.0 } else { value }
 }
 
 /// A polynomial as people write it.
@@ -370,7 +383,7 @@ fn curve_json(curve: &Curve) -> Value {
         let end = ball.path[ball.path.len() - 1];
         json!({
             "start": ball.path[0], "end": end, "energy": curve.energy.energy(end), "steps": ball.path.len() - 1,
-            "level": ball.at, "trapped": ball.at.is_some() && ball.at != curve.lowest(), "fate": curve.fate(ball),
+            "level": ball.at, "trapped": ball.rests && ball.at.is_some_and(|at| curve.is_trap(at)), "fate": curve.fate(ball),
         })
     };
     json!({
@@ -385,7 +398,8 @@ fn curve_text(curve: &Curve) -> String {
     let mut out = format!("E = {}, from {low:.2} to {high:.2}\n\n", formula(&curve.coefficients));
     for at in 0..curve.levels.len() {
         let place = curve.levels[at].0;
-        out += &format!("x = {place:>8.4}  E = {:>9.4}  {}\n", curve.energy.energy(place), curve.words(at));
+        let energy = plain(curve.energy.energy(place));
+        out += &format!("x = {:>8.4}  E = {energy:>9.4}  {}\n", plain(place), curve.words(at));
     }
     if curve.levels.is_empty() {
         out += "no level point: nowhere to rest\n";

@@ -288,8 +288,8 @@ fn verdict(diagnosis: &Diagnosis) -> String {
     match &diagnosis.reason {
         Reason::Retrieved => "retrieved".to_string(),
         Reason::AnotherPattern(other) => format!("failed: {other}"),
-        Reason::Metastable(set) => format!("mean of {}", set.len()),
-        Reason::GlobalAverage => "mean of all".to_string(),
+        Reason::Metastable(set) => format!("mix of {}", set.len()),
+        Reason::GlobalAverage => "mix of all".to_string(),
         Reason::NotSettled => "unsettled".to_string(),
     }
 }
@@ -301,7 +301,7 @@ fn verdicts(found: &[(Descended, Diagnosis)]) -> String {
         (count(&|r| *r == Reason::Retrieved), "retrieved"),
         (
             count(&|r| matches!(r, Reason::Metastable(_) | Reason::GlobalAverage)),
-            "metastable: a mean of several patterns",
+            "metastable: a mix of several patterns",
         ),
         (count(&|r| matches!(r, Reason::AnotherPattern(_))), "failed: another pattern"),
         (count(&|r| *r == Reason::NotSettled), "unsettled"),

@@ -147,6 +147,9 @@ fn completed(args: &GenerateRbm, stored: &Stored, samples: &Samples, seed: u64) 
         if stored.rbm.visible().variance().is_some() {
             return Err(Failure::usage("--against: bits are compared; this machine has real numbers as visible units"));
         }
+        if known_units == n {
+            return Err(Failure::usage(format!("--against: with --mask {} no unit is unknown; give more", args.mask)));
+        }
         let recalled = against::recalled(&data, &rows_of(&cues, n), &known, args.rule, seed)?;
         let nothing: Vec<Vec<f32>> = data
             .iter()
@@ -174,7 +177,7 @@ fn completed(args: &GenerateRbm, stored: &Stored, samples: &Samples, seed: u64) 
 /// Every half-step of a chain: what it starts from, what the hidden units make of it, and what comes back.
 fn chained(steps: usize, stored: &Stored, samples: &Samples, seed: u64) -> Outcome<Made> {
     /// Steps that have room beside each other.
-    const ACROSS: usize = 12;
+    const ACROSS: usize = 8;
     let n = samples.features;
     let chain = generate::chain(&stored.rbm, Rows::new(samples.row(0), n)?, steps, seed)?;
     let states: Vec<Vec<f32>> =
