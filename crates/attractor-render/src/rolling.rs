@@ -160,9 +160,11 @@ impl Rolling<'_> {
             &[("class", &"series"), ("cx", &cx), ("cy", &cy), ("r", &r), ("fill", &colour), ("fill-opacity", &"0.85")],
         );
         if self.moves && places.len() > 1 {
-            // Frames spread evenly over the steps: the ball is slow where the curve is level.
-            let shown = places.len().min(FRAMES);
-            let at = |frame: usize| places[frame * (places.len() - 1) / (shown - 1)];
+            // Even steps: the ball is slow where the curve is level. Its last creeping, within a pixel, is not played.
+            let near = |place: &(f64, f64)| (place.0 - last.0).hypot(place.1 - last.1) < 1.0;
+            let arrived = places.iter().rposition(|place| !near(place)).map_or(1, |at| at + 1);
+            let shown = (arrived + 1).min(FRAMES);
+            let at = |frame: usize| places[frame * arrived / (shown - 1)];
             let rolled = ROLLS / (ROLLS + RESTS);
             let times: Vec<String> = (0..shown)
                 .map(|frame| format!("{:.4}", rolled * frame as f64 / (shown - 1) as f64))
