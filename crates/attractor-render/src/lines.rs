@@ -19,7 +19,7 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// The interval of each point's y, or empty.
     pub band: Vec<(f64, f64)>,
-    /// True for what chance or theory gives: dashed, grey, without dots.
+    /// True for what chance or theory gives: grey, without dots, each of them in dashes of its own.
     pub null: bool,
 }
 
