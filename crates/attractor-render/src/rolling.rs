@@ -16,6 +16,8 @@ const FRAMES: usize = 120;
 /// Seconds of a roll, and of the rest after it.
 const ROLLS: f64 = 4.0;
 const RESTS: f64 = 1.5;
+/// Height of a line of what is said of a level point.
+const LINE: f64 = 12.5;
 
 /// What a ball does at a level point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,20 +129,31 @@ impl Rolling<'_> {
         for (at, ball) in self.balls.iter().enumerate() {
             self.draw_ball(&mut svg, &panel, ball, colour(at));
         }
+        // Left, top, right, bottom of what is written: names of neighbours that would touch step aside.
+        let mut taken: Vec<[f64; 4]> = Vec::new();
         for level in self.levels {
             let Some((x, y)) = panel.place(level.place.0, level.place.1) else { continue };
             layout::dot(&mut svg, (x, y), 4.4, level.rest.shape(), "line", INK);
-            let valley = level.rest == Rest::Stable;
-            let lines = level.said.len() as f64;
             let wide = level.said.iter().map(|said| text::width(said) * SMALL).fold(0.0, f64::max);
+            let high = LINE * level.said.len() as f64;
             // Kept inside: a name must not run over the axis.
             let middle = x.clamp(left + wide / 2.0 + 4.0, (left + width - wide / 2.0).max(left + wide / 2.0 + 4.0));
+            let below = level.rest == Rest::Stable;
+            let mut first = if below { y + 10.0 } else { y - 10.0 - high };
+            let touches = |first: f64, other: &[f64; 4]| {
+                let [l, t, r, b] = *other;
+                middle - wide / 2.0 < r + 4.0
+                    && middle + wide / 2.0 > l - 4.0
+                    && first < b + 2.0
+                    && first + high > t - 2.0
+            };
+            // Away from the point, past one name at a time; it ends, since each name is passed at most once.
+            while let Some(other) = taken.iter().find(|other| touches(first, other)) {
+                first = if below { other[3] + 3.0 } else { other[1] - 3.0 - high };
+            }
+            taken.push([middle - wide / 2.0, first, middle + wide / 2.0, first + high]);
             for (at, said) in level.said.iter().enumerate() {
-                let line = match valley {
-                    true => y + 20.0 + 12.5 * at as f64,
-                    false => y - 12.0 - 12.5 * (lines - 1.0 - at as f64),
-                };
-                svg.text((middle, line), Anchor::Middle, SMALL, "ink", said);
+                svg.text((middle, first + 10.0 + LINE * at as f64), Anchor::Middle, SMALL, "ink", said);
             }
         }
         Ok(svg.finish())
@@ -231,6 +244,21 @@ mod tests {
         assert!(svg.contains(&format!("cx=\"{last}\"")), "{middle}");
         let still = Rolling { moves: false, ..figure(&curve, &levels, &balls) };
         assert!(!still.svg().unwrap().contains("<animate"));
+    }
+
+    #[test]
+    fn names_of_neighbours_do_not_touch() {
+        let curve = [(0.0, 0.0), (1.0, 1.0)];
+        let level = |x: f64, rest| Level { place: (x, 0.5), rest, said: &["a name that is long", "x = 0.50"] };
+        let levels = [0.5, 0.5, 0.55].map(|x| level(x, Rest::Stable));
+        let svg = figure(&curve, &levels, &[]).svg().unwrap();
+        let mut heights: Vec<f64> = svg
+            .split("<text ")
+            .filter(|text| text.contains("a name that is long") || text.contains("x = 0.50"))
+            .map(|text| text.split("y=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap())
+            .collect();
+        heights.sort_by(f64::total_cmp);
+        assert!(heights.len() == 6 && heights.windows(2).all(|pair| pair[1] - pair[0] > 12.0), "{heights:?}");
     }
 
     #[test]

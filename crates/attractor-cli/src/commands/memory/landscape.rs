@@ -217,8 +217,12 @@ impl Curve {
         let balls: Vec<Ball<'_>> = names.iter().zip(&paths).map(|(name, path)| Ball { name, path }).collect();
         let mut notes = vec![format!("E = {}", formula(&self.coefficients))];
         notes.push("a ring marks where a ball starts, the ball where it rests".to_string());
-        let (title, x) =
-            ("A ball rolls to the nearest valley, not to the lowest", Side::new("state x").between(low, high));
+        let trapped = self.balls.iter().any(|ball| ball.rests && ball.at.is_some_and(|at| self.is_trap(at)));
+        let title = match trapped {
+            true => "A ball rolls to the nearest valley, not to the lowest",
+            false => "A ball rolls downhill",
+        };
+        let x = Side::new("state x").between(low, high);
         Ok(Rolling { title, notes, x, y, curve: &curve, levels: &levels, balls: &balls, moves: ending == "svg" }
             .svg()?)
     }
