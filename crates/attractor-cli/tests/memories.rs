@@ -56,8 +56,10 @@ fn every_picture_of_a_memory_is_drawn() {
     let cases = [
         (&["hopfield", "--demo"][..], &["recall", "frames", "energy", "weights", "contributions", "fields"][..]),
         (&["dense", "--demo"], &["recall", "frames", "energy"]),
-        (&["modern", "--demo"], &["recall", "energy", "beta", "weights"]),
-        (&["anneal", "--demo", "--sweeps", "60", "--reads", "8"], &["run", "temperature", "state"]),
+        (&["modern", "--demo"], &["recall", "energy", "beta", "weights", "soft-maximum", "attention"]),
+        (&["anneal", "--demo", "--sweeps", "60", "--reads", "8"], &["run", "runs", "temperature", "state"]),
+        (&["landscape"], &["curve", "contours", "modern-against-classical"]),
+        (&["boltzmann", "--demo"], &["law", "firing", "samples"]),
     ];
     for (command, pictures) in cases {
         for picture in pictures {
@@ -68,6 +70,139 @@ fn every_picture_of_a_memory_is_drawn() {
             assert!(svg.starts_with("<svg") && (*picture != "frames" || svg.contains("<animate")), "{arguments:?}");
         }
     }
+}
+
+fn drawn(folder: &Path, arguments: &[&str]) -> String {
+    let output = attractor(folder, &[arguments, &["-o", "out.svg", "--quiet"]].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+    std::fs::read_to_string(folder.join("out.svg")).unwrap()
+}
+
+/// The document's curve: a trap at 2.11, and a peak on which a ball stays until it is pushed.
+#[test]
+fn balls_roll_where_the_landscape_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let found = parsed(here, &["memory", "landscape"]);
+    let near = |value: &Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 5e-3;
+    let levels = found["stationary"].as_array().unwrap();
+    let expected = [(-1.20, -3.72, "stable"), (0.59, 0.93, "unstable"), (2.11, -2.06, "stable")];
+    assert!(
+        levels.len() == 3
+            && levels.iter().zip(expected).all(|(level, (x, energy, kind))| {
+                near(&level["x"], x) && near(&level["energy"], energy) && level["kind"] == kind
+            }),
+        "{found}"
+    );
+    let balls = found["balls"].as_array().unwrap();
+    assert!(near(&balls[0]["end"], 2.11) && balls[0]["trapped"] == true, "{found}");
+    assert!(near(&balls[1]["end"], -1.20) && balls[1]["trapped"] == false, "{found}");
+    let svg = drawn(here, &["memory", "landscape"]);
+    for part in [
+        "stable: a trap, a higher valley",
+        "stable: the lowest valley",
+        "unstable: a peak",
+        "ball from x = 1",
+        "<animate",
+    ] {
+        assert!(svg.contains(part), "{part}");
+    }
+    let even = ["memory", "landscape", "--polynomial", "0,0,-2,0,1", "--start", "0.3,0,0.001", "--steps", "5000"];
+    let ends: Vec<f64> =
+        parsed(here, &even)["balls"].as_array().unwrap().iter().map(|ball| ball["end"].as_f64().unwrap()).collect();
+    assert!((ends[0] - 1.0).abs() < 1e-4 && ends[1] == 0.0 && (ends[2] - 1.0).abs() < 1e-4, "{ends:?}");
+    let words = said(&attractor(here, &even));
+    assert!(
+        words.contains("stays on the peak") && words.contains("no valley is lower") && !words.contains("trap"),
+        "{words}"
+    );
+    // A slope without an end, a plain, and an inflection past which a ball rolls away.
+    for (polynomial, start, says) in [
+        ("0,1", "0.3", "rolls out of the picture"),
+        ("5", "0.3", "level there"),
+        ("0,0,0,1", "-0.1", "rolls out of the picture"),
+    ] {
+        let arguments = ["memory", "landscape", "--polynomial", polynomial, "--start", start];
+        let words = said(&attractor(here, &arguments));
+        assert!(words.contains(says) && drawn(here, &arguments).starts_with("<svg"), "{polynomial}: {words}");
+    }
+}
+
+/// Three corners: the classical memory also rests at the mirror of one, the modern one does not.
+#[test]
+fn the_modern_landscape_has_no_valley_at_a_mirror() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let arguments = ["memory", "landscape", "--draw", "modern-against-classical"];
+    let found = parsed(here, &arguments);
+    let fates = |memory: &str| -> Vec<String> {
+        let all = found["retrievals"][memory].as_array().unwrap();
+        all.iter().map(|path| path["fate"].as_str().unwrap().to_string()).collect()
+    };
+    assert_eq!(fates("classical"), ["pattern 0", "pattern 1", "pattern 2", "mirror of pattern 0"]);
+    assert_eq!(fates("modern"), ["pattern 0", "pattern 1", "pattern 2", "pattern 2"]);
+    let svg = drawn(here, &arguments);
+    assert!(svg.contains(">Classical<") && svg.contains(">Modern<") && svg.contains(">pattern 2<"));
+}
+
+/// Shares add up to one and fall off as exp(-E / T); a spin's probability is sigma(2 h / T), not sigma(h / T).
+#[test]
+fn temperatures_are_told_by_numbers_and_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let law = parsed(here, &["memory", "boltzmann", "--demo", "--temperatures", "0.7,1.3", "--seed", "5"]);
+    let numbers = |value: &Value| value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<f64>>();
+    let energies = numbers(&law["energies"]);
+    assert_eq!(numbers(&law["states"]).iter().sum::<f64>(), 4096.0);
+    for (at, temperature) in law["at"].as_array().unwrap().iter().zip([0.7, 1.3]) {
+        assert!((numbers(&at["of_energy"]).iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        let (of_state, last) = (numbers(&at["of_state"]), energies.len() - 1);
+        let expected = (-(energies[last] - energies[0]) / temperature).exp();
+        assert!((of_state[last] / of_state[0] / expected - 1.0).abs() < 1e-9, "{at}");
+    }
+    let firing = parsed(here, &["memory", "boltzmann", "--draw", "firing", "--temperatures", "0.7"]);
+    let (h, p) = (numbers(&firing["fields"]), numbers(&firing["at"][0]["probabilities"]));
+    assert!(h.iter().zip(&p).all(|(h, p)| (p - 1.0 / (1.0 + (-2.0 * h / 0.7).exp())).abs() < 1e-12), "{firing}");
+    let samples = parsed(here, &["memory", "boltzmann", "--demo", "--draw", "samples", "--temperatures", "0.1,5"]);
+    let overlap = |at: usize| {
+        let all = samples["at"][at]["samples"].as_array().unwrap();
+        all.iter().map(|x| x["overlap"].as_f64().unwrap().abs()).sum::<f64>() / all.len() as f64
+    };
+    assert!(overlap(0) > 0.75 && overlap(1) < 0.5, "{} {}", overlap(0), overlap(1));
+    let svg = drawn(here, &["memory", "boltzmann", "--demo", "--draw", "samples"]);
+    assert!(svg.contains(">T = 0.2<") && svg.contains(">pattern 0<") && svg.contains(">mirror "), "{svg}");
+    let svg = drawn(here, &["memory", "boltzmann", "--demo"]);
+    assert!(svg.contains("all 4096 states") && svg.contains("probability of an energy") && svg.contains(">T = 5<"));
+}
+
+/// What a picture leaves out it says, and verdicts stand where the recalled states do.
+#[test]
+fn pictures_say_what_they_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let glyphs = |more: &[&str]| drawn(here, &[&["memory", "modern", "--demo"], more].concat());
+    let (cold, hot) = (glyphs(&["--beta", "40"]), glyphs(&["--beta", "0.5"]));
+    // Under ten pictures, and beside their row.
+    assert!(cold.matches(">retrieved<").count() == 11 && cold.contains("10 of 10 retrieved"));
+    assert!(hot.matches(">mix of all<").count() == 10 && hot.contains("10 of 10 metastable"), "{hot}");
+    assert!(
+        glyphs(&["--draw", "weights", "--query", "5"]).contains("the 8 patterns whose weight becomes largest, of 10")
+    );
+    // Rounding of single precision, and no more: a wrong beta or scale would be far beyond it.
+    let attention = glyphs(&["--draw", "attention", "--beta", "0.7"]);
+    let rounding =
+        ["10⁻⁷", "10⁻⁸", "10⁻⁹"].map(|most| format!("all 640 numbers of 10 queries differ by less than {most}<"));
+    assert!(rounding.iter().any(|said| attention.contains(said)), "{attention}");
+    let soft = parsed(here, &["memory", "modern", "--draw", "soft-maximum"]);
+    let gaps = soft["gaps"].as_array().unwrap();
+    let expected = |gap: &Value| 2f64.ln() / gap["beta"].as_f64().unwrap();
+    assert!(gaps.iter().all(|gap| (gap["above_equal"].as_f64().unwrap() - expected(gap)).abs() < 1e-12), "{soft}");
+    let anneal = |more: &[&str]| {
+        drawn(here, &[&["memory", "anneal", "--demo", "--sweeps", "60", "--reads", "8"], more].concat())
+    };
+    assert!(anneal(&["--draw", "runs"]).contains("drawn are the first 6 of 8 runs"));
+    let run = anneal(&[]);
+    assert!(run.contains(", the best of 8<") && run.contains(">temperature<") && run.matches(">sweep<").count() == 1);
 }
 
 /// A training that is stopped and taken up again ends where an uninterrupted one ends, bit for bit.
@@ -88,9 +223,11 @@ fn a_machine_is_trained_taken_up_again_and_drawn_from() {
     let epochs: Vec<u64> =
         lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["epoch"].as_u64().unwrap()).collect();
     assert_eq!(epochs, (1..=12).collect::<Vec<_>>());
-    for name in ["features", "samples", "activations", "weights", "likelihood", "reconstruction"] {
+    for name in ["features", "samples", "activations", "weights", "likelihood", "reconstruction", "free_energy_gap"] {
         assert!(here.join("whole").join(format!("{name}.svg")).exists(), "{name}");
     }
+    let gap = std::fs::read_to_string(here.join("whole/free_energy_gap.svg")).unwrap();
+    assert!(gap.contains("a weak comparison") && gap.contains(">random, weak (nats)<"), "{gap}");
 
     let again = attractor(here, &[&["train", "rbm", "-o", "whole"], &options[..]].concat());
     assert!(again.status.code() == Some(2) && said(&again).contains("--resume"), "{}", said(&again));
@@ -114,6 +251,22 @@ fn a_machine_is_trained_taken_up_again_and_drawn_from() {
         let output = attractor(here, &[&["generate", "rbm", "whole"], more, &["-o", file]].concat());
         assert!(output.status.success() && here.join(file).exists(), "{more:?}: {}", said(&output));
     }
+    let layers = drawn(here, &["generate", "rbm", "whole", "--draw", "architecture"]);
+    assert!(layers.contains("64 visible, 5 hidden units") && layers.contains("connections"), "{layers}");
+    let chain = drawn(here, &["generate", "rbm", "whole", "--complete", "glyphs-8", "--chain", "3"]);
+    assert!(
+        chain.contains(">p(h = 1 | v)<") && chain.contains(">step 3<") && chain.matches("<image").count() == 5 * 3 + 1
+    );
+    // The projection holds ten glyphs; zeros are wrong exactly where a glyph has ink below the middle.
+    let against = ["generate", "rbm", "whole", "--complete", "glyphs-8", "--steps", "20", "--against", "hopfield"];
+    let found = parsed(here, &[&against[..], &["--rule", "pseudo-inverse"]].concat());
+    let wrong = |at: usize| found["against"][at]["wrong"].as_f64().unwrap();
+    let rows = parsed(here, &["generate", "rbm", "whole", "--complete", "glyphs-8", "--mask", "0", "--steps", "2"]);
+    let rows = rows["values"].as_array().unwrap();
+    let ink: f64 = rows.iter().flat_map(|row| &row.as_array().unwrap()[32..]).map(|x| x.as_f64().unwrap()).sum();
+    assert!((wrong(2) - ink / (32.0 * rows.len() as f64)).abs() < 1e-12 && wrong(1) < wrong(2), "{found}");
+    let strip = drawn(here, &against);
+    assert!(strip.contains(">Hopfield<") && strip.contains(">zeros<") && strip.contains("all zeros: "), "{strip}");
     let wrong = attractor(here, &["generate", "rbm", "whole", "--complete", "glyphs-5", "-o", "x.svg"]);
     assert!(said(&wrong).contains("rows of 25 numbers for a machine of 64"), "{}", said(&wrong));
 }

@@ -237,6 +237,25 @@ impl Panel {
         self.draw_up(svg, grid);
     }
 
+    /// The same for a panel that stands above another of the same lower axis: its numbers stand there.
+    pub(crate) fn draw_above(&self, svg: &mut Svg) {
+        let bottom = self.y + self.height;
+        for (tick, _) in self.numbers_across() {
+            let Some(t) = self.across.position(tick) else { continue };
+            let x = self.x + t * self.width;
+            grid_line(svg, (x, self.y), (x, bottom));
+        }
+        svg.line((self.x, bottom), (self.x + self.width, bottom));
+        self.draw_up(svg, true);
+    }
+
+    /// The numbers of the lower axis; wide ones need more room between them.
+    fn numbers_across(&self) -> Vec<(f64, String)> {
+        let trial = self.across.ticks(count(self.width, 56.0));
+        let wide = trial.iter().map(|t| text::width(&t.1) * SMALL).fold(0.0, f64::max);
+        self.across.ticks(count(self.width, (wide + 22.0).max(48.0)))
+    }
+
     /// The upright axis alone.
     pub(crate) fn draw_up(&self, svg: &mut Svg, grid: bool) {
         let (right, bottom) = (self.x + self.width, self.y + self.height);
@@ -266,10 +285,7 @@ impl Panel {
     /// The lower axis alone.
     pub(crate) fn draw_across(&self, svg: &mut Svg, grid: bool) {
         let (right, bottom) = (self.x + self.width, self.y + self.height);
-        // Wide numbers need more room between them.
-        let trial = self.across.ticks(count(self.width, 56.0));
-        let wide = trial.iter().map(|t| text::width(&t.1) * SMALL).fold(0.0, f64::max);
-        for (tick, text) in self.across.ticks(count(self.width, (wide + 22.0).max(48.0))) {
+        for (tick, text) in self.numbers_across() {
             let Some(t) = self.across.position(tick) else { continue };
             let x = self.x + t * self.width;
             if grid {

@@ -107,7 +107,8 @@ pub fn number(value: f64) -> String {
     text.replace('-', "−")
 }
 
-pub(crate) fn superscript(number: i32) -> String {
+/// A whole number as an exponent: "⁻³".
+pub fn superscript(number: i32) -> String {
     number
         .to_string()
         .chars()

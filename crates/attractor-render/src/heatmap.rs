@@ -257,7 +257,10 @@ impl Bar {
     const LINE: f64 = 13.0;
 
     pub(crate) fn new(style: &Style, height: f64) -> Self {
-        let ticks = style.scale.ticks((height / 26.0).clamp(2.0, 6.0) as usize);
+        // One number does not say what the colours mean: round numbers are sought more closely until there are three.
+        let wanted = (height / 26.0).clamp(2.0, 6.0) as usize;
+        let several = (wanted..=2 * wanted).map(|count| style.scale.ticks(count)).find(|ticks| ticks.len() > 2);
+        let ticks = several.unwrap_or_else(|| style.scale.ticks(wanted));
         let texts = labels(&ticks, style.scale.spacing());
         let widest = texts.iter().map(|t| text::width(t) * SMALL).fold(0.0, f64::max);
         let how = match style.scale.spacing() {

@@ -119,8 +119,8 @@ impl Images<'_> {
             frame(&mut svg, px, py, w, h);
             if named {
                 // A name is cut to the room under its picture.
-                let most = ((side + gap) / (0.6 * SMALL)) as usize;
-                let name = text::label(picture.name, most.clamp(3, NAME));
+                let fits = |most: &usize| text::width(&text::label(picture.name, *most)) * SMALL <= side + gap - 2.0;
+                let name = text::label(picture.name, (3..=NAME).rev().find(fits).unwrap_or(3));
                 svg.text((x + side / 2.0, y + side + 12.0), Anchor::Middle, SMALL, "muted", &name);
             }
         }
@@ -176,6 +176,15 @@ mod tests {
         assert!(svg.contains("&lt;b&gt;"));
         let own = Images { shared: false, ..figure(&pictures) }.svg(&Style::default()).unwrap();
         assert!(own.contains("own range") && own.matches("<image").count() == 3);
+    }
+
+    #[test]
+    fn a_name_is_cut_where_its_room_ends() {
+        let names = ["retrieved", "mean of twelve patterns"];
+        let pictures = names.map(|name| Picture { width: 8, height: 8, values: &[0.0; 64], name });
+        let ten: Vec<Picture<'_>> = pictures.iter().cycle().take(10).cloned().collect();
+        let svg = Images { across: 10, ..figure(&ten) }.svg(&Style::default()).unwrap();
+        assert!(svg.contains(">retrieved<") && !svg.contains("patterns<") && svg.contains("…<"), "{svg}");
     }
 
     #[test]

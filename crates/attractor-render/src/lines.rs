@@ -1,6 +1,6 @@
 //! Curves: a quantity against another, with bands of uncertainty and what chance would give.
 
-use crate::axis::{Panel, Side};
+use crate::axis::{Axis, Panel, Side};
 use crate::error::{Error, Result};
 use crate::layout::{self, Heading, Legend, MUTED, Sign, area, left_out};
 use crate::svg::{Svg, short};
@@ -19,7 +19,7 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// The interval of each point's y, or empty.
     pub band: Vec<(f64, f64)>,
-    /// True for what chance or theory gives: dashed, grey, without dots.
+    /// True for what chance or theory gives: grey, without dots, each of them in dashes of its own.
     pub null: bool,
 }
 
@@ -65,6 +65,36 @@ impl Lines<'_> {
     /// `is_shape` without any curve, for a band of another length than its curve, and above a million points;
     /// `is_value` for an axis whose ends are not in order.
     pub fn svg(&self) -> Result<String> {
+        self.check()?;
+        let (across, up, unusable) = self.axes(self.x.axis(self.points().map(|p| p.0))?)?;
+        let (width, height) = (400.0, 260.0);
+        let left = Panel::left(&up, height);
+        let mut notes = self.notes.clone();
+        notes.push(left_out(unusable));
+        let heading = Heading::new(self.title, &notes, width);
+        let legend = self.legend(width);
+        let top = heading.height() + legend.height() + 2.0;
+        let below = Panel::below(&across);
+        let panel = Panel { x: left, y: top, width, height, across, up };
+        let whole = left + width.max(heading.width()).max(legend.width()) + 16.0;
+        let mut svg = Svg::new(
+            whole,
+            top + height + below,
+            &format!("{}: {} against {}", self.title, self.y.label, self.x.label),
+        );
+        heading.draw(&mut svg, left);
+        legend.draw(&mut svg, (left, heading.height()));
+        panel.draw(&mut svg, true);
+        self.draw(&mut svg, &panel);
+        Ok(svg.finish())
+    }
+
+    pub(crate) fn points(&self) -> impl Iterator<Item = &(f64, f64)> {
+        self.series.iter().flat_map(|s| &s.points)
+    }
+
+    /// That there are curves, and as many intervals as points.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.series.is_empty() {
             return Err(Error::shape(format!("curves {:?}: there are none; needs at least one", self.title)));
         }
@@ -78,76 +108,75 @@ impl Lines<'_> {
                 )));
             }
         }
-        let count: usize = self.series.iter().map(|s| s.points.len()).sum();
+        let count = self.points().count();
         if count > MOST {
             return Err(Error::shape(format!("curves {:?}: {count} points; at most {MOST} are drawn", self.title)));
         }
-        let points = || self.series.iter().flat_map(|s| &s.points);
-        let across = self.x.axis(points().map(|p| p.0))?;
+        Ok(())
+    }
+
+    /// Both axes, and how many points cannot stand on them.
+    pub(crate) fn axes(&self, across: Axis) -> Result<(Axis, Axis, usize)> {
         let bands = self.series.iter().flat_map(|s| &s.band).flat_map(|b| [b.0, b.1]);
-        let up = self.y.axis(points().map(|p| p.1).chain(bands))?;
+        let up = self.y.axis(self.points().map(|p| p.1).chain(bands))?;
         // A position exists for what the axis can hold; what a given range cuts off is not "left out".
         let unusable =
-            points().filter(|p| !(across.unbounded(p.0).is_finite() && up.unbounded(p.1).is_finite())).count();
+            self.points().filter(|p| !(across.unbounded(p.0).is_finite() && up.unbounded(p.1).is_finite())).count();
+        Ok((across, up, unusable))
+    }
 
-        let (width, height) = (400.0, 260.0);
-        let left = Panel::left(&up, height);
-        let mut notes = self.notes.clone();
-        notes.push(left_out(unusable));
-        let heading = Heading::new(self.title, &notes, width);
-        let mut next = 0;
-        let looks: Vec<(&str, usize)> = self
-            .series
-            .iter()
-            .map(|series| match series.null {
-                true => (MUTED, 0),
-                false => {
-                    next += 1;
-                    (layout::colour(next - 1), next - 1)
-                }
-            })
-            .collect();
-        let sign = |series: &Series, colour| match series.null {
-            true => Sign::Line("axis", MUTED, "5 3"),
-            false => Sign::Line("series", colour, dash(series, self.series)),
-        };
-        let entries = self.series.iter().zip(&looks).filter(|(s, _)| !s.name.is_empty());
-        let legend = Legend::new(entries.map(|(s, l)| (sign(s, l.0), s.name.clone())), width);
-        let top = heading.height() + legend.height() + 2.0;
-        let below = Panel::below(&across);
-        let panel = Panel { x: left, y: top, width, height, across, up };
-        let whole = left + width.max(heading.width()).max(legend.width()) + 16.0;
-        let mut svg = Svg::new(
-            whole,
-            top + height + below,
-            &format!("{}: {} against {}", self.title, self.y.label, self.x.label),
-        );
-        heading.draw(&mut svg, left);
-        legend.draw(&mut svg, (left, heading.height()));
-        panel.draw(&mut svg, true);
-        for (series, (colour, _)) in self.series.iter().zip(&looks) {
-            area(&mut svg, &band(&panel, series), "series", colour, 0.18);
+    /// Names of the curves, in rows of `width`.
+    pub(crate) fn legend(&self, width: f64) -> Legend {
+        let entries = self.series.iter().zip(looks(self.series)).filter(|(s, _)| !s.name.is_empty());
+        let sign = |null, look: Look| Sign::Line(if null { "axis" } else { "series" }, look.colour, look.dash);
+        Legend::new(entries.map(|(s, look)| (sign(s.null, look), s.name.clone())), width)
+    }
+
+    /// The curves over a panel that stands.
+    pub(crate) fn draw(&self, svg: &mut Svg, panel: &Panel) {
+        let looks = looks(self.series);
+        for (series, look) in self.series.iter().zip(&looks) {
+            area(svg, &band(panel, series), "series", look.colour, 0.18);
         }
-        for (series, (colour, shape)) in self.series.iter().zip(&looks) {
+        for (series, look) in self.series.iter().zip(&looks) {
             let d = panel.path(series.points.iter().copied());
             match series.null {
-                true => layout::path(&mut svg, &d, "axis", MUTED, 1.4, "5 3"),
-                false => layout::path(&mut svg, &d, "series", colour, 1.8, dash(series, self.series)),
+                true => layout::path(svg, &d, "axis", MUTED, 1.4, look.dash),
+                false => layout::path(svg, &d, "series", look.colour, 1.8, look.dash),
             }
             if !series.null && series.points.len() <= DOTS {
                 for place in series.points.iter().filter_map(|p| panel.place(p.0, p.1)) {
-                    layout::dot(&mut svg, place, 3.0, *shape, "series", colour);
+                    layout::dot(svg, place, 3.0, look.shape, "series", look.colour);
                 }
             }
         }
-        Ok(svg.finish())
     }
 }
 
-/// Curves that share a colour with one of the first eight are dashed.
-fn dash(series: &Series, all: &[Series]) -> &'static str {
-    let index = all.iter().filter(|s| !s.null).position(|s| std::ptr::eq(s, series)).unwrap_or(0);
-    ["", "7 3", "2 2.5", "8 3 2 3"][index / layout::COLOURS.len() % 4]
+/// How a curve is told from the others.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    colour: &'static str,
+    dash: &'static str,
+    /// Of its dots.
+    shape: usize,
+}
+
+/// Curves of data have colours in turn, and dashes where these come round again; lines of reference differ in dashes alone.
+fn looks(series: &[Series]) -> Vec<Look> {
+    let (mut data, mut nulls) = (0, 0);
+    let mut look = |series: &Series| match series.null {
+        true => {
+            nulls += 1;
+            Look { colour: MUTED, dash: ["5 3", "1.5 2.5", "11 3 2 3"][(nulls - 1) % 3], shape: 0 }
+        }
+        false => {
+            data += 1;
+            let dash = ["", "7 3", "2 2.5", "8 3 2 3"][(data - 1) / layout::COLOURS.len() % 4];
+            Look { colour: layout::colour(data - 1), dash, shape: data - 1 }
+        }
+    };
+    series.iter().map(&mut look).collect()
 }
 
 /// The outline of a band, cut at the panel's edge; broken where an end is no number.
@@ -251,6 +280,16 @@ mod tests {
         let none = [Series::new("a", vec![(f64::NAN, f64::NAN); 3])];
         let empty = Lines { series: &none, ..lines }.svg().unwrap();
         assert!(empty.contains("3 values are no finite numbers") && !empty.contains("NaN\""), "{empty}");
+    }
+
+    #[test]
+    fn lines_of_reference_are_told_apart() {
+        let line = |name: &str, x: f64| Series::new(name, vec![(x, 0.0), (x, 1.0)]).null();
+        let series = [line("a", 0.2), line("b", 0.4), Series::new("c", vec![(0.0, 0.0), (1.0, 1.0)])];
+        let lines = Lines { title: "t", notes: vec![], x: Side::new("x"), y: Side::new("y"), series: &series };
+        let svg = lines.svg().unwrap();
+        // Each in the legend and in the panel.
+        assert_eq!((svg.matches("\"5 3\"").count(), svg.matches("\"1.5 2.5\"").count()), (2, 2), "{svg}");
     }
 
     #[test]

@@ -159,6 +159,12 @@ impl Svg {
         self.element("image", &attributes);
     }
 
+    /// A whole figure with its corner at (x, y), at its own size.
+    pub(crate) fn nested(&mut self, (x, y): (f64, f64), figure: &str) {
+        let inner = figure.strip_prefix("<svg ").unwrap_or(figure);
+        let _ = write!(self.body, "<svg x=\"{}\" y=\"{}\" {inner}", short(x), short(y));
+    }
+
     fn tag(&mut self, name: &str, attributes: &[(&str, &dyn Display)], end: &str) {
         let _ = write!(self.body, "<{name}");
         for (key, value) in attributes {

@@ -13,9 +13,13 @@ use attractor_render::images::{Images, Picture};
 use attractor_render::intervals::{Estimate, Intervals};
 use attractor_render::lines::{Lines, Series, profile};
 use attractor_render::map::Map;
+use attractor_render::network::Network;
+use attractor_render::panels::beside;
 use attractor_render::patches::Patches;
 use attractor_render::positions::Bands;
+use attractor_render::rolling::{Ball, Level, Rest, Rolling};
 use attractor_render::scatter::{Point, Scatter};
+use attractor_render::stacked::stacked;
 use attractor_render::transform::without_keys;
 use attractor_render::words::Words;
 use common::xml;
@@ -89,6 +93,39 @@ proptest! {
             Histogram { title: HOSTILE, notes: vec![], x, values: &values, bins, thresholds: &thresholds };
         if let Ok(svg) = histogram.svg() { sound(&svg) } else { prop_assert!(range.is_some() || bins > 512) }
         sound(&profile(HOSTILE, &[(HOSTILE.to_string(), xs), (String::new(), ys)], logs.1).unwrap());
+    }
+
+    #[test]
+    fn balls_stacks_networks_and_panels(
+        xs in numbers(40), ys in numbers(40), range in prop::option::of((number(), number())), lower in 0usize..90,
+        moves in any::<bool>(),
+    ) {
+        let points: Vec<(f64, f64)> = xs.iter().copied().zip(ys.iter().copied()).collect();
+        let levels: Vec<Level> = points.iter().enumerate()
+            .map(|(i, &place)| Level { place, rest: [Rest::Stable, Rest::Unstable, Rest::Saddle][i % 3], said: &[HOSTILE] })
+            .collect();
+        let balls = [Ball { name: HOSTILE, path: &points }];
+        let rolling = Rolling {
+            title: HOSTILE, notes: vec![HOSTILE.into()], x: side(false, range), y: side(false, None), curve: &points,
+            levels: &levels, balls: &balls, moves,
+        };
+        if let Ok(svg) = rolling.svg() { sound(&svg) } else { prop_assert!(range.is_some() || points.len() < 2) }
+
+        let series = [Series::new(HOSTILE, points.clone()), Series::new("b", points.clone()).null()];
+        let panel = |y| Lines { title: HOSTILE, notes: vec![], x: side(moves, range), y, series: &series };
+        let both = stacked(HOSTILE, &[HOSTILE.into()], &[panel(side(false, None)), panel(side(true, None))]);
+        match both {
+            Ok(svg) => {
+                sound(&svg);
+                sound(&beside(HOSTILE, &[HOSTILE.into()], &[svg.clone(), svg]).unwrap());
+            }
+            Err(_) => prop_assert!(range.is_some()),
+        }
+
+        let weights: Vec<f32> = ys.iter().cycle().take(if ys.is_empty() { 0 } else { 3 * lower }).map(|&y| y as f32).collect();
+        let network =
+            Network { title: HOSTILE, notes: vec![], layers: (HOSTILE, "b"), units: (lower, 3), weights: &weights };
+        if let Ok(svg) = network.svg() { sound(&svg) } else { prop_assert!(weights.is_empty()) }
     }
 
     #[test]

@@ -15,10 +15,14 @@ use attractor_render::images::{Images, Picture};
 use attractor_render::intervals::{Estimate, Intervals};
 use attractor_render::lines::{Lines, Series, profile};
 use attractor_render::map::{HeadMap, Map, Origin};
+use attractor_render::network::Network;
+use attractor_render::panels::beside;
 use attractor_render::patches::Patches;
 use attractor_render::positions::Bands;
 use attractor_render::pyramid;
+use attractor_render::rolling::{Ball, Level, Rest, Rolling};
 use attractor_render::scatter::{Point, Scatter};
+use attractor_render::stacked::stacked;
 use attractor_render::transform::without_keys;
 use attractor_render::words::Words;
 
@@ -53,6 +57,10 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("scatter", scatter()),
         ("contour", contour()),
         ("images", images()),
+        ("rolling", rolling()),
+        ("stacked", stack()),
+        ("network", network()),
+        ("panels", beside("Two figures", &["each with its own axes".to_string()], &[lines(), contour()]).unwrap()),
     ]
 }
 
@@ -474,6 +482,55 @@ fn contour() -> String {
     }
     .svg()
     .unwrap()
+}
+
+/// x^4 - 2 x^2 + x / 2, with a ball that is trapped.
+fn rolling() -> String {
+    let energy = |x: f64| x.powi(4) - 2.0 * x * x + 0.5 * x;
+    let curve: Vec<(f64, f64)> = (0..=200).map(|i| -1.7 + 3.4 * f64::from(i) / 200.0).map(|x| (x, energy(x))).collect();
+    let mut path = vec![(0.3, energy(0.3))];
+    for _ in 0..60 {
+        let x: f64 = path[path.len() - 1].0;
+        let next = x - 0.03 * (4.0 * x.powi(3) - 4.0 * x + 0.5);
+        path.push((next, energy(next)));
+    }
+    let level = |x: f64, rest, said| Level { place: (x, energy(x)), rest, said };
+    let levels = [
+        level(-1.0574, Rest::Stable, &["the lowest"][..]),
+        level(0.1271, Rest::Unstable, &["a peak"]),
+        level(0.9304, Rest::Stable, &["a trap", "E = −0.52"]),
+    ];
+    Rolling {
+        title: "A ball in the higher valley",
+        notes: vec![],
+        x: Side::new("state x"),
+        y: Side::new("energy E").between(-2.6, 2.0),
+        curve: &curve,
+        levels: &levels,
+        balls: &[Ball { name: "from 0.3", path: &path }],
+        moves: true,
+    }
+    .svg()
+    .unwrap()
+}
+
+/// An energy that falls while it cools.
+fn stack() -> String {
+    let mut random = Philox::new(78, 0);
+    let cooling: Vec<(f64, f64)> = (1..=80).map(|i| (f64::from(i), 4.0 * 0.95f64.powi(i))).collect();
+    let energies = cooling.iter().map(|&(i, t)| (i, -2.0 + 0.4 * t + 0.1 * t * random.normal())).collect();
+    let energy = [Series::new("one run", energies), Series::new("the lowest", vec![(1.0, -2.0), (80.0, -2.0)]).null()];
+    let temperature = [Series::new("", cooling)];
+    let panel = |y: &str, series| Lines { title: "", notes: vec![], x: Side::new("sweep"), y: Side::new(y), series };
+    let panels = [panel("energy a spin", &energy[..]), panel("temperature", &temperature[..])];
+    stacked("A run and its temperature", &["one axis for both".to_string()], &panels).unwrap()
+}
+
+fn network() -> String {
+    let mut random = Philox::new(79, 0);
+    let weights: Vec<f32> = (0..20 * 7).map(|_| random.normal() as f32).collect();
+    let layers = ("visible", "hidden");
+    Network { title: "Two layers", notes: vec![], layers, units: (20, 7), weights: &weights }.svg().unwrap()
 }
 
 fn images() -> String {

@@ -1,6 +1,8 @@
 //! Landscapes in one and two dimensions, for pictures: where a ball rests, where it balances, and how it rolls.
 
+use super::Modern;
 use crate::error::{Error, Result};
+use crate::pattern::RealPatterns;
 
 /// An energy E(x) = c_0 + c_1 x + c_2 x^2 + ...
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +105,31 @@ impl Polynomial {
         Ok((0..zeros.len()).map(|at| (zeros[at], kind(at))).collect())
     }
 
+    /// An interval that holds every stationary point and `places`, with a third of its length as room on both sides.
+    ///
+    /// Stationary points lie within Cauchy's bound 1 + max |d_i / d_n| of the derivative's coefficients; without any, and
+    /// with one place, the room is one.
+    ///
+    /// # Errors
+    /// `is_value` for a place that is no number, and if the bound is beyond numbers.
+    pub fn span(&self, places: &[f64]) -> Result<(f64, f64)> {
+        let slope = self.derivative();
+        let highest = slope.coefficients.iter().rposition(|c| *c != 0.0).unwrap_or(0);
+        let leading = slope.coefficients[highest];
+        let bound = slope.coefficients[..highest].iter().map(|c| (c / leading).abs()).fold(0.0, f64::max) + 1.0;
+        let stationary = if highest > 0 { self.stationary(-bound, bound)? } else { Vec::new() };
+        let all = || stationary.iter().map(|point| point.0).chain(places.iter().copied());
+        if let Some(place) = places.iter().find(|place| !place.is_finite()) {
+            return Err(Error::value(format!("landscape: a place at {place}; expected a number")));
+        }
+        let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+        Ok(match low < high {
+            true => (low - (high - low) / 3.0, high + (high - low) / 3.0),
+            false if low.is_finite() => (low - 1.0, low + 1.0),
+            false => (-1.0, 1.0),
+        })
+    }
+
     /// A ball that rolls: x -= rate dE/dx, the start and every step.
     ///
     /// # Errors
@@ -143,14 +170,80 @@ pub fn grid(low: f64, high: f64, side: usize, energy: impl Fn(&[f64]) -> f64) ->
 ///
 /// # Panics
 /// If the state has another number of features.
-pub fn quadratic(patterns: &crate::pattern::RealPatterns, state: &[f64]) -> f64 {
+pub fn quadratic(patterns: &RealPatterns, state: &[f64]) -> f64 {
     -patterns.scores(state).iter().map(|s| s * s).sum::<f64>() / (2.0 * patterns.width() as f64)
+}
+
+/// The classical update from a state between the corners, its start and every change: one feature after the other takes
+/// the sign of its field h = W z, and keeps its value at a tie, until a whole round changes nothing.
+///
+/// With the diagonal kept the energy [`quadratic`] is concave along each feature, so it lies under its tangent there and
+/// no update raises it as long as features stay within -1 and 1.
+///
+/// # Panics
+/// If the state has another number of features.
+pub fn classical_path(patterns: &RealPatterns, start: &[f64]) -> Vec<Vec<f64>> {
+    let mut path = vec![start.to_vec()];
+    let mut state = start.to_vec();
+    loop {
+        let before = path.len();
+        for feature in 0..state.len() {
+            // 1/d does not change a sign.
+            let field = patterns.weighted(&patterns.scores(&state))[feature];
+            let turned = if field == 0.0 { state[feature] } else { field.signum() };
+            if turned != state[feature] {
+                state[feature] = turned;
+                path.push(state.clone());
+            }
+        }
+        // Corners are finitely many and the energy falls: this ends. The bound is for fields that are all rounding.
+        if path.len() == before || path.len() > 1 << 16 {
+            return path;
+        }
+    }
+}
+
+/// The modern update from a state, z += damping (T(z) - z): its start and every step, until none is longer than `tolerance`.
+///
+/// # Errors
+/// `is_value` unless 0 < damping < 2, where the energy is sure to fall; `is_shape` for a state of another width.
+pub fn modern_path(
+    memory: &Modern,
+    start: &[f64],
+    damping: f64,
+    tolerance: f64,
+    steps: usize,
+) -> Result<Vec<Vec<f64>>> {
+    if !(damping > 0.0 && damping < 2.0) {
+        return Err(Error::value(format!(
+            "landscape: a damping of {damping}; only above 0 and below 2 is the energy sure to fall"
+        )));
+    }
+    if start.len() != memory.patterns().width() {
+        return Err(Error::shape(format!(
+            "landscape: a start of {} features for patterns of {}; both must have as many",
+            start.len(),
+            memory.patterns().width()
+        )));
+    }
+    let mut path = vec![start.to_vec()];
+    for _ in 0..steps {
+        let state = &path[path.len() - 1];
+        let next: Vec<f64> =
+            state.iter().zip(memory.step(state)).map(|(z, target)| z + damping * (target - z)).collect();
+        let moved = crate::pattern::real::distance(state, &next);
+        path.push(next);
+        if moved <= tolerance {
+            break;
+        }
+    }
+    Ok(path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::RealPatterns;
+    use crate::energy::Separator;
 
     /// 0.5 x^4 - x^3 - 2 x^2 + 3 x: minima at -1.20 (E -3.72) and 2.11 (-2.06), a maximum at 0.59.
     #[test]
@@ -191,6 +284,39 @@ mod tests {
         let patterns = RealPatterns::new(2, 2, vec![1.0, 1.0, 1.0, -1.0]).unwrap();
         let energies = grid(-1.0, 1.0, 3, |z| quadratic(&patterns, z)).unwrap();
         assert_eq!(energies, [-1.0, -0.5, -1.0, -0.5, 0.0, -0.5, -1.0, -0.5, -1.0]);
+    }
+
+    /// The picture's interval holds what there is to see, and the start.
+    #[test]
+    fn a_span_holds_all_rests_and_places() {
+        let well = Polynomial::new(vec![0.0, 3.0, -2.0, -1.0, 0.5]).unwrap();
+        let (low, high) = well.span(&[1.0]).unwrap();
+        assert!((low + 2.30).abs() < 0.01 && (high - 3.21).abs() < 0.01, "{low} {high}");
+        assert!(well.span(&[7.0]).unwrap().1 > 7.0);
+        let (line, flat) = (Polynomial::new(vec![0.0, 1.0]).unwrap(), Polynomial::new(vec![2.0, 0.0, 0.0]).unwrap());
+        assert_eq!((line.span(&[3.0]).unwrap(), flat.span(&[]).unwrap()), ((2.0, 4.0), (-1.0, 1.0)));
+        assert!(line.span(&[f64::NAN]).unwrap_err().is_value());
+    }
+
+    /// Three corners stored: no update of either memory leads uphill; the classical one also rests at the fourth corner.
+    #[test]
+    fn paths_go_downhill_and_end_where_the_memories_rest() {
+        let patterns = RealPatterns::new(3, 2, vec![1.0, 1.0, -1.0, 1.0, 1.0, -1.0]).unwrap();
+        let memory = Modern::new(patterns.clone(), 4.0, Separator::Softmax).unwrap();
+        for start in [[0.3, 0.9], [-0.2, -0.7], [-0.9, 0.1], [0.05, -0.4]] {
+            let path = classical_path(&patterns, &start);
+            assert!(path.windows(2).all(|p| quadratic(&patterns, &p[1]) <= quadratic(&patterns, &p[0]) + 1e-15));
+            assert!(path[path.len() - 1].iter().all(|z| z.abs() == 1.0));
+            for damping in [0.2, 1.0, 1.7] {
+                let path = modern_path(&memory, &start, damping, 1e-10, 1000).unwrap();
+                assert!(path.windows(2).all(|p| memory.energy(&p[1]) <= memory.energy(&p[0]) + 1e-14));
+                let (last, gradient) = (&path[path.len() - 1], memory.gradient(&path[path.len() - 1]));
+                assert!(gradient.iter().all(|g| g.abs() < 1e-8), "{last:?}");
+            }
+        }
+        assert_eq!(classical_path(&patterns, &[-1.0, -1.0]), [[-1.0, -1.0]]);
+        assert!(modern_path(&memory, &[0.0, 0.0], 2.0, 0.0, 1).unwrap_err().is_value());
+        assert!(modern_path(&memory, &[0.0], 1.0, 0.0, 1).unwrap_err().is_shape());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use attractor::sample::{Annealed, Annealing, Rule, Schedule};
 use attractor_render::axis::Side;
 use attractor_render::images::{Images, Picture};
 use attractor_render::lines::{Lines, Series};
+use attractor_render::stacked::stacked;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -45,9 +46,11 @@ pub enum RuleName {
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Draw {
-    /// Energy against sweeps
+    /// The best run: its energy, and the temperature below it, over the same sweeps
     Run,
-    /// Energy against temperature
+    /// Energy of several runs against sweeps
+    Runs,
+    /// Energy of several runs against temperature
     Temperature,
     /// The best state, of a lattice
     State,
@@ -196,10 +199,13 @@ fn figure(
     const CURVES: usize = 6;
     let temperatures = annealing.schedule.temperatures();
     let (first, last) = (temperatures[0], temperatures[temperatures.len() - 1]);
-    let notes = vec![
+    let mut notes = vec![
         problem.name.clone(),
         format!("{} runs of {} sweeps, temperature {first:.3} to {last:.3}", annealing.reads, temperatures.len()),
     ];
+    if matches!(args.draw, Draw::Runs | Draw::Temperature) && annealed.reads.len() > CURVES {
+        notes.push(format!("drawn are the first {CURVES} of {} runs", annealed.reads.len()));
+    }
     let known = |points: (f64, f64)| {
         let line = |name: &str, energy: f64| {
             let level = energy / units as f64;
@@ -226,6 +232,24 @@ fn figure(
     let y = Side::new("energy a spin");
     Ok(match args.draw {
         Draw::Run => {
+            // The first of equally good ones.
+            let best = annealed.best();
+            let number = annealed.reads.iter().position(|read| std::ptr::eq(read, best)).unwrap_or(0);
+            let energies =
+                best.energies.iter().enumerate().map(|(at, &e)| ((at + 1) as f64, e / units as f64)).collect();
+            let cooling = temperatures.iter().enumerate().map(|(at, &t)| ((at + 1) as f64, t)).collect();
+            let mut energy = vec![Series::new(format!("run {number}, the best of {}", annealed.reads.len()), energies)];
+            energy.extend(known((1.0, temperatures.len() as f64)));
+            let temperature = [Series::new("temperature", cooling)];
+            let x = || match temperatures.len() > 50 {
+                true => Side::new("sweep").log(),
+                false => Side::new("sweep"),
+            };
+            let panel = |y, series| Lines { title: "", notes: Vec::new(), x: x(), y, series };
+            let panels = [panel(y, &energy[..]), panel(Side::new("temperature"), &temperature[..])];
+            stacked("One annealing run and its temperature", &notes, &panels)?
+        }
+        Draw::Runs => {
             let mut series = curves(&|at| (at + 1) as f64);
             series.extend(known((1.0, temperatures.len() as f64)));
             let mut lines = Lines { title: "Annealing", notes, x: Side::new("sweep"), y, series: &series };

@@ -132,7 +132,7 @@ fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
             let line = |name: &str, load: f64| Series::new(name, vec![(load, 0.0), (load, 1.0)]).null();
             let mut series = vec![Series::new("measured", points)];
             if capacity.rule == RuleName::Hebb {
-                series.extend([line("most: 1 / (2 ln N)", most), line("all: 1 / (4 ln N)", all)]);
+                series.extend([line("most patterns: 1 / (2 ln N)", most), line("all patterns: 1 / (4 ln N)", all)]);
             }
             let y = Side::new("share recalled without an error").between(0.0, 1.0);
             Lines { title: "Recall without an error", notes, x, y, series: &series }.svg()?

@@ -173,7 +173,8 @@ impl Shown<'_> {
             }
             Draw::Contributions => {
                 let weights = weights(stored, self.learned)?;
-                let title = format!("Energy of pattern 0 by pairs: {:.3} in all", weights.energy(&first));
+                let title =
+                    format!("Energy of pattern 0 by pairs: {:.3} in all", weights.energy(&first)).replace('-', "−");
                 matrix(&weights.contributions(&first), first.len(), &title, "energy")
             }
             Draw::Fields => fields(stored, &weights(stored, self.learned)?),

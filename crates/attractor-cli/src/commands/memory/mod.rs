@@ -1,10 +1,13 @@
 //! `attractor memory ...`: what an associative memory stores and recalls.
 
 pub mod anneal;
+mod attention;
+pub mod boltzmann;
 pub mod capacity;
 mod data;
 pub mod dense;
 pub mod hopfield;
+pub mod landscape;
 pub mod modern;
 mod recall;
 
@@ -28,6 +31,10 @@ pub enum Memory {
     Modern(Box<modern::ModernArgs>),
     /// Simulated annealing: the lowest energy of a glass, the largest cut of a graph
     Anneal(Box<anneal::Anneal>),
+    /// What a memory is at a temperature: Boltzmann's law, firing probabilities, samples
+    Boltzmann(Box<boltzmann::Boltzmann>),
+    /// Energy as a landscape: balls that roll in one dimension, the memories' valleys in two
+    Landscape(Box<landscape::Landscape>),
     /// How much a memory of random patterns holds, beside what theory says
     Capacity(Box<capacity::Capacity>),
 }
@@ -39,6 +46,8 @@ pub fn run(memory: &Memory, common: &Common) -> Outcome {
         Memory::Dense(dense) => dense::run(dense, common),
         Memory::Modern(modern) => modern::run(modern, common),
         Memory::Anneal(anneal) => anneal::run(anneal, common),
+        Memory::Boltzmann(boltzmann) => boltzmann::run(boltzmann, common),
+        Memory::Landscape(landscape) => landscape::run(landscape, common),
         Memory::Capacity(capacity) => capacity::run(capacity, common),
     }
 }

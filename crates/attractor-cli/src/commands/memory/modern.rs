@@ -16,6 +16,7 @@ use attractor_render::scale::{Scale, Spacing};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::attention::{attention_figure, run_soft_maximum, soft_maximum_figure, weights_figure};
 use super::data::Data;
 use crate::args::Common;
 use crate::console::print;
@@ -24,13 +25,23 @@ use crate::picture;
 
 /// How scores become weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Separation {
+pub enum SeparationName {
     /// All patterns have some weight: attention
     Softmax,
     /// Most patterns have none
     Sparsemax,
     /// Between the two
     Entmax15,
+}
+
+impl SeparationName {
+    fn separator(self) -> Separator {
+        match self {
+            Self::Softmax => Separator::Softmax,
+            Self::Sparsemax => Separator::Sparsemax,
+            Self::Entmax15 => Separator::Entmax15,
+        }
+    }
 }
 
 /// What is drawn.
@@ -42,8 +53,12 @@ pub enum Draw {
     Energy,
     /// Effective number of patterns in what is retrieved, against beta
     Beta,
-    /// Weights of the first query over patterns, at several betas
+    /// Weights of a query over the patterns, against beta
     Weights,
+    /// Log-sum-exp over beta as a soft maximum of two numbers; needs no data
+    SoftMaximum,
+    /// Attention over the patterns as keys and values, against one step of retrieval
+    Attention,
 }
 
 #[derive(Debug, Args)]
@@ -54,8 +69,8 @@ pub struct ModernArgs {
     #[arg(long, default_value_t = 8.0)]
     pub beta: f64,
     /// How scores become weights
-    #[arg(long, value_enum, default_value_t = Separation::Softmax)]
-    pub separation: Separation,
+    #[arg(long, value_enum, default_value_t = SeparationName::Softmax)]
+    pub separation: SeparationName,
     /// Step size gamma: every one between 0 and 2 goes downhill; 1 is attention
     #[arg(long, default_value_t = 1.0)]
     pub damping: f64,
@@ -65,6 +80,9 @@ pub struct ModernArgs {
     /// Steps at most
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
+    /// Whose weights --draw weights shows: the query made from this pattern
+    #[arg(long, default_value_t = 0)]
+    pub query: usize,
     /// Patterns as they are, neither centred nor brought to one length
     #[arg(long)]
     pub raw: bool,
@@ -77,13 +95,14 @@ pub struct ModernArgs {
 }
 
 /// Inverse temperatures of a sweep.
-const BETAS: [f64; 13] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+pub const BETAS: [f64; 13] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 /// Patterns that have room beside each other in a picture.
 const ACROSS: usize = 10;
 
-struct Case {
-    memory: Modern,
-    queries: Vec<Vec<f64>>,
+/// A memory and its queries.
+pub struct Case {
+    pub memory: Modern,
+    pub queries: Vec<Vec<f64>>,
     picture: (usize, usize),
     source: String,
     /// What was taken from the data, so that pictures show data.
@@ -123,12 +142,7 @@ fn case(args: &ModernArgs, common: &Common) -> Outcome<Case> {
         length = if norms > 0.0 { norms / count as f64 } else { 1.0 };
         values.iter_mut().for_each(|x| *x /= length);
     }
-    let separator = match args.separation {
-        Separation::Softmax => Separator::Softmax,
-        Separation::Sparsemax => Separator::Sparsemax,
-        Separation::Entmax15 => Separator::Entmax15,
-    };
-    let memory = Modern::new(RealPatterns::new(count, width, values)?, args.beta, separator)?;
+    let memory = Modern::new(RealPatterns::new(count, width, values)?, args.beta, args.separation.separator())?;
     // Of the data's own size, whatever the patterns were brought to.
     let deviation = args.noise / length;
     let queries = (0..count)
@@ -192,9 +206,10 @@ fn figure(args: &ModernArgs, case: &Case, found: &[(Descended, Diagnosis)]) -> O
     let beta = match args.draw {
         Draw::Beta => "descended to rest from every query".to_string(),
         Draw::Weights => "one look, nothing descended".to_string(),
+        Draw::Attention => format!("beta {}, one step", memory.beta()),
         _ => format!("beta {}", memory.beta()),
     };
-    let notes =
+    let mut notes =
         vec![format!("{}, {count} patterns, {}, {beta}, noise {}", case.source, memory.separator().name(), args.noise)];
     match args.draw {
         Draw::Recall => {
@@ -208,8 +223,14 @@ fn figure(args: &ModernArgs, case: &Case, found: &[(Descended, Diagnosis)]) -> O
                 .chain(found[..shown].iter().map(|(outcome, _)| data(&outcome.value)))
                 .collect();
             let (height, width) = case.picture;
+            let said = found[..shown].iter().map(|(_, diagnosis)| verdict(diagnosis));
+            let names: Vec<String> = vec![String::new(); 2 * shown].into_iter().chain(said).collect();
             let pictures: Vec<Picture<'_>> =
-                values.iter().map(|values| Picture { width, height, values, name: "" }).collect();
+                values.iter().zip(&names).map(|(values, name)| Picture { width, height, values, name }).collect();
+            notes.push(verdicts(found));
+            if count > shown {
+                notes.push(format!("the first {shown} of {count} patterns"));
+            }
             let reach = Scale::fit(Spacing::Linear, values[..shown].iter().flatten().map(|&x| f64::from(x)));
             let style = Style { colours: ColourMap::Greys, scale: reach, unit: String::new(), ..Style::default() };
             let rows = ["stored", "query", "retrieved"];
@@ -218,9 +239,13 @@ fn figure(args: &ModernArgs, case: &Case, found: &[(Descended, Diagnosis)]) -> O
                 .svg(&style)?)
         }
         Draw::Energy => {
+            const CURVES: usize = 8;
+            if found.len() > CURVES {
+                notes.push(format!("the first {CURVES} of {} queries", found.len()));
+            }
             let series: Vec<Series> = found
                 .iter()
-                .take(8)
+                .take(CURVES)
                 .enumerate()
                 .map(|(at, (outcome, _))| {
                     let points = outcome.energies.iter().enumerate().map(|(step, &e)| (step as f64, e)).collect();
@@ -252,26 +277,54 @@ fn figure(args: &ModernArgs, case: &Case, found: &[(Descended, Diagnosis)]) -> O
             Ok(Lines { title: "What is retrieved: averages, then single patterns", notes, x, y, series: &series }
                 .svg()?)
         }
-        Draw::Weights => {
-            let series = [1.0, 4.0, 16.0, 64.0]
-                .into_iter()
-                .map(|beta| {
-                    let mut weights = memory.at(beta)?.weights(&case.queries[0]);
-                    weights.sort_by(|a, b| b.total_cmp(a));
-                    let points = weights.iter().enumerate().map(|(rank, &w)| ((rank + 1) as f64, w)).collect();
-                    Ok(Series::new(format!("beta {beta}"), points))
-                })
-                .collect::<Outcome<Vec<_>>>()?;
-            let (x, y) = (Side::new("pattern, by weight"), Side::new("weight").between(0.0, 1.0));
-            Ok(Lines { title: "Weights of the first query over the patterns", notes, x, y, series: &series }.svg()?)
-        }
+        Draw::Weights => weights_figure(case, args.query, notes),
+        Draw::Attention => attention_figure(case, notes),
+        Draw::SoftMaximum => soft_maximum_figure(memory.separator()),
     }
+}
+
+/// What became of a query, in the room under its picture.
+fn verdict(diagnosis: &Diagnosis) -> String {
+    match &diagnosis.reason {
+        Reason::Retrieved => "retrieved".to_string(),
+        Reason::AnotherPattern(other) => format!("failed: {other}"),
+        Reason::Metastable(set) => format!("mix of {}", set.len()),
+        Reason::GlobalAverage => "mix of all".to_string(),
+        Reason::NotSettled => "unsettled".to_string(),
+    }
+}
+
+/// The verdicts counted, in words.
+fn verdicts(found: &[(Descended, Diagnosis)]) -> String {
+    let count = |of: &dyn Fn(&Reason) -> bool| found.iter().filter(|(_, d)| of(&d.reason)).count();
+    let kinds = [
+        (count(&|r| *r == Reason::Retrieved), "retrieved"),
+        (
+            count(&|r| matches!(r, Reason::Metastable(_) | Reason::GlobalAverage)),
+            "metastable: a mix of several patterns",
+        ),
+        (count(&|r| matches!(r, Reason::AnotherPattern(_))), "failed: another pattern"),
+        (count(&|r| *r == Reason::NotSettled), "unsettled"),
+    ];
+    let said: Vec<String> =
+        kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} of {} {what}", found.len())).collect();
+    said.join("; ")
 }
 
 /// Runs the command.
 pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
+    if args.draw == Draw::SoftMaximum {
+        return run_soft_maximum(args.separation.separator(), args.output.as_deref(), common.json);
+    }
     let case = case(args, common)?;
     let memory = &case.memory;
+    if args.query >= case.queries.len() {
+        return Err(Failure::usage(format!(
+            "--query {}: there are {} queries, counted from 0",
+            args.query,
+            case.queries.len()
+        )));
+    }
     let iteration = Iteration { damping: args.damping, steps: args.steps, ..Iteration::default() };
     let found = case
         .queries

@@ -144,9 +144,12 @@ impl Recall {
         memory: &M,
         recalled: &[Recalled],
         seed: u64,
-        notes: Vec<String>,
+        mut notes: Vec<String>,
     ) -> Outcome<String> {
         const CURVES: usize = 6;
+        if recalled.len() > CURVES {
+            notes.push(format!("the first {CURVES} of {} cues", recalled.len()));
+        }
         let at_once = self.update == Update::Synchronous;
         let series = recalled
             .iter()
@@ -275,7 +278,7 @@ pub fn style() -> Style {
 }
 
 /// Stored, corrupted and recalled, pattern by pattern.
-pub fn strip(recalled: &[Recalled], stored: &Stored, title: &str, notes: Vec<String>) -> Outcome<String> {
+pub fn strip(recalled: &[Recalled], stored: &Stored, title: &str, mut notes: Vec<String>) -> Outcome<String> {
     /// Patterns that have room beside each other.
     const ACROSS: usize = 10;
     let mut shown: Vec<&Recalled> = Vec::new();
@@ -283,6 +286,10 @@ pub fn strip(recalled: &[Recalled], stored: &Stored, title: &str, notes: Vec<Str
         if shown.len() < ACROSS && !shown.iter().any(|known| known.pattern == r.pattern) {
             shown.push(r);
         }
+    }
+    notes.push("under what was recalled: its overlap with the stored pattern".to_string());
+    if recalled.len() > shown.len() {
+        notes.push(format!("one cue of each of {} patterns; {} cues in all", shown.len(), recalled.len()));
     }
     let (height, width) = stored.picture;
     let rows: [Box<dyn Fn(&Recalled) -> Spins>; 3] = [

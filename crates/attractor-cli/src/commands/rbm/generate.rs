@@ -6,12 +6,14 @@ use attractor::random::Philox;
 use attractor::sample::rbm::{Rows, generate};
 use attractor_capture::Samples;
 use attractor_capture::training::{Checkpoint, Numbers};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::against::{self, Wrong};
 use super::pictures;
 use super::store::Stored;
 use crate::args::Common;
+use crate::commands::memory::hopfield::RuleName;
 use crate::console::{counted, print, write};
 use crate::error::{Failure, Outcome};
 use crate::picture;
@@ -47,12 +49,35 @@ pub struct GenerateRbm {
     /// Numbers above it are 1, in rows to complete
     #[arg(long)]
     pub threshold: Option<f32>,
+    /// Complete them by another memory too, and by nothing at all, from the same cues: how much of what was unknown is wrong
+    #[arg(long, value_enum, requires = "complete", conflicts_with = "chain")]
+    pub against: Option<Against>,
+    /// How the Hopfield network of --against stores the rows
+    #[arg(long, value_enum, default_value_t = RuleName::Hebb, requires = "against")]
+    pub rule: RuleName,
     /// One chain of contrastive divergence from the first of those rows, step by step: so many steps
     #[arg(long, value_name = "STEPS", requires = "complete")]
     pub chain: Option<usize>,
+    /// Draw the machine itself instead: its layers and the weights between them
+    #[arg(long, value_enum, conflicts_with = "complete")]
+    pub draw: Option<Draw>,
     /// Where it goes: a picture (.svg, .png, .pdf), .csv or .safetensors
     #[arg(long, short)]
     pub output: Option<PathBuf>,
+}
+
+/// What of the machine is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Draw {
+    /// Visible and hidden units, and a line for every weight; of large machines the strongest
+    Architecture,
+}
+
+/// What a machine is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Against {
+    /// A Hopfield network that stores the very rows that are to be completed
+    Hopfield,
 }
 
 /// What was made: rows of pictures, each named.
@@ -60,17 +85,21 @@ struct Made {
     title: String,
     notes: Vec<String>,
     rows: Vec<&'static str>,
+    columns: Vec<String>,
     across: usize,
-    /// All of the picture.
+    /// All of the picture; hidden states are squares of their own.
     shown: Vec<Vec<f32>>,
     /// The answer alone.
     values: Vec<Vec<f32>>,
+    /// How wrong it is, beside others.
+    wrong: Vec<Wrong>,
 }
 
 fn rows_of(values: &[f32], width: usize) -> Vec<Vec<f32>> {
     values.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }
 
+/// Rows of the machine's size: those that the data hold out from training, or all if they name none.
 fn given(source: &str, args: &GenerateRbm, stored: &Stored) -> Outcome<Samples> {
     let samples = Samples::read(source)?;
     let threshold = args.threshold.or((samples.source == "digits").then_some(7.5 / 16.0));
@@ -105,35 +134,78 @@ fn completed(args: &GenerateRbm, stored: &Stored, samples: &Samples, seed: u64) 
         .collect();
     let answer = generate::complete(&stored.rbm, Rows::new(&cues, n)?, &known, args.steps, args.steps / 2, seed)?;
     let (values, across) = (rows_of(&answer, n), samples.count.min(10));
-    let missing =
-        |row: usize| samples.row(row).iter().zip(&known).map(|(&x, &known)| if known { x } else { 0.5 }).collect();
-    let mut shown: Vec<Vec<f32>> = (0..across).map(|row| samples.row(row).to_vec()).collect();
-    shown.extend((0..across).map(missing));
+    let missing = |row: &Vec<f32>| row.iter().zip(&known).map(|(&x, &known)| if known { x } else { 0.5 }).collect();
+    let data = rows_of(&samples.values, n);
+    let mut shown = data[..across].to_vec();
+    shown.extend(data[..across].iter().map(missing));
     shown.extend(values[..across].iter().cloned());
-    Ok(Made {
-        title: "Completion of what is missing".to_string(),
-        notes: vec![format!("the last {:.0} % of the units unknown, {} Gibbs steps", 100.0 * args.mask, args.steps)],
-        rows: vec!["given", "known", "completed"],
-        across,
-        shown,
-        values,
-    })
+    let mut rows = vec!["given", "known", "completed"];
+    let mut notes =
+        vec![format!("the last {:.0} % of the units unknown, {} Gibbs steps", 100.0 * args.mask, args.steps)];
+    let mut wrong = Vec::new();
+    if args.against.is_some() {
+        if stored.rbm.visible().variance().is_some() {
+            return Err(Failure::usage("--against: bits are compared; this machine has real numbers as visible units"));
+        }
+        if known_units == n {
+            return Err(Failure::usage(format!("--against: with --mask {} no unit is unknown; give more", args.mask)));
+        }
+        let recalled = against::recalled(&data, &rows_of(&cues, n), &known, args.rule, seed)?;
+        let nothing: Vec<Vec<f32>> = data
+            .iter()
+            .map(|row| row.iter().zip(&known).map(|(&x, &known)| if known { x } else { 0.0 }).collect())
+            .collect();
+        let hopfield =
+            format!("Hopfield, {}, which stores these {}", args.rule.rule(seed).name(), counted(data.len(), "row"));
+        wrong.push(Wrong::new("machine", &values, &data, &known));
+        wrong.push(Wrong::new(hopfield, &recalled, &data, &known));
+        wrong.push(Wrong::new("all zeros", &nothing, &data, &known));
+        notes.extend(wrong.iter().map(Wrong::words));
+        shown.extend(recalled[..across].iter().chain(&nothing[..across]).cloned());
+        rows = vec!["given", "known", "machine", "Hopfield", "zeros"];
+    }
+    if across < samples.count {
+        notes.push(format!("drawn are the first {across} of {} rows", samples.count));
+    }
+    let title = match args.against {
+        Some(Against::Hopfield) => "The same halves completed by a machine, a Hopfield network and zeros",
+        None => "Completion of what is missing",
+    };
+    Ok(Made { title: title.to_string(), notes, rows, columns: Vec::new(), across, shown, values, wrong })
 }
 
+/// Every half-step of a chain: what it starts from, what the hidden units make of it, and what comes back.
 fn chained(steps: usize, stored: &Stored, samples: &Samples, seed: u64) -> Outcome<Made> {
+    /// Steps that have room beside each other.
+    const ACROSS: usize = 8;
     let n = samples.features;
     let chain = generate::chain(&stored.rbm, Rows::new(samples.row(0), n)?, steps, seed)?;
-    let means: Vec<Vec<f32>> =
-        std::iter::once(samples.row(0).to_vec()).chain(chain.iter().map(|step| step.visible_mean.clone())).collect();
     let states: Vec<Vec<f32>> =
         std::iter::once(samples.row(0).to_vec()).chain(chain.iter().map(|step| step.visible.clone())).collect();
+    let across = chain.len().min(ACROSS);
+    let parts: [Vec<Vec<f32>>; 5] = [
+        states[..across].to_vec(),
+        chain[..across].iter().map(|step| step.hidden_probability.clone()).collect(),
+        chain[..across].iter().map(|step| step.hidden.clone()).collect(),
+        chain[..across].iter().map(|step| step.visible_mean.clone()).collect(),
+        chain[..across].iter().map(|step| step.visible.clone()).collect(),
+    ];
+    let mut notes = vec![format!(
+        "from the data, {} down the columns; CD-k learns from the first v with its h, and the last",
+        counted(steps, "step")
+    )];
+    if across < chain.len() {
+        notes.push(format!("drawn are the first {across}"));
+    }
     Ok(Made {
-        title: "A chain of contrastive divergence".to_string(),
-        notes: vec![format!("from the data (left), {}", counted(steps, "step"))],
-        rows: vec!["means", "drawn"],
-        across: means.len(),
-        shown: means.iter().chain(&states).cloned().collect(),
+        title: "Contrastive divergence, step by step".to_string(),
+        notes,
+        rows: vec!["v", "p(h = 1 | v)", "h", "p(v = 1 | h)", "next v"],
+        columns: (1..=across).map(|step| format!("step {step}")).collect(),
+        across,
+        shown: parts.concat(),
         values: states,
+        wrong: Vec::new(),
     })
 }
 
@@ -156,15 +228,26 @@ fn dreamt(args: &GenerateRbm, stored: &Stored, seed: u64) -> Outcome<Made> {
             rbm.visible_given(Rows::new(&hidden, rbm.hidden_units())?)?
         }
     };
+    /// States of a picture.
+    const SHOWN: usize = 100;
     let values = rows_of(&values, n);
     let how = if args.gibbs { "Gibbs chains" } else { "chains at eight temperatures" };
     Ok(Made {
         title: "What the machine dreams".to_string(),
-        notes: vec![format!("{how}, {} each", counted(args.steps, "step"))],
+        notes: vec![
+            format!("{how}, {} each", counted(args.steps, "step")),
+            if values.len() > SHOWN {
+                format!("drawn are the first {SHOWN} of {}", values.len())
+            } else {
+                String::new()
+            },
+        ],
         rows: Vec::new(),
+        columns: Vec::new(),
         across: 10,
-        shown: values.iter().take(100).cloned().collect(),
+        shown: values.iter().take(SHOWN).cloned().collect(),
         values,
+        wrong: Vec::new(),
     })
 }
 
@@ -186,13 +269,24 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
         _ => {}
     }
     let stored = Stored::read(&args.model)?;
+    if args.draw == Some(Draw::Architecture) {
+        let path = args.output.as_ref().filter(|path| picture::is_picture(&picture::ending(path)));
+        let path =
+            path.ok_or_else(|| Failure::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
+        return picture::save_checked(path, |_| pictures::architecture(&stored.rbm));
+    }
     let made = match (&args.complete, args.chain) {
         (Some(source), Some(steps)) => chained(steps, &stored, &given(source, args, &stored)?, common.seed)?,
         (Some(source), None) => completed(args, &stored, &given(source, args, &stored)?, common.seed)?,
         (None, _) => dreamt(args, &stored, common.seed)?,
     };
     let Some(path) = &args.output else {
-        print(&format!("{}\n", json!({ "values": made.values, "seed": common.seed })));
+        let wrong = made.wrong.iter().map(Wrong::json).collect::<Vec<_>>();
+        let mut document = json!({ "values": made.values, "seed": common.seed });
+        if !wrong.is_empty() {
+            document["against"] = json!(wrong);
+        }
+        print(&format!("{document}\n"));
         return Ok(());
     };
     let ending = picture::ending(path);
@@ -209,13 +303,20 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
             file.write(path)?;
         }
         _ => picture::save_checked(path, |_| {
-            pictures::states(&made.shown, stored.picture, &made.title, made.notes.clone(), &made.rows, made.across)
+            let Made { title, notes, rows, columns, .. } = &made;
+            pictures::states(&made.shown, stored.picture, title, notes.clone(), (rows, columns), made.across)
         })?,
     }
     if common.json {
-        print(&format!("{}\n", json!({ "output": path, "count": made.values.len(), "seed": common.seed })));
+        let wrong = made.wrong.iter().map(Wrong::json).collect::<Vec<_>>();
+        let mut document = json!({ "output": path, "count": made.values.len(), "seed": common.seed });
+        if !wrong.is_empty() {
+            document["against"] = json!(wrong);
+        }
+        print(&format!("{document}\n"));
     } else if !common.quiet {
-        print(&format!("{}: {}\n", path.display(), counted(made.values.len(), "state")));
+        let wrong: String = made.wrong.iter().map(|wrong| wrong.words() + "\n").collect();
+        print(&format!("{wrong}{}: {}\n", path.display(), counted(made.values.len(), "state")));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Restricted Boltzmann machines: `attractor train rbm` and `attractor generate rbm`.
 
+mod against;
 pub mod generate;
 mod pictures;
 mod store;

@@ -7,7 +7,9 @@ use attractor_render::heatmap::Style;
 use attractor_render::histogram::Histogram;
 use attractor_render::images::{Images, Picture};
 use attractor_render::lines::{Lines, Series};
+use attractor_render::network::Network;
 use attractor_render::scale::Scale;
+use attractor_render::stacked::stacked;
 use serde_json::Value;
 
 use crate::error::Outcome;
@@ -40,24 +42,70 @@ pub fn features(rbm: &Rbm, (height, width): (usize, usize), notes: Vec<String>) 
     Ok(Images { title, notes, pictures: &pictures, across, rows: &[], columns: &[], shared: true }.svg(&style)?)
 }
 
-/// Visible states as pictures, `rows` named.
+/// Visible states as pictures, rows and columns named; a state of another length is one of the hidden units, as near to a
+/// square as its length allows.
 pub fn states(
     values: &[Vec<f32>],
     (height, width): (usize, usize),
     title: &str,
     notes: Vec<String>,
-    rows: &[&str],
+    (rows, columns): (&[&str], &[String]),
     across: usize,
 ) -> Outcome<String> {
-    let pictures: Vec<Picture<'_>> = values.iter().map(|values| Picture { width, height, values, name: "" }).collect();
+    let size = |units: usize| match units == height * width {
+        true => (height, width),
+        false => {
+            (1..=units.isqrt()).rev().find(|side| units % side == 0).map_or((1, units), |side| (side, units / side))
+        }
+    };
+    let picture = |values| {
+        let (height, width) = size(<[f32]>::len(values));
+        Picture { width, height, values, name: "" }
+    };
+    let pictures: Vec<Picture<'_>> = values.iter().map(|values| picture(values.as_slice())).collect();
     let unit = values.iter().flatten().all(|x| (0.0..=1.0).contains(x));
     let scale = match unit {
         true => Scale::unit(),
         false => Scale::fit(attractor_render::scale::Spacing::Linear, values.iter().flatten().map(|&x| f64::from(x))),
     };
     let style = Style { colours: ColourMap::Greys, scale, unit: String::new(), ..Style::default() };
-    Ok(Images { title, notes, pictures: &pictures, across: across.max(1), rows, columns: &[], shared: true }
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    Ok(Images { title, notes, pictures: &pictures, across: across.max(1), rows, columns: &columns, shared: true }
         .svg(&style)?)
+}
+
+/// The machine itself: its layers and the weights between them.
+pub fn architecture(rbm: &Rbm) -> Outcome<String> {
+    let (n, m) = (rbm.visible_units(), rbm.hidden_units());
+    let notes = vec![format!("{n} visible, {m} hidden units; no weight within a layer, which makes it restricted")];
+    let (title, layers) = ("A restricted Boltzmann machine", ("visible", "hidden"));
+    Ok(Network { title, notes, layers, units: (n, m), weights: rbm.weights() }.svg()?)
+}
+
+/// Free energy of held-out rows above that of the rows learnt from, and below it the gap to random states.
+pub fn free_energy_gaps(entries: &[(u64, Value)]) -> Outcome<Option<String>> {
+    let curve = |key: &str, name: &str| -> Vec<Series> {
+        let points: Vec<(f64, f64)> =
+            entries.iter().filter_map(|(epoch, entry)| Some((*epoch as f64, entry[key].as_f64()?))).collect();
+        if points.is_empty() { Vec::new() } else { vec![Series::new(name, points)] }
+    };
+    let held_out = curve("free_energy_gap", "held out less training");
+    let random = curve("free_energy_gap_random_weak", "random states less training: weak");
+    let panel =
+        |y: &str, series| Lines { title: "", notes: Vec::new(), x: Side::new("epoch"), y: Side::new(y), series };
+    let panels: Vec<Lines<'_>> = [("held out (nats)", &held_out), ("random, weak (nats)", &random)]
+        .into_iter()
+        .filter(|(_, series)| !series.is_empty())
+        .map(|(y, series)| panel(y, series.as_slice()))
+        .collect();
+    if panels.is_empty() {
+        return Ok(None);
+    }
+    let notes = [
+        "held out less training: rises where the machine learns its rows by heart".to_string(),
+        "random states less training: a weak comparison, any machine that learnt anything passes it".to_string(),
+    ];
+    Ok(Some(stacked("Free energy gap", &notes, &panels)?))
 }
 
 /// Likelihood against epochs, of training and held-out data, with the epochs at which the alarm fired.

@@ -327,7 +327,7 @@ impl Run<'_> {
         let means = rbm.visible_given(Rows::new(&hidden, rbm.hidden_units())?)?;
         let states: Vec<Vec<f32>> = means.chunks_exact(rbm.visible_units()).map(<[f32]>::to_vec).collect();
         let said = vec!["by parallel tempering; shown are the means of the visible units".to_string()];
-        save("samples.svg", pictures::states(&states, self.picture, "What the machine dreams", said, &[], 10)?)?;
+        save("samples.svg", pictures::states(&states, self.picture, "What the machine dreams", said, (&[], &[]), 10)?)?;
         let active = monitor::activations(rbm, train)?;
         let said =
             vec![format!("{} dead, {} saturated of {}", active.dead.len(), active.saturated.len(), active.mean.len())];
@@ -358,6 +358,9 @@ impl Run<'_> {
             if let Some(svg) = pictures::curves(&entries, keys, title, axis)? {
                 save(name, svg)?;
             }
+        }
+        if let Some(svg) = pictures::free_energy_gaps(&entries)? {
+            save("free_energy_gap.svg", svg)?;
         }
         Ok(drawn)
     }
