@@ -101,7 +101,7 @@ proptest! {
         moves in any::<bool>(),
     ) {
         let points: Vec<(f64, f64)> = xs.iter().copied().zip(ys.iter().copied()).collect();
-        let levels: Vec<Level> = points.iter().enumerate()
+        let levels: Vec<Level<'_>> = points.iter().enumerate()
             .map(|(i, &place)| Level { place, rest: [Rest::Stable, Rest::Unstable, Rest::Saddle][i % 3], said: &[HOSTILE] })
             .collect();
         let balls = [Ball { name: HOSTILE, path: &points }];
