@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::lane::Lane;
 use super::{Rule, Schedule, reads, single};
 use crate::energy::{Couplings, SpinMemory, Walk};
 use crate::error::{Error, Result};
@@ -173,7 +174,7 @@ impl Annealing {
         Ok(Annealed { reads })
     }
 
-    fn side_by_side<T: reads::Lane>(&self, couplings: &Couplings, program: &reads::Program<T>) -> Vec<Read> {
+    fn side_by_side<T: Lane>(&self, couplings: &Couplings, program: &reads::Program<T>) -> Vec<Read> {
         let groups = self.reads.div_ceil(reads::READS);
         let group = |group: usize| {
             let made = program.anneal(self.rule, self.schedule.temperatures(), self.seed, group as u64, self.trace);
