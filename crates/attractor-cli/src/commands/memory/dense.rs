@@ -4,7 +4,7 @@ use attractor::energy::{DenseMemory, ExponentialMemory, Interaction, SpinMemory}
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::data::{Data, Stored};
+use super::data::{Data, Stored, warn};
 use super::recall::{self, Recall};
 use crate::args::Common;
 use crate::console::print;
@@ -85,6 +85,9 @@ fn answered<M: SpinMemory>(memory: &M, name: &str, args: &Dense, stored: &Stored
 /// Runs the command.
 pub fn run(args: &Dense, common: &Common) -> Outcome {
     let stored = args.data.stored("glyphs-8", common.seed)?;
+    if !common.quiet {
+        warn(&stored.notes);
+    }
     let patterns = stored.patterns.clone();
     match args.exponential {
         Some(beta) => {

@@ -16,9 +16,9 @@ use attractor_render::scale::{Scale, Spacing};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::data::Data;
+use super::data::{self, Data};
 use crate::args::Common;
-use crate::console::print;
+use crate::console::{number, print, short};
 use crate::error::{Failure, Outcome};
 use crate::picture;
 
@@ -128,6 +128,11 @@ fn case(args: &ModernArgs, common: &Common) -> Outcome<Case> {
         Separation::Sparsemax => Separator::Sparsemax,
         Separation::Entmax15 => Separator::Entmax15,
     };
+    if !common.quiet {
+        data::warn(&data::twins(
+            values.chunks_exact(width).map(|row| row.iter().map(|x| x.to_bits()).collect::<Vec<_>>()),
+        ));
+    }
     let memory = Modern::new(RealPatterns::new(count, width, values)?, args.beta, separator)?;
     // Of the data's own size, whatever the patterns were brought to.
     let deviation = args.noise / length;
@@ -164,11 +169,11 @@ fn table(found: &[(Descended, Diagnosis)], queries: &[Vec<f64>], memory: &Modern
     for (at, (outcome, diagnosis)) in found.iter().enumerate().take(SHOWN) {
         let gap = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt();
         out += &format!(
-            "{at:>7}  {:>9.3}  {:>9.2e}  {:>10.3}  {:>9.3}  {:>5}  {}\n",
-            gap(&queries[at], memory.patterns().pattern(at)),
+            "{at:>7}  {:>9}  {:>9.2e}  {:>10}  {:>9}  {:>5}  {}\n",
+            number(gap(&queries[at], memory.patterns().pattern(at)), 3),
             diagnosis.distance,
-            diagnosis.separation,
-            diagnosis.wanted,
+            number(diagnosis.separation, 3),
+            number(diagnosis.wanted, 3),
             outcome.steps,
             why(diagnosis)
         );
@@ -181,7 +186,7 @@ fn table(found: &[(Descended, Diagnosis)], queries: &[Vec<f64>], memory: &Modern
     let failed = found.iter().filter(|(_, d)| d.reason != Reason::Retrieved);
     let wanted = failed.filter_map(|(_, d)| d.beta).fold(0.0, f64::max);
     if good < found.len() && wanted > memory.beta() {
-        out += &format!("a beta of {wanted:.3} would separate those that stand out at all\n");
+        out += &format!("a beta of {} would separate those that stand out at all\n", number(wanted, 3));
     }
     out
 }
@@ -192,10 +197,14 @@ fn figure(args: &ModernArgs, case: &Case, found: &[(Descended, Diagnosis)]) -> O
     let beta = match args.draw {
         Draw::Beta => "descended to rest from every query".to_string(),
         Draw::Weights => "one look, nothing descended".to_string(),
-        _ => format!("beta {}", memory.beta()),
+        _ => format!("beta {}", short(memory.beta())),
     };
-    let notes =
-        vec![format!("{}, {count} patterns, {}, {beta}, noise {}", case.source, memory.separator().name(), args.noise)];
+    let notes = vec![format!(
+        "{}, {count} patterns, {}, {beta}, noise {}",
+        case.source,
+        memory.separator().name(),
+        short(args.noise)
+    )];
     match args.draw {
         Draw::Recall => {
             let shown = count.min(ACROSS);
@@ -311,9 +320,9 @@ pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
         memory.patterns().count(),
         memory.patterns().width(),
         memory.separator().name(),
-        memory.beta(),
+        short(memory.beta()),
         case.source,
-        args.noise,
+        short(args.noise),
         table(&found, &case.queries, memory)
     ));
     Ok(())

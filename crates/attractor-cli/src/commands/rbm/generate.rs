@@ -24,7 +24,8 @@ pub enum Generate {
 
 #[derive(Debug, Args)]
 pub struct GenerateRbm {
-    /// A folder of attractor train rbm, or its rbm.safetensors
+    /// A folder of attractor train rbm, its rbm.safetensors, or a BernoulliRBM of scikit-learn as .npz (components_,
+    /// intercept_hidden_, intercept_visible_)
     pub model: PathBuf,
     /// How many
     #[arg(long, default_value_t = 50)]

@@ -6,6 +6,7 @@ use attractor::sample::rbm::{Decay, Plan, Rates, Sampler, Sparsity};
 use clap::{Args, ValueEnum};
 
 use super::measure::EXACT;
+use crate::args::MOST_BYTES;
 use crate::commands::memory::Data;
 use crate::error::{Failure, Outcome};
 
@@ -41,7 +42,10 @@ pub struct TrainRbm {
     /// Settings that go together; what is given by itself stands above them [default: local; with --demo: small]
     #[arg(long, value_enum)]
     pub preset: Option<Preset>,
-    /// Hidden units
+    /// Begin with the weights of this machine: a folder, .safetensors, or a BernoulliRBM of scikit-learn as .npz
+    #[arg(long, value_name = "FILE", conflicts_with = "gaussian")]
+    pub weights: Option<PathBuf>,
+    /// Hidden units [default: the preset's, or those of --weights]
     #[arg(long)]
     pub hidden: Option<usize>,
     /// Rows an update
@@ -112,9 +116,6 @@ pub struct TrainRbm {
     pub resume: bool,
 }
 
-/// Most memory of a machine that is trained.
-const MOST_BYTES: u64 = 16 << 30;
-
 /// What is trained, and how.
 pub struct Settings {
     /// Hidden units.
@@ -176,8 +177,13 @@ fn watching(args: &TrainRbm, smaller: usize) -> Outcome {
     }
 }
 
-/// Checks the options against data of (rows, features).
-pub fn settings(args: &TrainRbm, (rows, features): (usize, usize), seed: u64) -> Outcome<Settings> {
+/// Checks the options against data of (rows, features), and a machine of `given` hidden units to begin with.
+pub fn settings(
+    args: &TrainRbm,
+    (rows, features): (usize, usize),
+    given: Option<usize>,
+    seed: u64,
+) -> Outcome<Settings> {
     let preset = args.preset.unwrap_or(if args.data.demo { Preset::Small } else { Preset::Local });
     // hidden, batch, epochs, rate, momentum, weight decay, k: the first two are the document's.
     let (hidden, batch, epochs, lr, momentum, decay, k) = match preset {
@@ -188,7 +194,15 @@ pub fn settings(args: &TrainRbm, (rows, features): (usize, usize), seed: u64) ->
     let small = preset == Preset::Small;
     let (batch, epochs) = (args.batch_size.unwrap_or(batch), args.epochs.unwrap_or(epochs));
     let (lr, steps) = (args.lr.unwrap_or(lr), args.k.unwrap_or(k));
-    let hidden = args.hidden.unwrap_or(hidden);
+    let hidden = match (given, args.hidden) {
+        (Some(given), Some(asked)) if given != asked => {
+            return Err(Failure::usage(format!(
+                "--hidden {asked}: the machine of --weights has {given} hidden units; leave --hidden out"
+            )));
+        }
+        (Some(given), _) => given,
+        (None, asked) => asked.unwrap_or(hidden),
+    };
     let bytes = (features as u64).saturating_mul(hidden as u64).saturating_mul(16);
     if bytes > MOST_BYTES {
         return Err(Failure::usage(format!(

@@ -38,10 +38,10 @@ fn differing(earlier: &Value, now: &Value) -> Option<(String, String, String)> {
         ("sampler", value) => sampler(value),
         (_, Value::Null) => "nothing".to_string(),
         (_, Value::String(text)) => text.clone(),
-        (_, value) => value.to_string(),
+        // Single precision, as it was given.
+        (_, value) => value.as_f64().map_or(value.to_string(), |number| (number as f32).to_string()),
     };
-    let plain =
-        ["data", "rows", "features", "hidden", "visible"].into_iter().map(|key| (key, &earlier[key], &now[key]));
+    let plain = ["rows", "features", "hidden", "visible"].into_iter().map(|key| (key, &earlier[key], &now[key]));
     let plan = now["plan"].as_object()?.iter().map(|(key, is)| (key.as_str(), &earlier["plan"][key], is));
     plain
         .chain(plan.filter(|(key, ..)| !MAY_CHANGE.contains(key)))
@@ -73,11 +73,20 @@ fn changed<'a>(earlier: &'a Value, now: &'a Value) -> Vec<(&'static str, &'a Val
     MAY_CHANGE.into_iter().map(of).filter(|(_, was, is)| was != is).collect()
 }
 
-/// A training to begin, or to go on with.
-pub fn begun(args: &TrainRbm, plan: Plan, hidden: usize, train: &Samples, about: Value) -> Outcome<Begun> {
+/// A training to begin, from its own start or from a machine that is given, or to go on with.
+pub fn begun(
+    args: &TrainRbm,
+    plan: Plan,
+    (first, hidden): (Option<Rbm>, usize),
+    train: &Samples,
+    about: Value,
+) -> Outcome<Begun> {
     let data = Rows::new(&train.values, train.features)?;
     let visible = if args.gaussian { Visible::unit_gaussian(train.features) } else { Visible::Binary };
-    let rbm = Rbm::initial(visible, hidden, data, plan.seed)?;
+    let rbm = match first {
+        Some(first) => first,
+        None => Rbm::initial(visible, hidden, data, plan.seed)?,
+    };
     let mut trainer = Trainer::new(rbm, plan, data)?;
     if !args.resume {
         return Ok(Begun { trainer, alarm: Alarm::default(), about, seconds: 0.0, notes: Vec::new() });
@@ -91,6 +100,16 @@ pub fn begun(args: &TrainRbm, plan: Plan, hidden: usize, train: &Samples, about:
             path.display()
         )));
     }
+    if earlier["data"] != about["data"] {
+        return Err(Failure::usage(format!(
+            "{}: was begun with {} rows of {}, now they are of {}, or cut, scaled or held out otherwise; go on with the same \
+             data and --threshold, --scale and --held-out, or name a new folder",
+            path.display(),
+            earlier["rows"],
+            earlier["source"],
+            about["source"]
+        )));
+    }
     let alarm = serde_json::from_value(file.about["alarm"].clone())
         .map_err(|e| Failure::unreadable(format!("{}: the alarm cannot be read: {e}", path.display())))?;
     trainer.restore(&state(&file)?).map_err(|e| Failure::unreadable(format!("{}: {e}", path.display())))?;
@@ -101,7 +120,9 @@ pub fn begun(args: &TrainRbm, plan: Plan, hidden: usize, train: &Samples, about:
         changes.push(json!({ "after_epoch": trainer.epochs(), "option": key, "was": was, "is": is }));
         notes.push(format!("{key}: was {was}, from epoch {} on {is}", trainer.epochs() + 1));
     }
-    about["changes"] = json!(changes);
+    if !changes.is_empty() {
+        about["changes"] = json!(changes);
+    }
     let seconds = written(&args.output, trainer.epochs(), &mut notes)?;
     Ok(Begun { trainer, alarm, about, seconds, notes })
 }

@@ -1,8 +1,9 @@
 //! `attractor train rbm`: a restricted Boltzmann machine from data.
 
+use std::path::Path;
 use std::time::Instant;
 
-use attractor::sample::rbm::{Alarm, Epoch, Reading, Rows, Trainer, Verdict, generate, monitor};
+use attractor::sample::rbm::{Alarm, Epoch, Rbm, Reading, Rows, Trainer, Verdict, generate, monitor};
 use attractor_capture::Samples;
 use attractor_capture::training::{Claim, MetricLog};
 use serde_json::{Value, json};
@@ -39,6 +40,23 @@ fn split(samples: &Samples, share: Option<f64>) -> Outcome<(Samples, Option<Samp
         return Err(Failure::usage("nothing is left to learn from; hold out fewer rows"));
     }
     Ok((samples.chosen(&train), (!held.is_empty()).then(|| samples.chosen(&held))))
+}
+
+/// The machine to begin with.
+fn first(file: &Path, features: usize) -> Outcome<Rbm> {
+    let rbm = Stored::read(file)?.rbm;
+    match (rbm.visible_units() == features, rbm.visible().variance()) {
+        (true, None) => Ok(rbm),
+        (true, Some(_)) => Err(Failure::usage(format!(
+            "--weights {}: a machine of real visible units; training begins from machines of bits",
+            file.display()
+        ))),
+        (false, _) => Err(Failure::usage(format!(
+            "--weights {}: a machine of {} visible units, the data have {features} numbers a row; both must have as many",
+            file.display(),
+            rbm.visible_units()
+        ))),
+    }
 }
 
 /// A number that tells data apart (FNV-1a over their bits).
@@ -169,14 +187,16 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
         samples.check_unit()?;
     }
     let (train, held_out) = split(&samples, args.held_out)?;
-    let Settings { hidden, epochs, plan } = settings(args, (train.count, train.features), common.seed)?;
+    let first = args.weights.as_deref().map(|file| first(file, train.features)).transpose()?;
+    let given = first.as_ref().map(Rbm::hidden_units);
+    let Settings { hidden, epochs, plan } = settings(args, (train.count, train.features), given, common.seed)?;
     let about = json!({
         "source": samples.source, "data": format!("{:016x}", fingerprint(&train)), "rows": train.count, "features": train.features,
         "hidden": hidden, "plan": plan, "visible": if args.gaussian { "gaussian" } else { "binary" },
         "held_out": held_out.as_ref().map_or(0, |x| x.count), "seed": common.seed,
     });
     let _claim = claimed(args)?;
-    let Begun { mut trainer, mut alarm, about, seconds, notes } = begun(args, plan, hidden, &train, about)?;
+    let Begun { mut trainer, mut alarm, about, seconds, notes } = begun(args, plan, (first, hidden), &train, about)?;
     if !common.quiet {
         notes.iter().for_each(|note| anstream::eprintln!("{note}"));
         if trainer.epochs() >= epochs {

@@ -75,6 +75,7 @@ impl Couplings {
             starts[i + 1] += 1;
             starts[j + 1] += 1;
         }
+        check_sum(edges.iter().map(|edge| edge.2))?;
         for i in 0..units {
             starts[i + 1] += starts[i];
         }
@@ -155,6 +156,7 @@ impl Couplings {
             let (i, j) = (at / units, at % units);
             return Err(Error::value(format!("couplings: J[{i}, {j}] is {}; expected a number", matrix[at])));
         }
+        check_sum(matrix.iter().copied())?;
         let mut both = vec![0.0; matrix.len()];
         let (mut asymmetry, mut apart, mut all) = (0.0f64, 0.0, 0.0);
         for i in 0..units {
@@ -211,6 +213,7 @@ impl Couplings {
         if let Some(at) = biases.iter().position(|bias| !bias.is_finite()) {
             return Err(Error::value(format!("couplings: the bias of unit {at} is {}; expected a number", biases[at])));
         }
+        check_sum(biases.iter().copied())?;
         self.biases = biases;
         Ok(self)
     }
@@ -277,6 +280,18 @@ impl Couplings {
         let whole = |x: f64| x.fract() == 0.0;
         self.biases.iter().all(|&b| whole(b))
             && (0..self.biases.len()).all(|i| self.neighbours(i).all(|(_, w)| whole(w)))
+    }
+}
+
+/// Energies are sums of all weights with signs: they must not leave the numbers.
+fn check_sum(weights: impl Iterator<Item = f64>) -> Result<()> {
+    // Turning a unit round changes the energy by twice its field, and cuts are differences of sums.
+    let all = 4.0 * weights.map(f64::abs).sum::<f64>();
+    match all.is_finite() {
+        true => Ok(()),
+        false => Err(Error::value(
+            "couplings: the sizes of the weights add up to inf; divide all weights by the same number, the states stay the same",
+        )),
     }
 }
 
