@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::hopfield::RuleName;
 use crate::args::{Common, MOST_BYTES};
-use crate::console::{Progress, percent, print};
+use crate::console::{Progress, percent, print, short};
 use crate::error::{Failure, Outcome};
 use crate::picture;
 
@@ -140,8 +140,17 @@ fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
     })
 }
 
-/// Refuses what no memory holds: patterns twice over at a bit a unit, or the weights of a learning rule, on every thread.
-fn check_memory(capacity: &Capacity) -> Outcome {
+/// Most pattern sets of a load, and most cues of a set.
+const MOST_SETS: usize = 1 << 20;
+
+/// Refuses what nobody waits for, and what no memory holds: patterns twice over at a bit a unit, or the weights of a learning rule, on every thread.
+fn check_size(capacity: &Capacity) -> Outcome {
+    if capacity.seeds > MOST_SETS || capacity.cues > MOST_SETS {
+        return Err(Failure::usage(format!(
+            "--seeds {}, --cues {}: at most {MOST_SETS} of each",
+            capacity.seeds, capacity.cues
+        )));
+    }
     let (units, threads) = (capacity.neurons as f64, rayon::current_num_threads().min(capacity.seeds) as f64);
     let load = capacity.loads.iter().copied().fold(0.0, f64::max);
     let (what, one) = match capacity.rule {
@@ -151,9 +160,10 @@ fn check_memory(capacity: &Capacity) -> Outcome {
     match one * threads <= MOST_BYTES as f64 {
         true => Ok(()),
         false => Err(Failure::usage(format!(
-            "--neurons {} at a load of {load}: the {what} of {threads} sets at a time take {:.1} GB; at most {:.0} GB: ask for \
+            "--neurons {} at a load of {}: the {what} of {threads} sets at a time take {:.1} GB; at most {:.0} GB: ask for \
              fewer, or for fewer --threads",
             capacity.neurons,
+            short(load),
             one * threads / 1e9,
             MOST_BYTES as f64 / 1e9
         ))),
@@ -173,7 +183,7 @@ pub fn run(capacity: &Capacity, common: &Common) -> Outcome {
         seed: common.seed,
     };
     plan.check()?;
-    check_memory(capacity)?;
+    check_size(capacity)?;
     let file = capacity.output.as_ref().map(|path| picture::checked(path).map(|ending| (path, ending))).transpose()?;
     let progress = Progress::new(common.quiet);
     let mut found = Vec::new();

@@ -35,6 +35,9 @@ pub struct Data {
     pub threshold: Option<f32>,
 }
 
+/// Most units of a pattern (`attractor::pattern` refuses more).
+const MOST_UNITS: usize = 1 << 24;
+
 /// Patterns, and the picture that each is.
 pub struct Stored {
     /// What is stored.
@@ -78,9 +81,9 @@ fn notes(patterns: &StoredPatterns) -> Vec<String> {
     let flat = |pattern: &Spins| [0, pattern.len()].contains(&up(pattern));
     let constant: Vec<usize> = all().enumerate().filter(|(_, pattern)| flat(pattern)).map(|(at, _)| at).collect();
     if let Some(&first) = constant.first().filter(|_| patterns.units() > 1) {
-        let more = if constant.len() > 1 { format!(" and {} more", constant.len() - 1) } else { String::new() };
+        let also = if constant.len() > 1 { format!(", and so are {} more", constant.len() - 1) } else { String::new() };
         notes.push(format!(
-            "pattern {first}{more} is the same at every unit: it shows nothing; if that was not meant, look at --threshold"
+            "pattern {first} is the same at every unit{also}: nothing to see; if that was not meant, look at --threshold"
         ));
     }
     notes
@@ -123,7 +126,8 @@ impl Data {
                 .and_then(|(count, units)| Some((count.trim().parse().ok()?, units.trim().parse().ok()?)))
                 .ok_or_else(|| Failure::usage(format!("--random {text}: give patterns x units, for example 20x200")))?;
             let bytes = (count as u64).saturating_mul(units as u64) / 8;
-            if bytes > MOST_BYTES {
+            // More units than a pattern may have are told by the patterns themselves.
+            if bytes > MOST_BYTES && units <= MOST_UNITS {
                 return Err(Failure::usage(format!(
                     "--random {text}: the patterns take {:.1} GB at a bit a unit; at most {:.0} GB",
                     bytes as f64 / 1e9,

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::data::{Data, Stored, warn};
 use super::recall::{self, Recall};
 use crate::args::Common;
-use crate::console::print;
+use crate::console::{print, short};
 use crate::error::Outcome;
 use crate::picture;
 
@@ -92,7 +92,7 @@ pub fn run(args: &Dense, common: &Common) -> Outcome {
     match args.exponential {
         Some(beta) => {
             let memory = ExponentialMemory::new(patterns, beta)?;
-            answered(&memory, &format!("exponential energy, beta {beta}"), args, &stored, common)
+            answered(&memory, &format!("exponential energy, beta {}", short(beta)), args, &stored, common)
         }
         None => {
             let degree = args.degree;

@@ -96,6 +96,9 @@ fn case(args: &ModernArgs, common: &Common) -> Outcome<Case> {
     if !(args.noise >= 0.0 && args.noise.is_finite()) {
         return Err(Failure::usage(format!("--noise {}: give a deviation of 0 or more", args.noise)));
     }
+    if args.steps == 0 {
+        return Err(Failure::usage("--steps 0: give at least 1"));
+    }
     let (count, width, values, picture, source) = match &args.data.random {
         Some(_) => {
             let stored = args.data.stored("glyphs-8", common.seed)?;

@@ -34,19 +34,19 @@ pub struct GenerateRbm {
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
     /// Plain Gibbs chains; else chains at eight temperatures that change places, which get out of modes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "complete")]
     pub gibbs: bool,
     /// States as they were drawn; else the means of the visible units in the last step
-    #[arg(long)]
+    #[arg(long, conflicts_with = "complete")]
     pub drawn: bool,
     /// Complete these rows instead: a file, a folder of .png, or digits, glyphs-5, glyphs-8
     #[arg(long, value_name = "SOURCE")]
     pub complete: Option<String>,
     /// Share of the units that is unknown in rows to complete, the last ones
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, requires = "complete")]
     pub mask: f64,
     /// Numbers above it are 1, in rows to complete
-    #[arg(long)]
+    #[arg(long, requires = "complete")]
     pub threshold: Option<f32>,
     /// One chain of contrastive divergence from the first of those rows, step by step: so many steps
     #[arg(long, value_name = "STEPS", requires = "complete")]

@@ -41,7 +41,7 @@ fn differing(earlier: &Value, now: &Value) -> Option<(String, String, String)> {
         // Single precision, as it was given.
         (_, value) => value.as_f64().map_or(value.to_string(), |number| (number as f32).to_string()),
     };
-    let plain = ["rows", "features", "hidden", "visible"].into_iter().map(|key| (key, &earlier[key], &now[key]));
+    let plain = ["hidden", "visible"].into_iter().map(|key| (key, &earlier[key], &now[key]));
     let plan = now["plan"].as_object()?.iter().map(|(key, is)| (key.as_str(), &earlier["plan"][key], is));
     plain
         .chain(plan.filter(|(key, ..)| !MAY_CHANGE.contains(key)))
@@ -94,20 +94,21 @@ pub fn begun(
     let path = args.output.join(TRAINING);
     let file = Checkpoint::read(&path)?;
     let earlier = &file.about["training"];
+    if earlier["data"] != about["data"] {
+        return Err(Failure::usage(format!(
+            "{}: was begun with {} rows of {}, now there are {} of {}, or cut, scaled or held out otherwise; go on with the same \
+             data and --threshold, --scale and --held-out, or name a new folder",
+            path.display(),
+            earlier["rows"],
+            earlier["source"].as_str().unwrap_or("other data"),
+            about["rows"],
+            about["source"].as_str().unwrap_or("others")
+        )));
+    }
     if let Some((key, was, is)) = differing(earlier, &about) {
         return Err(Failure::usage(format!(
             "{}: was begun with {key} {was}, now it is {is}; go on with the same data and options, or name a new folder",
             path.display()
-        )));
-    }
-    if earlier["data"] != about["data"] {
-        return Err(Failure::usage(format!(
-            "{}: was begun with {} rows of {}, now they are of {}, or cut, scaled or held out otherwise; go on with the same \
-             data and --threshold, --scale and --held-out, or name a new folder",
-            path.display(),
-            earlier["rows"],
-            earlier["source"],
-            about["source"]
         )));
     }
     let alarm = serde_json::from_value(file.about["alarm"].clone())
