@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::pictures;
 use super::store::Stored;
-use crate::args::Common;
+use crate::args::{Common, MOST_BYTES};
 use crate::console::{counted, print, write};
 use crate::error::{Failure, Outcome};
 use crate::picture;
@@ -187,6 +187,18 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
         _ => {}
     }
     let stored = Stored::read(&args.model)?;
+    // Chains at eight temperatures, visible and hidden, and what is kept of them.
+    let width = (stored.rbm.visible_units() + stored.rbm.hidden_units()) as u64;
+    let bytes = (args.samples as u64).max(args.chain.unwrap_or(0) as u64).saturating_mul(64 * width);
+    if bytes > MOST_BYTES {
+        return Err(Failure::usage(format!(
+            "--samples {}, --chain {}: the states take {:.1} GB; at most {:.0} GB",
+            args.samples,
+            args.chain.unwrap_or(0),
+            bytes as f64 / 1e9,
+            MOST_BYTES as f64 / 1e9
+        )));
+    }
     let made = match (&args.complete, args.chain) {
         (Some(source), Some(steps)) => chained(steps, &stored, &given(source, args, &stored)?, common.seed)?,
         (Some(source), None) => completed(args, &stored, &given(source, args, &stored)?, common.seed)?,

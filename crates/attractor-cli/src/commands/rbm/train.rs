@@ -217,10 +217,12 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let mut said = "epochs".to_string();
     while trainer.epochs() < epochs {
         progress.step(&said, trainer.epochs() as usize, epochs as usize);
+        let done = trainer.epochs();
         let ended = trainer.epoch_while(rows, &|| !interrupt.asked()).map_err(|e| {
-            Failure::usage(format!(
-                "{e}: --resume with a lower --lr, or with --clip, goes on from the last whole epoch"
-            ))
+            Failure::usage(match done {
+                0 => format!("{e}: begin again with a lower --lr, or with --clip"),
+                _ => format!("{e}: --resume with a lower --lr, or with --clip, goes on from epoch {done}"),
+            })
         })?;
         let Some(Epoch { epoch, .. }) = ended else {
             drop(progress);
