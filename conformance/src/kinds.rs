@@ -10,14 +10,15 @@ use serde_json::Value;
 
 use crate::compare::{Line, compare, compare_wide};
 use crate::golden::{Golden, Tensor};
+use crate::memories;
 
 /// Kinds known by the beginning of a file's name, and whether we can answer them yet.
 const FILES: [(&str, bool); 9] = [
     ("minilm", true),
     ("torch_mha", true),
     ("separation", true),
-    ("hopfield_layers", false),
-    ("sklearn_rbm", false),
+    ("hopfield_layers", true),
+    ("sklearn_rbm", true),
     ("deq_tanh", false),
     ("selective_scan", false),
     ("masked_diffusion_decode", false),
@@ -129,6 +130,10 @@ fn outcome(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
             match *kind {
                 "torch_mha" => multihead(&golden, stated.unwrap_or(1e-5)).map(Outcome::Lines),
                 "separation" => separation(&golden, stated.unwrap_or(1e-7)).map(Outcome::Lines),
+                "sklearn_rbm" => memories::sklearn_rbm(&golden, stated.unwrap_or(1e-4)).map(Outcome::Lines),
+                "hopfield_layers" => {
+                    memories::hopfield_layers(&golden, &beside, stated.unwrap_or(1e-5)).map(Outcome::Lines)
+                }
                 _ => real_minilm(&golden, &beside, minilm, stated.unwrap_or(1e-4)),
             }
         }

@@ -8,3 +8,4 @@ pub mod compare;
 pub mod golden;
 pub mod hand_built;
 pub mod kinds;
+pub mod memories;

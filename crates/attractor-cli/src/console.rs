@@ -56,6 +56,30 @@ pub fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// A number with so many decimals, or as a power of ten where those would say nothing, or too much.
+pub fn number(value: f64, decimals: usize) -> String {
+    let plain = value == 0.0 || (10f64.powi(-(decimals as i32)) * 10.0..1e9).contains(&value.abs());
+    if plain || !value.is_finite() { format!("{value:.decimals$}") } else { format!("{value:.decimals$e}") }
+}
+
+/// A number as short as it is exact, large and small ones as powers of ten.
+pub fn short(value: f64) -> String {
+    let plain = value == 0.0 || !value.is_finite() || (1e-5..1e9).contains(&value.abs());
+    if plain { value.to_string() } else { format!("{value:e}") }
+}
+
+/// A share in per cent, to three digits.
+pub fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent == 0.0 || !percent.is_finite() {
+        return format!("{percent} %");
+    }
+    let digits = (2 - percent.abs().log10().floor() as i32).clamp(0, 12);
+    let factor = 10f64.powi(digits);
+    let shown = (percent * factor).round() / factor;
+    if shown.abs() < 1e-4 { format!("{percent:.2e} %") } else { format!("{shown} %") }
+}
+
 /// With a capital, as headings are.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
@@ -104,4 +128,21 @@ pub fn print_report(report: &Report) {
         text.push_str(&format!("{}{}{}\n", style.render(), line.text, style.render_reset()));
     }
     print(&text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_so_that_they_can_be_read() {
+        let shown = [0.0, 1.0, -1.52344, 123456.5, 0.0123, 0.000123, 1e12, -2.5e300, f64::NAN].map(|x| number(x, 4));
+        assert_eq!(
+            shown,
+            ["0.0000", "1.0000", "-1.5234", "123456.5000", "0.0123", "1.2300e-4", "1.0000e12", "-2.5000e300", "NaN"]
+        );
+        assert_eq!([8.0, 0.3, 1e300, 1.5e-7].map(short), ["8", "0.3", "1e300", "1.5e-7"]);
+        let shown = [0.0, 1.0, 0.1, 1.0 / 3.0, 0.001, 0.29, 0.00000123, 1e-12].map(percent);
+        assert_eq!(shown, ["0 %", "100 %", "10 %", "33.3 %", "0.1 %", "29 %", "0.000123 %", "1.00e-10 %"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Exit codes: 0 ok, 1 checks failed, 2 usage, 3 unreadable input or a write that failed.
+/// Exit codes: 0 ok, 1 checks failed, 2 usage, 3 unreadable input or a write that failed, 130 stopped by Ctrl-C.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// Checks failed.
@@ -11,6 +11,8 @@ pub enum Code {
     Usage = 2,
     /// A file cannot be read, or is not what it should be.
     Unreadable = 3,
+    /// Somebody stopped it; what was whole is kept.
+    Interrupted = 130,
 }
 
 /// The end of a command.
@@ -34,6 +36,11 @@ impl Failure {
     /// Names a file that cannot be read or written.
     pub fn unreadable(message: impl Into<String>) -> Self {
         Self { code: Code::Unreadable, message: message.into() }
+    }
+
+    /// Says what became of work that was stopped.
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Self { code: Code::Interrupted, message: message.into() }
     }
 
     /// Names the place at which it happened.

@@ -7,6 +7,7 @@ mod console;
 mod error;
 mod forward;
 mod inputs;
+mod interrupt;
 mod judged;
 mod picture;
 mod target;
@@ -41,8 +42,14 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(Code::Failed as u8),
         Err(Failure { code, message }) => {
             if cli.common.json {
-                let kind = if code == Code::Usage { "usage" } else { "unreadable" };
+                let kind = match code {
+                    Code::Usage => "usage",
+                    Code::Interrupted => "interrupted",
+                    _ => "unreadable",
+                };
                 eprintln!("{}", serde_json::json!({ "error": { "kind": kind, "message": message } }));
+            } else if code == Code::Interrupted {
+                anstream::eprintln!("{message}");
             } else {
                 anstream::eprintln!("\u{1b}[1;31merror:\u{1b}[0m {message}");
             }

@@ -58,13 +58,19 @@ pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Value> {
                 "it holds Python objects, which only running code could restore; save numbers instead".into()
             ));
         }
+        "c8" | "c16" | "c32" => {
+            return Err(bad(format!(
+                "it holds complex numbers ({:?}); save their real parts or their magnitudes",
+                header.descr
+            )));
+        }
         text if text.starts_with('U') => match text[1..].parse::<usize>() {
             Ok(letters @ 1..=4096) => 4 * letters,
             _ => return Err(bad(format!("the type {:?} is not understood", header.descr))),
         },
         _ => {
             return Err(bad(format!(
-                "the type {:?} is not understood; attention weights are f2, f4 or f8 (bfloat16 as V2)",
+                "the type {:?} is not understood; save numbers as f2, f4 or f8 (bfloat16 as V2), or whole ones",
                 header.descr
             )));
         }
@@ -89,6 +95,16 @@ pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         bytes
     };
     let bits = |x: &[u8]| u64::from_le_bytes(ordered(x));
+    if code == "f8" {
+        let wide = |x: &&[u8]| f64::from_bits(bits(x));
+        let beyond = |x: &&[u8]| wide(x).is_finite() && !(wide(x) as f32).is_finite();
+        if let Some((at, x)) = data.chunks_exact(size).enumerate().find(|(_, x)| beyond(x)) {
+            return Err(bad(format!(
+                "number {at} is {:e}, beyond what single precision holds (3.4e38); scale the numbers down",
+                wide(&x)
+            )));
+        }
+    }
     let floats = |convert: &dyn Fn(u64) -> f32, precision| {
         let data: Vec<f32> = data.chunks_exact(size).map(|x| convert(bits(x))).collect();
         let data = if header.fortran { transposed(&data, &header.shape) } else { data };

@@ -116,11 +116,18 @@ pub(crate) fn create_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| failed("cannot make the folder", folder, &error))
 }
 
+/// Is it the name of a file that is not whole yet, as [`temporary`] gives them: a file of somebody else's is never swept.
+fn is_temporary(path: &Path) -> bool {
+    let process = path.file_stem().map(Path::new).and_then(Path::extension).and_then(|process| process.to_str());
+    path.extension().is_some_and(|extension| extension == TEMPORARY)
+        && process.is_some_and(|process| !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Removes what a killed writer left half-written directly in `folder`; returns how many files that were.
 pub(crate) fn sweep(folder: &Path) -> Result<usize> {
     let mut swept = 0;
     for path in children(folder)? {
-        if path.extension().is_some_and(|extension| extension == TEMPORARY) && path.is_file() {
+        if is_temporary(&path) && path.is_file() {
             fs::remove_file(&path).map_err(|error| failed("cannot remove", &path, &error))?;
             swept += 1;
         }
@@ -206,6 +213,18 @@ mod tests {
         assert!(error.contains("none does not exist; make it first"), "{error}");
         write_whole(Path::new("/dev/null"), b"gone", Durability::Process).unwrap();
         assert!(is_special(Path::new("/dev/null")));
+    }
+
+    #[test]
+    fn only_what_a_writer_left_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["x.safetensors.77.tmp", "notes.tmp", "7.tmp", "x.7a.tmp", "x.77"] {
+            fs::write(at(name), b"").unwrap();
+        }
+        assert_eq!(sweep(folder.path()).unwrap(), 1);
+        assert!(!at("x.safetensors.77.tmp").exists() && at("notes.tmp").exists() && at("7.tmp").exists());
+        assert_eq!(children(folder.path()).unwrap().len(), 4);
     }
 
     #[test]

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use files::write_whole;
+pub(crate) use files::{Lock, sweep};
 pub use options::{Durability, Keep, Precision, RunOptions};
 pub use reader::Run;
 pub use writer::RunWriter;

@@ -22,7 +22,14 @@ pub(super) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>> {
 /// Reads an array; the first axis counts rows.
 pub(super) fn read(bytes: &[u8]) -> Result<Samples> {
     let torn = || Error::format("the IDX file ends within its header");
-    let (code, axes) = (bytes[2], usize::from(bytes[3]));
+    let [_, _, code, axes, ..] = *bytes else { return Err(torn()) };
+    let axes = usize::from(axes);
+    if !matches!(code, 8 | 9 | 11..=14) || !(1..=4).contains(&axes) {
+        return Err(Error::format(format!(
+            "begins as IDX does, with the type byte 0x{code:02x} and {axes} axes; types are 08, 09 and 0b to 0e, axes 1 to 4: \
+             the file is no IDX, or its header lies"
+        )));
+    }
     let header = bytes.get(4..4 + 4 * axes).ok_or_else(torn)?;
     let shape: Vec<usize> = header.as_chunks::<4>().0.iter().map(|&x| u32::from_be_bytes(x) as usize).collect();
     let data = &bytes[4 + 4 * axes..];
@@ -59,5 +66,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Samples> {
         13 => data.as_chunks().0.iter().map(|&x| f32::from_be_bytes(x)).collect(),
         _ => data.as_chunks().0.iter().map(|&x| f64::from_be_bytes(x) as f32).collect(),
     };
+    // A NaN or an infinity of the file's own is told by its row.
+    let beyond = |x: &[u8; 8]| f64::from_be_bytes(*x).is_finite() && !(f64::from_be_bytes(*x) as f32).is_finite();
+    if code == 14
+        && let Some(at) = data.as_chunks().0.iter().position(beyond)
+    {
+        return Err(Error::format(format!(
+            "number {at} lies beyond what single precision holds (3.4e38); scale the numbers down"
+        )));
+    }
     Samples::new(*count, values, image)
 }

@@ -81,7 +81,8 @@ impl Samples {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         match bytes {
             [0x1F, 0x8B, ..] => Self::parse(&idx::unpacked(bytes)?),
-            [0, 0, 8 | 9 | 11..=14, 1..=4, ..] => idx::read(bytes),
+            // No text begins with two zeros, and no other format here: whatever else the header says, it is meant as IDX.
+            [0, 0, ..] => idx::read(bytes),
             _ if npy::is_npy(bytes) => Self::of_array(npy::read("the array", bytes)?),
             _ if zip::is_zip(bytes) => {
                 let members = zip::members(bytes)?;
@@ -114,7 +115,7 @@ impl Samples {
     pub(crate) fn new(count: usize, values: Vec<f32>, image: Option<(usize, usize)>) -> Result<Self> {
         let features = values.len().checked_div(count).unwrap_or(0);
         if features == 0 || features * count != values.len() {
-            return Err(Error::format(format!("{count} rows of {features} numbers; needs at least one of each")));
+            return Err(Error::format(format!("holds {count} rows of {features} numbers; needs at least one of each")));
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             return Err(Error::format(format!(
@@ -139,6 +140,9 @@ impl Samples {
             npy::Value::Text(_) => return Err(Error::format("holds text; needs numbers")),
         };
         let image = match shape[..] {
+            [0, ..] => {
+                return Err(Error::format(format!("an array of shape {shape:?} holds no row; needs at least one")));
+            }
             [_, down, across] | [_, down, across, 1] | [_, 1, down, across] => Some((down, across)),
             [_, _] => None,
             _ => {

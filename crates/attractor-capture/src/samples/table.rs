@@ -34,6 +34,14 @@ pub(super) fn read(text: &str) -> Result<Samples> {
                 let shown: String = cell.chars().take(40).collect();
                 Error::format(format!("line {}, column {}: {shown:?} is no number", number + 1, column + 1))
             })?;
+            // Reading "1e39" as f32 gives infinity without a word; "inf" itself is told by its row.
+            if value.is_infinite() && cell.bytes().any(|byte| byte.is_ascii_digit()) {
+                return Err(Error::format(format!(
+                    "line {}, column {}: {cell} lies beyond what single precision holds (3.4e38); scale the numbers down",
+                    number + 1,
+                    column + 1
+                )));
+            }
             values.push(value);
         }
     }

@@ -11,7 +11,11 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::import::{npy, zip};
 use crate::run::{Durability, write_whole};
+
+/// Most bytes that the arrays of an archive may unpack to.
+const MOST_UNPACKED: u64 = 1 << 30;
 
 /// Numbers of one type.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,7 +110,8 @@ impl Checkpoint {
         write_whole(path, &file, Durability::Power)
     }
 
-    /// Reads what [`write`](Self::write) wrote, or any safetensors file of such numbers.
+    /// Reads what [`write`](Self::write) wrote, any safetensors file of such numbers, or the arrays of an `.npz`, which say
+    /// nothing about themselves.
     ///
     /// # Errors
     /// `is_io`; `is_format` for a file that is torn or foreign.
@@ -115,7 +120,29 @@ impl Checkpoint {
             std::io::ErrorKind::NotFound => Error::io(format!("{}: there is nothing here", path.display())),
             _ => Error::io(format!("{}: cannot be read: {error}", path.display())),
         })?;
-        Self::parse(&bytes).map_err(|error| error.at(path))
+        match zip::is_zip(&bytes) {
+            true => Self::of_archive(&bytes),
+            false => Self::parse(&bytes),
+        }
+        .map_err(|error| error.at(path))
+    }
+
+    /// The arrays of an `.npz`, in single precision.
+    fn of_archive(bytes: &[u8]) -> Result<Self> {
+        let mut left = MOST_UNPACKED;
+        let mut tensors = BTreeMap::new();
+        for member in zip::members(bytes)? {
+            let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();
+            let data = member.read(left)?;
+            left -= data.len() as u64;
+            let (shape, numbers) = match npy::read(&name, &data)? {
+                npy::Value::Floats(array) => (array.shape, array.data),
+                npy::Value::Whole(whole) => (whole.shape, whole.numbers.iter().map(|&number| number as f32).collect()),
+                npy::Value::Text(_) => continue,
+            };
+            tensors.insert(name, Tensor { shape, numbers: Numbers::F32(numbers) });
+        }
+        Ok(Self { tensors, about: Value::Null })
     }
 
     fn parse(bytes: &[u8]) -> Result<Self> {

@@ -1,8 +1,10 @@
-//! What trainers leave on disk: checkpoints to go on from, and metrics to look at while they run.
+//! What trainers leave on disk: checkpoints to go on from, and metrics to look at while they run, in a folder with one writer.
 
 mod checkpoint;
 mod events;
+mod folder;
 mod metrics;
 
 pub use checkpoint::{Checkpoint, Numbers, Tensor};
+pub use folder::Claim;
 pub use metrics::MetricLog;

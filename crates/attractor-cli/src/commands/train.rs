@@ -10,7 +10,7 @@ use attractor_nn::train::{Mixture, Plan, Precision, Shape, Training, train_causa
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::rbm::train::TrainRbm;
+use super::rbm::options::TrainRbm;
 use crate::args::Common;
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};

@@ -7,6 +7,9 @@ use super::{Couplings, SpinMemory};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 
+/// Most nodes that are read: every one costs memory, named by an edge or not.
+const MOST_NODES: usize = 1 << 24;
+
 /// The two sides of a weighted graph that cut the most weight.
 ///
 /// With J_ij = -w_ij the energy is E = sum_(i<j) w_ij x_i x_j, and the weight between the side of +1 and the side of -1 is
@@ -72,8 +75,8 @@ impl MaxCut {
         let [Ok(nodes), Ok(count)] = numbers[..] else {
             return Err(wrong(first, format!("{header:?}; expected two whole numbers `nodes edges`")));
         };
-        if nodes == 0 || u32::try_from(nodes).is_err() {
-            return Err(wrong(first, format!("{nodes} nodes; expected 1 to {}", u32::MAX)));
+        if !(1..=MOST_NODES).contains(&nodes) {
+            return Err(wrong(first, format!("{nodes} nodes; expected 1 to {MOST_NODES}")));
         }
         // The header is believed no further than the text goes.
         let mut edges = Vec::new();
@@ -152,6 +155,8 @@ mod tests {
             ("3 -2\n", "line 1"),
             ("0 0\n", "line 1: 0 nodes"),
             ("99999999999 0\n", "line 1: 99999999999 nodes"),
+            ("30000000 1\n1 2 1\n", "line 1: 30000000 nodes; expected 1 to 16777216"),
+            ("3 2\n1 2 1e308\n2 3 1e308\n", "add up to inf"),
             ("3 2\n1 2 1\n", "line 2: the text ends after 1 of 2"),
             ("3 1\n1 2 1\n\n2 3 1\n", "line 4: \"2 3 1\" after all 1"),
             ("3 1\n1 2\n", "line 2: \"1 2\""),

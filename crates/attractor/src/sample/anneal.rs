@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::lane::Lane;
 use super::{Rule, Schedule, reads, single};
 use crate::energy::{Couplings, SpinMemory, Walk};
 use crate::error::{Error, Result};
@@ -116,6 +117,23 @@ impl Annealing {
         }
     }
 
+    /// Bytes that a run takes beside the couplings, on so many threads: states and fields of the reads under way, and what is
+    /// kept of every read. An estimate that is never far below.
+    pub fn bytes(&self, couplings: &Couplings, threads: usize) -> u64 {
+        let units = couplings.units() as u64;
+        let (reads, sweeps) = (self.reads as u64, if self.trace { self.schedule.sweeps() as u64 } else { 0 });
+        // Of a unit: states, fields and best states side by side, and two bits of each read when it ends.
+        let (together, a_unit) = match self.engine(couplings) {
+            Engine::Plain | Engine::Single => (1, 32),
+            Engine::Bytes => (64, 3 * 64 + 16),
+            Engine::Shorts => (64, 3 * 128 + 16),
+            Engine::Floats => (64, 3 * 256 + 16),
+        };
+        let groups = reads.div_ceil(together).min(threads as u64);
+        let under_way = (units * a_unit).saturating_add(8 * together * sweeps).saturating_mul(groups);
+        under_way.saturating_add((units / 4).saturating_add(8 * sweeps).saturating_mul(reads))
+    }
+
     /// Anneals all reads, on all threads of the pool.
     ///
     /// # Errors
@@ -173,7 +191,7 @@ impl Annealing {
         Ok(Annealed { reads })
     }
 
-    fn side_by_side<T: reads::Lane>(&self, couplings: &Couplings, program: &reads::Program<T>) -> Vec<Read> {
+    fn side_by_side<T: Lane>(&self, couplings: &Couplings, program: &reads::Program<T>) -> Vec<Read> {
         let groups = self.reads.div_ceil(reads::READS);
         let group = |group: usize| {
             let made = program.anneal(self.rule, self.schedule.temperatures(), self.seed, group as u64, self.trace);

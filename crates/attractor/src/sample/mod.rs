@@ -16,6 +16,7 @@ mod exact;
 pub mod gibbs;
 #[cfg(test)]
 mod kernels;
+mod lane;
 pub mod metropolis;
 pub mod rbm;
 mod reads;

@@ -1,6 +1,6 @@
 //! `attractor memory anneal`: simulated annealing of spin glasses and graphs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use attractor::energy::problems::{
@@ -18,8 +18,8 @@ use serde_json::json;
 
 use super::data::ink;
 use super::recall::style;
-use crate::args::Common;
-use crate::console::{Progress, counted, print};
+use crate::args::{Common, MOST_BYTES};
+use crate::console::{Progress, counted, number, print, short};
 use crate::error::{Failure, Outcome};
 use crate::picture;
 
@@ -122,6 +122,21 @@ struct Problem {
     cut: Option<MaxCut>,
 }
 
+/// The text of a graph.
+fn text_of(path: &Path) -> Outcome<String> {
+    const MOST: u64 = 1 << 30;
+    let wrong = |what: String| Failure::unreadable(format!("{}: {what}", path.display()));
+    let size = std::fs::metadata(path).map_err(|e| wrong(format!("the graph cannot be read: {e}")))?.len();
+    if size > MOST {
+        return Err(wrong(format!("{size} bytes; at most {MOST} are read")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| wrong(format!("the graph cannot be read: {e}")))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        wrong(format!("is no text: byte {at} is 0x{:02x}; expected a graph in the Gset format", e.as_bytes()[at]))
+    })
+}
+
 fn problem(args: &Anneal, seed: u64) -> Outcome<Problem> {
     let mut random = Philox::new(seed, u64::MAX);
     let plain = |couplings: Couplings, name: String, side: Option<usize>| Problem {
@@ -139,8 +154,7 @@ fn problem(args: &Anneal, seed: u64) -> Outcome<Problem> {
                 path.display()
             )));
         }
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Failure::unreadable(format!("{}: the graph cannot be read: {e}", path.display())))?;
+        let text = text_of(path)?;
         let cut = MaxCut::parse(&text).map_err(|e| Failure::unreadable(format!("{}: {e}", path.display())))?;
         let problem = plain(cut.couplings().clone(), format!("largest cut of {}", path.display()), None);
         return Ok(Problem { cut: Some(cut), ..problem });
@@ -181,11 +195,14 @@ fn problem(args: &Anneal, seed: u64) -> Outcome<Problem> {
 
 /// Twice the largest root mean square field of a random state: hot enough that units hardly feel each other.
 fn hot(couplings: &Couplings, units: usize) -> f64 {
-    let square = |unit: usize| {
+    let weights = |unit: usize| {
         let bias = couplings.biases().get(unit).copied().unwrap_or(0.0);
-        bias * bias + couplings.neighbours(unit).map(|(_, w)| w * w).sum::<f64>()
+        couplings.neighbours(unit).map(|(_, w)| w).chain([bias])
     };
-    let most = (0..units).map(square).fold(0.0, f64::max).sqrt();
+    // In units of the largest one: squares of 1e300 and 1e-300 are no numbers.
+    let largest = (0..units).flat_map(weights).fold(0.0f64, |most, w| most.max(w.abs()));
+    let square = |unit: usize| weights(unit).map(|w| (w / largest).powi(2)).sum::<f64>();
+    let most = largest * (0..units).map(square).fold(0.0, f64::max).sqrt();
     if most > 0.0 { 2.0 * most } else { 1.0 }
 }
 
@@ -292,14 +309,14 @@ fn text(problem: &Problem, annealing: &Annealing, annealed: &Annealed, units: us
     let temperatures = annealing.schedule.temperatures();
     let best = annealed.best().energy;
     let mean = annealed.reads.iter().map(|read| read.energy).sum::<f64>() / annealed.reads.len() as f64;
-    let a_spin = |energy: f64| format!("{energy:.4} ({:.5} a spin)", energy / units as f64);
+    let a_spin = |energy: f64| format!("{} ({} a spin)", number(energy, 4), number(energy / units as f64, 5));
     let mut out = format!(
-        "{}\n{} of {} each, temperature {:.4} to {:.4}, {:.2} s\n\n",
+        "{}\n{} of {} each, temperature {} to {}, {:.2} s\n\n",
         problem.name,
         counted(annealing.reads, "run"),
         counted(temperatures.len(), "sweep"),
-        temperatures[0],
-        temperatures[temperatures.len() - 1],
+        number(temperatures[0], 4),
+        number(temperatures[temperatures.len() - 1], 4),
         seconds
     );
     out += &format!("lowest energy   {}\n", a_spin(best));
@@ -315,7 +332,11 @@ fn text(problem: &Problem, annealing: &Annealing, annealed: &Annealed, units: us
         out += &format!("expected        {} of large systems; one draw scatters about it\n", a_spin(expected));
     }
     if let Some(cut) = &problem.cut {
-        out += &format!("cut             {} of a weight of {} in all\n", cut.cut(&annealed.best().state), cut.total());
+        out += &format!(
+            "cut             {} of a weight of {} in all\n",
+            short(cut.cut(&annealed.best().state)),
+            short(cut.total())
+        );
     }
     out
 }
@@ -350,6 +371,18 @@ pub fn run(args: &Anneal, common: &Common) -> Outcome {
     let trace = args.output.is_some();
     let annealing = Annealing { schedule, rule, reads: args.reads, seed: common.seed, trace };
     let annealing = if args.restarts == 1 { annealing } else { annealing.with_restarts(args.restarts)? };
+    let bytes = annealing.bytes(&problem.couplings, rayon::current_num_threads());
+    if bytes > MOST_BYTES {
+        return Err(Failure::usage(format!(
+            "{units} units, {} reads, {} sweeps: states{} take {:.1} GB, at most {:.0} GB; ask for fewer{}",
+            annealing.reads,
+            annealing.schedule.sweeps(),
+            if trace { " and energies for the picture" } else { "" },
+            bytes as f64 / 1e9,
+            MOST_BYTES as f64 / 1e9,
+            if trace { ", or leave --output out" } else { "" },
+        )));
+    }
     let progress = Progress::new(common.quiet);
     progress.step("annealing", 0, 1);
     let begun = Instant::now();

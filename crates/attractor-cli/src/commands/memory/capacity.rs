@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::hopfield::RuleName;
-use crate::args::Common;
-use crate::console::{Progress, print};
-use crate::error::Outcome;
+use crate::args::{Common, MOST_BYTES};
+use crate::console::{Progress, percent, print, short};
+use crate::error::{Failure, Outcome};
 use crate::picture;
 
 /// What counts as recalled.
@@ -64,13 +64,13 @@ fn exact_limits(neurons: usize) -> [f64; 2] {
 
 fn table(found: &[Measured], capacity: &Capacity) -> String {
     let mut out = format!(
-        "{}, {} units, {} pattern sets, {} cues each, {:.0} % of a cue wrong; recall unit by unit until none turns\n\n\
+        "{}, {} units, {} pattern sets, {} cues each, {} of a cue wrong; recall unit by unit until none turns\n\n\
          {:>7}  {:>8}  {:>9}  {:>9}  {:>9}  {:>8}\n",
         capacity.rule.rule(0).name(),
         capacity.neurons,
         capacity.seeds,
         capacity.cues,
-        100.0 * capacity.noise,
+        percent(capacity.noise),
         "load",
         "patterns",
         "overlap m",
@@ -102,12 +102,12 @@ fn table(found: &[Measured], capacity: &Capacity) -> String {
 
 fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
     let notes = vec![format!(
-        "rule {}, {} units, {} pattern sets, {} cues each, {:.0} % of a cue wrong",
+        "rule {}, {} units, {} pattern sets, {} cues each, {} of a cue wrong",
         capacity.rule.rule(0).name(),
         capacity.neurons,
         capacity.seeds,
         capacity.cues,
-        100.0 * capacity.noise
+        percent(capacity.noise)
     )];
     let x = Side::new("load P / N");
     Ok(match capacity.criterion {
@@ -140,6 +140,36 @@ fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
     })
 }
 
+/// Most pattern sets of a load, and most cues of a set.
+const MOST_SETS: usize = 1 << 20;
+
+/// Refuses what nobody waits for, and what no memory holds: patterns twice over at a bit a unit, or the weights of a learning rule, on every thread.
+fn check_size(capacity: &Capacity) -> Outcome {
+    if capacity.seeds > MOST_SETS || capacity.cues > MOST_SETS {
+        return Err(Failure::usage(format!(
+            "--seeds {}, --cues {}: at most {MOST_SETS} of each",
+            capacity.seeds, capacity.cues
+        )));
+    }
+    let (units, threads) = (capacity.neurons as f64, rayon::current_num_threads().min(capacity.seeds) as f64);
+    let load = capacity.loads.iter().copied().fold(0.0, f64::max);
+    let (what, one) = match capacity.rule {
+        RuleName::Hebb => ("patterns", units * units * load / 4.0),
+        _ => ("weights", 16.0 * units * units + units * units * load / 4.0),
+    };
+    match one * threads <= MOST_BYTES as f64 {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "--neurons {} at a load of {}: the {what} of {threads} sets at a time take {:.1} GB; at most {:.0} GB: ask for \
+             fewer, or for fewer --threads",
+            capacity.neurons,
+            short(load),
+            one * threads / 1e9,
+            MOST_BYTES as f64 / 1e9
+        ))),
+    }
+}
+
 /// Runs the command.
 pub fn run(capacity: &Capacity, common: &Common) -> Outcome {
     let plan = Plan {
@@ -153,6 +183,7 @@ pub fn run(capacity: &Capacity, common: &Common) -> Outcome {
         seed: common.seed,
     };
     plan.check()?;
+    check_size(capacity)?;
     let file = capacity.output.as_ref().map(|path| picture::checked(path).map(|ending| (path, ending))).transpose()?;
     let progress = Progress::new(common.quiet);
     let mut found = Vec::new();

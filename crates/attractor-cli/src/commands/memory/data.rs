@@ -1,10 +1,15 @@
 //! What a memory stores: data from a file, built-in sets, or random patterns.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
 use attractor::pattern::{Spins, StoredPatterns};
 use attractor::random::Philox;
 use attractor_capture::Samples;
 use clap::Args;
 
+use crate::args::MOST_BYTES;
 use crate::error::{Failure, Outcome};
 
 /// Where patterns come from.
@@ -30,6 +35,9 @@ pub struct Data {
     pub threshold: Option<f32>,
 }
 
+/// Most units of a pattern (`attractor::pattern` refuses more).
+const MOST_UNITS: usize = 1 << 24;
+
 /// Patterns, and the picture that each is.
 pub struct Stored {
     /// What is stored.
@@ -38,6 +46,47 @@ pub struct Stored {
     pub picture: (usize, usize),
     /// Where they came from.
     pub source: String,
+    /// What makes some of them hard or impossible to recall.
+    pub notes: Vec<String>,
+}
+
+/// Tells which patterns are equal, by what makes them so.
+pub fn twins<K: Eq + Hash>(patterns: impl Iterator<Item = K>) -> Vec<String> {
+    let mut seen: HashMap<K, usize> = HashMap::new();
+    let (mut first, mut count) = (None, 0);
+    for (at, key) in patterns.enumerate() {
+        match seen.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(at)),
+            Entry::Occupied(place) => {
+                first.get_or_insert((*place.get(), at));
+                count += 1;
+            }
+        }
+    }
+    let more = if count > 1 { format!(", and {} more repeat an earlier one", count - 1) } else { String::new() };
+    let note = |(a, b)| format!("patterns {a} and {b} are equal{more}: no memory can tell them apart");
+    first.map(note).into_iter().collect()
+}
+
+/// Says what is odd before work begins.
+pub fn warn(notes: &[String]) {
+    notes.iter().for_each(|note| anstream::eprintln!("note: {note}"));
+}
+
+/// What is odd about patterns of spins.
+fn notes(patterns: &StoredPatterns) -> Vec<String> {
+    let all = || (0..patterns.count()).map(|at| patterns.pattern(at));
+    let mut notes = twins(all().map(|pattern| pattern.words().to_vec()));
+    let up = |pattern: &Spins| pattern.words().iter().map(|word| word.count_ones() as usize).sum::<usize>();
+    let flat = |pattern: &Spins| [0, pattern.len()].contains(&up(pattern));
+    let constant: Vec<usize> = all().enumerate().filter(|(_, pattern)| flat(pattern)).map(|(at, _)| at).collect();
+    if let Some(&first) = constant.first().filter(|_| patterns.units() > 1) {
+        let also = if constant.len() > 1 { format!(", and so are {} more", constant.len() - 1) } else { String::new() };
+        notes.push(format!(
+            "pattern {first} is the same at every unit{also}: nothing to see; if that was not meant, look at --threshold"
+        ));
+    }
+    notes
 }
 
 impl Data {
@@ -72,21 +121,32 @@ impl Data {
     /// Patterns of +1 and -1.
     pub fn stored(&self, example: &str, seed: u64) -> Outcome<Stored> {
         if let Some(text) = &self.random {
-            let (count, units) = text
+            let (count, units): (usize, usize) = text
                 .split_once(['x', 'X'])
                 .and_then(|(count, units)| Some((count.trim().parse().ok()?, units.trim().parse().ok()?)))
                 .ok_or_else(|| Failure::usage(format!("--random {text}: give patterns x units, for example 20x200")))?;
+            let bytes = (count as u64).saturating_mul(units as u64) / 8;
+            // More units than a pattern may have are told by the patterns themselves.
+            if bytes > MOST_BYTES && units <= MOST_UNITS {
+                return Err(Failure::usage(format!(
+                    "--random {text}: the patterns take {:.1} GB at a bit a unit; at most {:.0} GB",
+                    bytes as f64 / 1e9,
+                    MOST_BYTES as f64 / 1e9
+                )));
+            }
             let patterns = StoredPatterns::random(units, count, &mut Philox::new(seed, u64::MAX))?;
             let side = units.isqrt();
             let picture = if side * side == units { (side, side) } else { (1, units) };
-            return Ok(Stored { patterns, picture, source: format!("{count} random patterns of {units} units") });
+            let (source, notes) = (format!("{count} random patterns of {units} units"), notes(&patterns));
+            return Ok(Stored { patterns, picture, source, notes });
         }
         let samples = self.samples(example)?;
         let picture = samples.picture();
         // Of the digits' seventeen levels the upper nine, as everywhere in this project.
         let threshold = self.threshold.or((samples.source == "digits").then_some(7.5 / 16.0));
         let rows = (0..samples.count).map(|row| spins(&samples, row, threshold)).collect::<Outcome<Vec<_>>>()?;
-        Ok(Stored { patterns: StoredPatterns::new(&rows)?, picture, source: samples.source })
+        let patterns = StoredPatterns::new(&rows)?;
+        Ok(Stored { notes: notes(&patterns), patterns, picture, source: samples.source })
     }
 }
 

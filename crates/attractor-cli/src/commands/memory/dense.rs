@@ -4,10 +4,10 @@ use attractor::energy::{DenseMemory, ExponentialMemory, Interaction, SpinMemory}
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::data::{Data, Stored};
+use super::data::{Data, Stored, warn};
 use super::recall::{self, Recall};
 use crate::args::Common;
-use crate::console::print;
+use crate::console::{print, short};
 use crate::error::Outcome;
 use crate::picture;
 
@@ -85,11 +85,14 @@ fn answered<M: SpinMemory>(memory: &M, name: &str, args: &Dense, stored: &Stored
 /// Runs the command.
 pub fn run(args: &Dense, common: &Common) -> Outcome {
     let stored = args.data.stored("glyphs-8", common.seed)?;
+    if !common.quiet {
+        warn(&stored.notes);
+    }
     let patterns = stored.patterns.clone();
     match args.exponential {
         Some(beta) => {
             let memory = ExponentialMemory::new(patterns, beta)?;
-            answered(&memory, &format!("exponential energy, beta {beta}"), args, &stored, common)
+            answered(&memory, &format!("exponential energy, beta {}", short(beta)), args, &stored, common)
         }
         None => {
             let degree = args.degree;

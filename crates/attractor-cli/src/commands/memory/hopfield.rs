@@ -11,7 +11,7 @@ use attractor_render::scale::Scale;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::data::{Data, Stored, ink};
+use super::data::{Data, Stored, ink, warn};
 use super::recall::{self, Recall, Recalled};
 use crate::args::Common;
 use crate::console::print;
@@ -229,6 +229,9 @@ fn answered<M: SpinMemory>(
 /// Runs the command.
 pub fn run(args: &Hopfield, common: &Common) -> Outcome {
     let stored = args.data.stored("glyphs-5", common.seed)?;
+    if !common.quiet {
+        warn(&stored.notes);
+    }
     // Without weights: exact, and of any size.
     if args.rule == RuleName::Hebb {
         let patterns: StoredPatterns = stored.patterns.clone();

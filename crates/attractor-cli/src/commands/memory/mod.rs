@@ -19,6 +19,7 @@ use attractor_render::moving::Moving;
 use clap::Subcommand;
 
 use crate::args::Common;
+use crate::console::percent;
 use crate::error::Outcome;
 
 #[derive(Debug, Subcommand)]
@@ -58,8 +59,8 @@ const FRAMES: usize = 120;
 /// What a cue is, in words.
 fn cue(recall: &recall::Recall) -> String {
     match recall.mask > 0.0 {
-        true => format!("cues with the last {:.0} % of the units unknown", 100.0 * recall.mask),
-        false => format!("cues with {:.0} % of the units turned round", 100.0 * recall.noise),
+        true => format!("cues with the last {} of the units unknown", percent(recall.mask)),
+        false => format!("cues with {} of the units turned round", percent(recall.noise)),
     }
 }
 

@@ -17,9 +17,9 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::attention::{attention_figure, run_soft_maximum, soft_maximum_figure, weights_figure};
-use super::data::Data;
+use super::data::{self, Data};
 use crate::args::Common;
-use crate::console::print;
+use crate::console::{number, print, short};
 use crate::error::{Failure, Outcome};
 use crate::picture;
 
@@ -115,6 +115,9 @@ fn case(args: &ModernArgs, common: &Common) -> Outcome<Case> {
     if !(args.noise >= 0.0 && args.noise.is_finite()) {
         return Err(Failure::usage(format!("--noise {}: give a deviation of 0 or more", args.noise)));
     }
+    if args.steps == 0 {
+        return Err(Failure::usage("--steps 0: give at least 1"));
+    }
     let (count, width, values, picture, source) = match &args.data.random {
         Some(_) => {
             let stored = args.data.stored("glyphs-8", common.seed)?;
@@ -141,6 +144,11 @@ fn case(args: &ModernArgs, common: &Common) -> Outcome<Case> {
         let norms: f64 = values.chunks_exact(width).map(norm).sum();
         length = if norms > 0.0 { norms / count as f64 } else { 1.0 };
         values.iter_mut().for_each(|x| *x /= length);
+    }
+    if !common.quiet {
+        data::warn(&data::twins(
+            values.chunks_exact(width).map(|row| row.iter().map(|x| x.to_bits()).collect::<Vec<_>>()),
+        ));
     }
     let memory = Modern::new(RealPatterns::new(count, width, values)?, args.beta, args.separation.separator())?;
     // Of the data's own size, whatever the patterns were brought to.
@@ -178,11 +186,11 @@ fn table(found: &[(Descended, Diagnosis)], queries: &[Vec<f64>], memory: &Modern
     for (at, (outcome, diagnosis)) in found.iter().enumerate().take(SHOWN) {
         let gap = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt();
         out += &format!(
-            "{at:>7}  {:>9.3}  {:>9.2e}  {:>10.3}  {:>9.3}  {:>5}  {}\n",
-            gap(&queries[at], memory.patterns().pattern(at)),
+            "{at:>7}  {:>9}  {:>9.2e}  {:>10}  {:>9}  {:>5}  {}\n",
+            number(gap(&queries[at], memory.patterns().pattern(at)), 3),
             diagnosis.distance,
-            diagnosis.separation,
-            diagnosis.wanted,
+            number(diagnosis.separation, 3),
+            number(diagnosis.wanted, 3),
             outcome.steps,
             why(diagnosis)
         );
@@ -195,7 +203,7 @@ fn table(found: &[(Descended, Diagnosis)], queries: &[Vec<f64>], memory: &Modern
     let failed = found.iter().filter(|(_, d)| d.reason != Reason::Retrieved);
     let wanted = failed.filter_map(|(_, d)| d.beta).fold(0.0, f64::max);
     if good < found.len() && wanted > memory.beta() {
-        out += &format!("a beta of {wanted:.3} would separate those that stand out at all\n");
+        out += &format!("a beta of {} would separate those that stand out at all\n", number(wanted, 3));
     }
     out
 }
@@ -206,11 +214,15 @@ fn figure(args: &ModernArgs, case: &Case, found: &[(Descended, Diagnosis)]) -> O
     let beta = match args.draw {
         Draw::Beta => "descended to rest from every query".to_string(),
         Draw::Weights => "one look, nothing descended".to_string(),
-        Draw::Attention => format!("beta {}, one step", memory.beta()),
-        _ => format!("beta {}", memory.beta()),
+        Draw::Attention => format!("beta {}, one step", short(memory.beta())),
+        _ => format!("beta {}", short(memory.beta())),
     };
-    let mut notes =
-        vec![format!("{}, {count} patterns, {}, {beta}, noise {}", case.source, memory.separator().name(), args.noise)];
+    let mut notes = vec![format!(
+        "{}, {count} patterns, {}, {beta}, noise {}",
+        case.source,
+        memory.separator().name(),
+        short(args.noise)
+    )];
     match args.draw {
         Draw::Recall => {
             let shown = count.min(ACROSS);
@@ -364,9 +376,9 @@ pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
         memory.patterns().count(),
         memory.patterns().width(),
         memory.separator().name(),
-        memory.beta(),
+        short(memory.beta()),
         case.source,
-        args.noise,
+        short(args.noise),
         table(&found, &case.queries, memory)
     ));
     Ok(())

@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::data::{Stored, ink};
+use crate::console::number;
 use crate::error::{Failure, Outcome};
 
 /// How a cue is made and recalled.
@@ -223,7 +224,7 @@ pub fn table(recalled: &[Recalled]) -> String {
         "pattern", "cue overlap", "end overlap", "energy", "at the end", "sweeps"
     );
     for r in recalled.iter().take(SHOWN) {
-        let energy = |at: Option<&f64>| at.map_or("-".to_string(), |e| format!("{e:.3}"));
+        let energy = |at: Option<&f64>| at.map_or("-".to_string(), |&e| number(e, 3));
         out += &format!(
             "{:>7}  {:>11.3}  {:>11.3}  {:>10}  {:>10}  {:>6}  {}\n",
             r.pattern,

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::against::{self, Wrong};
 use super::pictures;
 use super::store::Stored;
-use crate::args::Common;
+use crate::args::{Common, MOST_BYTES};
 use crate::commands::memory::hopfield::RuleName;
 use crate::console::{counted, print, write};
 use crate::error::{Failure, Outcome};
@@ -26,7 +26,8 @@ pub enum Generate {
 
 #[derive(Debug, Args)]
 pub struct GenerateRbm {
-    /// A folder of attractor train rbm, or its rbm.safetensors
+    /// A folder of attractor train rbm, its rbm.safetensors, or a BernoulliRBM of scikit-learn as .npz (components_,
+    /// intercept_hidden_, intercept_visible_)
     pub model: PathBuf,
     /// How many
     #[arg(long, default_value_t = 50)]
@@ -35,19 +36,19 @@ pub struct GenerateRbm {
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
     /// Plain Gibbs chains; else chains at eight temperatures that change places, which get out of modes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "complete")]
     pub gibbs: bool,
     /// States as they were drawn; else the means of the visible units in the last step
-    #[arg(long)]
+    #[arg(long, conflicts_with = "complete")]
     pub drawn: bool,
     /// Complete these rows instead: a file, a folder of .png, or digits, glyphs-5, glyphs-8
     #[arg(long, value_name = "SOURCE")]
     pub complete: Option<String>,
     /// Share of the units that is unknown in rows to complete, the last ones
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, requires = "complete")]
     pub mask: f64,
     /// Numbers above it are 1, in rows to complete
-    #[arg(long)]
+    #[arg(long, requires = "complete")]
     pub threshold: Option<f32>,
     /// Complete them by another memory too, and by nothing at all, from the same cues: how much of what was unknown is wrong
     #[arg(long, value_enum, requires = "complete", conflicts_with = "chain")]
@@ -274,6 +275,18 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
         let path =
             path.ok_or_else(|| Failure::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
         return picture::save_checked(path, |_| pictures::architecture(&stored.rbm));
+    }
+    // Chains at eight temperatures, visible and hidden, and what is kept of them.
+    let width = (stored.rbm.visible_units() + stored.rbm.hidden_units()) as u64;
+    let bytes = (args.samples as u64).max(args.chain.unwrap_or(0) as u64).saturating_mul(64 * width);
+    if bytes > MOST_BYTES {
+        return Err(Failure::usage(format!(
+            "--samples {}, --chain {}: the states take {:.1} GB; at most {:.0} GB",
+            args.samples,
+            args.chain.unwrap_or(0),
+            bytes as f64 / 1e9,
+            MOST_BYTES as f64 / 1e9
+        )));
     }
     let made = match (&args.complete, args.chain) {
         (Some(source), Some(steps)) => chained(steps, &stored, &given(source, args, &stored)?, common.seed)?,

@@ -2,6 +2,9 @@
 
 mod against;
 pub mod generate;
+mod measure;
+pub mod options;
 mod pictures;
+mod resume;
 mod store;
 pub mod train;

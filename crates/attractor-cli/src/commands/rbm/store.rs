@@ -6,7 +6,7 @@ use attractor::sample::rbm::{Rbm, State, Visible};
 use attractor_capture::training::{Checkpoint, Numbers, Tensor};
 use serde_json::{Value, json};
 
-use crate::error::{Failure, Outcome};
+use crate::error::{Code, Failure, Outcome};
 
 /// The trained machine.
 pub const MODEL: &str = "rbm.safetensors";
@@ -46,15 +46,27 @@ impl Stored {
         Ok(file.write(path)?)
     }
 
-    /// Reads a machine, or the one in a folder of a training.
+    /// Reads a machine, the one in a folder of a training, or one of scikit-learn (an `.npz` of `components_`,
+    /// `intercept_hidden_` and `intercept_visible_`).
     pub fn read(path: &Path) -> Outcome<Self> {
         let file = if path.is_dir() { path.join(MODEL) } else { path.to_path_buf() };
+        if path.is_dir() && !file.exists() && path.join(TRAINING).exists() {
+            return Err(Failure::unreadable(format!(
+                "{}: the training here has not ended; let it end with --resume, or name {BEST} in it if there is one",
+                path.display()
+            )));
+        }
         let read = Checkpoint::read(&file)?;
         let wrong = |e: attractor_capture::Error| Failure::from(e).at(file.display());
+        if read.tensors.contains_key("components_") {
+            return Self::of_scikit_learn(&read)
+                .map_err(|e| Failure { code: Code::Unreadable, ..e }.at(file.display()));
+        }
         let shape = |name: &str| -> Outcome<Vec<usize>> {
             read.tensors.get(name).map(|tensor| tensor.shape.clone()).ok_or_else(|| {
                 Failure::unreadable(format!(
-                    "{}: holds no {name}; it is no restricted Boltzmann machine",
+                    "{}: holds no {name}; it is no restricted Boltzmann machine (nor one of scikit-learn, whose arrays are \
+                     components_, intercept_hidden_ and intercept_visible_)",
                     file.display()
                 ))
             })
@@ -81,6 +93,22 @@ impl Stored {
         let side = |at: usize| read.about["picture"][at].as_u64().map(|x| x as usize);
         let picture = side(0).zip(side(1)).filter(|(a, b)| a.checked_mul(*b) == Some(n)).unwrap_or((1, n));
         Ok(Self { rbm, base, picture })
+    }
+
+    /// A `BernoulliRBM`; it says nothing of base rates or pictures, so chains start at one half, and what can be a square is.
+    fn of_scikit_learn(read: &Checkpoint) -> Outcome<Self> {
+        let [m, n] = read.tensors["components_"].shape[..] else {
+            return Err(Failure::unreadable(format!(
+                "components_ of shape {:?}; expected [hidden, visible]",
+                read.tensors["components_"].shape
+            )));
+        };
+        let components = read.floats("components_", &[m, n])?;
+        let (visible, hidden) = (read.floats("intercept_visible_", &[n])?, read.floats("intercept_hidden_", &[m])?);
+        let rbm = Rbm::from_scikit_learn(components, visible, hidden)?;
+        let side = n.isqrt();
+        let picture = if side * side == n { (side, side) } else { (1, n) };
+        Ok(Self { rbm, base: vec![0.0; n], picture })
     }
 }
 

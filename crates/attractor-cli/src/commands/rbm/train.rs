@@ -1,199 +1,22 @@
 //! `attractor train rbm`: a restricted Boltzmann machine from data.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
-use attractor::sample::rbm::ais::{self, Annealing};
-use attractor::sample::rbm::{
-    Alarm, Decay, Plan, Rates, Rbm, Reading, Rows, Sampler, Sparsity, Trainer, Verdict, Visible, exact, generate,
-    likelihood, monitor,
-};
+use attractor::sample::rbm::{Alarm, Epoch, Rbm, Reading, Rows, Trainer, Verdict, generate, monitor};
 use attractor_capture::Samples;
-use attractor_capture::training::{Checkpoint, MetricLog};
-use clap::{Args, ValueEnum};
+use attractor_capture::training::{Claim, MetricLog};
 use serde_json::{Value, json};
 
+use super::measure::{Likelihood, measured, metrics};
+use super::options::{Settings, TrainRbm, settings};
 use super::pictures;
-use super::store::{BEST, MODEL, Stored, TRAINING, state, training};
+use super::resume::{Begun, begun, go_on};
+use super::store::{BEST, MODEL, Stored, TRAINING, training};
 use crate::args::Common;
-use crate::commands::memory::Data;
 use crate::console::{Progress, counted, print, write};
 use crate::error::{Failure, Outcome};
-
-/// Sizes and rates that go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Preset {
-    /// 500 hidden units, batches of 128, 30 epochs, rate 0.01, CD-1
-    Local,
-    /// 2048 hidden units, batches of 512, 100 epochs, rate 0.005, CD-5
-    Production,
-    /// 16 hidden units, batches of 50, 500 epochs, rate 0.05 falling to 1 %, tempering: what the digits are learnt best by
-    Small,
-}
-
-/// Where the model's half of the gradient comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SamplerName {
-    /// Contrastive divergence: k steps from the data
-    Cd,
-    /// Persistent chains, k steps an update
-    Pcd,
-    /// Persistent chains at several temperatures
-    Pt,
-}
-
-#[derive(Debug, Args)]
-pub struct TrainRbm {
-    #[command(flatten)]
-    pub data: Data,
-    /// Where machine, checkpoint, metrics and pictures go, a folder
-    #[arg(long, short)]
-    pub output: PathBuf,
-    /// Settings that go together; what is given by itself stands above them [default: local; with --demo: small]
-    #[arg(long, value_enum)]
-    pub preset: Option<Preset>,
-    /// Hidden units
-    #[arg(long)]
-    pub hidden: Option<usize>,
-    /// Rows an update
-    #[arg(long)]
-    pub batch_size: Option<usize>,
-    /// Passes over the data
-    #[arg(long)]
-    pub epochs: Option<u64>,
-    /// Learning rate
-    #[arg(long)]
-    pub lr: Option<f32>,
-    /// Learning rate of the visible biases [default: --lr]
-    #[arg(long)]
-    pub lr_visible: Option<f32>,
-    /// Learning rate of the hidden biases [default: --lr]
-    #[arg(long)]
-    pub lr_hidden: Option<f32>,
-    /// Updates over which the rate rises from zero
-    #[arg(long, default_value_t = 0)]
-    pub warm_up: u64,
-    /// Share of the rate that is left at the end; it falls on a straight line
-    #[arg(long)]
-    pub lr_end: Option<f32>,
-    /// Share of the last movement that goes on
-    #[arg(long)]
-    pub momentum: Option<f32>,
-    /// Decay of the weights
-    #[arg(long)]
-    pub weight_decay: Option<f32>,
-    /// Gibbs steps an update
-    #[arg(long)]
-    pub k: Option<usize>,
-    /// Where the model's half of the gradient comes from
-    #[arg(long, value_enum)]
-    pub sampler: Option<SamplerName>,
-    /// Chains that go on from update to update [default: --batch-size]
-    #[arg(long)]
-    pub chains: Option<usize>,
-    /// Temperatures of the chains (pt)
-    #[arg(long, default_value_t = 8)]
-    pub temperatures: usize,
-    /// Plain gradients; else they are centred, so that nothing changes where bits are turned round
-    #[arg(long)]
-    pub no_centring: bool,
-    /// Wanted mean activation of the hidden units
-    #[arg(long)]
-    pub sparsity: Option<f32>,
-    /// Longest gradient; longer ones are cut
-    #[arg(long)]
-    pub clip: Option<f32>,
-    /// Real numbers as visible units, normal with variance one; else bits
-    #[arg(long)]
-    pub gaussian: bool,
-    /// Share of the rows that is held out [default: those that the data name, else 0.1]
-    #[arg(long)]
-    pub held_out: Option<f64>,
-    /// Epochs between two likelihoods: exact up to 20 units in the smaller layer, else by annealed importance sampling; 0: never
-    #[arg(long, default_value_t = 5)]
-    pub likelihood_every: u64,
-    /// Temperatures of annealed importance sampling
-    #[arg(long, default_value_t = 1000)]
-    pub betas: usize,
-    /// Go back to the best machine and stop when the likelihood falls although the reconstruction improves
-    #[arg(long)]
-    pub roll_back: bool,
-    /// Go on from the last whole epoch in --output
-    #[arg(long)]
-    pub resume: bool,
-}
-
-/// Units of a layer whose states are all added up.
-const EXACT: usize = 20;
-/// Most memory of a machine that is trained.
-const MOST_BYTES: u64 = 16 << 30;
-/// Runs of annealed importance sampling.
-const RUNS: usize = 100;
-
-/// What is trained, and how.
-struct Settings {
-    hidden: usize,
-    epochs: u64,
-    plan: Plan,
-}
-
-fn settings(args: &TrainRbm, (rows, features): (usize, usize), seed: u64) -> Outcome<Settings> {
-    let preset = args.preset.unwrap_or(if args.data.demo { Preset::Small } else { Preset::Local });
-    // hidden, batch, epochs, rate, momentum, weight decay, k: the first two are the document's.
-    let (hidden, batch, epochs, lr, momentum, decay, k) = match preset {
-        Preset::Local => (500, 128, 30, 0.01, 0.9, 1e-4, 1),
-        Preset::Production => (2048, 512, 100, 0.005, 0.9, 1e-4, 5),
-        Preset::Small => (16, 50, 500, 0.05, 0.0, 0.0, 1),
-    };
-    let small = preset == Preset::Small;
-    let (batch, epochs) = (args.batch_size.unwrap_or(batch), args.epochs.unwrap_or(epochs));
-    let (lr, steps) = (args.lr.unwrap_or(lr), args.k.unwrap_or(k));
-    let chains = args.chains.unwrap_or(batch);
-    let count = args.temperatures;
-    if !(2..=1024).contains(&count) {
-        return Err(Failure::usage(format!("--temperatures {count}: give 2 to 1024")));
-    }
-    let hidden = args.hidden.unwrap_or(hidden);
-    let bytes = (features as u64).saturating_mul(hidden as u64).saturating_mul(16);
-    if bytes > MOST_BYTES {
-        return Err(Failure::usage(format!(
-            "--hidden {hidden}: weights, movement and their copies take {:.1} GB; at most {:.0} GB",
-            bytes as f64 / 1e9,
-            MOST_BYTES as f64 / 1e9
-        )));
-    }
-    let sampler = match args.sampler.unwrap_or(if small { SamplerName::Pt } else { SamplerName::Cd }) {
-        SamplerName::Cd => Sampler::Contrastive { steps },
-        SamplerName::Pcd => Sampler::Persistent { steps, chains },
-        SamplerName::Pt => {
-            let temperatures = (0..count).map(|i| i as f32 / (count - 1) as f32).collect();
-            Sampler::Tempering { steps, chains, temperatures }
-        }
-    };
-    if epochs == 0 || batch == 0 {
-        return Err(Failure::usage(format!("--epochs {epochs}, --batch-size {batch}: give at least 1 of each")));
-    }
-    let updates = epochs.saturating_mul(rows.div_ceil(batch) as u64).max(1);
-    let decay_of_rate = match args.lr_end.or(small.then_some(0.01)) {
-        None => Decay::None,
-        Some(end) => Decay::Linear { updates, end },
-    };
-    let plan = Plan {
-        batch,
-        sampler,
-        rates: Rates { weights: lr, visible: args.lr_visible.unwrap_or(lr), hidden: args.lr_hidden.unwrap_or(lr) },
-        warm_up: args.warm_up,
-        decay: decay_of_rate,
-        momentum: args.momentum.unwrap_or(momentum),
-        weight_decay: args.weight_decay.unwrap_or(decay),
-        centring: if args.no_centring { None } else { Plan::new(seed).centring },
-        sparsity: args.sparsity.map(|target| Sparsity { target, cost: 0.1, memory: 0.9 }),
-        clip: args.clip,
-        seed,
-    };
-    plan.check()?;
-    Ok(Settings { hidden, epochs, plan })
-}
+use crate::interrupt::Interrupt;
 
 /// Rows to learn from, and rows to look at.
 fn split(samples: &Samples, share: Option<f64>) -> Outcome<(Samples, Option<Samples>)> {
@@ -219,79 +42,27 @@ fn split(samples: &Samples, share: Option<f64>) -> Outcome<(Samples, Option<Samp
     Ok((samples.chosen(&train), (!held.is_empty()).then(|| samples.chosen(&held))))
 }
 
+/// The machine to begin with.
+fn first(file: &Path, features: usize) -> Outcome<Rbm> {
+    let rbm = Stored::read(file)?.rbm;
+    match (rbm.visible_units() == features, rbm.visible().variance()) {
+        (true, None) => Ok(rbm),
+        (true, Some(_)) => Err(Failure::usage(format!(
+            "--weights {}: a machine of real visible units; training begins from machines of bits",
+            file.display()
+        ))),
+        (false, _) => Err(Failure::usage(format!(
+            "--weights {}: a machine of {} visible units, the data have {features} numbers a row; both must have as many",
+            file.display(),
+            rbm.visible_units()
+        ))),
+    }
+}
+
 /// A number that tells data apart (FNV-1a over their bits).
 fn fingerprint(samples: &Samples) -> u64 {
     let step = |hash: u64, bits: u32| (hash ^ u64::from(bits)).wrapping_mul(0x0000_0100_0000_01B3);
     samples.values.iter().map(|x| x.to_bits()).fold(0xCBF2_9CE4_8422_2325 ^ samples.features as u64, step)
-}
-
-/// A likelihood of the machine as it is.
-struct Likelihood {
-    train: f64,
-    held_out: Option<f64>,
-    log_partition: f64,
-    /// Of ln Z; 0 where it is exact.
-    standard_error: f64,
-}
-
-fn measured(
-    trainer: &Trainer,
-    train: Rows<'_>,
-    held_out: Option<Rows<'_>>,
-    args: &TrainRbm,
-    seed: u64,
-) -> Outcome<Likelihood> {
-    let rbm = trainer.rbm();
-    let quiet: exact::Progress<'_> = &|_, _| ();
-    let (log_partition, standard_error) = match rbm.visible_units().min(rbm.hidden_units()) <= EXACT {
-        true => (exact::log_partition(rbm, quiet)?, 0.0),
-        false => {
-            let annealing = Annealing::linear(args.betas, RUNS, seed);
-            let estimate = ais::forward(rbm, trainer.base_rates(), &annealing, quiet)?;
-            (estimate.log_partition, estimate.standard_error)
-        }
-    };
-    let of = |rows| -> Outcome<f64> { Ok(likelihood::mean_log_likelihood(rbm, rows, log_partition)?.value) };
-    let held_out = held_out.map(of).transpose()?;
-    Ok(Likelihood { train: of(train)?, held_out, log_partition, standard_error })
-}
-
-/// The metrics of an epoch, under the names that the literature's notebooks use.
-fn metrics(
-    trainer: &Trainer,
-    train: Rows<'_>,
-    held_out: Option<Rows<'_>>,
-    seed: u64,
-) -> Outcome<Vec<(&'static str, f64)>> {
-    let rbm = trainer.rbm();
-    let (weights, active) = (monitor::weights(rbm), monitor::activations(rbm, train)?);
-    let mean = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).sum::<f64>() / numbers.len() as f64;
-    let norm = rbm.weights().iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt();
-    let random = monitor::weak_gap_to_random(rbm, train, seed)?;
-    let mut all = vec![
-        ("recon_error", monitor::reconstruction_error(rbm, train)?),
-        ("free_energy", random.train.value),
-        ("free_energy_gap_random_weak", random.gap),
-        ("weight_mean", weights.mean),
-        ("weight_std", weights.deviation),
-        ("weight_max", weights.most.max(-weights.least)),
-        ("weight_norm", norm),
-        ("hidden_bias_mean", mean(rbm.hidden_bias())),
-        ("visible_bias_mean", mean(rbm.visible_bias())),
-        ("hidden_prob_mean", active.overall),
-        ("hidden_prob_std", active.deviation),
-        ("dead_units", active.dead.len() as f64),
-        ("saturated_units", active.saturated.len() as f64),
-    ];
-    if let Some(held_out) = held_out {
-        let gap = monitor::free_energy_gap(rbm, train, held_out)?;
-        all.extend([("free_energy_held_out", gap.other.value), ("free_energy_gap", gap.gap)]);
-    }
-    // Pseudo-likelihood is of bits; grey values are means, which training takes as they are.
-    if rbm.visible().variance().is_none() && train.values().iter().all(|&x| x == 0.0 || x == 1.0) {
-        all.push(("pseudo_log_likelihood", likelihood::stochastic_pseudo_log_likelihood(rbm, train, seed)?.value));
-    }
-    Ok(all)
 }
 
 struct Run<'a> {
@@ -366,50 +137,49 @@ impl Run<'_> {
     }
 }
 
-/// What of data and options is not as it was.
-fn differing<'a>(earlier: &'a Value, now: &'a Value) -> Option<(String, &'a Value, &'a Value)> {
-    let plain =
-        ["data", "rows", "features", "hidden", "visible"].into_iter().map(|key| (key, &earlier[key], &now[key]));
-    let plan = now["plan"].as_object()?.iter().map(|(key, is)| (key.as_str(), &earlier["plan"][key], is));
-    plain.chain(plan).find(|(_, was, is)| was != is).map(|(key, was, is)| (key.replace('_', " "), was, is))
+/// Checks that the folder can be what the command wants of it.
+fn fits(args: &TrainRbm) -> Outcome {
+    let folder = &args.output;
+    if folder.exists() && !folder.is_dir() {
+        return Err(Failure::usage(format!("{}: is a file; name a folder", folder.display())));
+    }
+    match (args.resume, folder.join(TRAINING).exists()) {
+        (false, true) => Err(Failure::usage(format!(
+            "{}: holds a training already; go on with --resume, or name a new folder",
+            folder.display()
+        ))),
+        (true, false) => Err(Failure::unreadable(format!(
+            "{}: there is nothing here to go on with; begin without --resume",
+            folder.join(TRAINING).display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
-/// A training to begin, or to go on with.
-fn opened(args: &TrainRbm, plan: Plan, hidden: usize, train: &Samples, about: &Value) -> Outcome<(Trainer, Alarm)> {
-    let data = Rows::new(&train.values, train.features)?;
-    let visible = if args.gaussian { Visible::unit_gaussian(train.features) } else { Visible::Binary };
-    let rbm = Rbm::initial(visible, hidden, data, plan.seed)?;
-    let mut trainer = Trainer::new(rbm, plan, data)?;
-    if !args.resume {
-        return Ok((trainer, Alarm::default()));
-    }
-    let path = args.output.join(TRAINING);
-    let file = Checkpoint::read(&path)?;
-    let earlier = &file.about["training"];
-    if let Some((key, was, is)) = differing(earlier, about) {
-        return Err(Failure::usage(format!(
-            "{}: was begun with {key} {was}, now it is {is}; go on with the same data and options, or name a new folder",
-            path.display()
-        )));
-    }
-    let alarm = serde_json::from_value(file.about["alarm"].clone())
-        .map_err(|e| Failure::unreadable(format!("{}: the alarm cannot be read: {e}", path.display())))?;
-    trainer.restore(&state(&file)?).map_err(|e| Failure::unreadable(format!("{}: {e}", path.display())))?;
-    Ok((trainer, alarm))
+/// The folder, for this process alone.
+fn claimed(args: &TrainRbm) -> Outcome<Claim> {
+    let claim = Claim::take(&args.output)?;
+    // Another training may have begun, and ended, since the options were read.
+    fits(args)?;
+    Ok(claim)
+}
+
+/// What is said when Ctrl-C has ended the training early.
+fn stopped(done: u64, epochs: u64, args: &TrainRbm) -> Failure {
+    let folder = args.output.display();
+    Failure::interrupted(match done {
+        0 => format!("stopped before the first epoch was whole; {folder} holds nothing to go on from: begin again"),
+        _ => format!(
+            "stopped: {done} of {epochs} epochs are whole and kept in {folder}; the one under way is lost\nnext: {}",
+            go_on()
+        ),
+    })
 }
 
 /// Runs the command.
 pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
-    let (folder, begun) = (&args.output, Instant::now());
-    if folder.is_file() {
-        return Err(Failure::usage(format!("{}: is a file; name a folder", folder.display())));
-    }
-    if !args.resume && folder.join(TRAINING).exists() {
-        return Err(Failure::usage(format!(
-            "{}: holds a training already; go on with --resume, or name a new folder",
-            folder.display()
-        )));
-    }
+    let (folder, start) = (&args.output, Instant::now());
+    fits(args)?;
     let samples = args.data.samples("digits")?;
     let threshold = args.data.threshold.or((samples.source == "digits" && !args.gaussian).then_some(7.5 / 16.0));
     let samples = match threshold {
@@ -420,26 +190,19 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
         samples.check_unit()?;
     }
     let (train, held_out) = split(&samples, args.held_out)?;
-    let Settings { hidden, epochs, plan } = settings(args, (train.count, train.features), common.seed)?;
+    let first = args.weights.as_deref().map(|file| first(file, train.features)).transpose()?;
+    let given = first.as_ref().map(Rbm::hidden_units);
+    let Settings { hidden, epochs, plan } = settings(args, (train.count, train.features), given, common.seed)?;
     let about = json!({
         "source": samples.source, "data": format!("{:016x}", fingerprint(&train)), "rows": train.count, "features": train.features,
         "hidden": hidden, "plan": plan, "visible": if args.gaussian { "gaussian" } else { "binary" },
         "held_out": held_out.as_ref().map_or(0, |x| x.count), "seed": common.seed,
     });
-    std::fs::create_dir_all(folder).map_err(|e| Failure::unreadable(format!("{}: {e}", folder.display())))?;
-    let (mut trainer, mut alarm) = opened(args, plan, hidden, &train, &about)?;
-    if args.resume {
-        let written = MetricLog::read(folder, "epoch")?;
-        let whole =
-            (1..=trainer.epochs()).all(|epoch| written.get(epoch as usize - 1).is_some_and(|entry| entry.0 == epoch));
-        if !whole && !common.quiet {
-            anstream::eprintln!(
-                "{}: metrics.jsonl lacks epochs before {}; the training goes on from there, its log keeps the gap",
-                folder.display(),
-                trainer.epochs()
-            );
-        }
-        if trainer.epochs() >= epochs && !common.quiet {
+    let _claim = claimed(args)?;
+    let Begun { mut trainer, mut alarm, about, seconds, notes } = begun(args, plan, (first, hidden), &train, about)?;
+    if !common.quiet {
+        notes.iter().for_each(|note| anstream::eprintln!("{note}"));
+        if trainer.epochs() >= epochs {
             anstream::eprintln!(
                 "{} epochs are done, {epochs} were asked for: nothing is left to train",
                 trainer.epochs()
@@ -450,19 +213,26 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let rows = Rows::new(&train.values, train.features)?;
     let held = held_out.as_ref().map(|x| Rows::new(&x.values, x.features)).transpose()?;
     let run = Run { args, about, picture: samples.picture() };
+    let interrupt = Interrupt::watch();
     let progress = Progress::new(common.quiet);
     let mut last: Option<Likelihood> = None;
     let mut alarmed = None;
     let mut said = "epochs".to_string();
     while trainer.epochs() < epochs {
         progress.step(&said, trainer.epochs() as usize, epochs as usize);
-        let epoch = trainer
-            .epoch(rows)
-            .map_err(|e| {
-                Failure::usage(format!("{e}; begin anew in another folder, with a lower --lr or with --clip"))
-            })?
-            .epoch;
+        let done = trainer.epochs();
+        let ended = trainer.epoch_while(rows, &|| !interrupt.asked()).map_err(|e| {
+            Failure::usage(match done {
+                0 => format!("{e}: begin again with a lower --lr, or with --clip"),
+                _ => format!("{e}: --resume with a lower --lr, or with --clip, goes on from epoch {done}"),
+            })
+        })?;
+        let Some(Epoch { epoch, .. }) = ended else {
+            drop(progress);
+            return Err(stopped(trainer.epochs(), epochs, args));
+        };
         let mut numbers = metrics(&trainer, rows, held, common.seed)?;
+        numbers.push(("learning_rate", f64::from(trainer.rate())));
         let due = args.likelihood_every > 0 && (epoch % args.likelihood_every == 0 || epoch == epochs);
         let mut verdict = Verdict::Fine;
         if due {
@@ -483,7 +253,7 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
             said = format!("ln p {:.2}", found.train);
             last = Some(found);
         }
-        numbers.push(("seconds", begun.elapsed().as_secs_f64()));
+        numbers.push(("seconds", seconds + start.elapsed().as_secs_f64()));
         log.write(epoch, &numbers)?;
         run.save(&trainer, &alarm)?;
         if let (Verdict::Diverging { drop, .. }, None) = (verdict, alarmed) {
@@ -503,6 +273,7 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
         }
     }
     drop(progress);
+    drop(interrupt);
     let rolled_back = args.roll_back && alarmed.is_some();
     match rolled_back {
         true => {
@@ -519,7 +290,7 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
             "log_likelihood": last.as_ref().map(|x| x.train), "log_likelihood_held_out": last.as_ref().and_then(|x| x.held_out),
             "log_partition": last.as_ref().map(|x| x.log_partition), "log_partition_error": last.as_ref().map(|x| x.standard_error),
             "best": best, "alarm": alarmed.map(|(epoch, drop)| json!({ "epoch": epoch, "drop": drop })),
-            "rolled_back": rolled_back, "seconds": begun.elapsed().as_secs_f64(),
+            "rolled_back": rolled_back, "seconds": seconds + start.elapsed().as_secs_f64(),
         });
         print(&format!("{document}\n"));
         return Ok(());
@@ -545,6 +316,9 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
         let held = found.held_out.map_or(String::new(), |held| format!(", held out {held:.3}"));
         out +=
             &format!("log-likelihood a row: {:.3}{held} nats; ln Z {:.2}{error}\n", found.train, found.log_partition);
+        if let Some(caution) = &found.caution {
+            out += &format!("caution: {caution} (--betas)\n");
+        }
     }
     if let Some(best) = best {
         out += &format!("best at epoch {}: {:.3} nats a row ({BEST})\n", best.epoch, best.log_likelihood);

@@ -13,6 +13,7 @@ use super::kernel::{self, Draws, Keep, Slab, Tempered};
 use super::model::{Rbm, Visible};
 use super::path;
 use super::rows::Rows;
+use super::sums;
 use crate::error::{Error, Result};
 
 /// How to anneal.
@@ -73,8 +74,8 @@ impl Estimate {
     fn new(log_weights: Vec<f64>, base: f64, reverse: bool) -> Self {
         let count = log_weights.len() as f64;
         let sign = if reverse { -1.0 } else { 1.0 };
-        let sum = kernel::log_sum_exp(&log_weights);
-        let squares = kernel::log_sum_exp(&log_weights.iter().map(|w| 2.0 * w).collect::<Vec<_>>());
+        let sum = sums::log_sum_exp(&log_weights);
+        let squares = sums::log_sum_exp(&log_weights.iter().map(|w| 2.0 * w).collect::<Vec<_>>());
         let log_mean = sum - count.ln();
         // Deviation over mean, of weights scaled by their mean so that nothing overflows.
         let spread: f64 = log_weights.iter().map(|w| ((w - log_mean).exp() - 1.0).powi(2)).sum();

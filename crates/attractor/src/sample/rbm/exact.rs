@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::kernel;
 use super::model::{Rbm, Visible};
 use super::rows::Rows;
+use super::sums;
 use crate::error::{Error, Result};
 use crate::random::Philox;
 
@@ -100,7 +100,7 @@ impl Enumeration {
                         }
                     };
                     let others = match &self.variance {
-                        None => kernel::step_and_softplus(&mut x, step, sign),
+                        None => sums::step_and_softplus(&mut x, step, sign),
                         Some(variance) => {
                             x.iter_mut().zip(step).for_each(|(x, w)| *x += sign * w);
                             let each = x.iter().zip(&self.other).zip(variance);
@@ -121,7 +121,7 @@ impl Enumeration {
         (0..blocks)
             .into_par_iter()
             .map(|block| {
-                let sum = kernel::log_sum_exp(&self.block(block));
+                let sum = sums::log_sum_exp(&self.block(block));
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, blocks);
                 sum
             })
@@ -149,7 +149,7 @@ fn gray(state: usize) -> usize {
 /// `is_value` if the layer to be enumerated has more than [`LIMIT`] units.
 pub fn log_partition(rbm: &Rbm, progress: Progress<'_>) -> Result<f64> {
     let enumeration = Enumeration::new(rbm)?;
-    Ok(kernel::log_sum_exp(&enumeration.block_sums(progress)) + enumeration.constant())
+    Ok(sums::log_sum_exp(&enumeration.block_sums(progress)) + enumeration.constant())
 }
 
 /// Independent draws of v from the model itself, [row, visible].
@@ -162,7 +162,7 @@ pub fn sample(rbm: &Rbm, count: usize, seed: u64) -> Result<Vec<f32>> {
     let enumeration = Enumeration::new(rbm)?;
     let (n, m) = (rbm.visible_units(), rbm.hidden_units());
     let sums = enumeration.block_sums(&|_, _| {});
-    let total = kernel::log_sum_exp(&sums);
+    let total = sums::log_sum_exp(&sums);
     if !total.is_finite() {
         return Err(Error::value(format!("exact sampling: ln Z is {total}; the parameters are too large")));
     }
@@ -222,7 +222,7 @@ mod tests {
                     energies.push(-rbm.energy(&v, &h).unwrap());
                 }
             }
-            let expected = kernel::log_sum_exp(&energies);
+            let expected = sums::log_sum_exp(&energies);
             let got = log_partition(&rbm, QUIET).unwrap();
             assert!((got - expected).abs() < 1e-12 * expected.abs().max(1.0), "{n} {m}: {got} {expected}");
         }
@@ -234,7 +234,7 @@ mod tests {
         let rbm = toy::machine(14, 13, 0.8, 7);
         let free: Vec<f64> =
             toy::states(14).iter().map(|v| -rbm.free_energy(Rows::new(v, 14).unwrap()).unwrap()[0]).collect();
-        let expected = kernel::log_sum_exp(&free);
+        let expected = sums::log_sum_exp(&free);
         let calls = AtomicUsize::new(0);
         let got = log_partition(&rbm, &|done, all| {
             assert!((1..=2).contains(&done) && all == 2);

@@ -5,9 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::kernel;
 use super::model::{Rbm, Visible};
 use super::rows::{Mean, Rows};
+use super::sums;
 use crate::error::{Error, Result};
 use crate::random::Philox;
 
@@ -58,7 +58,7 @@ fn turned(rbm: &Rbm, row: &[f32], input: &[f64], sum: f64, unit: usize) -> f64 {
     let sign = 1.0 - 2.0 * f64::from(row[unit]);
     let mut x: Vec<f64> =
         input.iter().zip(&rbm.weights[unit * m..(unit + 1) * m]).map(|(x, &w)| x + sign * f64::from(w)).collect();
-    -sign * f64::from(rbm.visible_bias[unit]) - (kernel::softplus_sum(&mut x) - sum)
+    -sign * f64::from(rbm.visible_bias[unit]) - (sums::softplus_sum(&mut x) - sum)
 }
 
 /// ln sigma(x), stable on both sides.
@@ -78,7 +78,7 @@ pub fn pseudo_log_likelihood(rbm: &Rbm, rows: Rows<'_>) -> Result<Mean> {
         .par_iter()
         .map(|row| {
             let input = rbm.hidden_input(row);
-            let sum = kernel::softplus_sum(&mut input.clone());
+            let sum = sums::softplus_sum(&mut input.clone());
             (0..row.len()).map(|unit| log_sigmoid(turned(rbm, row, &input, sum, unit))).sum()
         })
         .collect();
@@ -97,7 +97,7 @@ pub fn stochastic_pseudo_log_likelihood(rbm: &Rbm, rows: Rows<'_>, seed: u64) ->
         .enumerate()
         .map(|(index, row)| {
             let input = rbm.hidden_input(row);
-            let sum = kernel::softplus_sum(&mut input.clone());
+            let sum = sums::softplus_sum(&mut input.clone());
             let unit = Philox::new(seed, index as u64).below(row.len());
             row.len() as f64 * log_sigmoid(turned(rbm, row, &input, sum, unit))
         })
@@ -125,7 +125,7 @@ mod tests {
             let hidden = rbm.hidden_given(rows).unwrap();
             for (index, row) in rows.iter().enumerate() {
                 let energies: Vec<f64> = toy::states(m).iter().map(|h| -rbm.energy(row, h).unwrap()).collect();
-                let sum = kernel::log_sum_exp(&energies);
+                let sum = sums::log_sum_exp(&energies);
                 assert!((free[index] + sum).abs() < 1e-12 * (1.0 + sum.abs()), "{} {sum}", free[index]);
                 for j in 0..m {
                     let on = toy::states(m).into_iter().zip(&energies).filter(|(h, _)| h[j] == 1.0);
@@ -139,7 +139,7 @@ mod tests {
             let means = rbm.visible_given(Rows::new(&h, m).unwrap()).unwrap();
             let all = toy::states(n);
             let energies: Vec<f64> = all.iter().map(|v| -rbm.energy(v, &h).unwrap()).collect();
-            let sum = kernel::log_sum_exp(&energies);
+            let sum = sums::log_sum_exp(&energies);
             for i in 0..n {
                 let p: f64 = all.iter().zip(&energies).filter(|(v, _)| v[i] == 1.0).map(|(_, e)| (e - sum).exp()).sum();
                 assert!((f64::from(means[i]) - p).abs() < 1e-7);
@@ -159,7 +159,7 @@ mod tests {
         let log_p = log_likelihood(&rbm, rows, log_z).unwrap();
         assert!((log_p.iter().map(|p| p.exp()).sum::<f64>() - 1.0).abs() < 1e-12);
         let of_state = |state: usize| -> f64 {
-            (0..n).map(|i| log_p[state] - kernel::log_sum_exp(&[log_p[state], log_p[state ^ 1 << i]])).sum()
+            (0..n).map(|i| log_p[state] - sums::log_sum_exp(&[log_p[state], log_p[state ^ 1 << i]])).sum()
         };
         for state in 0..all.len() {
             let row = Rows::new(&all[state], n).unwrap();

@@ -20,6 +20,7 @@ mod plan;
 mod product;
 mod rows;
 mod step;
+mod sums;
 #[cfg(test)]
 mod toy;
 mod train;

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::kernel;
 use super::rows::Rows;
+use super::sums;
 use crate::error::{Error, Result};
 use crate::random::Philox;
 
@@ -261,7 +261,7 @@ impl Rbm {
     }
 
     fn one_free_energy(&self, row: &[f32]) -> f64 {
-        self.visible_energy(row) - kernel::softplus_sum(&mut self.hidden_input(row))
+        self.visible_energy(row) - sums::softplus_sum(&mut self.hidden_input(row))
     }
 
     /// F(v) of every row: -ln sum_h exp(-E(v, h)), in f64.

@@ -5,8 +5,8 @@
 //! ln p*_t(v) = ((1 - t) a_A + t a)'u + sum softplus(t (b + u'W)) [- sum v_i^2 / 2 s_i^2 for Gaussian units].
 
 use super::half::Place;
-use super::kernel;
 use super::model::{Rbm, Visible};
+use super::sums;
 
 /// sum_i (a - a_A)_i u_i of every row: what the visible units alone contribute to d ln p*_t / dt.
 pub(super) fn tilt(rbm: &Rbm, base: &[f32], (u, from): (&[f32], Place), sums: &mut [f64]) {
@@ -21,7 +21,7 @@ pub(super) fn tilt(rbm: &Rbm, base: &[f32], (u, from): (&[f32], Place), sums: &m
 
 /// ln p*_t(v) - a_A'u of every row at its own t, from x = u'W and the [`tilt`].
 pub(super) fn log_weight(rbm: &Rbm, (x, place): (&[f32], Place), tilt: &[f64], t: &[f64], sums: &mut [f64]) {
-    kernel::row_softplus(x, (place.stride, place.offset), &rbm.hidden_bias, t, sums);
+    sums::row_softplus(x, (place.stride, place.offset), &rbm.hidden_bias, t, sums);
     for ((sum, tilt), t) in sums.iter_mut().zip(tilt).zip(t) {
         *sum += t * tilt;
     }
@@ -31,7 +31,7 @@ pub(super) fn log_weight(rbm: &Rbm, (x, place): (&[f32], Place), tilt: &[f64], t
 pub(super) fn base_log_partition(rbm: &Rbm, base: &[f32]) -> f64 {
     let hidden = rbm.hidden_units() as f64 * std::f64::consts::LN_2;
     let visible = match &rbm.visible {
-        Visible::Binary => kernel::softplus_sum(&mut base.iter().map(|&a| f64::from(a)).collect::<Vec<_>>()),
+        Visible::Binary => sums::softplus_sum(&mut base.iter().map(|&a| f64::from(a)).collect::<Vec<_>>()),
         Visible::Gaussian { variance } => {
             let each = base.iter().zip(variance).map(|(&a, &s)| {
                 let (a, s) = (f64::from(a), f64::from(s));

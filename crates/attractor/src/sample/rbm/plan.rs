@@ -177,8 +177,8 @@ impl Plan {
         {
             return refuse(
                 "a sparsity",
-                format!("{s:?}"),
-                "a target in 0..=1, a cost of zero or more, a memory below 1",
+                format!("target {}, cost {}, memory {}", s.target, s.cost, s.memory),
+                "a target from 0 to 1, a cost of zero or more, a memory below 1",
             );
         }
         if let Some(clip) = self.clip
