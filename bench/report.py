@@ -4,10 +4,11 @@
 
 Needs the packages of bench/requirements-report.txt. Builds the program itself (release) unless one is given.
 
-1. 12 layers of 12 heads, 128 and 256 tokens, random causal attention: BertViz, CircuitsVis, Attractor. Every answer is
-   checked: a page must hold a known token and, ours, the exact strongest weights.
-2. The real MiniLM on 256 tokens, from a run: judged and drawn.
-3. A random Llama of 4 layers and 8 heads, width 512, on 16384 tokens: captured, judged and drawn in one command.
+1. 12 layers of 12 heads, 128 and 256 tokens, random causal attention: BertViz, CircuitsVis, Attractor. A rival's page
+   must hold the last token; ours, of every head, the links that NumPy finds to stand out most, to the last bit.
+2. The real MiniLM on 256 tokens, from a run: judged and drawn. Its links are held against the exported weights.
+3. A random Llama of 4 layers and 8 heads, width 512, on 16384 tokens: captured, judged and drawn in one command. The
+   links of its first layer are held against NumPy's own rotated queries and keys.
 """
 
 import argparse
@@ -68,6 +69,40 @@ def holds(page, text):
         return bytes.find(text.encode()) >= 0
 
 
+def apart(function, *arguments):
+    """Runs a function in a process of its own, so that its memory is not counted as that of what is measured later."""
+    process = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        sys.exit(f"bench: {function.__name__} failed")
+
+
+def links(page):
+    """The links of every head that the page shows: {(layer, head): [(query, key, weight), ...]}."""
+    opening = '<script type="application/json" id="maps">'
+    text = Path(page).read_text()
+    start = text.index(opening) + len(opening)
+    maps = json.loads(text[start:text.index("</script>", start)])["maps"]
+    return {(m["layer"], m["head"]): m["links"] for m in maps}
+
+
+def check_links(page, weights, causal):
+    """Every head's links are those furthest above a uniform row, with their exact weights."""
+    shown = links(page)
+    assert len(shown) == sum(len(layer) for layer in weights), f"{page}: {len(shown)} heads"
+    for (layer, head), found in shown.items():
+        attention = weights[layer][head]
+        n = len(attention)
+        uniform = 1.0 / np.arange(1, n + 1)[:, None] if causal else 1.0 / n
+        excess = attention - np.float32(uniform)
+        order = np.sort(excess.ravel())[::-1]
+        assert len(found) > 0
+        for rank, (query, key, weight) in enumerate(found):
+            assert np.float32(weight) == attention[query, key], (layer, head, query, key, weight)
+            assert excess[query, key] == order[rank], (layer, head, rank)
+
+
 def random_attention(folder, n):
     """Random causal attention, in the forms that the rivals and Attractor read."""
     random = np.random.default_rng(n)
@@ -81,10 +116,7 @@ def random_attention(folder, n):
 
 
 def same_attention(program, folder, n, results):
-    making = multiprocessing.get_context("fork").Process(target=random_attention, args=(folder, n))
-    making.start()
-    making.join()
-    assert making.exitcode == 0
+    apart(random_attention, folder, n)
     row = {}
     for name in RIVALS:
         page = folder / "rival.html"
@@ -96,6 +128,7 @@ def same_attention(program, folder, n, results):
     first, converting, _ = measured([program, "convert", folder / "ours.npz", run, "--quiet"])
     second, memory, _ = measured([program, "report", run, "-o", page, "--quiet"])
     assert holds(page, 'id="report"') and holds(page, "L11H11")
+    apart(lambda: check_links(page, np.load(folder / "rivals.npz")["attention"], causal=True))
     row["attractor"] = {"seconds": first + second, "MiB": max(memory, converting), "MB": page.stat().st_size / 1e6}
     results[f"144 heads, {n} tokens"] = row
 
@@ -103,6 +136,13 @@ def same_attention(program, folder, n, results):
 def text():
     """Plain text, longer than 256 tokens."""
     return (ROOT / "examples/data/northanger-abbey.txt").read_text()[2000:6000]
+
+
+def check_minilm(page, exported):
+    file = np.load(exported)
+    layers, heads = 6, 12
+    weights = [[file[f"L{layer}H{head}"] for head in range(heads)] for layer in range(layers)]
+    check_links(page, weights, causal=False)
 
 
 def minilm(program, model, folder, results):
@@ -114,7 +154,9 @@ def minilm(program, model, folder, results):
     drawn, memory, _ = measured([program, "report", run, "-o", page, "--quiet"])
     whole, _, _ = measured([program, "report", model, *inputs, "-o", folder / "whole.html", "--quiet"])
     size = page.stat().st_size / 1e6
-    assert holds(page, "L5H11")
+    exported = folder / "weights.npz"
+    measured([program, "export", run, "-o", exported, "--quiet"])
+    apart(check_minilm, page, exported)
     results["MiniLM, 256 tokens"] = {
         "capture, s": captured,
         "judge and page from the run, s": drawn,
@@ -158,6 +200,35 @@ def random_llama(folder):
     (folder / "config.json").write_text(json.dumps(config))
 
 
+def check_llama(page, model, ids):
+    """Rows of the first layer's maps, from the weights by NumPy in f64, beside the weights that the page shows."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(model / "model.safetensors")
+    embedded = tensors["model.embed_tokens.weight"].astype(np.float64)
+    normed = embedded / np.sqrt((embedded**2).mean(-1, keepdims=True) + 1e-5)
+    half = 32
+    angles = np.arange(len(ids))[:, None] * 10000.0 ** (-np.arange(half) / half)[None]
+    cos, sin = np.cos(angles), np.sin(angles)
+
+    def rotated(name, head):
+        x = (normed @ tensors[f"model.layers.0.self_attn.{name}_proj.weight"].T)[ids][:, 64 * head:64 * (head + 1)]
+        a, b = x[:, :half], x[:, half:]
+        return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=1)
+
+    worst = 0.0
+    for (layer, head), found in links(page).items():
+        if layer != 0:
+            continue
+        queries, keys = rotated("q", head), rotated("k", head)
+        assert len(found) > 0
+        for query, key, weight in found:
+            scores = keys[: query + 1] @ queries[query] / 8.0
+            row = np.exp(scores - scores.max())
+            worst = max(worst, abs(row[key] / row.sum() - weight))
+    assert worst < 2e-5, f"a link of the first layer differs by {worst} from NumPy's"
+
+
 def long(program, folder, results):
     model = folder / "llama"
     random_llama(model)
@@ -169,6 +240,7 @@ def long(program, folder, results):
     report = json.loads(out)
     assert report["provenance"]["lengths"] == [16384] and len(report["heads"]) == 32
     assert all(head["sharpness"] is not None for head in report["heads"])
+    apart(check_llama, page, model, ids)
     results["random Llama, 32 heads, 16384 tokens"] = {
         "capture, judge and page, s": seconds, "peak, MiB": memory, "page, MB": page.stat().st_size / 1e6,
     }

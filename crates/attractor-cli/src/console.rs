@@ -11,7 +11,8 @@ use attractor_judge::report::Report;
 use attractor_judge::report::{Kind, Line};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::error::{Code, Failure, Outcome};
+use crate::error::{Code, Outcome};
+use crate::output::check_name;
 
 /// Progress of long work: a bar on a terminal, nothing elsewhere or with --quiet.
 pub struct Progress {
@@ -88,9 +89,7 @@ pub fn capital(text: &str) -> String {
 
 /// Writes a file whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
-    if path.is_dir() {
-        return Err(Failure::usage(format!("{}: is a folder; name a file to write", path.display())));
-    }
+    check_name(path)?;
     Ok(write_whole(path, bytes, Durability::Process)?)
 }
 

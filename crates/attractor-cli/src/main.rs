@@ -9,6 +9,7 @@ mod forward;
 mod inputs;
 mod interrupt;
 mod judged;
+mod output;
 mod picture;
 mod target;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::console::{counted, write};
 use crate::error::{Failure, Outcome};
+use crate::output;
 
 impl From<attractor_render::Error> for Failure {
     fn from(error: attractor_render::Error) -> Self {
@@ -32,17 +33,7 @@ pub fn save_checked(path: &Path, draw: impl FnOnce(&str) -> Outcome<String>) -> 
 
 /// The ending of a picture's name.
 pub fn checked(path: &Path) -> Outcome<String> {
-    let ending = ending(path);
-    if path.is_dir() {
-        return Err(Failure::usage(format!("{}: is a folder; name a file to write", path.display())));
-    }
-    match is_picture(&ending) {
-        true => Ok(ending),
-        false => Err(Failure::usage(format!(
-            "{}: the ending says how the picture is written; end it in .svg, .png or .pdf",
-            path.display()
-        ))),
-    }
+    output::ending(path, &["svg", "png", "pdf"])
 }
 
 /// Writes a figure as the file's ending says.

@@ -70,7 +70,9 @@ fn positions_are_joined_by_word_and_by_span() {
     assert!(word.contains("query (word: mean of its tokens)") && word.contains(">punctuation<"));
     let span = drawn(here, &[&one[..], &["--spans", "0-3,5-9"]].concat(), "span.svg");
     assert!(span.contains("key (span: sum of its tokens)"));
-    for (spans, says) in [("0-3,2-5", "overlap"), ("3", "first and last"), ("5-2", "empty"), ("0-9999", "beyond")] {
+    for (spans, says) in
+        [("0-3,2-5", "overlap"), ("3", "first and last"), ("5-2", "behind the last"), ("0-9999", "positions are 0 to")]
+    {
         let output = attractor(here, &[&one[..], &["--spans", spans, "-o", "bad.svg"]].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains(says), "{spans}: {said}");

@@ -20,6 +20,8 @@ pub enum Scenario {
     StructureUntested,
     /// The original guide's scenario 1: it looks uniform, and works.
     WorksLooksUniform,
+    /// Rows are spread over many keys and not shown to be uniform; they differ between queries, or the loss needs them.
+    Broad,
     /// The original guide's scenario 2: it is uniform, and something else does the work.
     TrulyUniform,
     /// The original guide's scenario 3: beliefs differ, attention cannot follow.
@@ -68,7 +70,7 @@ fn signs(checks: &[Check], config: &Config, has_loss: bool) -> Signs {
         .filter(|c| {
             c.group == 1
                 && c.is_of_model()
-                // A probe that moved nothing, rows that are not numbers and inputs given twice are no proof of a fault.
+                // A probe that moved nothing, heads that are not numbers and inputs given twice are no proof of a fault.
                 && (c.verdict == Verdict::Fail
                     || (c.verdict == Verdict::Warn
                         && !["norm.finite", "mask.probe", "input.distinct"].contains(&c.id.as_str())))
@@ -146,7 +148,8 @@ fn decide(s: &Signs) -> Scenario {
         (true, Some(true)) => Scenario::SharpAndMatters,
         (true, Some(false)) => Scenario::SharpWithoutEffect,
         (true, None) => Scenario::StructureUntested,
-        (false, Some(true)) => Scenario::WorksLooksUniform,
+        (false, Some(true)) if s.uniform => Scenario::WorksLooksUniform,
+        (false, Some(true)) => Scenario::Broad,
         (false, _) if s.uniform => match s.diverse {
             Some(true) => Scenario::ArchitecturalLimitation,
             _ => Scenario::TrulyUniform,
@@ -157,7 +160,7 @@ fn decide(s: &Signs) -> Scenario {
             _ => Scenario::TrulyUniform,
         },
         (false, None) => match (s.varies, s.diverse) {
-            (Some(true), _) => Scenario::WorksLooksUniform,
+            (Some(true), _) => Scenario::Broad,
             (Some(false), Some(true)) => Scenario::ArchitecturalLimitation,
             (Some(false), _) => Scenario::TrulyUniform,
             (None, _) => Scenario::Undecided,
@@ -171,16 +174,17 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
             "These are not sound attention weights: correctness failed.",
             "Mend this before reading anything else. Leaking rows: pass the causal mask to the backend that captures. Rows \
              that do not sum to one: switch dropout off (evaluation mode) and check that weights, not scores or outputs, \
-             were captured. A.V that differs: another code path made the output.",
+             were captured. A.V that differs: another code path made the output. Rows of NaN: a mask that hides all keys, or \
+             half precision that overflowed.",
         ),
         Scenario::SharpAndMatters if !s.has_loss => (
             "Attention has structure, and a plain average in its place changes what the model computes.",
             "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head. Look at \
-             the heads named above; groups 2, 3 and 5 say what they do.",
+             the heads that the table names; groups 2, 3 and 5 say what they do.",
         ),
         Scenario::SharpAndMatters => (
             "Attention is sharp and matters: replacing it by a plain average costs the model.",
-            "Nothing to mend. Look at the heads named above; groups 2, 3 and 5 say what they do.",
+            "Nothing to mend. Look at the heads that the table names; groups 2, 3 and 5 say what they do.",
         ),
         Scenario::SharpWithoutEffect => (
             "Attention has structure, but a plain average in its place costs next to nothing.",
@@ -195,20 +199,28 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
             "Attention has structure; whether it matters was not tested.",
             "Validate the checkpoint itself: the ablation (group 9) needs the model, not a run.",
         ),
-        Scenario::WorksLooksUniform if s.matters == Some(true) && !s.has_loss => (
+        Scenario::WorksLooksUniform if !s.has_loss => (
             "Attention looks uniform, yet a plain average in its place changes what the model computes.",
             "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head.",
         ),
-        Scenario::WorksLooksUniform if s.matters == Some(true) => (
+        Scenario::WorksLooksUniform => (
             "Attention looks uniform and works: its small differences matter to the loss.",
             "Nothing to mend. Judge such heads by ablation and query-side variation, not by how sharp they look.",
         ),
-        Scenario::WorksLooksUniform if s.ablated => (
-            "Attention looks uniform, yet different queries attend differently.",
+        Scenario::Broad if s.matters == Some(true) && !s.has_loss => (
+            "Attention is broad, yet a plain average in its place changes what the model computes.",
+            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head.",
+        ),
+        Scenario::Broad if s.matters == Some(true) => (
+            "Attention is broad and matters: replacing it by a plain average costs the model.",
+            "Nothing to mend. Judge such heads by ablation and query-side variation, not by how sharp they look.",
+        ),
+        Scenario::Broad if s.ablated => (
+            "Attention is broad: rows are spread over many keys, yet different queries attend differently.",
             "The variation is on the query side; the ablation did not decide whether it matters: give more inputs.",
         ),
-        Scenario::WorksLooksUniform => (
-            "Attention looks uniform, yet different queries attend differently.",
+        Scenario::Broad => (
+            "Attention is broad: rows are spread over many keys, yet different queries attend differently.",
             "The variation is on the query side. Validate the checkpoint itself, so that the ablation can say whether it \
              matters.",
         ),
@@ -223,7 +235,7 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
              temperature, or spend the parameters elsewhere.",
         ),
         Scenario::ArchitecturalLimitation => (
-            "Beliefs differ between positions, but attention stays uniform: the architecture may not let it follow.",
+            "Beliefs differ between positions, but attention does not follow them: the architecture may not let it.",
             "Give heads more dimensions or a larger inverse temperature, and look at the norms of queries and keys: scores \
              with a spread well below one cannot select.",
         ),
@@ -269,6 +281,19 @@ mod tests {
         assert!(!headline.contains("matters") && action.contains("needs a task"), "{headline} {action}");
     }
 
+    /// What the equivalence test did not show is not said in words either.
+    #[test]
+    fn nothing_is_called_uniform_that_was_not_shown_to_be() {
+        for (matters, ablated) in [(Some(true), true), (None, true), (None, false)] {
+            let broad = Signs { varies: Some(true), matters, ablated, ..blank() };
+            let headline = words(decide(&broad), &broad).0;
+            assert!(headline.contains("broad") && !headline.contains("uniform"), "{headline}");
+            let even = Signs { uniform: true, ..broad };
+            let headline = words(decide(&even), &even).0;
+            assert!(headline.contains("uniform"), "{headline}");
+        }
+    }
+
     /// A head of no numbers does not decide the story, and is not passed over either.
     #[test]
     fn heads_without_numbers_stand_in_the_headline() {
@@ -289,7 +314,8 @@ mod tests {
         assert_eq!(decide(&Signs { structured: true, matters: Some(false), ..blank() }), Scenario::SharpWithoutEffect);
         assert_eq!(decide(&Signs { structured: true, ..blank() }), Scenario::StructureUntested);
         assert_eq!(decide(&Signs { matters: Some(true), uniform: true, ..blank() }), Scenario::WorksLooksUniform);
-        assert_eq!(decide(&Signs { varies: Some(true), ..blank() }), Scenario::WorksLooksUniform);
+        assert_eq!(decide(&Signs { matters: Some(true), ..blank() }), Scenario::Broad);
+        assert_eq!(decide(&Signs { varies: Some(true), ..blank() }), Scenario::Broad);
         assert_eq!(decide(&Signs { varies: Some(true), matters: Some(false), ..blank() }), Scenario::TrulyUniform);
         assert_eq!(decide(&Signs { uniform: true, varies: Some(false), ..blank() }), Scenario::TrulyUniform);
         let limited = Signs { uniform: true, varies: Some(false), diverse: Some(true), ..blank() };

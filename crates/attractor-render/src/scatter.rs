@@ -50,8 +50,8 @@ impl Scatter<'_> {
     /// The figure as SVG. Classes differ in colour and shape.
     ///
     /// "Furthest" is measured on the axes as drawn, from the medians in units of the median absolute deviation; with a
-    /// diagonal, by the difference of both quantities. A name that finds no free place beside its point is left out. What is not finite, or has no place on its axis, is left
-    /// out and counted; without any point the frame stands empty.
+    /// diagonal, by the difference of both quantities. A name that finds no free place beside its point is left out. What
+    /// is not finite, or has no place on its axis, is left out and counted; without any point the frame stands empty.
     ///
     /// # Errors
     /// `is_shape` above 100 000 points and for a class without a name; `is_value` for an axis whose ends are not in
@@ -182,9 +182,13 @@ impl Scatter<'_> {
     }
 }
 
+/// The middle of the sorted, of an even number the mean of the middle two; zero of none.
 fn median(mut all: Vec<f64>) -> f64 {
     all.sort_unstable_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or(0.0)
+    match (all.get(all.len().saturating_sub(1) / 2), all.get(all.len() / 2)) {
+        (Some(low), Some(high)) => f64::midpoint(*low, *high),
+        _ => 0.0,
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn main() {
         println!("{{\"units\": {units}, \"shares\": {shares:?}, \"half\": {:?}}}", half(&shares));
         all.push((units, row));
     }
-    let mut estimate = |draw: &mut dyn FnMut(usize) -> Vec<usize>| -> Option<f64> {
+    let estimate = |draw: &mut dyn FnMut(usize) -> Vec<usize>| -> Option<f64> {
         let mut points = Vec::new();
         for (units, row) in &all {
             let chosen = draw(seeds);

@@ -147,7 +147,7 @@ function Controls({ source, seen, look, onLook }: { source: Source; seen: Seen; 
           ))}
         </select>
       </label>
-      <label class="choice" title={sinks ? "" : "No key holds more than 0.3 of this head's attention"}>
+      <label class="choice" title={sinks ? "" : "No key that half of the queries see receives more than 0.3 of what they give"}>
         <input
           type="checkbox"
           checked={look.hideSink}
@@ -224,7 +224,7 @@ function Notes({ seen, look, prompt }: { seen: Seen; look: Look; prompt: number 
   if (map.kept) notes.push("The weights were not kept; these are the pooled maxima that were.");
   notes.push(`Colours and hovered weights are rounded to ${number(100 * map.error, 1)} %; the links below are exact.`);
   if (look.hideSink && map.sinks.length === 0) {
-    notes.push("There is no sink to hide: no key holds more than 0.3 of what the queries that see it give away.");
+    notes.push("There is no sink to hide: on this input no key that half of the queries see receives more than 0.3 of what they give.");
   }
   if (seen.without) {
     const names = map.sinks.map((s) => `key ${s.key} (mean ${number(s.mean, 2)})`).join(", ");

@@ -25,7 +25,9 @@ export function Links({ map, input, current, onLink }: Props) {
   return (
     <div class="links">
       <table>
-        <caption>Strongest links, exact</caption>
+        <caption title="Ranked by how far a weight is above that of a uniform row, so that a query of two keys does not win by having no choice">
+          Links that stand out most from a uniform row, exact weights
+        </caption>
         <thead>
           <tr>
             <th scope="col" class="n">Weight</th>

@@ -22,7 +22,7 @@ use clap::{Args, ValueEnum};
 use crate::args::{By, Chosen, Common, Inputs, bytes};
 use crate::console::{counted, print};
 use crate::error::{Failure, Outcome};
-use crate::{forward, picture};
+use crate::{forward, output, picture};
 
 #[derive(Debug, Args)]
 pub struct Export {
@@ -97,24 +97,15 @@ pub enum ExportFormat {
 /// Characters of a token along an axis.
 const LABEL: usize = 14;
 
-/// What is written: as asked for, else what the file's name says.
-fn format(args: &Export) -> Outcome<ExportFormat> {
-    let ending = picture::ending(&args.output);
-    match (args.format, ending.as_str()) {
-        (Some(format), _) => Ok(format),
-        (None, "npz") => Ok(ExportFormat::Npz),
-        (None, "safetensors") => Ok(ExportFormat::Safetensors),
-        (None, "csv") => Ok(ExportFormat::Csv),
-        (None, "svg") => Ok(ExportFormat::Svg),
-        (None, "png") => Ok(ExportFormat::Png),
-        (None, "pdf") => Ok(ExportFormat::Pdf),
-        (None, _) => Err(Failure::usage(format!(
-            "{}: the name does not say what is to be written; end it in .svg, .png, .pdf, .npz, .safetensors or .csv, or \
-             give --format",
-            args.output.display()
-        ))),
-    }
-}
+/// What the endings of a file's name say.
+const ENDINGS: [(&str, ExportFormat); 6] = [
+    ("svg", ExportFormat::Svg),
+    ("png", ExportFormat::Png),
+    ("pdf", ExportFormat::Pdf),
+    ("npz", ExportFormat::Npz),
+    ("safetensors", ExportFormat::Safetensors),
+    ("csv", ExportFormat::Csv),
+];
 
 /// Groups of positions, as "1-4,7-9" names them: first and last.
 fn spans(given: &[String], positions: usize) -> Outcome<Partition> {
@@ -126,7 +117,13 @@ fn spans(given: &[String], positions: usize) -> Outcome<Partition> {
     let ranges = given
         .iter()
         .map(|text| {
-            read(text).ok_or_else(|| Failure::usage(format!("--spans {text}: give first and last, such as 1-4")))
+            let range = read(text)
+                .ok_or_else(|| Failure::usage(format!("--spans {text}: give first and last, such as 1-4")))?;
+            match (range.is_empty(), range.end > positions) {
+                (true, _) => Err(Failure::usage(format!("--spans {text}: the first lies behind the last"))),
+                (_, true) => Err(Failure::usage(format!("--spans {text}: the positions are 0 to {}", positions - 1))),
+                _ => Ok(range),
+            }
         })
         .collect::<Outcome<Vec<_>>>()?;
     Partition::spans(positions, &ranges).map_err(|e| Failure::usage(format!("--spans: {e}")))
@@ -346,10 +343,7 @@ fn told(args: &Export, size: u64, maps: &[(String, [usize; 3])], common: &Common
 
 /// Runs the command.
 pub fn run(args: &Export, common: &Common) -> Outcome {
-    let format = format(args)?;
-    if args.output.is_dir() {
-        return Err(Failure::usage(format!("{}: is a folder; name a file to write", args.output.display())));
-    }
+    let format = output::format(Some(&args.output), args.format, &ENDINGS, ExportFormat::Svg)?;
     let max_bytes = bytes(&args.max_bytes).map_err(|e| Failure::usage(format!("--max-bytes: {e}")))?;
     let selection = args.chosen.selection()?;
     let opened = forward::open_input(&args.target, &args.inputs, args.input_number, selection, common)?;

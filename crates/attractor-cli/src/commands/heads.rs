@@ -24,7 +24,7 @@ use crate::console::{Progress, capital, counted, print, write};
 use crate::error::{Failure, Outcome};
 use crate::inputs::{Item, Prepared};
 use crate::target::Live;
-use crate::{forward, inputs, picture};
+use crate::{forward, inputs, output, picture};
 
 /// How p-values are corrected over heads and detectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,7 +59,8 @@ pub struct Heads {
     /// List every head, not only those found
     #[arg(long)]
     pub all: bool,
-    /// Also write the findings: JSON, or a picture (.svg, .png, .pdf) of what each head is, of one detector its scores
+    /// Also write the findings (.json, .csv, .parquet), or a picture (.svg, .png, .pdf) of what each head is, of one
+    /// detector its scores
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Of the picture of one detector: how many heads have which score
@@ -420,6 +421,13 @@ fn detected(patterns: &dyn Patterns, options: &Options, heads: &Heads, source: O
 pub fn run(heads: &Heads, common: &Common) -> Outcome {
     let options = options(heads, common)?;
     options.check()?;
+    let ending = match &heads.output {
+        Some(path) => output::ending(path, &["json", "csv", "parquet", "svg", "png", "pdf"])?,
+        None => String::new(),
+    };
+    if heads.histogram && !picture::is_picture(&ending) {
+        return Err(Failure::usage("--histogram: name the picture with -o FILE.svg, .png or .pdf"));
+    }
     let opened = forward::open(&heads.target, &heads.inputs, heads.chosen.selection()?, common, |live| {
         prepare(live, heads, &options, common)
     })?;
@@ -428,16 +436,11 @@ pub fn run(heads: &Heads, common: &Common) -> Outcome {
     let detections = detected(opened.patterns.as_ref(), &options, heads, source)?;
     let json = format!("{}\n", detections.to_json());
     if let Some(path) = &heads.output {
-        let ending = picture::ending(path);
-        match picture::is_picture(&ending) {
-            false if heads.histogram => {
-                return Err(Failure::usage(format!(
-                    "--histogram: {} is no picture; end its name in .svg, .png or .pdf",
-                    path.display()
-                )));
-            }
-            true => picture::save(path, &ending, &figure(&detections, &heads.target, heads.histogram)?)?,
-            false => write(path, json.as_bytes())?,
+        match ending.as_str() {
+            "json" => write(path, json.as_bytes())?,
+            "csv" => write(path, detections.to_table()?.csv().as_bytes())?,
+            "parquet" => write(path, &detections.to_table()?.parquet()?)?,
+            _ => picture::save(path, &ending, &figure(&detections, &heads.target, heads.histogram)?)?,
         }
     }
     match common.json {

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::args::{Ablate, Common, Inputs};
 use crate::console::{counted, print, write};
 use crate::error::{Failure, Outcome};
-use crate::judged;
+use crate::{judged, output};
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -19,9 +19,9 @@ pub struct ReportArgs {
     /// Where it goes [default: report.html; other formats are printed]
     #[arg(long, short)]
     pub output: Option<PathBuf>,
-    /// What is written
-    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
-    pub format: ReportFormat,
+    /// What is written [default: as the ending of --output says, else the page]
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
     /// Inputs whose maps the page holds, by number
     #[arg(long, value_delimiter = ',', default_value = "0")]
     pub show: Vec<usize>,
@@ -52,14 +52,23 @@ pub enum ReportFormat {
     Parquet,
 }
 
+/// What the endings of a file's name say.
+const ENDINGS: [(&str, ReportFormat); 7] = [
+    ("html", ReportFormat::Html),
+    ("htm", ReportFormat::Html),
+    ("json", ReportFormat::Json),
+    ("xml", ReportFormat::Junit),
+    ("md", ReportFormat::Markdown),
+    ("csv", ReportFormat::Csv),
+    ("parquet", ReportFormat::Parquet),
+];
+
 /// Runs the command.
 pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
-    if args.format == ReportFormat::Parquet && args.output.is_none() {
-        return Err(Failure::usage("--format parquet is not for a terminal; name a file with --output checks.parquet"));
-    }
     // Before minutes of work, not after.
-    if let Some(folder) = args.output.as_deref().filter(|path| path.is_dir()) {
-        return Err(Failure::usage(format!("{}: is a folder; name a file to write", folder.display())));
+    let format = output::format(args.output.as_deref(), args.format, &ENDINGS, ReportFormat::Html)?;
+    if format == ReportFormat::Parquet && args.output.is_none() {
+        return Err(Failure::usage("--format parquet is not for a terminal; name a file with --output checks.parquet"));
     }
     let config = judged::thresholds(args.config.as_deref(), common)?;
     let labels = args.labels.as_deref();
@@ -71,7 +80,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
             counted(report.provenance.inputs, "input")
         )));
     }
-    let bytes = match args.format {
+    let bytes = match format {
         ReportFormat::Html => {
             let path = args.output.clone().unwrap_or(PathBuf::from("report.html"));
             judged::page(&path, &judged, &args.show)?;

@@ -19,10 +19,10 @@ use serde_json::{Value, json};
 
 use crate::args::{By, Common, Inputs};
 use crate::console::{print, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::forward::{self, Opened};
-use crate::picture;
 use crate::target::Live;
+use crate::{output, picture};
 
 /// How the heads of a layer become one map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -359,14 +359,9 @@ fn follow(patterns: &dyn Patterns, rollout: &Rollout, options: &StackOptions) ->
 
 /// The ending of the file that is written, lower case; refused before any work is done.
 fn ending(rollout: &Rollout) -> Outcome<String> {
-    let Some(path) = &rollout.out else { return Ok(String::new()) };
-    let ending = picture::ending(path);
-    match picture::is_picture(&ending) || ["json", "csv"].contains(&ending.as_str()) {
-        true => Ok(ending),
-        false => Err(Failure::usage(format!(
-            "--out {}: the ending says how it is written; give .svg, .png, .pdf, .json or .csv",
-            path.display()
-        ))),
+    match &rollout.out {
+        Some(path) => output::ending(path, &["svg", "png", "pdf", "json", "csv"]),
+        None => Ok(String::new()),
     }
 }
 

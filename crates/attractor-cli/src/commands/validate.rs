@@ -7,7 +7,7 @@ use clap::Args;
 use crate::args::{Ablate, Chosen, Common, Inputs};
 use crate::console::{print, print_report, write};
 use crate::error::Outcome;
-use crate::judged;
+use crate::{judged, output};
 
 #[derive(Debug, Args)]
 pub struct Validate {
@@ -49,6 +49,12 @@ pub struct Validate {
 
 /// Runs the command. `false` if a check failed.
 pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
+    if let Some(file) = &validate.output {
+        output::ending(file, &["json"])?;
+    }
+    if let Some(file) = &validate.report {
+        output::ending(file, &["html", "htm"])?;
+    }
     let mut config = judged::thresholds(validate.config.as_deref(), common)?;
     config.legacy = validate.legacy;
     if validate.print_config {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use attractor_capture::Patterns;
 use attractor_capture::record::ModelInfo;
+use attractor_capture::table::{Column, Table};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -152,6 +153,36 @@ impl Detections {
     pub fn to_json(&self) -> String {
         // Plain data; its maps have text keys.
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// As a table: one row a head and detector.
+    ///
+    /// # Errors
+    /// None that is known of: all columns have one number a finding.
+    pub fn to_table(&self) -> attractor_capture::Result<Table> {
+        let text = |pick: &dyn Fn(&Detection) -> String| Column::Text(self.heads.iter().map(pick).collect());
+        let whole =
+            |pick: &dyn Fn(&Detection) -> usize| Column::Whole(self.heads.iter().map(|d| pick(d) as i64).collect());
+        let number = |pick: &dyn Fn(&Detection) -> Option<f64>| {
+            Column::Number(self.heads.iter().map(|d| pick(d).unwrap_or(f64::NAN)).collect())
+        };
+        let columns = vec![
+            ("layer", whole(&|d| d.layer)),
+            ("head", whole(&|d| d.head)),
+            ("detector", text(&|d| d.detector.name().to_string())),
+            ("verdict", text(&|d| d.verdict.name().to_string())),
+            ("score", number(&|d| d.score)),
+            ("null", number(&|d| d.null)),
+            ("effect", number(&|d| d.effect)),
+            ("interval_low", number(&|d| d.interval.as_ref().map(|i| i.low))),
+            ("interval_high", number(&|d| d.interval.as_ref().map(|i| i.high))),
+            ("p", number(&|d| d.p)),
+            ("q", number(&|d| d.q)),
+            ("at", text(&|d| d.at.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))),
+            ("inputs", whole(&|d| d.inputs)),
+            ("why", text(&|d| d.why.clone())),
+        ];
+        Table::new(columns.into_iter().map(|(name, column)| (name.to_string(), column)).collect())
     }
 }
 
@@ -320,11 +351,12 @@ fn detection(
         (Ok(chances), Some(q)) if chances.smallest * price > options.fdr => (
             Finding::NotResolvable,
             format!(
-                "{words}, p = {}; {} of {} {} can give no p below {}, too coarse for so many tests (q = {})",
+                "{words}, p = {}; {} can give no p below {}, too coarse for so many tests (q = {})",
                 short(chances.p),
-                if chances.exact { "all" } else { "random" },
-                chances.permutations,
-                "permutations",
+                match chances.exact {
+                    true => format!("all {} permutations", chances.permutations),
+                    false => format!("{} random permutations", chances.permutations),
+                },
                 short(chances.smallest),
                 short(q)
             ),

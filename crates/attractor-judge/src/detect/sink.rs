@@ -5,11 +5,22 @@ use crate::error::{Error, Result};
 use crate::measure::Geometry;
 use crate::statistics::mean;
 
+/// Mean attention above which a position is a sink.
+///
+/// # Source
+/// Gu et al. 2024, *When attention sink emerges in language models*, arXiv 2410.10781: epsilon = 0.3.
+pub const EPSILON: f64 = 0.3;
+
+/// True if enough of the rows see a key for its mean to count: half of them.
+pub fn is_seen_enough(seeing: usize, rows: usize) -> bool {
+    2 * seeing >= rows.max(1)
+}
+
 pub(super) const CARD: Card = Card {
     name: "sink",
     definition: "largest alpha_k over positions k that half of the rows see; alpha_k = mean of A[i, k] over the rows that see \
                  k (i >= k if causal), mean over inputs",
-    threshold: 0.3,
+    threshold: EPSILON,
     source: "Gu et al. 2024 (arXiv 2410.10781), epsilon 0.3 on 64 tokens; here the whole input",
     needs: "maps, or the attention that every key receives",
     kept: "a position that half of the rows see beside another",
@@ -58,7 +69,7 @@ impl Column<'_> {
 
     fn may_be_sink(&self, key: usize) -> bool {
         let g = self.geometry;
-        !g.mask.hides(key) && 2 * self.seen.rows[key] as usize >= g.queries.max(1)
+        !g.mask.hides(key) && is_seen_enough(self.seen.rows[key] as usize, g.queries)
     }
 }
 

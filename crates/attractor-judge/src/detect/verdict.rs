@@ -23,6 +23,18 @@ pub enum Finding {
     NotTestable,
 }
 
+impl Finding {
+    /// As in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::NotResolvable => "not_resolvable",
+            Self::Absent => "absent",
+            Self::NotTestable => "not_testable",
+        }
+    }
+}
+
 /// How p was found.
 pub(super) struct Chances {
     pub p: f64,

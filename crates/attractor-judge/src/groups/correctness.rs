@@ -109,7 +109,7 @@ fn distinct(case: &Case<'_>) -> Result<Check> {
     })
 }
 
-/// NaN in a recorded map is not testable and says so; it does not fail.
+/// A head whose map holds NaN is not testable and says so; where that is every head, nothing was tested, and that fails.
 fn finite(case: &Case<'_>) -> Check {
     let mut bad = Vec::new();
     let (mut rows, mut empty) = (0, 0);
@@ -128,9 +128,13 @@ fn finite(case: &Case<'_>) -> Check {
         return check.skipped(case.no_figure_at_all("no head was captured"));
     }
     let empty = if empty > 0 { format!("; {empty} rows see no key and are left out") } else { String::new() };
-    match bad.is_empty() {
-        true => check.verdict(Verdict::Pass, format!("every row of every head is finite{empty}")),
-        false => check.verdict(
+    match (bad.len(), case.measures.heads.len()) {
+        (0, _) => check.verdict(Verdict::Pass, format!("every row of every head is finite{empty}")),
+        (some, all) if some == all => check.verdict(
+            case.verdict(GROUP, false),
+            format!("{rows} rows are not finite, of every head: nothing is testable{empty}"),
+        ),
+        _ => check.verdict(
             Verdict::Warn,
             format!("{rows} rows of {} are not finite: these heads are not testable{empty}", listed(&bad)),
         ),
@@ -138,11 +142,15 @@ fn finite(case: &Case<'_>) -> Check {
 }
 
 fn range(case: &Case<'_>) -> Check {
-    let worst = case
-        .measures
-        .heads
-        .iter()
-        .flat_map(|head| head.inputs.iter().filter(|i| i.has_weights).map(move |i| (i.lowest, head)))
+    // Rows that are not finite were left out: a map of nothing else has no lowest weight.
+    let seen = |head: &HeadMeasure, input: usize, figures: &HeadInput| {
+        let rows = case.measures.geometry[head.index][input].queries;
+        figures.has_weights && figures.invalid_rows + figures.empty_rows < rows
+    };
+    let worst = (case.measures.heads.iter())
+        .flat_map(|head| head.inputs.iter().enumerate().map(move |(input, figures)| (head, input, figures)))
+        .filter(|(head, input, figures)| seen(head, *input, figures))
+        .map(|(head, _, figures)| (figures.lowest, head))
         .min_by(|a, b| a.0.total_cmp(&b.0));
     let check = Check::new("norm.range", GROUP).threshold((-1e-6, "a weight is not negative; f32 rounding"));
     match worst {

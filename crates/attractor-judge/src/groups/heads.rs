@@ -164,8 +164,14 @@ fn named(case: &Case<'_>, detector: Detector, id: &str, key: Key, what: &str) ->
                     );
                 }
             }
-            let why = parts.join("; ");
-            filled(check, top).verdict(case.verdict(GROUP, good), format!("{why} (null: {})", summary.null))
+            let why = format!(
+                "{} (null: {}; {} over {} tests)",
+                parts.join("; "),
+                summary.null,
+                case.detections.correction.describe(),
+                case.detections.tests
+            );
+            filled(check, top).verdict(case.verdict(GROUP, good), why)
         }
         _ => {
             let why = summary.and_then(|s| s.not_testable.as_ref()).map(|why| format!("not testable: {why}"));

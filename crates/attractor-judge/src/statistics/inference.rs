@@ -44,7 +44,6 @@ mod checks {
         assert!(benjamini_hochberg(&[]).is_empty());
     }
 
-    /// 144 heads need 2 879 permutations at 0.05, 1 024 heads 20 479.
     #[test]
     fn normal_tails() {
         assert!((two_sided_normal(1.959_963_985) - 0.05).abs() < 1e-9);

@@ -251,6 +251,21 @@ fn a_head_with_a_nan_is_not_testable_and_the_others_are() {
     assert!(report.is_ok() && report.conclusion.scenario != Scenario::Broken);
 }
 
+/// A gate that stays green where nothing could be tested would be no gate.
+#[test]
+fn maps_of_nothing_but_nan_fail_and_pass_no_check() {
+    let nothing = |ids: &[u32], _| vec![f32::NAN; ids.len() * ids.len()];
+    let maps = Maps::causal(&[random_ids(30, 9, 1)], 1).head(0, nothing).head(0, nothing);
+    let report = judge(&maps, None, &Config::default()).unwrap();
+    let finite = report.of_model("norm.finite").unwrap();
+    assert!(finite.verdict == Verdict::Fail && finite.why.contains("nothing is testable"), "{}", finite.why);
+    assert_eq!(report.of_model("norm.range").unwrap().verdict, Verdict::Skipped);
+    let passed: Vec<&str> =
+        report.checks.iter().filter(|c| c.verdict == Verdict::Pass && c.judged).map(|c| c.id.as_str()).collect();
+    assert!(passed.is_empty(), "{passed:?}");
+    assert!(!report.is_ok());
+}
+
 #[test]
 fn weights_that_do_not_make_the_output_fail_by_layer() {
     let mut maps = Maps::causal(&[random_ids(20, 9, 1)], 1).head(0, uniform);

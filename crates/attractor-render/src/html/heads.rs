@@ -50,7 +50,7 @@ fn verdict(head: &HeadSummary, failed: bool) -> Verdict {
 
 pub(super) fn section(
     report: &Report,
-    drawn: bool,
+    inputs: &[usize],
     options: &Options,
     budget: &mut Budget,
     left_out: &mut Vec<String>,
@@ -59,6 +59,19 @@ pub(super) fn section(
     if report.heads.is_empty() {
         out.push_str("<p>No head was captured: there is nothing to show.</p></section>\n");
         return out;
+    }
+    let drawn = !inputs.is_empty();
+    if drawn && inputs.len() < report.provenance.inputs {
+        let all = report.provenance.inputs;
+        let numbers: Vec<String> = inputs.iter().map(usize::to_string).collect();
+        let _ = writeln!(
+            out,
+            "<p class=\"key\">All {all} inputs were judged; the maps are those of {} {} (of 0 to {}). <code>attractor report \
+             --show 0,1</code> draws the inputs that it names.</p>",
+            if numbers.len() == 1 { "input" } else { "inputs" },
+            numbers.join(", "),
+            all - 1
+        );
     }
     // The script takes this place; what follows is for those who have none.
     out.push_str("<div id=\"heads-explorer\"></div>\n<div id=\"heads-static\">");

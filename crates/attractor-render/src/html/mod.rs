@@ -104,8 +104,8 @@ pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &O
     let named = 100 * report.heads.len();
     let mut budget = Budget { left: options.max_bytes.saturating_sub(fixed + named) };
     let groups = checks::groups(report, &mut budget, &mut left_out);
-    let drawn = patterns.is_some_and(|p| !explorer::inputs(p, options).is_empty());
-    let heads = heads::section(report, drawn, options, &mut budget, &mut left_out);
+    let drawn = patterns.map_or(Vec::new(), |p| explorer::inputs(p, options));
+    let heads = heads::section(report, &drawn, options, &mut budget, &mut left_out);
     let explorer = match patterns {
         Some(patterns) => {
             // A fifth for the pictures that need no script.

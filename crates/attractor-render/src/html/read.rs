@@ -5,14 +5,10 @@
 
 use attractor::retrieve::Mask;
 use attractor_capture::{Patterns, strips};
+use attractor_judge::detect::sink;
 
 use crate::error::{Error, Result};
 use crate::map::{self, HeadMap, Link, Map, Origin};
-
-/// Mean weight from which a key is a sink.
-///
-/// Gu et al. 2024, *When attention sink emerges in language models*, arXiv 2410.10781: epsilon = 0.3.
-const SINK: f64 = 0.3;
 
 /// A head as it is read from its weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,9 +126,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The sinks and what they take.
-    ///
-    /// A key that few queries see has no mean worth the name: the last token of a causal text is seen by itself alone.
+    /// The sinks of this input by the detector's rule, the four largest, and what they take.
     fn sinks(&self) -> (Vec<(usize, f32)>, Vec<u16>) {
         let (rows, keys, queries) = (self.map.rows, self.map.keys, self.map.queries);
         let mut steps = vec![0i64; keys + 1];
@@ -143,13 +137,13 @@ impl<'a> Pass<'a> {
                 steps[range.end] -= 1;
             }
         }
-        let mut seen = 0;
+        let mut seen = 0i64;
         let mut all: Vec<(usize, f64)> = Vec::new();
         for key in 0..keys {
             seen += steps[key];
             let sum: f64 = (0..rows).map(|row| f64::from(self.sums[row * keys + key])).sum();
             let mean = sum / seen.max(1) as f64;
-            if mean > SINK && seen >= 8 && 4 * seen >= queries as i64 {
+            if mean > sink::EPSILON && sink::is_seen_enough(seen as usize, queries) && !self.mask.hides(key) {
                 all.push((key, mean));
             }
         }

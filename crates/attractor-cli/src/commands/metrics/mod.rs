@@ -17,8 +17,8 @@ use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
 use crate::forward::{self, Opened};
 use crate::inputs::{self, Prepared};
-use crate::picture;
 use crate::target::{self, Live};
+use crate::{output, picture};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -26,6 +26,51 @@ pub enum Format {
     Csv,
     Json,
     Parquet,
+    /// A picture of columns, by layer and head
+    Svg,
+    Png,
+    Pdf,
+}
+
+impl Format {
+    /// What the endings of a file's name say.
+    const ENDINGS: [(&str, Self); 7] = [
+        ("csv", Self::Csv),
+        ("json", Self::Json),
+        ("parquet", Self::Parquet),
+        ("txt", Self::Table),
+        ("svg", Self::Svg),
+        ("png", Self::Png),
+        ("pdf", Self::Pdf),
+    ];
+
+    /// The ending of the picture that it is.
+    fn picture(self) -> Option<&'static str> {
+        match self {
+            Self::Svg => Some("svg"),
+            Self::Png => Some("png"),
+            Self::Pdf => Some("pdf"),
+            _ => None,
+        }
+    }
+
+    /// What is asked for, with what does not go together refused before any work.
+    fn of(metrics: &Metrics, common: &Common) -> Outcome<Self> {
+        let otherwise = if common.json { Self::Json } else { Self::Table };
+        let format = output::format(metrics.output.as_deref(), metrics.format, &Self::ENDINGS, otherwise)?;
+        let pictured = format.picture().is_some();
+        let refused =
+            |what: &str| Err(Failure::usage(format!("{what}: name the picture with -o FILE.svg, .png or .pdf")));
+        match (&metrics.output, metrics.draw.first()) {
+            (None, _) if pictured => refused("--format"),
+            (None, _) if format == Self::Parquet => {
+                Err(Failure::usage("--format parquet is not for a terminal; name a file with --output heads.parquet"))
+            }
+            (_, Some(column)) if !pictured => refused(&format!("--draw {column}")),
+            _ if metrics.histogram && !pictured => refused("--histogram"),
+            _ => Ok(format),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -34,10 +79,11 @@ pub struct Metrics {
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
-    /// How the table is written
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// Where it goes [default: the terminal]; .svg, .png or .pdf: a picture of one column, by layer and head
+    /// How the table is written [default: as the ending of --output says, else as a table]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Where it goes [default: the terminal]: .csv, .json, .parquet, .txt; .svg, .png or .pdf: a picture of one column, by
+    /// layer and head
     #[arg(long, short)]
     pub output: Option<PathBuf>,
     /// What the picture shows: a column by layer and head, two columns against each other (sink,normalised_entropy), or
@@ -145,6 +191,7 @@ fn table(patterns: &dyn Patterns, extras: &Extras<'_>, metrics: &Metrics) -> Out
 
 /// Runs the command.
 pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
+    let format = Format::of(metrics, common)?;
     let selection = metrics.chosen.selection()?;
     if metrics.importance && target::is_run(&metrics.target) {
         return Err(Failure::usage(format!(
@@ -166,39 +213,34 @@ pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
         &Extras { rank: metrics.rank, patch, evidence: evidence.as_ref(), seed: common.seed },
         metrics,
     )?;
-    let ending = metrics.output.as_ref().map(|path| picture::ending(path)).filter(|ending| picture::is_picture(ending));
-    match (&metrics.output, ending, metrics.draw.first()) {
-        (Some(path), Some(ending), _) => {
-            let figure = pictures::figure(patterns.as_ref(), &table, &metrics.draw, metrics.histogram, common.seed)?;
-            picture::save(path, &ending, &figure)?;
-            if common.json {
-                print(&format!("{}\n", table.json()));
+    let json = || format!("{}\n", table.json());
+    if let Some(path) = &metrics.output {
+        match format.picture() {
+            Some(ending) => {
+                let figure =
+                    pictures::figure(patterns.as_ref(), &table, &metrics.draw, metrics.histogram, common.seed)?;
+                picture::save(path, ending, &figure)?;
             }
-            return Ok(());
+            None => write(path, &written(&table, format)?)?,
         }
-        (_, None, Some(column)) => {
-            return Err(Failure::usage(format!("--draw {column}: name the picture with -o FILE.svg, .png or .pdf")));
+        if common.json {
+            print(&json());
         }
-        _ if metrics.histogram => {
-            return Err(Failure::usage("--histogram: name the picture with -o FILE.svg, .png or .pdf"));
-        }
-        _ => {}
+        return Ok(());
     }
-    let format = if common.json { Format::Json } else { metrics.format };
-    let bytes = match format {
-        Format::Table => aligned(&table).into_bytes(),
+    match common.json {
+        true => print(&json()),
+        false => print(&String::from_utf8_lossy(&written(&table, format)?)),
+    }
+    Ok(())
+}
+
+/// The table as bytes.
+fn written(table: &Table, format: Format) -> Outcome<Vec<u8>> {
+    Ok(match format {
         Format::Csv => table.csv().into_bytes(),
         Format::Json => format!("{}\n", table.json()).into_bytes(),
         Format::Parquet => table.parquet()?,
-    };
-    match &metrics.output {
-        Some(path) => write(path, &bytes),
-        None if format == Format::Parquet => {
-            Err(Failure::usage("--format parquet is not for a terminal; name a file with --output heads.parquet"))
-        }
-        None => {
-            print(&String::from_utf8_lossy(&bytes));
-            Ok(())
-        }
-    }
+        _ => aligned(table).into_bytes(),
+    })
 }

@@ -133,7 +133,10 @@ fn against(table: &Table, across: &str, up: &str) -> Outcome<String> {
         .map(|((layer, head), (x, y))| Point { x, y, class: 0, name: format!("L{layer}H{head}") })
         .collect();
     let title = capital(&format!("{} against {}", up.replace('_', " "), across.replace('_', " ")));
-    let notes = vec![format!("{}; the furthest from the middle are named", counted(points.len(), "head"))];
+    let notes = vec![format!(
+        "{}; named are those furthest from both medians, where there is room",
+        counted(points.len(), "head")
+    )];
     let (x, y) = (Side::new(&axis(across)), Side::new(&axis(up)));
     let outliers = NAMED.min(points.len());
     Ok(Scatter { title: &title, notes, x, y, points: &points, classes: &[], outliers, diagonal: false }.svg()?)
