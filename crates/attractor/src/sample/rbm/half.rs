@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::binary::{self, Bits};
 use super::kernel::{self, Draws, Keep, Slab, Tempered};
 use super::model::{Rbm, Visible};
 use super::product::{self, PLAIN, View, multiply};
@@ -42,9 +43,16 @@ pub(super) fn hidden(
     let each = |index: usize, out: &mut [f32], samples: Option<(&mut [f32], Place)>| {
         let first = index * length;
         let count = length.min(m - first);
-        let left = View { numbers: &rbm.weights, offset: first, row: 1, column: m };
-        let right = View { numbers: u, offset: from.offset, row: from.stride, column: 1 };
-        multiply(out, (to.stride, to.offset), (count, how.rows, n), left, right, PLAIN);
+        match Bits::of_rows((u, from), n, how.rows, count) {
+            Some(bits) => {
+                bits.into_units(out, to, count, View { numbers: &rbm.weights, offset: first, row: m, column: 1 });
+            }
+            None => {
+                let left = View { numbers: &rbm.weights, offset: first, row: 1, column: m };
+                let right = View { numbers: u, offset: from.offset, row: from.stride, column: 1 };
+                multiply(out, (to.stride, to.offset), (count, how.rows, n), left, right, PLAIN);
+            }
+        }
         if let Some(keep) = keep {
             let slab = Slab { numbers: out, stride: to.stride, offset: to.offset };
             let samples = samples.map(|(numbers, at)| Slab { numbers, stride: at.stride, offset: at.offset });
@@ -72,9 +80,16 @@ pub(super) fn visible(rbm: &Rbm, (h, from): (&[f32], Place), (out, to): (&mut [f
     product::over_pieces(out, length * to.stride, |index, out| {
         let first = index * length;
         let count = length.min(n - first);
-        let left = View { numbers: &rbm.weights, offset: first * m, row: m, column: 1 };
-        let right = View { numbers: h, offset: from.offset, row: from.stride, column: 1 };
-        multiply(out, (to.stride, to.offset), (count, how.rows, m), left, right, PLAIN);
+        match Bits::of_rows((h, from), m, how.rows, count) {
+            Some(bits) => {
+                bits.into_units(out, to, count, View { numbers: &rbm.weights, offset: first * m, row: 1, column: m });
+            }
+            None => {
+                let left = View { numbers: &rbm.weights, offset: first * m, row: m, column: 1 };
+                let right = View { numbers: h, offset: from.offset, row: from.stride, column: 1 };
+                multiply(out, (to.stride, to.offset), (count, how.rows, m), left, right, PLAIN);
+            }
+        }
         let slab = Slab { numbers: out, stride: to.stride, offset: to.offset };
         let bias = &rbm.visible_bias[first..first + count];
         match &rbm.visible {
@@ -94,13 +109,7 @@ pub(super) fn lay_out(rbm: &Rbm, rows: &[&[f32]], (out, to): (&mut [f32], Place)
     let length = product::block(n, rows.len(), 512);
     product::over_pieces(out, length * to.stride, |index, out| {
         let first = index * length;
-        // Sixteen rows at a time: their numbers of one unit make one cache line.
-        for (group, rows) in rows.chunks(16).enumerate() {
-            for unit in 0..length.min(n - first) {
-                let out = &mut out[unit * to.stride + to.offset + 16 * group..][..rows.len()];
-                out.iter_mut().zip(rows).for_each(|(out, row)| *out = row[first + unit]);
-            }
-        }
+        binary::lay_out(out, to, rows, first, length.min(n - first));
         if let Visible::Gaussian { variance } = &rbm.visible {
             for unit in 0..length.min(n - first) {
                 let out = &mut out[unit * to.stride + to.offset..][..rows.len()];

@@ -45,7 +45,11 @@ fn philox(draws: Draws, block: u32, row: u32) -> [[u32; LANES]; 4] {
         }
         key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
     }
-    x.map(|numbers| numbers.map(|number| number as u32))
+    let mut out = [[0; LANES]; 4];
+    for (out, numbers) in out.iter_mut().zip(&x) {
+        out.iter_mut().zip(numbers).for_each(|(out, number)| *out = *number as u32);
+    }
+    out
 }
 
 /// Uniform strictly inside (0, 1): the middle of one of 2^23 cells.
@@ -153,7 +157,8 @@ fn activate_with(
                     }
                 }
                 // u < sigma(z) is u (1 + exp(-z)) < 1: a sample needs no division.
-                let odds = z.map(|z| 1.0 + exp_of_minus(z));
+                let mut odds = z;
+                odds.iter_mut().for_each(|z| *z = 1.0 + exp_of_minus(*z));
                 let mut drawn = [0.0; LANES];
                 if drawing {
                     for ((s, odds), bits) in drawn.iter_mut().zip(odds).zip(bits[lane]) {
@@ -162,7 +167,10 @@ fn activate_with(
                 }
                 match keep {
                     Keep::Sample => store(numbers, &drawn),
-                    Keep::Probability(factor) => store(numbers, &odds.map(|odds| factor / odds)),
+                    Keep::Probability(factor) => {
+                        odds.iter_mut().for_each(|odds| *odds = factor / *odds);
+                        store(numbers, &odds);
+                    }
                 }
                 if let Some(samples) = &mut samples {
                     let at = (4 * group + lane) * samples.stride + samples.offset + row;

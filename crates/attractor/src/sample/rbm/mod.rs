@@ -7,6 +7,7 @@
 
 pub mod ais;
 mod alarm;
+mod binary;
 mod chains;
 pub mod exact;
 pub mod generate;

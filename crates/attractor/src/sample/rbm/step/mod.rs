@@ -18,6 +18,7 @@ mod tests;
 
 use rayon::prelude::*;
 
+use super::binary::Bits;
 use super::half::Place;
 use super::model::Rbm;
 use super::plan::Sparsity;
@@ -73,20 +74,26 @@ pub(super) struct Seen {
 
 const LANES: usize = 16;
 
-/// Means of every unit over the rows of data, and over those of the model with the sign of the pairs.
-fn means(numbers: &[f32], pairs: &Pairs<'_>, data: &mut Vec<f32>, model: &mut Vec<f32>, scale: f32) {
-    data.clear();
-    model.clear();
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for unit in numbers.chunks(pairs.place.stride) {
-                let (m, rest) = unit[pairs.place.offset..].split_at(pairs.model);
-                data.push(sum(&rest[..pairs.data]) / pairs.data as f32);
-                model.push(sum(m) * scale);
-            }
-        },
-    );
+/// Means of every unit over the rows of data, and over those of the model with the sign of the pairs, times `scale`.
+struct Means<'a> {
+    numbers: &'a [f32],
+    pairs: &'a Pairs<'a>,
+    scale: f32,
+}
+
+impl pulp::NullaryFnOnce for Means<'_> {
+    type Output = (Vec<f32>, Vec<f32>);
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let (mut data, mut model) = (Vec::new(), Vec::new());
+        for unit in self.numbers.chunks(self.pairs.place.stride) {
+            let (m, rest) = unit[self.pairs.place.offset..].split_at(self.pairs.model);
+            data.push(sum(&rest[..self.pairs.data]) / self.pairs.data as f32);
+            model.push(sum(m) * self.scale);
+        }
+        (data, model)
+    }
 }
 
 #[inline(always)]
@@ -119,9 +126,9 @@ impl Motion {
     /// Moves the machine.
     pub fn apply(&mut self, rbm: &mut Rbm, pairs: &Pairs<'_>, settings: Settings) -> Seen {
         let (n, m) = (rbm.visible_units(), rbm.hidden_units());
-        let [mut u_data, mut u_model, mut h_data, mut h_model] = [const { Vec::new() }; 4];
-        means(pairs.visible, pairs, &mut u_data, &mut u_model, 1.0 / pairs.model as f32);
-        means(pairs.hidden, pairs, &mut h_data, &mut h_model, 1.0 / pairs.data as f32);
+        let means = |numbers, scale| pulp::Arch::new().dispatch(Means { numbers, pairs, scale });
+        let (u_data, u_model) = means(pairs.visible, 1.0 / pairs.model as f32);
+        let (h_data, h_model) = means(pairs.hidden, 1.0 / pairs.data as f32);
         if let Some(share) = settings.centring {
             let slide = |offset: &mut [f32], mean: &[f32]| {
                 offset.iter_mut().zip(mean).for_each(|(offset, mean)| *offset += share * (mean - *offset));
@@ -139,10 +146,15 @@ impl Motion {
         let depth = pairs.model + pairs.data;
         let length = product::block(n, m, depth);
         let product = |index: usize, slab: &mut [f32], scaling: Scaling| {
-            let offset = index * length * pairs.place.stride + pairs.place.offset;
-            let left = View { numbers: pairs.visible, offset, row: pairs.place.stride, column: 1 };
-            let right = View { numbers: pairs.hidden, offset: pairs.place.offset, row: 1, column: pairs.place.stride };
-            multiply(slab, (m, 0), (slab.len() / m, m, depth), left, right, scaling);
+            let own = Place { offset: index * length * pairs.place.stride + pairs.place.offset, ..pairs.place };
+            let right = View { numbers: pairs.hidden, offset: pairs.place.offset, row: 1, column: own.stride };
+            match Bits::of_units((pairs.visible, own), slab.len() / m, depth, m) {
+                Some(bits) => bits.into_rows(slab, m, right, scaling),
+                None => {
+                    let left = View { numbers: pairs.visible, offset: own.offset, row: own.stride, column: 1 };
+                    multiply(slab, (m, 0), (slab.len() / m, m, depth), left, right, scaling);
+                }
+            }
         };
         let rate = settings.weights;
         let share = 1.0 / pairs.data as f32;
