@@ -140,9 +140,7 @@ def text():
 
 def check_minilm(page, exported):
     file = np.load(exported)
-    layers, heads = 6, 12
-    weights = [[file[f"L{layer}H{head}"] for head in range(heads)] for layer in range(layers)]
-    check_links(page, weights, causal=False)
+    check_links(page, [file[f"L{layer}"] for layer in range(6)], causal=False)
 
 
 def minilm(program, model, folder, results):
@@ -208,7 +206,9 @@ def check_llama(page, model, ids):
     embedded = tensors["model.embed_tokens.weight"].astype(np.float64)
     normed = embedded / np.sqrt((embedded**2).mean(-1, keepdims=True) + 1e-5)
     half = 32
-    angles = np.arange(len(ids))[:, None] * 10000.0 ** (-np.arange(half) / half)[None]
+    # Angles are f32 by definition of the model: at position 16384 their rounding is a thousandth.
+    frequencies = 1 / np.float32(10000) ** (np.arange(half, dtype=np.float32) / half)
+    angles = (np.arange(len(ids), dtype=np.float32)[:, None] * frequencies[None]).astype(np.float64)
     cos, sin = np.cos(angles), np.sin(angles)
 
     def rotated(name, head):

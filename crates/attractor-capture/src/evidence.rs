@@ -141,7 +141,7 @@ pub struct CausalityProbe {
     pub input: usize,
     /// The position whose token was replaced.
     pub position: usize,
-    /// Largest change of any output (logit or hidden value) at earlier positions.
+    /// Largest change of any number of the last hidden state at earlier positions.
     pub past_change: f64,
     /// Largest change at this and later positions: shows that the probe did something.
     pub future_change: f64,

@@ -204,9 +204,14 @@ impl Case {
     /// # Errors
     /// As [`Model::forward`].
     pub fn loss(&self, model: &Model) -> Result<f64> {
+        Ok(self.loss_and_state(model)?.0)
+    }
+
+    /// The same with the last hidden state, [positions, width].
+    pub(crate) fn loss_and_state(&self, model: &Model) -> Result<(f64, Vec<f32>)> {
         let state = model.encode(&self.input, &mut (), &Overrides::none())?;
         let plain = ops::values(state.clone());
-        Ok(self.losses(model, state, &plain)?[0])
+        Ok((self.losses(model, state, &plain)?[0], plain))
     }
 
     /// What gradients are taken of: the loss, or a random projection where there is none.

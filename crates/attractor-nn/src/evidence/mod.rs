@@ -117,14 +117,25 @@ pub fn gather(
         }
     }
     let mut losses = Vec::new();
-    for (i, case) in cases.iter().enumerate() {
-        progress(Progress { stage: "losses", done: i, total: cases.len() });
-        if kind != LossKind::RelativeChange {
-            losses.push(case.loss(model)?);
+    let mut probes = Vec::new();
+    let mut next = cases.iter();
+    for (index, input) in inputs.iter().enumerate() {
+        progress(Progress { stage: "losses", done: index, total: inputs.len() });
+        let case = match left_out.iter().any(|(left, _)| *left == index) {
+            true => None,
+            false => next.next(),
+        };
+        let mut plain = None;
+        if let Some(case) = case.filter(|_| kind != LossKind::RelativeChange) {
+            let (loss, state) = case.loss_and_state(model)?;
+            losses.push(loss);
+            plain = (case.input == *input).then_some(state);
+        }
+        if model.spec().causal {
+            probes.extend(probe::probe(model, input, index, inputs, options, plain)?);
         }
     }
-    let probes = if model.spec().causal { self::probes(model, inputs, options)? } else { Vec::new() };
-    progress(Progress { stage: "losses", done: cases.len(), total: cases.len() });
+    progress(Progress { stage: "losses", done: inputs.len(), total: inputs.len() });
     let gradients = match options.gradients && !cases.is_empty() {
         true => Some(gradients::gradients(model, &short, options.seed, progress)?),
         false => None,
@@ -161,7 +172,7 @@ pub fn gather(
 pub fn probes(model: &Model, inputs: &[Input], options: &Options<'_>) -> Result<Vec<CausalityProbe>> {
     let mut found = Vec::new();
     for (i, input) in inputs.iter().enumerate() {
-        found.extend(probe::probe(model, input, i, inputs, options)?);
+        found.extend(probe::probe(model, input, i, inputs, options, None)?);
     }
     Ok(found)
 }

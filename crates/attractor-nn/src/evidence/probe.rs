@@ -6,16 +6,18 @@ use attractor_capture::evidence::CausalityProbe;
 use super::Options;
 use crate::error::Result;
 use crate::model::{Input, Model, Overrides};
+use crate::ops;
 
-/// Replaces one token of the second half and compares logits (or hidden states, without a head) before and from it on.
+/// Replaces one token of the second half and compares the last hidden states before and from it on.
 ///
-/// `None` for inputs of fewer than two tokens, and where no other token can be found.
+/// What the model makes of the input as it is, if that is known, is not computed again. `None` for inputs of fewer than two tokens, and where no other token can be found.
 pub(super) fn probe(
     model: &Model,
     input: &Input,
     index: usize,
     inputs: &[Input],
     options: &Options<'_>,
+    plain: Option<Vec<f32>>,
 ) -> Result<Option<CausalityProbe>> {
     let Some(ids) = input.ids().filter(|ids| ids.len() >= 2) else { return Ok(None) };
     let n = ids.len();
@@ -39,14 +41,10 @@ pub(super) fn probe(
         Input::Padded { padding, .. } => Input::Padded { ids: changed, padding: padding.clone() },
         _ => Input::Tokens(changed),
     };
-    let run = |input: &Input| -> Result<Vec<f32>> {
-        let output = model.forward(input, &mut (), &Overrides::none())?;
-        Ok(match output.logits {
-            Some(logits) if logits.len() % n == 0 && logits.len() >= n => logits,
-            _ => output.hidden,
-        })
-    };
-    let (before, after) = (run(input)?, run(&changed)?);
+    let run =
+        |input: &Input| -> Result<Vec<f32>> { Ok(ops::values(model.encode(input, &mut (), &Overrides::none())?)) };
+    let before = plain.map_or_else(|| run(input), Ok)?;
+    let after = run(&changed)?;
     let cut = position * (before.len() / n);
     // A NaN is the largest change of all.
     let change = |a: &[f32], b: &[f32]| {
