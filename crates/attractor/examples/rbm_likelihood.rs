@@ -2,7 +2,9 @@
 //! divergence alarm, or data from a file with a held-out part.
 //!
 //! `rbm_likelihood bars [SEEDS] [UPDATES]` (4 x 4, 16 hidden units), or
-//! `rbm_likelihood file TRAIN TEST VISIBLE [HIDDEN] [SEEDS] [EPOCHS]`: raw little-endian f32 of 0 and 1, rows of VISIBLE numbers.
+//! `rbm_likelihood file TRAIN TEST VISIBLE [HIDDEN] [SEEDS] [EPOCHS]`: raw little-endian f32 of 0 and 1, rows of VISIBLE numbers, or
+//! `rbm_likelihood sandwich TRAIN TEST VISIBLE [HIDDEN] [EPOCHS]`: the same files, a machine too large for exact numbers, by CD-25 and
+//! by persistent chains, its likelihood between annealed importance sampling and its reverse.
 
 use std::time::Instant;
 
@@ -158,6 +160,57 @@ fn held_out(arguments: &[String]) {
     }
 }
 
+/// Large machines: ln Z from both sides.
+fn sandwich(arguments: &[String]) {
+    let number =
+        |at: usize, or: u64| arguments.get(at).map_or(or, |x| x.parse().unwrap_or_else(|e| panic!("{x}: {e}")));
+    let n = number(2, 784) as usize;
+    let (hidden, epochs) = (number(3, 500) as usize, number(4, 10));
+    let (train, test) = (read(&arguments[0]), read(&arguments[1]));
+    let train = Rows::new(&train, n).expect("whole rows");
+    let test = Rows::new(&test, n).expect("whole rows");
+    let batch = 128;
+    let updates = epochs * train.count().div_ceil(batch) as u64;
+    let samplers = [
+        ("cd25", Sampler::Contrastive { steps: 25 }),
+        ("pcd1", Sampler::Persistent { steps: 1, chains: batch }),
+        ("pcd25", Sampler::Persistent { steps: 25, chains: batch }),
+    ];
+    for (name, sampler) in samplers {
+        let start = Instant::now();
+        let rbm = Rbm::initial(Visible::Binary, hidden, train, 0).expect("data");
+        let decay = Decay::Linear { updates, end: 0.01 };
+        let plan = Plan { batch, sampler, rates: Rates::all(0.05), decay, ..Plan::new(0) };
+        let mut trainer = Trainer::new(rbm, plan, train).expect("a sound plan");
+        (0..epochs).for_each(|_| drop(trainer.epoch(train).expect("an epoch")));
+        let training = start.elapsed().as_secs_f64();
+        let (rbm, base) = (trainer.rbm(), trainer.base_rates());
+        let annealing = Annealing::linear(5000, 100, 0);
+        let forward = ais::forward(rbm, base, &annealing, QUIET).expect("base rates");
+        let drawn = generate::tempered(rbm, base, &temperatures(24), 100, 2000, 0).expect("base rates");
+        let samples = Rows::new(&drawn.samples, n).expect("whole rows");
+        let reverse = ais::reverse(rbm, base, &annealing, samples, QUIET).expect("samples");
+        let of = |rows, log_z| likelihood::mean_log_likelihood(rbm, rows, log_z).expect("data that fit").value;
+        let sides = |rows| [of(rows, reverse.log_partition), of(rows, forward.log_partition)];
+        println!(
+            "{{\"run\": \"{name}\", \"epochs\": {epochs}, \"test_between\": {:.2?}, \"train_between\": {:.2?}, \"log_z\": [{:.2}, {:.2}], \
+             \"errors\": [{:.3}, {:.3}], \"effective_runs\": [{:.1}, {:.1}], \"reconstruction\": {:.4}, \"lowest_swap_rate\": {:.2}, \
+             \"training_seconds\": {training:.0}, \"seconds\": {:.0}}}",
+            sides(test),
+            sides(train),
+            forward.log_partition,
+            reverse.log_partition,
+            forward.standard_error,
+            reverse.standard_error,
+            forward.effective_runs,
+            reverse.effective_runs,
+            monitor::reconstruction_error(rbm, test).expect("data"),
+            drawn.swap_rates.into_iter().fold(f64::NAN, f64::min),
+            start.elapsed().as_secs_f64()
+        );
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
@@ -166,8 +219,12 @@ fn main() {
             bars_and_stripes(number(1, 2), number(2, 20_000));
         }
         Some("file") => held_out(&arguments[1..]),
+        Some("sandwich") => sandwich(&arguments[1..]),
         _ => {
-            eprintln!("rbm_likelihood bars [SEEDS] [UPDATES] | file TRAIN TEST VISIBLE [HIDDEN] [SEEDS] [EPOCHS]");
+            eprintln!(
+                "rbm_likelihood bars [SEEDS] [UPDATES] | file TRAIN TEST VISIBLE [HIDDEN] [SEEDS] [EPOCHS] | \
+                 sandwich TRAIN TEST VISIBLE [HIDDEN] [EPOCHS]"
+            );
             std::process::exit(2);
         }
     }
