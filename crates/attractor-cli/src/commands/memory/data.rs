@@ -92,10 +92,15 @@ fn notes(patterns: &StoredPatterns) -> Vec<String> {
 impl Data {
     /// The rows that were asked for; `example` is the built-in set that the demonstration shows.
     pub fn samples(&self, example: &str) -> Outcome<Samples> {
-        let source = match (&self.data, self.demo) {
-            (Some(source), _) => source.as_str(),
-            (None, true) => example,
-            (None, false) => {
+        let source = match (&self.data, self.demo, &self.random) {
+            (Some(source), ..) => source.as_str(),
+            (None, true, _) => example,
+            (None, false, Some(text)) => {
+                return Err(Failure::usage(format!(
+                    "--random {text}: there is nothing to learn in random rows; give --data SOURCE, or --demo ({example})"
+                )));
+            }
+            (None, false, None) => {
                 return Err(Failure::usage(format!(
                     "there is nothing to store: give --data SOURCE (a file, a folder of .png, glyphs-5, glyphs-8 or \
                      digits), --random 20x200, or --demo ({example})"
@@ -125,11 +130,12 @@ impl Data {
                 .split_once(['x', 'X'])
                 .and_then(|(count, units)| Some((count.trim().parse().ok()?, units.trim().parse().ok()?)))
                 .ok_or_else(|| Failure::usage(format!("--random {text}: give patterns x units, for example 20x200")))?;
-            let bytes = (count as u64).saturating_mul(units as u64) / 8;
+            // By pattern, by unit, and what is at work with them.
+            let bytes = (count as u64).saturating_mul(units as u64) / 8 * 4;
             // More units than a pattern may have are told by the patterns themselves.
             if bytes > MOST_BYTES && units <= MOST_UNITS {
                 return Err(Failure::usage(format!(
-                    "--random {text}: the patterns take {:.1} GB at a bit a unit; at most {:.0} GB",
+                    "--random {text}: the patterns and their copies take {:.1} GB; at most {:.0} GB",
                     bytes as f64 / 1e9,
                     MOST_BYTES as f64 / 1e9
                 )));

@@ -21,6 +21,10 @@ pub struct Likelihood {
     pub log_partition: f64,
     /// Of ln Z; 0 where it is exact.
     pub standard_error: f64,
+    /// Runs that carry the estimate of ln Z; none where it is exact.
+    pub effective_runs: Option<f64>,
+    /// ln Z between two standard errors of the mean weight; none where it is exact.
+    pub interval: Option<(f64, f64)>,
     /// Why the standard error should not be believed, if so.
     pub caution: Option<String>,
 }
@@ -35,17 +39,25 @@ pub fn measured(
 ) -> Outcome<Likelihood> {
     let rbm = trainer.rbm();
     let quiet: exact::Progress<'_> = &|_, _| ();
-    let (log_partition, standard_error, caution) = match rbm.visible_units().min(rbm.hidden_units()) <= EXACT {
+    let (log_partition, standard_error, estimate) = match rbm.visible_units().min(rbm.hidden_units()) <= EXACT {
         true => (exact::log_partition(rbm, quiet)?, 0.0, None),
         false => {
             let annealing = Annealing::linear(args.betas.unwrap_or(1000), RUNS, seed);
             let estimate = ais::forward(rbm, trainer.base_rates(), &annealing, quiet)?;
-            (estimate.log_partition, estimate.standard_error, estimate.caution())
+            (estimate.log_partition, estimate.standard_error, Some(estimate))
         }
     };
     let of = |rows| -> Outcome<f64> { Ok(likelihood::mean_log_likelihood(rbm, rows, log_partition)?.value) };
     let held_out = held_out.map(of).transpose()?;
-    Ok(Likelihood { train: of(train)?, held_out, log_partition, standard_error, caution })
+    Ok(Likelihood {
+        train: of(train)?,
+        held_out,
+        log_partition,
+        standard_error,
+        effective_runs: estimate.as_ref().map(|estimate| estimate.effective_runs),
+        interval: estimate.as_ref().map(|estimate| estimate.interval(2.0)),
+        caution: estimate.as_ref().and_then(ais::Estimate::caution),
+    })
 }
 
 /// The metrics of an epoch, under the names that the literature's notebooks use.
@@ -72,6 +84,7 @@ pub fn metrics(
         ("visible_bias_mean", mean(rbm.visible_bias())),
         ("hidden_prob_mean", active.overall),
         ("hidden_prob_std", active.deviation),
+        ("fraction_active", active.fraction),
         ("dead_units", active.dead.len() as f64),
         ("saturated_units", active.saturated.len() as f64),
     ];

@@ -249,6 +249,12 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
             }
             numbers.extend([("log_likelihood", found.train), ("log_partition", found.log_partition)]);
             numbers.push(("log_partition_error", found.standard_error));
+            numbers.extend(found.effective_runs.map(|runs| ("log_partition_effective_runs", runs)));
+            // JSON has no infinities: a side without a bound is left out.
+            let (low, high) = found.interval.unzip();
+            let finite = |side: Option<f64>| side.filter(|side| side.is_finite());
+            numbers.extend(finite(low).map(|low| ("log_partition_low", low)));
+            numbers.extend(finite(high).map(|high| ("log_partition_high", high)));
             numbers.extend(found.held_out.map(|held| ("log_likelihood_held_out", held)));
             said = format!("ln p {:.2}", found.train);
             last = Some(found);
@@ -289,6 +295,8 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
             "model": folder.join(MODEL), "epochs": trainer.epochs(), "updates": trainer.updates(), "training": run.about,
             "log_likelihood": last.as_ref().map(|x| x.train), "log_likelihood_held_out": last.as_ref().and_then(|x| x.held_out),
             "log_partition": last.as_ref().map(|x| x.log_partition), "log_partition_error": last.as_ref().map(|x| x.standard_error),
+            "log_partition_interval": last.as_ref().and_then(|x| x.interval),
+            "log_partition_effective_runs": last.as_ref().and_then(|x| x.effective_runs),
             "best": best, "alarm": alarmed.map(|(epoch, drop)| json!({ "epoch": epoch, "drop": drop })),
             "rolled_back": rolled_back, "seconds": seconds + start.elapsed().as_secs_f64(),
         });

@@ -26,6 +26,8 @@ pub struct Activations {
     pub overall: f64,
     /// Standard deviation over units of their means.
     pub deviation: f64,
+    /// Share of units and rows with p(h_j = 1 given v) above one half.
+    pub fraction: f64,
     /// Mean entropy of a hidden unit given v, nats: how undecided the units are.
     pub entropy: f64,
 }
@@ -126,7 +128,8 @@ pub fn activations(rbm: &Rbm, rows: Rows<'_>) -> Result<Activations> {
     let plog = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
     let entropies = hidden.iter().map(|&p| plog(f64::from(p)) + plog(1.0 - f64::from(p)));
     let entropy = entropies.sum::<f64>() / hidden.len() as f64;
-    Ok(Activations { mean, dead, saturated, overall, deviation, entropy })
+    let fraction = hidden.iter().filter(|&&p| p > 0.5).count() as f64 / hidden.len() as f64;
+    Ok(Activations { mean, dead, saturated, overall, deviation, fraction, entropy })
 }
 
 /// Statistics of the weights.
