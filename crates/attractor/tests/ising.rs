@@ -3,7 +3,7 @@
 //! Kaufman 1949 solves every finite torus, Onsager 1944 the infinite one. Energies are per spin, couplings one.
 
 use attractor::energy::problems::ferromagnet;
-use attractor::energy::{Couplings, SpinMemory};
+use attractor::energy::{Couplings, Energy};
 use attractor::pattern::Spins;
 use attractor::sample::{Annealing, Rule, Schedule};
 

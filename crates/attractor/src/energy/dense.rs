@@ -1,7 +1,7 @@
 //! Dense associative memory: energies that are steep functions of the overlaps.
 
 use super::bits::{step_by_set, sum_of_set};
-use super::{Descends, SpinMemory, Walk};
+use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::{Spins, StoredPatterns};
 
@@ -99,15 +99,27 @@ impl DenseMemory {
     }
 }
 
+impl Energy for DenseMemory {
+    type State = Spins;
+    type Updating = Updating;
+
+    fn energy(&self, state: &Spins) -> f64 {
+        self.walk(state).energy()
+    }
+
+    fn descends(&self, updating: Updating) -> Descends {
+        match updating {
+            Updating::Asynchronous => Descends::Exact,
+            Updating::Synchronous => Descends::None(AT_ONCE),
+        }
+    }
+}
+
 impl SpinMemory for DenseMemory {
     type Walk<'a> = DenseWalk<'a>;
 
     fn units(&self) -> usize {
         self.patterns.units()
-    }
-
-    fn descends(&self) -> Descends {
-        Descends::Exact
     }
 
     fn walk(&self, start: &Spins) -> DenseWalk<'_> {
@@ -263,7 +275,7 @@ mod tests {
         for degree in [2, 3, 4, 7, 40] {
             for interaction in [Interaction::Polynomial { degree }, Interaction::Rectified { degree }] {
                 let memory = DenseMemory::new(patterns(41, 67, 4), interaction).unwrap();
-                assert_eq!(memory.descends(), Descends::Exact);
+                assert_eq!(memory.descends(Updating::Asynchronous), Descends::Exact);
                 let mut random = Philox::new(5, 0);
                 for stream in 0..5 {
                     let start = Spins::random(41, &mut random);

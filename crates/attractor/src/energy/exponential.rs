@@ -1,7 +1,7 @@
 //! Dense associative memory with an exponential interaction.
 
 use super::bits::{masses_by_bit, step_by_set};
-use super::{Descends, SpinMemory, Walk};
+use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::{Spins, StoredPatterns};
 
@@ -66,15 +66,27 @@ impl ExponentialMemory {
     }
 }
 
+impl Energy for ExponentialMemory {
+    type State = Spins;
+    type Updating = Updating;
+
+    fn energy(&self, state: &Spins) -> f64 {
+        self.walk(state).energy()
+    }
+
+    fn descends(&self, updating: Updating) -> Descends {
+        match updating {
+            Updating::Asynchronous => Descends::Exact,
+            Updating::Synchronous => Descends::None(AT_ONCE),
+        }
+    }
+}
+
 impl SpinMemory for ExponentialMemory {
     type Walk<'a> = ExponentialWalk<'a>;
 
     fn units(&self) -> usize {
         self.patterns.units()
-    }
-
-    fn descends(&self) -> Descends {
-        Descends::Exact
     }
 
     fn walk(&self, start: &Spins) -> ExponentialWalk<'_> {
@@ -197,7 +209,7 @@ mod tests {
         let mut random = Philox::new(2, 0);
         for beta in [0.01, 0.7, 1.0, 5.0, MOST_BETA] {
             let memory = memory(50, 200, beta, 3);
-            assert_eq!(memory.descends(), Descends::Exact);
+            assert_eq!(memory.descends(Updating::Asynchronous), Descends::Exact);
             for stream in 0..5 {
                 let start = Spins::random(50, &mut random);
                 let settled = asynchronous(&memory, &start, Order::Random { seed: 1, stream }, 60).unwrap();

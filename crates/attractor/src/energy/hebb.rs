@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::bits::{step_by_set, sums_of_overlaps};
-use super::{Descends, SpinMemory, Walk};
+use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
 use crate::pattern::{Spins, StoredPatterns};
 
 /// Hopfield's memory: w_ij = (1/N) sum_mu xi_i xi_j, w_ii = 0, E = -1/2 sum_ij w_ij x_i x_j.
@@ -52,15 +52,27 @@ impl Hebb {
     }
 }
 
+impl Energy for Hebb {
+    type State = Spins;
+    type Updating = Updating;
+
+    fn energy(&self, state: &Spins) -> f64 {
+        self.walk(state).energy()
+    }
+
+    fn descends(&self, updating: Updating) -> Descends {
+        match updating {
+            Updating::Asynchronous => Descends::Exact,
+            Updating::Synchronous => Descends::None(AT_ONCE),
+        }
+    }
+}
+
 impl SpinMemory for Hebb {
     type Walk<'a> = HebbWalk<'a>;
 
     fn units(&self) -> usize {
         self.patterns.units()
-    }
-
-    fn descends(&self) -> Descends {
-        Descends::Exact
     }
 
     fn walk(&self, start: &Spins) -> HebbWalk<'_> {
@@ -187,7 +199,7 @@ mod tests {
     #[test]
     fn every_update_descends() {
         assert_eq!(
-            Hebb::new(StoredPatterns::random(3, 1, &mut Philox::new(0, 0)).unwrap()).descends(),
+            Hebb::new(StoredPatterns::random(3, 1, &mut Philox::new(0, 0)).unwrap()).descends(Updating::Asynchronous),
             Descends::Exact
         );
         let mut random = Philox::new(5, 0);

@@ -243,7 +243,7 @@ pub fn modern_path(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::Separator;
+    use crate::energy::{Energy, Separator};
 
     /// 0.5 x^4 - x^3 - 2 x^2 + 3 x: minima at -1.20 (E -3.72) and 2.11 (-2.06), a maximum at 0.59.
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::{Couplings, SpinMemory};
+use super::{Couplings, Energy, SpinMemory};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 

@@ -30,19 +30,51 @@ pub use weights::{Weights, WeightsWalk};
 
 use crate::pattern::Spins;
 
-/// Does asynchronous updating at zero temperature lower the energy?
+/// Does a way of updating lower the energy?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Descends {
     /// No update ever raises it, so that updating ends at a fixed point.
     Exact,
     /// Under the condition that is named.
     Conditional(&'static str),
-    /// There is no such energy; why.
+    /// Some updates may raise it, or there is no such energy; why.
     None(&'static str),
 }
 
+/// What every memory answers: its energy, and whether updating lowers it.
+pub trait Energy {
+    /// What has an energy.
+    type State: ?Sized;
+    /// A way of updating.
+    type Updating;
+
+    /// Energy of a state.
+    ///
+    /// # Panics
+    /// If the state has another size.
+    fn energy(&self, state: &Self::State) -> f64;
+
+    /// Does updating so lower it?
+    fn descends(&self, updating: Self::Updating) -> Descends;
+}
+
+/// A way of updating states of +1 and -1 at zero temperature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updating {
+    /// One unit after the other: each sees those before it as they have become.
+    Asynchronous,
+    /// All units at once.
+    Synchronous,
+}
+
+/// Why memories without couplings of a unit to itself may rise when all units move at once.
+///
+/// Source: Goles, Fogelman and Pellegrin 1985, *Decreasing energy functions as a tool for studying threshold networks*.
+const AT_ONCE: &str = "all units at once: each is right about the others as they were; of symmetric weights -x(t) W x(t - 1) \
+                       falls instead, and two states may take turns";
+
 /// A memory of states of +1 and -1.
-pub trait SpinMemory: Sync {
+pub trait SpinMemory: Energy<State = Spins, Updating = Updating> + Sync {
     /// A state on its way, with what makes fields cheap.
     type Walk<'a>: Walk
     where
@@ -51,22 +83,11 @@ pub trait SpinMemory: Sync {
     /// N.
     fn units(&self) -> usize;
 
-    /// Does asynchronous updating lower the energy?
-    fn descends(&self) -> Descends;
-
     /// Starts from a state.
     ///
     /// # Panics
     /// If the state has another number of units.
     fn walk(&self, start: &Spins) -> Self::Walk<'_>;
-
-    /// Energy of a state.
-    ///
-    /// # Panics
-    /// As [`walk`](Self::walk).
-    fn energy(&self, state: &Spins) -> f64 {
-        self.walk(state).energy()
-    }
 }
 
 /// A state on its way downhill.

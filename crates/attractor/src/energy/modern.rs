@@ -1,6 +1,6 @@
 //! Modern Hopfield memory: continuous patterns, an energy whose downhill step is attention.
 
-use super::Descends;
+use super::{Descends, Energy};
 use crate::error::{Error, Result};
 use crate::pattern::RealPatterns;
 use crate::pattern::real::dot;
@@ -158,14 +158,6 @@ impl Modern {
         self.patterns.weighted(&self.weights(state))
     }
 
-    /// E(z), >= 0.
-    ///
-    /// # Panics
-    /// As [`weights`](Self::weights).
-    pub fn energy(&self, state: &[f64]) -> f64 {
-        dot(state, state) / 2.0 - self.separated(state).1 / self.beta + self.offset
-    }
-
     /// E(z) and T(z) by one pass over the patterns.
     pub(crate) fn energy_and_step(&self, state: &[f64]) -> (f64, Vec<f64>) {
         let (weights, partition) = self.separated(state);
@@ -179,10 +171,21 @@ impl Modern {
     pub fn gradient(&self, state: &[f64]) -> Vec<f64> {
         state.iter().zip(self.step(state)).map(|(z, t)| z - t).collect()
     }
+}
 
-    /// Does z += gamma (T(z) - z) lower the energy? For every 0 < gamma < 2, by at least gamma (1 - gamma / 2) |z - T(z)|^2:
-    /// -Omega* lies under its tangents and 1/2 |z|^2 is its own quadratic bound.
-    pub fn descends(&self, damping: f64) -> Descends {
+impl Energy for Modern {
+    type State = [f64];
+    /// The share gamma of the way that a step goes, z += gamma (T(z) - z).
+    type Updating = f64;
+
+    /// E(z), >= 0.
+    fn energy(&self, state: &[f64]) -> f64 {
+        dot(state, state) / 2.0 - self.separated(state).1 / self.beta + self.offset
+    }
+
+    /// For every 0 < gamma < 2 a step lowers the energy by at least gamma (1 - gamma / 2) |z - T(z)|^2: -Omega* lies under
+    /// its tangents and 1/2 |z|^2 is its own quadratic bound.
+    fn descends(&self, damping: f64) -> Descends {
         if damping > 0.0 && damping < 2.0 {
             Descends::Exact
         } else {

@@ -173,7 +173,7 @@ fn closed_walk(neighbours: &[Vec<usize>], random: &mut Philox) -> Option<Vec<usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::{SpinMemory, ground_state};
+    use crate::energy::{Energy, ground_state};
 
     /// Variance 1 / N of the couplings, five standard errors; symmetric by construction.
     #[test]

@@ -1,6 +1,6 @@
 //! A memory of any weights, N x N, with its fields kept up to date.
 
-use super::{Descends, SpinMemory, Walk};
+use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 
@@ -220,22 +220,38 @@ fn signs(state: &Spins) -> Vec<f64> {
     (0..state.len()).map(|unit| f64::from(state.sign(unit))).collect()
 }
 
+impl Energy for Weights {
+    type State = Spins;
+    type Updating = Updating;
+
+    fn energy(&self, state: &Spins) -> f64 {
+        self.walk(state).energy()
+    }
+
+    fn descends(&self, updating: Updating) -> Descends {
+        // Comparisons that state the passing condition; asymmetry and diagonal are numbers by construction.
+        match (self.asymmetry == 0.0, self.lowest_diagonal >= 0.0, updating) {
+            (false, ..) => Descends::None("the weights are not symmetric: updates follow no energy and may cycle"),
+            (true, false, _) => {
+                Descends::None("a unit has a negative weight to itself: its updates may raise the energy")
+            }
+            (true, true, Updating::Asynchronous) => Descends::Exact,
+            // The eigenvalues sum to the diagonal: with zeros on it some are negative.
+            (true, true, Updating::Synchronous) if (0..self.units).any(|i| self.values[i * (self.units + 1)] > 0.0) => {
+                Descends::Conditional(
+                    "the weights have no negative eigenvalue, as a projection with its diagonal has none",
+                )
+            }
+            (true, true, Updating::Synchronous) => Descends::None(AT_ONCE),
+        }
+    }
+}
+
 impl SpinMemory for Weights {
     type Walk<'a> = WeightsWalk<'a>;
 
     fn units(&self) -> usize {
         self.units
-    }
-
-    fn descends(&self) -> Descends {
-        // Comparisons that state the passing condition; asymmetry and diagonal are numbers by construction.
-        match (self.asymmetry == 0.0, self.lowest_diagonal >= 0.0) {
-            (true, true) => Descends::Exact,
-            (false, _) => {
-                Descends::None("weights are not symmetric (see `asymmetry`): updates follow no energy and may cycle")
-            }
-            (true, false) => Descends::None("a unit has a negative weight to itself: its updates may raise the energy"),
-        }
     }
 
     fn walk(&self, start: &Spins) -> WeightsWalk<'_> {
@@ -388,24 +404,29 @@ mod tests {
         };
         for seed in 0..20 {
             let symmetric = Weights::new(n, random_weights(n, seed, true)).unwrap();
-            assert_eq!((symmetric.descends(), rises(&symmetric)), (Descends::Exact, 0));
+            assert_eq!((symmetric.descends(Updating::Asynchronous), rises(&symmetric)), (Descends::Exact, 0));
             let mut held = random_weights(n, seed, true);
             (0..n).for_each(|i| held[i * (n + 1)] = 0.5);
             let held = Weights::with_diagonal(n, held).unwrap();
-            assert_eq!((held.descends(), rises(&held)), (Descends::Exact, 0));
+            assert_eq!((held.descends(Updating::Asynchronous), rises(&held)), (Descends::Exact, 0));
         }
         let skew = Weights::new(n, random_weights(n, 3, false)).unwrap();
-        assert!(matches!(skew.descends(), Descends::None(why) if why.contains("not symmetric")));
+        assert!(matches!(skew.descends(Updating::Asynchronous), Descends::None(why) if why.contains("not symmetric")));
         assert!(skew.asymmetry() > 0.1 && rises(&skew) > 0);
         let mended = skew.symmetrised();
-        assert_eq!((mended.descends(), mended.asymmetry(), rises(&mended)), (Descends::Exact, 0.0, 0));
+        assert_eq!(
+            (mended.descends(Updating::Asynchronous), mended.asymmetry(), rises(&mended)),
+            (Descends::Exact, 0.0, 0)
+        );
         let mut negative = random_weights(n, 4, true);
         (0..n).for_each(|i| negative[i * (n + 1)] = -3.0);
         let negative = Weights::with_diagonal(n, negative).unwrap();
-        assert!(matches!(negative.descends(), Descends::None(why) if why.contains("negative weight to itself")));
+        assert!(
+            matches!(negative.descends(Updating::Asynchronous), Descends::None(why) if why.contains("negative weight to itself"))
+        );
         assert!(rises(&negative) > 0);
         let free = negative.without_diagonal();
-        assert_eq!((free.descends(), rises(&free)), (Descends::Exact, 0));
+        assert_eq!((free.descends(Updating::Asynchronous), rises(&free)), (Descends::Exact, 0));
     }
 
     /// 0.1 + 0.2 - 0.3 is 5.6e-17 in floating point and a tie all the same, fresh and after many flips.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::lane::Lane;
 use super::{Rule, Schedule, reads, single};
-use crate::energy::{Couplings, SpinMemory, Walk};
+use crate::energy::{Couplings, Energy, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::Philox;

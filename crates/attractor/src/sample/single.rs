@@ -247,8 +247,8 @@ impl<'a> Read<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::Walk;
     use crate::energy::problems::{sherrington_kirkpatrick, torus_glass};
+    use crate::energy::{Energy, Walk};
     use crate::random::Philox;
 
     /// The definition: one walk in double precision, the same numbers, unit by unit.

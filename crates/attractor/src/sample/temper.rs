@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Rule;
 use super::schedule::check_temperature;
-use crate::energy::{Couplings, CouplingsWalk, SpinMemory, Walk};
+use crate::energy::{Couplings, CouplingsWalk, Energy, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::Philox;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attractor::energy::{Couplings, SpinMemory};
+use attractor::energy::{Couplings, Energy};
 use attractor::pattern::{Spins, StoredPatterns};
 use attractor::random::Philox;
 use attractor::sample::{Enumerated, Rule, Schedule, follow, gibbs::probability_of_up};

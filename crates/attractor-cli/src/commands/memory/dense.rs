@@ -65,7 +65,7 @@ fn answered<M: SpinMemory>(memory: &M, name: &str, args: &Dense, stored: &Stored
         let document = json!({
             "memory": "dense", "energy": name, "source": stored.source, "units": patterns.units(),
             "patterns": patterns.count(), "load": patterns.load(), "seed": common.seed,
-            "descends": recall::descent(memory.descends(), args.recall.update), "recalls": recall::json(&recalled),
+            "descends": recall::descent(memory, args.recall.update), "recalls": recall::json(&recalled),
         });
         print(&format!("{document}\n"));
         return Ok(());
@@ -76,7 +76,7 @@ fn answered<M: SpinMemory>(memory: &M, name: &str, args: &Dense, stored: &Stored
         patterns.units(),
         stored.source,
         super::cue(&args.recall),
-        recall::descent(memory.descends(), args.recall.update),
+        recall::descent(memory, args.recall.update),
         recall::table(&recalled)
     ));
     Ok(())

@@ -1,7 +1,7 @@
 //! `attractor memory hopfield`: patterns stored by a learning rule, and recalled.
 
 use attractor::energy::rules::{Learned, Margin, Rule};
-use attractor::energy::{Hebb, SpinMemory, Weights};
+use attractor::energy::{Energy, Hebb, SpinMemory, Weights};
 use attractor::pattern::StoredPatterns;
 use attractor_render::colour::ColourMap;
 use attractor_render::heatmap::{Style, heatmap};
@@ -202,7 +202,7 @@ fn answered<M: SpinMemory>(
             "patterns": stored.patterns.count(), "load": stored.patterns.load(), "seed": common.seed,
             "learned": report.map(|r| json!({ "epochs": r.epochs, "converged": r.converged, "rank": r.rank,
                 "stability": r.stability.is_finite().then_some(r.stability) })),
-            "descends": recall::descent(memory.descends(), args.recall.update),
+            "descends": recall::descent(memory, args.recall.update),
             "recalls": recall::json(&recalled),
         });
         print(&format!("{document}\n"));
@@ -220,7 +220,7 @@ fn answered<M: SpinMemory>(
         stored.patterns.load(),
         stored.source,
         super::cue(&args.recall),
-        recall::descent(memory.descends(), args.recall.update),
+        recall::descent(memory, args.recall.update),
         recall::table(&recalled)
     ));
     Ok(())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attractor::energy::landscape::{Polynomial, Stationary, classical_path, grid, modern_path, quadratic};
-use attractor::energy::{Modern, Separator};
+use attractor::energy::{Energy, Modern, Separator};
 use attractor::pattern::RealPatterns;
 use attractor_render::axis::Side;
 use attractor_render::colour::{ColourMap, number};

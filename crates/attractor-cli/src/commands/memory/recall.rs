@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attractor::energy::{Descends, SpinMemory};
+use attractor::energy::{Descends, SpinMemory, Updating};
 use attractor::pattern::{Cue, Spins, StoredPatterns};
 use attractor::random::Philox;
 use attractor::settle::{self, Ending, Frames, Likeness, Order, Settled, explain};
@@ -184,14 +184,15 @@ impl Recall {
 }
 
 /// Whether recall goes downhill, in words.
-pub fn descent(descends: Descends, update: Update) -> String {
-    match (descends, update) {
-        (Descends::Exact, Update::Synchronous) => {
-            "all units at once: the energy may rise, and two states may take turns".to_string()
-        }
-        (Descends::Exact, _) => "no update raises the energy, so recall ends".to_string(),
-        (Descends::Conditional(condition), _) => format!("no update raises the energy if {condition}"),
-        (Descends::None(why), _) => format!("there is no energy that updates lower: {why}"),
+pub fn descent<M: SpinMemory>(memory: &M, update: Update) -> String {
+    let updating = match update {
+        Update::Synchronous => Updating::Synchronous,
+        Update::Random | Update::Sequential => Updating::Asynchronous,
+    };
+    match memory.descends(updating) {
+        Descends::Exact => "no update raises the energy, so recall ends".to_string(),
+        Descends::Conditional(condition) => format!("no update raises the energy if {condition}"),
+        Descends::None(why) => format!("the energy may rise: {why}"),
     }
 }
 

@@ -6,7 +6,7 @@ mod walk;
 
 pub use walk::CouplingsWalk;
 
-use super::{Descends, SpinMemory};
+use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 
@@ -302,15 +302,27 @@ fn check_units(units: usize) -> Result<()> {
     Ok(())
 }
 
+impl Energy for Couplings {
+    type State = Spins;
+    type Updating = Updating;
+
+    fn energy(&self, state: &Spins) -> f64 {
+        self.walk(state).energy()
+    }
+
+    fn descends(&self, updating: Updating) -> Descends {
+        match updating {
+            Updating::Asynchronous => Descends::Exact,
+            Updating::Synchronous => Descends::None(AT_ONCE),
+        }
+    }
+}
+
 impl SpinMemory for Couplings {
     type Walk<'a> = CouplingsWalk<'a>;
 
     fn units(&self) -> usize {
         self.biases.len()
-    }
-
-    fn descends(&self) -> Descends {
-        Descends::Exact
     }
 
     fn walk(&self, start: &Spins) -> CouplingsWalk<'_> {

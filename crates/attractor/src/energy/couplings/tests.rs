@@ -61,7 +61,7 @@ fn no_update_raises_the_energy() {
     let mut random = Philox::new(12, 0);
     let (sparse, dense) = random_pair(31, &mut random);
     for couplings in [sparse, dense] {
-        assert_eq!(couplings.descends(), Descends::Exact);
+        assert_eq!(couplings.descends(Updating::Asynchronous), Descends::Exact);
         let mut walk = couplings.walk(&Spins::random(31, &mut random));
         for _ in 0..500 {
             let before = walk.energy();
