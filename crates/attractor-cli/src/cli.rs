@@ -1,6 +1,8 @@
 //! The command line: its commands, and the way to each.
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{Command as Built, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::args::Common;
 use crate::commands;
@@ -65,7 +67,23 @@ pub enum Command {
     Generate(Generate),
 }
 
+/// Every option takes numbers below zero: where they make no sense, what reads them says so.
+fn numbered(command: Built) -> Built {
+    let number = |option: clap::Arg| match option.get_action().takes_values() {
+        true => option.allow_negative_numbers(true),
+        false => option,
+    };
+    command.mut_args(number).mut_subcommands(numbered)
+}
+
 impl Cli {
+    /// Reads the words of a command line.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = numbered(Self::command());
+        let mut found = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut command))
+    }
+
     /// Runs the command. `Ok(false)`: it ran, and checks failed.
     pub fn run(&self) -> Outcome<bool> {
         if let Some(threads) = self.common.threads {

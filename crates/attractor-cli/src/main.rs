@@ -15,8 +15,6 @@ mod target;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use cli::Cli;
 use error::{Code, Failure};
 
@@ -31,7 +29,7 @@ fn main() -> ExitCode {
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
-    let cli = match Cli::try_parse_from(args::hyphenated(std::env::args_os())) {
+    let cli = match Cli::read(args::hyphenated(std::env::args_os())) {
         Ok(cli) => cli,
         Err(help) => {
             let _ = help.print();

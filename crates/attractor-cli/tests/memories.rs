@@ -271,6 +271,42 @@ fn a_machine_is_trained_taken_up_again_and_drawn_from() {
     assert!(said(&wrong).contains("rows of 25 numbers for a machine of 64"), "{}", said(&wrong));
 }
 
+/// What is built in: the small network, the two valleys, and the machine that learnt the digits, whose likelihood lies where
+/// three ways to find it agree.
+#[test]
+fn what_is_built_in_answers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let loads = parsed(here, &["memory", "capacity", "--demo", "--seeds", "3", "--cues", "5"]);
+    let exact: Vec<f64> = loads.as_array().unwrap().iter().map(|x| x["exact"].as_f64().unwrap()).collect();
+    assert!(exact.len() == 7 && exact[0] == 1.0 && exact[6] < 0.1, "{loads}");
+    let valleys = parsed(here, &["memory", "landscape", "--demo"]);
+    assert!(valleys["balls"].as_array().unwrap().len() == 3, "{valleys}");
+
+    let found = parsed(here, &["memory", "likelihood", "--demo", "--betas", "300"]);
+    let of = |way: &str, rows: &str| found[way]["log_likelihood"][rows]["mean"].as_f64().unwrap();
+    assert_eq!((&found["rows"]["training"], &found["rows"]["held_out"]), (&1347.into(), &450.into()));
+    for rows in ["training", "held_out"] {
+        assert!(of("exact", rows) < -17.0 && of("exact", rows) > -20.0, "{found}");
+        for way in ["ais", "reverse_ais"] {
+            let error = found[way]["standard_error"].as_f64().unwrap();
+            assert!((of(way, rows) - of("exact", rows)).abs() < 3.0 * error && error < 0.1, "{rows}, {way}: {found}");
+        }
+    }
+    let words = said(&attractor(here, &["memory", "likelihood", "--demo", "--betas", "100"]));
+    assert!(words.contains("reverse AIS") && words.contains("held out: 450 rows"), "{words}");
+
+    // A machine knows what digits look like: it takes most of the noise away.
+    let noisy = ["generate", "rbm", "--demo", "--complete", "digits", "--noise", "0.25", "--against", "hopfield"];
+    let found = parsed(here, &[&noisy[..], &["--samples", "100", "--steps", "100"]].concat());
+    let wrong = |at: usize| found["against"][at]["wrong"].as_f64().unwrap();
+    assert!(wrong(0) < 0.16 && wrong(0) < wrong(1) && wrong(3) == 0.25, "{}", found["against"]);
+    let words = said(&attractor(here, &[&noisy[..], &["--samples", "10", "--steps", "50"]].concat()));
+    assert!(words.contains("the noisy rows themselves: 25.0") && words.contains('█'), "{words}");
+    assert!(drawn(here, &noisy).contains(">noisy<"));
+    assert!(said(&attractor(here, &["generate", "rbm", "--demo", "--samples", "3", "--steps", "9"])).contains('▄'));
+}
+
 /// Persistent chains at a high rate destroy the likelihood; the alarm says so and the best machine is kept.
 #[test]
 fn the_alarm_is_heard_and_the_best_machine_taken() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Pictures that no command beside them writes: a training of half a minute does, whose sums depend in their last bits on
-/// the width of the processor's vectors. `rbm.safetensors` beside them is the machine of that training.
+/// the width of the processor's vectors. `demo/rbm.safetensors` is the machine of that training.
 const BY_TRAINING: [&str; 7] = [
     "pictures/rbm-features.svg",
     "pictures/rbm-samples.svg",
@@ -56,7 +56,8 @@ fn every_picture_of_the_walk_is_what_its_command_draws() {
     let here = folder.path();
     std::fs::create_dir_all(here.join("pictures")).unwrap();
     std::fs::create_dir_all(here.join("rbm")).unwrap();
-    std::fs::copy(docs.join("pictures/rbm.safetensors"), here.join("rbm/rbm.safetensors")).unwrap();
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/rbm.safetensors"), here.join("rbm/rbm.safetensors"))
+        .unwrap();
     let write = std::env::var_os("ATTRACTOR_DRAW_WALK").is_some();
     let commands = commands(&walk());
     assert!(commands.len() >= 25, "the walk has {} commands that draw", commands.len());

@@ -145,7 +145,11 @@ impl Checkpoint {
         Ok(Self { tensors, about: Value::Null })
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self> {
+    /// What is in the bytes of a safetensors file.
+    ///
+    /// # Errors
+    /// `is_format` for bytes that are torn or foreign.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
         let torn = |error| Error::format(format!("is no safetensors file, or torn: {error}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(torn)?;
         let file = SafeTensors::deserialize(bytes).map_err(torn)?;

@@ -23,13 +23,16 @@ pub enum Criterion {
     Exact,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Capacity {
+    /// A small network: 100 units, a tenth of each cue wrong, 1 to 50 patterns recalled without an error
+    #[arg(long, conflicts_with_all = ["neurons", "loads", "noise", "criterion"])]
+    pub demo: bool,
     /// Units N
     #[arg(long, default_value_t = 2000)]
     pub neurons: usize,
     /// Loads P / N
-    #[arg(long, value_delimiter = ',', default_values_t = [0.02, 0.04, 0.06, 0.08, 0.09, 0.10, 0.11, 0.12, 0.13, 0.135, 0.14, 0.145, 0.15, 0.16, 0.18])]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [0.02, 0.04, 0.06, 0.08, 0.09, 0.10, 0.11, 0.12, 0.13, 0.135, 0.14, 0.145, 0.15, 0.16, 0.18])]
     pub loads: Vec<f64>,
     /// Pattern sets a load
     #[arg(long, default_value_t = 20)]
@@ -172,6 +175,12 @@ fn check_size(capacity: &Capacity) -> Outcome {
 
 /// Runs the command.
 pub fn run(capacity: &Capacity, common: &Common) -> Outcome {
+    if capacity.demo {
+        let loads = vec![0.01, 0.05, 0.1, 0.14, 0.2, 0.3, 0.5];
+        let (neurons, noise, criterion) = (100, 0.1, Criterion::Exact);
+        let small = Capacity { demo: false, neurons, loads, noise, criterion, ..capacity.clone() };
+        return run(&small, common);
+    }
     let plan = Plan {
         rule: capacity.rule.rule(common.seed),
         units: capacity.neurons,

@@ -29,8 +29,12 @@ pub enum Draw {
     ModernAgainstClassical,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Landscape {
+    /// The simplest case: two equal valleys, x^4 - 2 x^2, a ball that stays on the peak and one that was pushed; in two
+    /// dimensions three corners of a square
+    #[arg(long, conflicts_with_all = ["polynomial", "start", "stored", "from"])]
+    pub demo: bool,
     /// Which landscape is explored and drawn
     #[arg(long, value_enum, default_value_t = Draw::Curve)]
     pub draw: Draw,
@@ -457,6 +461,10 @@ fn plane_text(plane: &Plane) -> String {
 
 /// Runs the command.
 pub fn run(args: &Landscape, common: &Common) -> Outcome {
+    if args.demo {
+        let (polynomial, start) = (vec![0.0, 0.0, -2.0, 0.0, 1.0], vec![0.3, 0.0, 0.001]);
+        return run(&Landscape { demo: false, polynomial, start, ..args.clone() }, common);
+    }
     if args.steps > MOST_STEPS {
         return Err(Failure::usage(format!("--steps {}: at most {MOST_STEPS}", args.steps)));
     }

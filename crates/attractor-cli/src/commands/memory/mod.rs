@@ -18,6 +18,7 @@ use attractor_render::images::{Images, Picture};
 use attractor_render::moving::Moving;
 use clap::Subcommand;
 
+use super::rbm::likelihood::{self, Likelihood};
 use crate::args::Common;
 use crate::console::percent;
 use crate::error::Outcome;
@@ -38,6 +39,8 @@ pub enum Memory {
     Landscape(Box<landscape::Landscape>),
     /// How much a memory of random patterns holds, beside what theory says
     Capacity(Box<capacity::Capacity>),
+    /// How likely data are under a restricted Boltzmann machine: exact, and between two estimates
+    Likelihood(Box<Likelihood>),
 }
 
 /// Runs the command.
@@ -50,6 +53,7 @@ pub fn run(memory: &Memory, common: &Common) -> Outcome {
         Memory::Boltzmann(boltzmann) => boltzmann::run(boltzmann, common),
         Memory::Landscape(landscape) => landscape::run(landscape, common),
         Memory::Capacity(capacity) => capacity::run(capacity, common),
+        Memory::Likelihood(args) => likelihood::run(args, common),
     }
 }
 

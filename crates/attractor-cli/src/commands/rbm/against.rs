@@ -6,7 +6,7 @@ use attractor::settle::{Order, clamped};
 use serde_json::{Value, json};
 
 use crate::commands::memory::hopfield::RuleName;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 
 /// Sweeps of a recall at most.
 const SWEEPS: usize = 200;
@@ -17,6 +17,8 @@ pub struct Wrong {
     pub name: String,
     /// Share of the unknown units that are wrong, row by row.
     shares: Vec<f64>,
+    /// Which units these are, in words.
+    units: &'static str,
 }
 
 impl Wrong {
@@ -27,7 +29,8 @@ impl Wrong {
             let wrong = (0..known.len()).filter(|&unit| !known[unit] && (answer[unit] > 0.5) != (row[unit] > 0.5));
             wrong.count() as f64 / unknown
         };
-        Self { name: name.into(), shares: answers.iter().zip(data).map(share).collect() }
+        let units = if known.contains(&true) { "unknown units" } else { "units" };
+        Self { name: name.into(), shares: answers.iter().zip(data).map(share).collect(), units }
     }
 
     fn mean(&self) -> f64 {
@@ -48,7 +51,7 @@ impl Wrong {
     /// In a line.
     pub fn words(&self) -> String {
         let error = self.standard_error().map_or(String::new(), |e| format!(" ± {:.1}", 100.0 * e));
-        format!("{}: {:.1}{error} % of the unknown units wrong", self.name, 100.0 * self.mean())
+        format!("{}: {:.1}{error} % of the {} wrong", self.name, 100.0 * self.mean(), self.units)
     }
 
     /// For machines.
@@ -60,10 +63,10 @@ impl Wrong {
     }
 }
 
-/// The cues completed by a Hopfield network that stores the very rows, known units held fast.
+/// The cues, rows of bits, completed by a Hopfield network that stores the very rows, known units held fast.
 ///
 /// # Errors
-/// Usage unless rows are bits; as the learning rule.
+/// As the learning rule.
 pub fn recalled(
     data: &[Vec<f32>],
     cues: &[Vec<f32>],
@@ -71,13 +74,7 @@ pub fn recalled(
     rule: RuleName,
     seed: u64,
 ) -> Outcome<Vec<Vec<f32>>> {
-    let spins = |row: &Vec<f32>| {
-        if let Some(at) = row.iter().position(|&x| x != 0.0 && x != 1.0) {
-            return Err(Failure::usage(format!(
-                "--against hopfield: unit {at} is {}; a Hopfield network stores bits: cut the rows with --threshold",
-                row[at]
-            )));
-        }
+    let spins = |row: &Vec<f32>| -> Outcome<Spins> {
         Ok(Spins::from_signs(&row.iter().map(|&x| if x > 0.5 { 1 } else { -1 }).collect::<Vec<i8>>())?)
     };
     let patterns = StoredPatterns::new(&data.iter().map(spins).collect::<Outcome<Vec<_>>>()?)?;
@@ -112,7 +109,5 @@ mod tests {
         let known = [true, true, true, true, true, false];
         let cues = vec![vec![1.0, 1.0, 1.0, 0.0, 0.0, 1.0], vec![1.0, 0.0, 1.0, 0.0, 1.0, 1.0]];
         assert_eq!(recalled(&data, &cues, &known, RuleName::PseudoInverse, 0).unwrap(), data);
-        let grey = vec![vec![0.5; 6]];
-        assert!(recalled(&grey, &grey, &known, RuleName::Hebb, 0).unwrap_err().message.contains("--threshold"));
     }
 }

@@ -6,8 +6,6 @@ use attractor::sample::rbm::{Rows, Trainer, exact, likelihood, monitor};
 use super::options::TrainRbm;
 use crate::error::Outcome;
 
-/// Units of a layer whose states are all added up.
-pub const EXACT: usize = 20;
 /// Runs of annealed importance sampling.
 const RUNS: usize = 100;
 
@@ -29,7 +27,12 @@ pub struct Likelihood {
     pub caution: Option<String>,
 }
 
-/// Measures it, exactly where that can be.
+/// True if all states of a layer of so many units are added up: those that can be, unless annealing was asked for.
+pub fn is_exact(units: usize, args: &TrainRbm) -> bool {
+    units <= exact::LIMIT && args.betas.is_none()
+}
+
+/// Measures it.
 pub fn measured(
     trainer: &Trainer,
     train: Rows<'_>,
@@ -39,7 +42,7 @@ pub fn measured(
 ) -> Outcome<Likelihood> {
     let rbm = trainer.rbm();
     let quiet: exact::Progress<'_> = &|_, _| ();
-    let (log_partition, standard_error, estimate) = match rbm.visible_units().min(rbm.hidden_units()) <= EXACT {
+    let (log_partition, standard_error, estimate) = match is_exact(exact::enumerated_units(rbm), args) {
         true => (exact::log_partition(rbm, quiet)?, 0.0, None),
         false => {
             let annealing = Annealing::linear(args.betas.unwrap_or(1000), RUNS, seed);

@@ -1,11 +1,11 @@
 //! What `attractor train rbm` is told: options, presets, and what they come to.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use attractor::sample::rbm::{Decay, Plan, Rates, Sampler, Sparsity};
+use attractor::sample::rbm::{Alarm, Decay, Plan, Rates, Sampler, Sparsity};
 use clap::{Args, ValueEnum};
 
-use super::measure::EXACT;
 use crate::args::MOST_BYTES;
 use crate::commands::memory::Data;
 use crate::error::{Failure, Outcome};
@@ -97,23 +97,41 @@ pub struct TrainRbm {
     #[arg(long)]
     pub clip: Option<f32>,
     /// Real numbers as visible units, normal with variance one; else bits
-    #[arg(long)]
+    #[arg(long, conflicts_with = "threshold")]
     pub gaussian: bool,
     /// Share of the rows that is held out [default: those that the data name, else 0.1]
     #[arg(long)]
     pub held_out: Option<f64>,
-    /// Epochs between two likelihoods: exact up to 20 units in the smaller layer, else by annealed importance sampling; 0: never
+    /// Epochs between two likelihoods: exact up to 22 units in the smaller layer, else by annealed importance sampling; 0: never
     #[arg(long, default_value_t = 5)]
     pub likelihood_every: u64,
-    /// Temperatures of annealed importance sampling [default: 1000]
+    /// Temperatures of annealed importance sampling [default: 1000]; given, it is used for small machines too
     #[arg(long)]
     pub betas: Option<usize>,
+    /// The alarm: nats a row, beyond three standard errors, that the likelihood must lie below its best
+    #[arg(long, default_value_t = 0.2)]
+    pub alarm_margin: f64,
+    /// The alarm: likelihoods in a row that lie so far below
+    #[arg(long, default_value_t = 3)]
+    pub alarm_patience: u32,
     /// Go back to the best machine and stop when the likelihood falls although the reconstruction improves
     #[arg(long)]
     pub roll_back: bool,
     /// Go on from the last whole epoch in --output; --epochs, the learning rates, --clip and what is only watched may change
     #[arg(long)]
     pub resume: bool,
+}
+
+impl TrainRbm {
+    /// The divergence alarm as it was asked for.
+    pub fn alarm(&self) -> Outcome<Alarm> {
+        Alarm::new(self.alarm_margin, self.alarm_patience).map_err(|_| {
+            Failure::usage(format!(
+                "--alarm-margin {}, --alarm-patience {}: give nats from 0 on, and 1 likelihood or more",
+                self.alarm_margin, self.alarm_patience
+            ))
+        })
+    }
 }
 
 /// What is trained, and how.
@@ -155,8 +173,12 @@ fn sampler(args: &TrainRbm, default: SamplerName, (steps, batch): (usize, usize)
     })
 }
 
-/// Options that say how the likelihood is watched, for a machine whose smaller layer has so many units.
-fn watching(args: &TrainRbm, smaller: usize) -> Outcome {
+/// Temperatures that annealed importance sampling is given.
+pub const BETAS: RangeInclusive<usize> = 10..=10_000_000;
+
+/// Options that say how the likelihood is watched.
+fn watching(args: &TrainRbm) -> Outcome {
+    args.alarm()?;
     if args.roll_back && args.likelihood_every == 0 {
         return Err(Failure::usage(
             "--roll-back with --likelihood-every 0: without a likelihood nothing says when to go back; leave one of them out",
@@ -167,12 +189,11 @@ fn watching(args: &TrainRbm, smaller: usize) -> Outcome {
         Some(_) if args.likelihood_every == 0 => {
             Err(Failure::usage("--betas with --likelihood-every 0: no likelihood is measured; leave one of them out"))
         }
-        Some(_) if smaller <= EXACT => Err(Failure::usage(format!(
-            "--betas: with {smaller} units in the smaller layer the likelihood is exact and nothing is annealed; leave it out"
-        ))),
-        Some(10..=10_000_000) => Ok(()),
+        Some(betas) if BETAS.contains(&betas) => Ok(()),
         Some(betas) => Err(Failure::usage(format!(
-            "--betas {betas}: give 10 to 10000000 temperatures; with few of them the estimate is of no use (1000 is usual)"
+            "--betas {betas}: give {} to {} temperatures; with few of them the estimate is of no use (1000 is usual)",
+            BETAS.start(),
+            BETAS.end()
         ))),
     }
 }
@@ -232,7 +253,7 @@ pub fn settings(
             MOST_BYTES as f64 / 1e9
         )));
     }
-    watching(args, features.min(hidden))?;
+    watching(args)?;
     let updates = epochs.saturating_mul(rows.div_ceil(batch) as u64).max(1);
     let decay_of_rate = match args.lr_end.or(small.then_some(0.01)) {
         None => Decay::None,

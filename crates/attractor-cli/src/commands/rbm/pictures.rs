@@ -108,7 +108,7 @@ pub fn free_energy_gaps(entries: &[(u64, Value)]) -> Outcome<Option<String>> {
     Ok(Some(stacked("Free energy gap", &notes, &panels)?))
 }
 
-/// Likelihood against epochs, of training and held-out data, with the epochs at which the alarm fired.
+/// Metrics against epochs, one curve a name; none where nothing was measured.
 pub fn curves(entries: &[(u64, Value)], names: &[(&str, &str)], title: &str, axis: &str) -> Outcome<Option<String>> {
     let curve = |(key, name): &(&str, &str)| {
         let points: Vec<(f64, f64)> =

@@ -88,8 +88,9 @@ pub fn begun(
         None => Rbm::initial(visible, hidden, data, plan.seed)?,
     };
     let mut trainer = Trainer::new(rbm, plan, data)?;
+    let alarm = args.alarm()?;
     if !args.resume {
-        return Ok(Begun { trainer, alarm: Alarm::default(), about, seconds: 0.0, notes: Vec::new() });
+        return Ok(Begun { trainer, alarm, about, seconds: 0.0, notes: Vec::new() });
     }
     let path = args.output.join(TRAINING);
     let file = Checkpoint::read(&path)?;
@@ -111,8 +112,9 @@ pub fn begun(
             path.display()
         )));
     }
-    let alarm = serde_json::from_value(file.about["alarm"].clone())
+    let alarm: Alarm = serde_json::from_value(file.about["alarm"].clone())
         .map_err(|e| Failure::unreadable(format!("{}: the alarm cannot be read: {e}", path.display())))?;
+    let alarm = alarm.tuned(args.alarm_margin, args.alarm_patience)?;
     trainer.restore(&state(&file)?).map_err(|e| Failure::unreadable(format!("{}: {e}", path.display())))?;
     let mut notes = Vec::new();
     let mut about = about;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use attractor::sample::rbm::{Rbm, State, Visible};
+use attractor_capture::Samples;
 use attractor_capture::training::{Checkpoint, Numbers, Tensor};
 use serde_json::{Value, json};
 
@@ -14,6 +15,18 @@ pub const MODEL: &str = "rbm.safetensors";
 pub const BEST: &str = "best.safetensors";
 /// All that is needed to go on.
 pub const TRAINING: &str = "training.safetensors";
+
+/// A machine of 16 hidden units that learnt 1347 of the digits: `attractor train rbm --demo`.
+static DEMO: &[u8] = include_bytes!("../../../demo/rbm.safetensors");
+
+/// Rows as a machine takes them: bits, cut at the threshold (the digits have one of their own), or numbers as they are.
+pub fn cut(samples: Samples, threshold: Option<f32>, gaussian: bool) -> Samples {
+    // Of the digits' seventeen levels the upper nine, as everywhere in this project.
+    match threshold.or((samples.source == "digits").then_some(7.5 / 16.0)) {
+        Some(threshold) if !gaussian => samples.binary(threshold),
+        _ => samples,
+    }
+}
 
 /// A machine with what its pictures and chains need.
 pub struct Stored {
@@ -56,11 +69,31 @@ impl Stored {
                 path.display()
             )));
         }
-        let read = Checkpoint::read(&file)?;
+        Self::of(&Checkpoint::read(&file)?, &file)
+    }
+
+    /// The machine that the program brings along.
+    pub fn demo() -> Outcome<Self> {
+        Self::of(&Checkpoint::parse(DEMO)?, Path::new("the built-in machine"))
+    }
+
+    /// Rows of the machine's size.
+    pub fn fitting(&self, samples: Samples, threshold: Option<f32>) -> Outcome<Samples> {
+        if samples.features != self.rbm.visible_units() {
+            return Err(Failure::usage(format!(
+                "{}: rows of {} numbers for a machine of {} visible units; give rows of its size",
+                samples.source,
+                samples.features,
+                self.rbm.visible_units()
+            )));
+        }
+        Ok(cut(samples, threshold, self.rbm.visible().variance().is_some()))
+    }
+
+    fn of(read: &Checkpoint, file: &Path) -> Outcome<Self> {
         let wrong = |e: attractor_capture::Error| Failure::from(e).at(file.display());
         if read.tensors.contains_key("components_") {
-            return Self::of_scikit_learn(&read)
-                .map_err(|e| Failure { code: Code::Unreadable, ..e }.at(file.display()));
+            return Self::of_scikit_learn(read).map_err(|e| Failure { code: Code::Unreadable, ..e }.at(file.display()));
         }
         let shape = |name: &str| -> Outcome<Vec<usize>> {
             read.tensors.get(name).map(|tensor| tensor.shape.clone()).ok_or_else(|| {

@@ -12,7 +12,7 @@ use super::measure::{Likelihood, measured, metrics};
 use super::options::{Settings, TrainRbm, settings};
 use super::pictures;
 use super::resume::{Begun, begun, go_on};
-use super::store::{BEST, MODEL, Stored, TRAINING, training};
+use super::store::{BEST, MODEL, Stored, TRAINING, cut, training};
 use crate::args::Common;
 use crate::console::{Progress, counted, print, write};
 use crate::error::{Failure, Outcome};
@@ -181,11 +181,7 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let (folder, start) = (&args.output, Instant::now());
     fits(args)?;
     let samples = args.data.samples("digits")?;
-    let threshold = args.data.threshold.or((samples.source == "digits" && !args.gaussian).then_some(7.5 / 16.0));
-    let samples = match threshold {
-        Some(threshold) => samples.binary(threshold),
-        None => samples,
-    };
+    let samples = cut(samples, args.data.threshold, args.gaussian);
     if !args.gaussian {
         samples.check_unit()?;
     }

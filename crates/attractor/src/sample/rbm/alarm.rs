@@ -96,6 +96,15 @@ impl Alarm {
         Ok(Self { margin, patience, ..Self::default() })
     }
 
+    /// The same alarm, with all that it has seen, at another margin and patience.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn tuned(self, margin: f64, patience: u32) -> Result<Self> {
+        let Self { margin, patience, .. } = Self::new(margin, patience)?;
+        Ok(Self { margin, patience, ..self })
+    }
+
     /// Judges a reading.
     ///
     /// # Errors
@@ -207,6 +216,10 @@ mod tests {
             assert!(alarm.observe(bad).unwrap_err().is_value());
         }
         assert_eq!(alarm.best(), None);
+        // What was seen stays where the alarm is tuned anew.
+        alarm.observe(reading(0, -1.0, 0.0, 0.2)).unwrap();
+        let mut alarm = alarm.tuned(0.05, 1).unwrap();
+        assert!(matches!(alarm.observe(reading(1, -1.1, 0.0, 0.1)).unwrap(), Verdict::Diverging { .. }));
         assert!(Alarm::new(0.1, 0).unwrap_err().is_value());
         assert!(Alarm::new(-1.0, 1).unwrap_err().is_value() && Alarm::new(f64::NAN, 1).unwrap_err().is_value());
     }

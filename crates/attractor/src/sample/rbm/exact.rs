@@ -17,6 +17,15 @@ use crate::random::Philox;
 /// Most units of the layer that is enumerated: 4 194 304 states.
 pub const LIMIT: usize = 22;
 
+/// Units of the layer that is enumerated: the smaller one, or the hidden one under Gaussian units, which are integrated out.
+/// What is here is exact up to [`LIMIT`] of them.
+pub fn enumerated_units(rbm: &Rbm) -> usize {
+    match rbm.visible {
+        Visible::Binary => rbm.hidden_units().min(rbm.visible_units()),
+        Visible::Gaussian { .. } => rbm.hidden_units(),
+    }
+}
+
 /// States a block.
 const BLOCK_BITS: usize = 12;
 
@@ -41,7 +50,7 @@ impl Enumeration {
         let (n, m) = (rbm.visible_units(), rbm.hidden_units());
         let is_gaussian = rbm.visible != Visible::Binary;
         let of_hidden = is_gaussian || m <= n;
-        let units = if of_hidden { m } else { n };
+        let units = enumerated_units(rbm);
         if units > LIMIT {
             return Err(Error::value(format!(
                 "exact partition function: {units} {} units, 2^{units} states; at most {LIMIT} are enumerated: estimate by AIS",
