@@ -13,6 +13,11 @@
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
 
+/// The exercises of the walk through memories, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/memories.md")]
+pub struct Memories;
+
 pub mod energy;
 pub mod error;
 pub mod pattern;

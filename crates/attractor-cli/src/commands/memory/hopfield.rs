@@ -3,6 +3,7 @@
 use attractor::energy::rules::{Learned, Margin, Rule};
 use attractor::energy::{Energy, Hebb, SpinMemory, Weights};
 use attractor::pattern::StoredPatterns;
+use attractor::settle::capacity::CRITICAL_LOAD;
 use attractor_render::colour::ColourMap;
 use attractor_render::heatmap::{Style, heatmap};
 use attractor_render::images::{Images, Picture};
@@ -182,6 +183,26 @@ impl Shown<'_> {
     }
 }
 
+/// What holds more, where a rule holds less than was asked of it.
+fn advice(rule: RuleName, patterns: &StoredPatterns) -> String {
+    let (load, count, units) = (patterns.load(), patterns.count(), patterns.units());
+    let most = match rule {
+        RuleName::Hebb => (units as f64 * CRITICAL_LOAD) as usize,
+        RuleName::PseudoInverse | RuleName::PseudoInverseDiagonal => units,
+        _ => return String::new(),
+    };
+    match (count > most, rule) {
+        (false, _) => String::new(),
+        (true, RuleName::Hebb) if load < 1.0 => format!(
+            "\n{count} patterns are more than {units} units hold by Hebb's rule, about {most} at random; next: --rule pseudo-inverse \
+             holds up to {units}, attractor memory dense many more\n"
+        ),
+        (true, _) => format!(
+            "\n{count} patterns are more than the projection holds, {units} at most; next: attractor memory dense, or memory modern\n"
+        ),
+    }
+}
+
 fn answered<M: SpinMemory>(
     memory: &M,
     args: &Hopfield,
@@ -213,8 +234,12 @@ fn answered<M: SpinMemory>(
         let end = if r.converged { "" } else { ", not converged" };
         format!("smallest stability {:.3}{rank}, {} passes{end}\n", r.stability, r.epochs)
     });
+    let advice = match recalled.iter().all(|r| r.is_exact()) || common.quiet {
+        true => String::new(),
+        false => advice(args.rule, &stored.patterns),
+    };
     print(&format!(
-        "Hopfield memory of {} patterns in {} units (load {:.3}), rule {name}: {}\n{learnt}{}; {}\n\n{}",
+        "Hopfield memory of {} patterns in {} units (load {:.3}), rule {name}: {}\n{learnt}{}; {}\n\n{}{advice}",
         stored.patterns.count(),
         stored.patterns.units(),
         stored.patterns.load(),

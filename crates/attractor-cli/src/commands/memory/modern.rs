@@ -6,7 +6,7 @@ use attractor::energy::{Modern, Separator};
 use attractor::pattern::RealPatterns;
 use attractor::random::Philox;
 use attractor::settle::modern::{Iteration, Outcome as Descended, descend, sweep_beta};
-use attractor::settle::retrieval::{Diagnosis, Reason, diagnose};
+use attractor::settle::retrieval::{Diagnosis, Reason, diagnose, storage_bound};
 use attractor_render::axis::Side;
 use attractor_render::colour::ColourMap;
 use attractor_render::heatmap::Style;
@@ -208,6 +208,26 @@ fn table(found: &[(Descended, Diagnosis)], queries: &[Vec<f64>], memory: &Modern
     out
 }
 
+/// Random patterns of this length that are stored with probability 0.99, at least; none where the theorem says nothing.
+fn sure(memory: &Modern) -> Option<f64> {
+    const FAILURE: f64 = 0.01;
+    let width = memory.patterns().width();
+    let radius = memory.patterns().largest_norm() / (width as f64 - 1.0).sqrt();
+    let bound = storage_bound(width, memory.beta(), radius, FAILURE).ok()?;
+    (memory.separator() == Separator::Softmax && bound.patterns >= 2.0).then_some(bound.patterns.floor())
+}
+
+fn theorem(memory: &Modern) -> String {
+    match sure(memory) {
+        Some(count) => format!(
+            "of random patterns of this length and width {} are sure to be stored (probability 0.99; Ramsauer et al. 2021, \
+             theorem 3)\n",
+            number(count, 0)
+        ),
+        None => String::new(),
+    }
+}
+
 fn figure(args: &ModernArgs, case: &Case, found: &[(Descended, Diagnosis)]) -> Outcome<String> {
     let memory = &case.memory;
     let count = memory.patterns().count();
@@ -363,7 +383,7 @@ pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
         let document = json!({
             "memory": "modern", "source": case.source, "patterns": memory.patterns().count(),
             "features": memory.patterns().width(), "beta": memory.beta(), "separation": memory.separator().name(),
-            "damping": args.damping, "noise": args.noise, "seed": common.seed,
+            "damping": args.damping, "noise": args.noise, "seed": common.seed, "sure_patterns": sure(memory),
             "retrievals": found.iter().enumerate().map(one).collect::<Vec<_>>(),
         });
         print(&format!("{document}\n"));
@@ -379,7 +399,7 @@ pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
         short(memory.beta()),
         case.source,
         short(args.noise),
-        table(&found, &case.queries, memory)
+        table(&found, &case.queries, memory) + &theorem(memory)
     ));
     Ok(())
 }

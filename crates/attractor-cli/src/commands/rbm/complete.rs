@@ -23,6 +23,9 @@ pub fn given(source: &str, args: &GenerateRbm, stored: &Stored) -> Outcome<Sampl
     Ok(samples.chosen(&few[..few.len().min(args.samples)]))
 }
 
+/// Chains at each of eight temperatures that restore a noisy row.
+const CHAINS: usize = 16;
+
 /// What the machine is shown of rows.
 struct Cues {
     /// Every row as chains start from it.
@@ -115,7 +118,12 @@ pub fn completed(args: &GenerateRbm, stored: &Stored, samples: &Samples, seed: u
     let flat = cues.rows.concat();
     let rows = Rows::new(&flat, n)?;
     let answer = match args.noise {
-        Some(noise) => generate::denoise(&stored.rbm, rows, noise, args.steps, args.steps / 2, seed)?,
+        Some(flipped) => {
+            let temperatures: Vec<f32> = (0..8).map(|i| i as f32 / 7.0).collect();
+            let (base, temperatures) = (&stored.base[..], &temperatures[..]);
+            let how = generate::Denoising { flipped, base, temperatures, chains: CHAINS, steps: args.steps, seed };
+            generate::denoise(&stored.rbm, rows, &how)?
+        }
         None => generate::complete(&stored.rbm, rows, &cues.known, args.steps, args.steps / 2, seed)?,
     };
     let (values, across) = (rows_of(&answer, n), samples.count.min(10));
@@ -123,7 +131,8 @@ pub fn completed(args: &GenerateRbm, stored: &Stored, samples: &Samples, seed: u
     let made = if args.noise.is_some() { "restored" } else { "completed" };
     let mut shown = [&data[..across], &cues.drawn()[..across], &values[..across]].concat();
     let mut names = vec!["given", cues.name, made];
-    let mut notes = vec![format!("{}, {}", cues.note, counted(args.steps, "Gibbs step"))];
+    let how = if args.noise.is_some() { "steps of chains at eight temperatures" } else { "Gibbs steps" };
+    let mut notes = vec![format!("{}, {} {how}", cues.note, args.steps)];
     let mut wrong = Vec::new();
     if let Some(Against::Hopfield) = args.against {
         if cues.known.iter().all(|&known| known) {

@@ -179,16 +179,35 @@ pub fn complete(
     Ok(each.map(|(at, (&sum, &v))| if known[at % n] { v } else { (sum / kept) as f32 }).collect())
 }
 
-/// Restores rows of bits of which each was turned round with probability `flipped`: the mean of v given the row, under the
-/// machine as the law of what was there, [row, visible].
+/// How noisy rows are restored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Denoising<'a> {
+    /// Probability with which each bit was turned round, between 0 and 1/2.
+    pub flipped: f64,
+    /// Visible biases of the base-rate model, where chains start.
+    pub base: &'a [f32],
+    /// Temperatures that chains change places between, from 0 to 1.
+    pub temperatures: &'a [f32],
+    /// Chains a row; the answer is the mean over them.
+    pub chains: usize,
+    /// Their steps.
+    pub steps: usize,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// Restores rows of bits that were turned round with some probability: the mean of v given the row, under the machine as
+/// the law of what was there, [row, visible].
 ///
-/// By Bayes' rule a unit that reads c had odds (1 - q) : q of being c, so the law of v is that of a machine whose visible
-/// biases are a + (2 c - 1) ln((1 - q) / q). Its Gibbs chain starts from the row; the answer is the mean of the conditional
-/// means over the steps after `burn_in`. A bit above one half is the guess with the fewest wrong units.
+/// By Bayes' rule a unit that reads c had odds (1 - q) : q of being c, so the law of v given the row is that of a machine
+/// whose visible biases are a + (2 c - 1) ln((1 - q) / q). It is drawn from by parallel tempering, since a chain that starts
+/// from the row stays in the mode it falls into; the answer is the mean of the conditional means over chains. A bit above
+/// one half is the guess with the fewest wrong units.
 ///
 /// # Errors
-/// As [`complete`]; `is_value` unless units and rows are bits and 0 < `flipped` < 1/2.
-pub fn denoise(rbm: &Rbm, rows: Rows<'_>, flipped: f64, steps: usize, burn_in: usize, seed: u64) -> Result<Vec<f32>> {
+/// As [`tempered`]; `is_value` unless units and rows are bits and 0 < `flipped` < 1/2.
+pub fn denoise(rbm: &Rbm, rows: Rows<'_>, how: &Denoising<'_>) -> Result<Vec<f32>> {
+    let &Denoising { flipped, base, temperatures, chains, steps, seed } = how;
     if !(flipped > 0.0 && flipped < 0.5) {
         return Err(Error::value(format!(
             "rbm denoising: a share of {flipped} turned round; give one between 0 and 1/2, beyond which rows say the opposite"
@@ -200,17 +219,19 @@ pub fn denoise(rbm: &Rbm, rows: Rows<'_>, flipped: f64, steps: usize, burn_in: u
         return Err(Error::value("rbm denoising: bits are turned round; units and rows must be bits"));
     }
     let odds = ((1.0 - flipped) / flipped).ln() as f32;
-    let unknown = vec![false; rbm.visible_units()];
-    let each: Vec<Vec<f32>> = (0..rows.count())
-        .into_par_iter()
-        .map(|at| {
-            let row = rows.row(at);
-            let bias = rbm.visible_bias().iter().zip(row).map(|(a, c)| a + (2.0 * c - 1.0) * odds).collect();
-            let given = Rbm::new(Visible::Binary, rbm.weights().to_vec(), bias, rbm.hidden_bias().to_vec())?;
-            let seed = Philox::new(seed, at as u64).next_u64();
-            complete(&given, Rows::new(row, row.len())?, &unknown, steps, burn_in, seed)
-        })
-        .collect::<Result<_>>()?;
+    let one = |at: usize| {
+        let row = rows.row(at);
+        let tilted = |bias: &[f32]| bias.iter().zip(row).map(|(a, c)| a + (2.0 * c - 1.0) * odds).collect::<Vec<f32>>();
+        let bias = tilted(rbm.visible_bias());
+        let given = Rbm::new(Visible::Binary, rbm.weights().to_vec(), bias, rbm.hidden_bias().to_vec())?;
+        let seed = Philox::new(seed, at as u64).next_u64();
+        let drawn = tempered(&given, &tilted(base), temperatures, chains, steps, seed)?.samples;
+        // E(v given h) at drawn h: at their probabilities it would be another mean.
+        let means = chain(&given, Rows::new(&drawn, row.len())?, 1, !seed)?.swap_remove(0).visible_mean;
+        let means = Rows::new(&means, row.len())?.means();
+        Ok(means.into_iter().map(|mean| mean as f32).collect())
+    };
+    let each: Vec<Vec<f32>> = (0..rows.count()).into_par_iter().map(one).collect::<Result<_>>()?;
     Ok(each.concat())
 }
 
@@ -310,39 +331,43 @@ mod tests {
         }
     }
 
-    /// E(v_i given a noisy row) by Bayes' rule over all states, for two rows at once and two shares of noise.
+    /// E(v_i given a noisy row) by Bayes' rule over all states, for two rows at once and two shares of noise; the machine
+    /// ties its units so strongly that a chain without tempering would not leave its mode.
     #[test]
     fn denoising_is_the_posterior_mean() {
-        let (n, m) = (4, 3);
-        let rbm = toy::machine(n, m, 1.5, 12);
+        let n = 4;
+        let weights = vec![5.0, 4.0, 5.0, -4.0, 5.0, 4.0, 5.0, -4.0];
+        let rbm = Rbm::new(Visible::Binary, weights, vec![-4.0, -1.5, -4.0, -1.0], vec![-7.0, 0.5]).unwrap();
         let rows = [1.0f32, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0];
+        let temperatures: Vec<f32> = (0..6).map(|k| k as f32 / 5.0).collect();
+        let base = [0.1, -0.2, 0.0, 0.3];
+        let how =
+            |flipped| Denoising { flipped, base: &base, temperatures: &temperatures, chains: 4000, steps: 60, seed: 5 };
         for flipped in [0.1, 0.3] {
-            let steps = 40_000;
-            let got = denoise(&rbm, Rows::new(&rows, n).unwrap(), flipped, steps, 100, 5).unwrap();
+            let got = denoise(&rbm, Rows::new(&rows, n).unwrap(), &how(flipped)).unwrap();
             for (row, got) in rows.chunks(n).zip(got.chunks(n)) {
                 let (mut sum, mut mean) = (0.0, vec![0.0; n]);
                 for v in toy::states(n) {
                     let wrong = v.iter().zip(row).filter(|(a, b)| a != b).count() as i32;
-                    let read = flipped.powi(wrong) * (1.0 - flipped).powi(n as i32 - wrong);
+                    let read = f64::powi(flipped, wrong) * f64::powi(1.0 - flipped, n as i32 - wrong);
                     let p = (-rbm.free_energy(Rows::new(&v, n).unwrap()).unwrap()[0]).exp() * read;
                     sum += p;
                     mean.iter_mut().zip(&v).for_each(|(mean, &x)| *mean += p * f64::from(x));
                 }
                 for (unit, (got, mean)) in got.iter().zip(&mean).enumerate() {
                     let expected = mean / sum;
-                    // Chains of four units forget their past within ten steps.
-                    let error = (expected * (1.0 - expected) * 10.0 / steps as f64).sqrt();
+                    let error = (expected * (1.0 - expected) / 4000.0).sqrt();
                     assert!((f64::from(*got) - expected).abs() < 5.0 * error, "{flipped}, {unit}: {got} {expected}");
                 }
             }
         }
-        let ask = |flipped, rows: &[f32]| denoise(&rbm, Rows::new(rows, n).unwrap(), flipped, 10, 1, 0).unwrap_err();
+        let ask = |flipped, rows: &[f32]| denoise(&rbm, Rows::new(rows, n).unwrap(), &how(flipped)).unwrap_err();
         for flipped in [0.0, 0.5, f64::NAN] {
             assert!(ask(flipped, &rows).is_value());
         }
         assert!(ask(0.1, &[0.5, 0.0, 1.0, 1.0]).is_value());
-        let grey = toy::gaussian(n, m, 0);
-        assert!(denoise(&grey, Rows::new(&rows, n).unwrap(), 0.1, 10, 1, 0).unwrap_err().is_value());
+        let grey = toy::gaussian(n, 3, 0);
+        assert!(denoise(&grey, Rows::new(&rows, n).unwrap(), &how(0.1)).unwrap_err().is_value());
     }
 
     /// E(v_i given the known units), by enumeration, within what 500 steps of 60 chains allow.
