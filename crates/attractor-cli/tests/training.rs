@@ -207,3 +207,36 @@ fn patterns_that_cannot_be_told_apart_are_named() {
         assert_eq!(heard(&["--quiet"]), "");
     }
 }
+
+/// A language model that was stopped by Ctrl-C and taken up again has the bits and the log of one that was not; other options
+/// are refused.
+#[test]
+fn a_language_model_is_stopped_and_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/text.txt");
+    let options = |folder: &'static str| -> Vec<&str> {
+        let sizes = ["--layers", "1", "--heads", "2", "--width", "16", "--vocab", "300", "--seq-len", "32"];
+        let fixed = ["train", "causal-lm", "--text-file", text.to_str().unwrap(), "-o", folder, "--batch-size", "4"];
+        [&fixed[..], &sizes, &["--quiet"]].concat()
+    };
+    let steps = ["--steps", "900"];
+    let whole = attractor(here, &[&options("whole")[..], &steps].concat());
+    assert!(whole.status.success(), "{}", said(&whole));
+    let begin = [&options("rbm")[..], &steps].concat();
+    // Stopped after its first save, wherever that is by then.
+    let child = started(here, &begin, 210);
+    // SAFETY: a signal to a child of ours.
+    unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) };
+    let stopped = child.wait_with_output().unwrap();
+    assert_eq!(stopped.status.code(), Some(130), "{}", said(&stopped));
+    let done = entries(&here.join("rbm")).len();
+    assert!(done < 900 && said(&stopped).contains(&format!("stopped: {done} of 900")), "{}", said(&stopped));
+    let other = attractor(here, &[&options("rbm")[..], &["--steps", "950", "--resume"]].concat());
+    assert!(other.status.code() == Some(2) && said(&other).contains("steps 900, now it is 950"), "{}", said(&other));
+    let last = attractor(here, &[&begin[..], &["--resume"]].concat());
+    assert!(last.status.success(), "{}", said(&last));
+    let file = |folder: &str, name: &str| std::fs::read(here.join(folder).join(name)).unwrap();
+    assert!(file("whole", "model.safetensors") == file("rbm", "model.safetensors"));
+    assert!(file("whole", "metrics.jsonl") == file("rbm", "metrics.jsonl"));
+}

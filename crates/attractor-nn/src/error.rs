@@ -138,3 +138,9 @@ impl From<attractor::Error> for Error {
         if error.is_shape() { Self::shape(error.to_string()) } else { Self::value(error.to_string()) }
     }
 }
+
+impl From<attractor_capture::Error> for Error {
+    fn from(error: attractor_capture::Error) -> Self {
+        if error.is_io() { Self::io(error.to_string()) } else { Self::format(error.to_string()) }
+    }
+}

@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use std::fs::File;
-use std::io::Write;
-
+use attractor_capture::training::{Claim, MetricLog};
 use attractor_nn::text::{Tokenizer, train_byte_pairs};
 use attractor_nn::train::{Mixture, Plan, Precision, Shape, Training, train_causal_lm, write_model};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::rbm::options::TrainRbm;
+use super::rbm::resume::go_on;
 use crate::args::Common;
 use crate::console::{Progress, print, write};
 use crate::error::{Failure, Outcome};
+use crate::interrupt::Interrupt;
 
 #[derive(Debug, Subcommand)]
 pub enum Train {
@@ -69,6 +69,40 @@ pub struct TrainLm {
     pub resume: bool,
 }
 
+impl TrainLm {
+    fn planned(&self, seed: u64) -> (Shape, Plan) {
+        let shape = Shape {
+            vocab: self.vocab,
+            positions: self.seq_len,
+            hidden: self.width,
+            layers: self.layers,
+            heads: self.heads,
+            inner: self.mlp,
+            tied: false,
+        };
+        let plan = Plan {
+            steps: self.steps,
+            batch: self.batch_size,
+            length: self.seq_len,
+            learning_rate: self.lr,
+            weight_decay: self.weight_decay,
+            mixture: Mixture { repeated: self.repeats },
+            seed,
+            ..Plan::default()
+        };
+        (shape, plan)
+    }
+}
+
+/// The first setting that is not as it was: its name and both values.
+fn differing<'a>(earlier: &'a [Value; 2], now: &'a [Value; 2]) -> Option<(&'a str, &'a Value, &'a Value)> {
+    let settings = earlier.iter().zip(now).flat_map(|(was, is)| {
+        let fields = was.as_object().into_iter().flatten();
+        fields.map(move |(key, was)| (key.as_str(), was, &is[key]))
+    });
+    settings.into_iter().find(|(_, was, is)| was != is)
+}
+
 /// Steps between two saves of the whole state.
 const SAVE_EVERY: usize = 200;
 
@@ -82,76 +116,70 @@ pub fn run(train: &TrainLm, common: &Common) -> Outcome {
             out.display()
         )));
     }
+    if train.resume && !state.exists() {
+        return Err(Failure::unreadable(format!(
+            "{}: there is nothing here to go on with; begin without --resume",
+            state.display()
+        )));
+    }
     let text = std::fs::read_to_string(&train.text_file)
         .map_err(|e| Failure::unreadable(format!("{}: the text cannot be read: {e}", train.text_file.display())))?;
-    std::fs::create_dir_all(out).map_err(|e| Failure::unreadable(format!("{}: {e}", out.display())))?;
+    let _claim = Claim::take(out)?;
     let tokenizer_file = out.join("tokenizer.json");
     if !train.resume {
         write(&tokenizer_file, &train_byte_pairs(&text, train.vocab)?)?;
     }
     let tokenizer = Tokenizer::open(out)?;
     let ids: Vec<u32> = tokenizer.encode(&text, false)?.iter().map(|token| token.id).collect();
+    let (shape, plan) = train.planned(common.seed);
     let mut training = match train.resume {
         true => Training::resume(&state)?,
-        false => {
-            let shape = Shape {
-                vocab: train.vocab,
-                positions: train.seq_len,
-                hidden: train.width,
-                layers: train.layers,
-                heads: train.heads,
-                inner: train.mlp,
-                tied: false,
-            };
-            let plan = Plan {
-                steps: train.steps,
-                batch: train.batch_size,
-                length: train.seq_len,
-                learning_rate: train.lr,
-                weight_decay: train.weight_decay,
-                mixture: Mixture { repeated: train.repeats },
-                seed: common.seed,
-                ..Plan::default()
-            };
-            Training::new(shape, plan)?
-        }
+        false => Training::new(shape, plan)?,
     };
-    let log = out.join("metrics.jsonl");
-    let mut log_file = File::options()
-        .create(true)
-        .append(train.resume)
-        .write(true)
-        .truncate(!train.resume)
-        .open(&log)
-        .map_err(|e| Failure::unreadable(format!("{}: {e}", log.display())))?;
+    let now = [json!(shape), json!(plan)];
+    if let Some((key, was, is)) = differing(&[json!(training.shape()), json!(training.plan())], &now) {
+        return Err(Failure::usage(format!(
+            "{}: was begun with {} {was}, now it is {is}; go on with the same options, or name a new folder",
+            state.display(),
+            key.replace('_', " ")
+        )));
+    }
+    let mut log = MetricLog::open(out, "step", train.resume.then(|| training.step() as u64))?;
     let progress = Progress::new(common.quiet);
+    let interrupt = Interrupt::watch();
     let total = training.plan().steps;
     let mut last = f64::NAN;
     train_causal_lm(&mut training, &ids, &mut |training, step| {
         last = step.loss;
         progress.step(&format!("loss {:.3}", step.loss), step.step, total);
-        let line = json!({ "step": step.step, "train/loss": step.loss, "train/lr": step.rate, "train/grad_norm": step.gradient_norm });
-        writeln!(log_file, "{line}")
-            .map_err(|e| attractor_nn::Error::io(format!("{}: cannot be written: {e}", log.display())))?;
+        let numbers = [("train/loss", step.loss), ("train/lr", step.rate), ("train/grad_norm", step.gradient_norm)];
+        log.write(step.step as u64, &numbers)?;
         if step.step % SAVE_EVERY == 0 {
             training.save(&state)?;
         }
-        Ok(true)
+        Ok(!interrupt.asked())
     })?;
     drop(progress);
     training.save(&state)?;
+    if !training.is_done() {
+        let (done, folder) = (training.step(), out.display());
+        return Err(Failure::interrupted(format!(
+            "stopped: {done} of {total} steps are done and kept in {folder}\nnext: {}",
+            go_on()
+        )));
+    }
+    drop(interrupt);
     let tokenizer_json = std::fs::read(&tokenizer_file)
         .map_err(|e| Failure::unreadable(format!("{}: {e}", tokenizer_file.display())))?;
     write_model(out, training.model(), training.shape(), [None; 3], &tokenizer_json, Precision::F16)?;
     if common.json {
+        let last = last.is_finite().then_some(last);
         let summary =
             json!({ "checkpoint": out, "steps": total, "loss": last, "tokens": ids.len(), "seed": common.seed });
         print(&format!("{summary}\n"));
     } else if !common.quiet {
-        print(&format!(
-            "{total} steps, last loss {last:.3} nats a token; the checkpoint is {0}\nnext: attractor validate {0}\n",
-            out.display()
-        ));
+        let loss = if last.is_finite() { format!(", last loss {last:.3} nats a token") } else { String::new() };
+        print(&format!("{total} steps{loss}; the checkpoint is {0}\nnext: attractor validate {0}\n", out.display()));
     }
     Ok(())
 }

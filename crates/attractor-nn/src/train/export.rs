@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use attractor_capture::run::{Durability, write_whole};
+use attractor_capture::training::{Checkpoint, Numbers};
 use half::f16;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::json;
 
 use super::adamw::AdamW;
 use super::{Plan, Shape, Training};
@@ -59,15 +62,18 @@ pub fn write_model(
     tokenizer_json: &[u8],
     precision: Precision,
 ) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|e| failed(folder, &e))?;
+    fs::create_dir_all(folder).map_err(|e| {
+        Error::io(format!("{}: {e}; check the path, its permissions and the space on the disk", folder.display()))
+    })?;
     let tensors = named(model, shape)?;
     let bytes = match precision {
-        Precision::F32 => serialise(&tensors, Dtype::F32, |x| x.to_le_bytes().to_vec(), None)?,
-        Precision::F16 => serialise(&tensors, Dtype::F16, |x| f16::from_f32(x).to_le_bytes().to_vec(), None)?,
+        Precision::F32 => serialise(&tensors, Dtype::F32, |x| x.to_le_bytes().to_vec())?,
+        Precision::F16 => serialise(&tensors, Dtype::F16, |x| f16::from_f32(x).to_le_bytes().to_vec())?,
     };
-    write_whole(&folder.join("tokenizer.json"), tokenizer_json)?;
-    write_whole(&folder.join("config.json"), config_json(shape, special).as_bytes())?;
-    write_whole(&folder.join("model.safetensors"), &bytes)
+    let write = |name: &str, bytes: &[u8]| write_whole(&folder.join(name), bytes, Durability::Power);
+    write("tokenizer.json", tokenizer_json)?;
+    write("config.json", config_json(shape, special).as_bytes())?;
+    Ok(write("model.safetensors", &bytes)?)
 }
 
 impl Training {
@@ -76,23 +82,18 @@ impl Training {
     /// # Errors
     /// `is_io`.
     pub fn save(&self, path: &Path) -> Result<()> {
+        let about = json!({ "format": FORMAT, "step": self.step, "shape": self.shape, "plan": self.plan });
+        let mut file = Checkpoint { about, ..Checkpoint::default() };
         let mut model = self.model.clone();
-        let mut tensors = Vec::new();
         let moments = self.optimiser.first.iter().zip(&self.optimiser.second);
         for (parameter, (first, second)) in model.parameters().into_iter().zip(moments) {
-            let name = parameter.name;
-            let shape = parameter.tensor.dims().to_vec();
-            tensors.push((format!("{name}/first"), shape.clone(), first.clone()));
-            tensors.push((format!("{name}/second"), shape.clone(), second.clone()));
-            tensors.push((name, shape, ops::values(parameter.tensor.clone())));
+            let (name, shape) = (parameter.name, parameter.tensor.dims());
+            let values = ops::values(parameter.tensor.clone());
+            file.put(&format!("{name}/first"), &shape, Numbers::F32(first.clone()));
+            file.put(&format!("{name}/second"), &shape, Numbers::F32(second.clone()));
+            file.put(&name, &shape, Numbers::F32(values));
         }
-        let about = HashMap::from([
-            ("format".to_string(), FORMAT.to_string()),
-            ("step".to_string(), self.step.to_string()),
-            ("shape".to_string(), serde_json::to_string(&self.shape).unwrap_or_default()),
-            ("plan".to_string(), serde_json::to_string(&self.plan).unwrap_or_default()),
-        ]);
-        write_whole(path, &serialise(&tensors, Dtype::F32, |x| x.to_le_bytes().to_vec(), Some(about))?)
+        Ok(file.write(path)?)
     }
 
     /// Takes up a run that [`save`](Self::save) wrote.
@@ -100,42 +101,34 @@ impl Training {
     /// # Errors
     /// `is_io`, `is_format` for a file of another kind or a torn one, and what [`Training::new`] refuses.
     pub fn resume(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|e| failed(path, &e))?;
-        let foreign = |why: &str| {
+        let file = Checkpoint::read(path)?;
+        let foreign = |why: String| {
             Error::format(format!("{}: no training state ({why}); start anew or give the right file", path.display()))
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| foreign(&e.to_string()))?;
-        let about = header.metadata().clone().unwrap_or_default();
-        let field = |name: &str| about.get(name).ok_or_else(|| foreign(&format!("its header has no {name:?}")));
-        if field("format")? != FORMAT {
-            return Err(foreign("another format"));
+        if file.about["format"] != FORMAT {
+            return Err(foreign("another format".to_string()));
         }
-        let shape: Shape = serde_json::from_str(field("shape")?).map_err(|e| foreign(&e.to_string()))?;
-        let plan: Plan = serde_json::from_str(field("plan")?).map_err(|e| foreign(&e.to_string()))?;
-        let step = field("step")?.parse().map_err(|_| foreign("its step is no number"))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| foreign(&e.to_string()))?;
-        let read = |name: &str, size: usize| -> Result<Vec<f32>> {
-            let view = file.tensor(name).map_err(|_| foreign(&format!("there is no tensor {name:?}")))?;
-            if view.dtype() != Dtype::F32 || view.data().len() != 4 * size {
-                return Err(foreign(&format!("tensor {name:?} has another size")));
-            }
-            Ok(view.data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
+        let shape: Shape = serde_json::from_value(file.about["shape"].clone()).map_err(|e| foreign(e.to_string()))?;
+        let plan: Plan = serde_json::from_value(file.about["plan"].clone()).map_err(|e| foreign(e.to_string()))?;
+        let step = file.about["step"].as_u64().ok_or_else(|| foreign("its step is no number".to_string()))?;
+        let read = |name: &str, shape: &[usize]| -> Result<Vec<f32>> {
+            file.floats(name, shape).map(<[f32]>::to_vec).map_err(|e| foreign(e.to_string()))
         };
         let mut training = Self::new(shape, plan)?;
         let mut optimiser = AdamW::new(&mut training.model, plan.weight_decay);
         for (at, parameter) in training.model.parameters().into_iter().enumerate() {
-            let size = parameter.len();
-            optimiser.first[at] = read(&format!("{}/first", parameter.name), size)?;
-            optimiser.second[at] = read(&format!("{}/second", parameter.name), size)?;
-            *parameter.tensor = ops::tensor(read(&parameter.name, size)?, parameter.tensor.dims());
+            let shape = parameter.tensor.dims();
+            optimiser.first[at] = read(&format!("{}/first", parameter.name), &shape)?;
+            optimiser.second[at] = read(&format!("{}/second", parameter.name), &shape)?;
+            *parameter.tensor = ops::tensor(read(&parameter.name, &shape)?, shape);
         }
         training.optimiser = optimiser;
-        training.step = step;
+        training.step = step as usize;
         Ok(training)
     }
 }
 
-const FORMAT: &str = "attractor training 1";
+const FORMAT: &str = "attractor training 2";
 
 type Named = (String, Vec<usize>, Vec<f32>);
 
@@ -193,12 +186,7 @@ fn named(model: &Model, shape: &Shape) -> Result<Vec<Named>> {
     Ok(list)
 }
 
-fn serialise(
-    tensors: &[Named],
-    dtype: Dtype,
-    write: impl Fn(f32) -> Vec<u8>,
-    about: Option<HashMap<String, String>>,
-) -> Result<Vec<u8>> {
+fn serialise(tensors: &[Named], dtype: Dtype, write: impl Fn(f32) -> Vec<u8>) -> Result<Vec<u8>> {
     let data: Vec<Vec<u8>> = tensors.iter().map(|(_, _, x)| x.iter().flat_map(|&x| write(x)).collect()).collect();
     let wrong = |e: safetensors::SafeTensorError| Error::format(format!("export: {e}"));
     let views = tensors
@@ -208,28 +196,5 @@ fn serialise(
             Ok((name.as_str(), TensorView::new(dtype, shape.clone(), data).map_err(wrong)?))
         })
         .collect::<Result<Vec<_>>>()?;
-    let about = about.or_else(|| Some(HashMap::from([("format".to_string(), "pt".to_string())])));
-    safetensors::serialize(views, about).map_err(wrong)
-}
-
-/// Writes beside the target, flushes to the disk, renames: the target is the old file or the new one, never a part.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = Path::new(&beside);
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::File::create(beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(beside, path)
-    };
-    write().map_err(|e| {
-        let _ = fs::remove_file(beside);
-        failed(path, &e)
-    })
-}
-
-fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::io(format!("{}: {error}; check the path, its permissions and the space on the disk", path.display()))
+    safetensors::serialize(views, Some(HashMap::from([("format".to_string(), "pt".to_string())]))).map_err(wrong)
 }

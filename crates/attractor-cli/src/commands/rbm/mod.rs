@@ -8,6 +8,6 @@ mod made;
 mod measure;
 pub mod options;
 mod pictures;
-mod resume;
+pub mod resume;
 mod store;
 pub mod train;
