@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p attractor --example learning_rules -- [DRAWS] [UNITS] [RULE] [LOAD]`, all rules whose name begins
 //! so, all loads or one. One JSON line a cell: the fraction of patterns that are fixed points, the mean overlap after recall,
-//! and the share recalled exactly, each as mean, smallest and largest over the draws.
+//! and the share recalled exactly, each as mean, standard deviation, smallest and largest over the draws.
 
 use attractor::energy::{Margin, Rule, SpinMemory, Walk};
 use attractor::pattern::StoredPatterns;
@@ -63,7 +63,9 @@ fn main() {
                 let values: Vec<f64> = cells.iter().map(|cell| cell[which]).collect();
                 let mean = values.iter().sum::<f64>() / values.len() as f64;
                 let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
-                format!("{{\"mean\": {mean:.4}, \"min\": {low:.4}, \"max\": {high:.4}}}")
+                let square = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+                let deviation = (square / (values.len() as f64 - 1.0)).sqrt();
+                format!("{{\"mean\": {mean:.4}, \"deviation\": {deviation:.4}, \"min\": {low:.4}, \"max\": {high:.4}}}")
             };
             let converged = cells.iter().map(|cell| cell[3]).sum::<f64>() / cells.len() as f64;
             println!(
