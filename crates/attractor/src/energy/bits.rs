@@ -122,6 +122,25 @@ impl WithSimd for Masses<'_> {
     }
 }
 
+/// In how many bits each row differs from one row.
+pub(super) fn apart<const N: usize>(one: &[u64], rows: [&[u64]; N]) -> [u32; N] {
+    pulp::Arch::new().dispatch(Apart { one, rows })
+}
+
+struct Apart<'a, const N: usize> {
+    one: &'a [u64],
+    rows: [&'a [u64]; N],
+}
+
+impl<const N: usize> WithSimd for Apart<'_, N> {
+    type Output = [u32; N];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [u32; N] {
+        self.rows.map(|row| self.one.iter().zip(row).map(|(a, b)| (a ^ b).count_ones()).sum())
+    }
+}
+
 /// Adds `step` to the overlaps whose bit is 1 and takes it from the others.
 pub(super) fn step_by_set(words: &[u64], overlaps: &mut [i32], step: i32) {
     pulp::Arch::new().dispatch(

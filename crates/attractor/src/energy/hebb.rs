@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::bits::{step_by_set, sums_of_overlaps};
-use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
+use super::bits::{apart, step_by_set, sums_of_overlaps};
+use super::tables::{Tables, UNITS};
+use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk, one_by_one};
 use crate::pattern::{Spins, StoredPatterns};
 
 /// Hopfield's memory: w_ij = (1/N) sum_mu xi_i xi_j, w_ii = 0, E = -1/2 sum_ij w_ij x_i x_j.
@@ -39,11 +40,16 @@ impl Hebb {
     /// # Panics
     /// If there are no such units.
     pub fn weight(&self, i: usize, j: usize) -> f64 {
-        if i == j {
-            return 0.0;
-        }
-        let apart: u32 = self.unit(i).iter().zip(self.unit(j)).map(|(a, b)| (a ^ b).count_ones()).sum();
-        (self.patterns.count() as f64 - 2.0 * f64::from(apart)) / self.patterns.units() as f64
+        self.whole_weights(i, &[j])[0] as f64 / self.patterns.units() as f64
+    }
+
+    /// N w_ij to at most sixteen units.
+    fn whole_weights(&self, i: usize, to: &[usize]) -> [i64; UNITS] {
+        let mut rows = [self.unit(i); UNITS];
+        rows.iter_mut().zip(to).for_each(|(row, &j)| *row = self.unit(j));
+        let mut weights = apart(self.unit(i), rows).map(|apart| self.patterns.count() as i64 - 2 * i64::from(apart));
+        weights.iter_mut().zip(to).filter(|(_, j)| **j == i).for_each(|(weight, _)| *weight = 0);
+        weights
     }
 
     fn unit(&self, unit: usize) -> &[u64] {
@@ -101,17 +107,63 @@ impl HebbWalk<'_> {
         &self.overlaps[..self.memory.patterns.count()]
     }
 
-    /// N h_i, a whole number, at units from `first` on.
-    fn whole_fields(&self, first: usize, fields: &mut [i64]) {
+    /// N h_i, a whole number, from the sum of the overlaps whose bit the unit has: sum_mu xi M = 2 (those) - all.
+    fn whole_field(&self, unit: usize, set: i64) -> i64 {
+        2 * set - self.total - self.memory.patterns.count() as i64 * i64::from(self.state.sign(unit))
+    }
+
+    /// Tables of the overlaps as they are, where there can be any: for many fields at once.
+    fn tables(&self) -> Option<Tables> {
+        let at_hand = Tables::are_at_hand(self.overlaps.len(), self.memory.patterns.units());
+        at_hand.then(|| Tables::of(&self.overlaps))
+    }
+
+    /// N h_i at sixteen units.
+    fn sixteen(&self, tables: &Tables, units: [usize; UNITS]) -> [i64; UNITS] {
+        let sums = tables.sums(&units.map(|unit| self.memory.unit(unit)));
+        std::array::from_fn(|at| self.whole_field(units[at], i64::from(sums[at])))
+    }
+
+    /// Updates units one after the other from sixteen fields at once: after a turn those that are still to come are set right
+    /// by one weight each.
+    fn update_sixteen(&mut self, tables: &Tables, units: &[usize; UNITS], turned: &mut dyn FnMut(&Self)) -> usize {
+        let mut fields = self.sixteen(tables, *units);
+        let mut count = 0;
+        for (at, &unit) in units.iter().enumerate() {
+            let sign = i64::from(self.state.sign(unit));
+            if fields[at] * sign >= 0 {
+                continue;
+            }
+            self.flip(unit);
+            let weights = self.memory.whole_weights(unit, &units[at + 1..]);
+            fields[at + 1..].iter_mut().zip(weights).for_each(|(field, weight)| *field -= 2 * sign * weight);
+            count += 1;
+            turned(self);
+        }
+        count
+    }
+
+    /// N h_i at units from `first` on, sixteen at a time where there are tables.
+    fn whole_fields(&self, tables: Option<&Tables>, first: usize, fields: &mut [i64]) {
         let (patterns, width) = (&self.memory.patterns, self.overlaps.len() / 64);
-        let rows = &self.memory.by_unit[first * width..(first + fields.len()) * width];
-        sums_of_overlaps(rows, &self.overlaps, patterns.units(), fields);
-        for (unit, field) in (first..).zip(fields) {
-            // sum_mu xi M = 2 (those with xi = +1) - all.
-            *field = 2 * *field - self.total - patterns.count() as i64 * i64::from(self.state.sign(unit));
+        let mut done = 0;
+        if let Some(tables) = tables {
+            for fields in fields.as_chunks_mut::<UNITS>().0 {
+                *fields = self.sixteen(tables, std::array::from_fn(|at| first + done + at));
+                done += UNITS;
+            }
+        }
+        let rest = &mut fields[done..];
+        let rows = &self.memory.by_unit[(first + done) * width..(first + done + rest.len()) * width];
+        sums_of_overlaps(rows, &self.overlaps, patterns.units(), rest);
+        for (unit, field) in (first + done..).zip(rest) {
+            *field = self.whole_field(unit, *field);
         }
     }
 }
+
+/// Units of a part of parallel work: some hundredths of a millisecond, less would not be worth a thread.
+const PART: usize = 1024;
 
 impl Walk for HebbWalk<'_> {
     fn state(&self) -> &Spins {
@@ -120,15 +172,42 @@ impl Walk for HebbWalk<'_> {
 
     fn field(&self, unit: usize) -> f64 {
         let mut field = [0];
-        self.whole_fields(unit, &mut field);
+        self.whole_fields(None, unit, &mut field);
         field[0] as f64 / self.memory.patterns.units() as f64
     }
 
+    fn discontent(&self) -> Vec<usize> {
+        let (tables, units) = (self.tables(), self.memory.patterns.units());
+        let part = |part: usize| {
+            let first = part * PART;
+            let mut fields = [0; PART];
+            let fields = &mut fields[..PART.min(units - first)];
+            self.whole_fields(tables.as_ref(), first, fields);
+            let mut wrong = Vec::new();
+            for (word, fields) in (first / 64..).zip(fields.chunks(64)) {
+                let state = self.state.words()[word];
+                // A unit that is +1 wants to turn below zero, one that is -1 above.
+                let against =
+                    |at: usize, field: i64| u64::from(if state >> at & 1 == 1 { field < 0 } else { field > 0 });
+                let mut bits = fields.iter().enumerate().fold(0, |bits, (at, &field)| bits | against(at, field) << at);
+                while bits != 0 {
+                    wrong.push(word * 64 + bits.trailing_zeros() as usize);
+                    bits &= bits - 1;
+                }
+            }
+            wrong
+        };
+        let parts: Vec<Vec<usize>> = (0..units.div_ceil(PART)).into_par_iter().map(part).collect();
+        parts.concat()
+    }
+
     fn fields(&self) -> Vec<f64> {
+        let tables = self.tables();
         let mut fields = vec![0; self.memory.patterns.units()];
-        // Some hundredths of a millisecond a part: less would not be worth waking a thread.
-        const PART: usize = 2048;
-        fields.par_chunks_mut(PART).enumerate().for_each(|(part, fields)| self.whole_fields(part * PART, fields));
+        fields
+            .par_chunks_mut(PART)
+            .enumerate()
+            .for_each(|(part, fields)| self.whole_fields(tables.as_ref(), part * PART, fields));
         fields.into_iter().map(|field| field as f64 / self.memory.patterns.units() as f64).collect()
     }
 
@@ -149,6 +228,20 @@ impl Walk for HebbWalk<'_> {
         }
         units.iter().for_each(|&unit| self.state.flip(unit));
         *self = self.memory.walk(&self.state);
+    }
+
+    fn update_sites(&mut self, units: &[usize], turned: &mut dyn FnMut(&Self)) -> usize {
+        let Some(mut tables) = self.tables() else { return one_by_one(self, units, turned) };
+        let (blocks, rest) = units.as_chunks::<UNITS>();
+        let mut count = 0;
+        for block in blocks {
+            let turns = self.update_sixteen(&tables, block, turned);
+            if turns > 0 {
+                tables.fill(&self.overlaps);
+            }
+            count += turns;
+        }
+        count + one_by_one(self, rest, turned)
     }
 
     fn energy(&self) -> f64 {
@@ -191,6 +284,31 @@ mod tests {
                 walk.flip_all(&turned);
                 assert_eq!((walk.state(), walk.overlaps()), (one_by_one.state(), one_by_one.overlaps()));
                 assert_eq!(walk.field(0), one_by_one.field(0));
+            }
+        }
+    }
+
+    /// Many units at once, the same one twice among them, end where one after the other ends, turn by turn; what is discontent
+    /// is what the fields say.
+    #[test]
+    fn sixteen_at_a_time_is_one_by_one() {
+        let mut random = Philox::new(8, 0);
+        for (units, count) in [(40, 7), (100, 30), (333, 600), (64, 1)] {
+            let memory = Hebb::new(StoredPatterns::random(units, count, &mut random).unwrap());
+            let mut walk = memory.walk(&Spins::random(units, &mut random));
+            let mut plain = walk.clone();
+            for _ in 0..4 {
+                let against: Vec<usize> =
+                    (0..units).filter(|&unit| plain.field(unit) * f64::from(plain.state.sign(unit)) < 0.0).collect();
+                assert_eq!(walk.discontent(), against);
+                let order: Vec<usize> = (0..3 * units).map(|_| random.below(units)).collect();
+                let (mut turned, mut turned_plainly) = (Vec::new(), Vec::new());
+                let count = walk.update_sites(&order, &mut |walk| turned.push(walk.state.clone()));
+                assert_eq!(count, one_by_one(&mut plain, &order, &mut |walk| turned_plainly.push(walk.state.clone())));
+                assert_eq!(turned, turned_plainly);
+                assert_eq!((&walk.overlaps, walk.total), (&plain.overlaps, plain.total));
+                walk.flip(0);
+                plain.flip(0);
             }
         }
     }

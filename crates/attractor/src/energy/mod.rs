@@ -15,6 +15,7 @@ mod max_cut;
 mod modern;
 pub mod problems;
 pub mod rules;
+mod tables;
 mod weights;
 
 pub use couplings::{Couplings, CouplingsWalk, Lost};
@@ -103,6 +104,13 @@ pub trait Walk {
         (0..self.state().len()).map(|unit| self.field(unit)).collect()
     }
 
+    /// The units whose field is against them, in rising order: those that would turn round if all were updated at once.
+    fn discontent(&self) -> Vec<usize> {
+        let fields = self.fields();
+        let is_wrong = |unit: &usize| fields[*unit] * f64::from(self.state().sign(*unit)) < 0.0;
+        (0..self.state().len()).filter(is_wrong).collect()
+    }
+
     /// Turns a unit round.
     fn flip(&mut self, unit: usize);
 
@@ -124,4 +132,24 @@ pub trait Walk {
         }
         wrong
     }
+
+    /// Updates units one after the other, each by the state that those before it left; `turned` sees the walk after each
+    /// one that turned round. Returns how many did.
+    fn update_sites(&mut self, units: &[usize], turned: &mut dyn FnMut(&Self)) -> usize
+    where
+        Self: Sized,
+    {
+        one_by_one(self, units, turned)
+    }
+}
+
+fn one_by_one<W: Walk>(walk: &mut W, units: &[usize], turned: &mut dyn FnMut(&W)) -> usize {
+    let mut count = 0;
+    for &unit in units {
+        if walk.update_site(unit) {
+            count += 1;
+            turned(walk);
+        }
+    }
+    count
 }

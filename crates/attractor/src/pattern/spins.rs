@@ -78,6 +78,7 @@ impl Spins {
     ///
     /// # Panics
     /// If there is no such unit.
+    #[inline]
     pub fn is_up(&self, unit: usize) -> bool {
         assert!(unit < self.len, "spins: unit {unit} of {}", self.len);
         self.words[unit / 64] >> (unit % 64) & 1 == 1
@@ -87,6 +88,7 @@ impl Spins {
     ///
     /// # Panics
     /// If there is no such unit.
+    #[inline]
     pub fn sign(&self, unit: usize) -> i32 {
         if self.is_up(unit) { 1 } else { -1 }
     }

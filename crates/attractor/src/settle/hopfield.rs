@@ -109,12 +109,7 @@ fn update<M: SpinMemory>(
             random.shuffle(&mut units);
         }
         let before = flips;
-        for &unit in &units {
-            if walk.update_site(unit) {
-                flips += 1;
-                turned(&walk);
-            }
-        }
+        flips += walk.update_sites(&units, &mut turned);
         energies.push(walk.energy());
         if flips == before {
             let state = walk.state().clone();
@@ -175,27 +170,30 @@ pub fn frames<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize,
 /// Goles, Fogelman and Pellegrin 1985, *Decreasing energy functions as a tool for studying threshold networks*.
 pub fn synchronous<M: SpinMemory>(memory: &M, start: &Spins, sweeps: usize) -> Result<Settled> {
     check(memory, start, sweeps)?;
+    // Threads are woken once, not at every sweep.
+    Ok(rayon::scope(|_| all_at_once(memory, start, sweeps)))
+}
+
+fn all_at_once<M: SpinMemory>(memory: &M, start: &Spins, sweeps: usize) -> Settled {
     let (mut before, mut walk) = (None, memory.walk(start));
     let (mut energies, mut flips) = (vec![walk.energy()], 0);
     for sweep in 1..=sweeps {
-        let fields = walk.fields();
-        let is_wrong = |unit: &usize| fields[*unit] * f64::from(walk.state().sign(*unit)) < 0.0;
-        let wrong: Vec<usize> = (0..memory.units()).filter(is_wrong).collect();
+        let wrong = walk.discontent();
         let state = walk.state().clone();
         walk.flip_all(&wrong);
         flips += wrong.len();
         energies.push(walk.energy());
         if wrong.is_empty() {
-            return Ok(Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies });
+            return Settled { state, other: None, ended: Ended::FixedPoint, sweeps: sweep, flips, energies };
         }
         if before.as_ref() == Some(walk.state()) {
             let (other, state) = (Some(state), walk.state().clone());
-            return Ok(Settled { state, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies });
+            return Settled { state, other, ended: Ended::TwoCycle, sweeps: sweep, flips, energies };
         }
         before = Some(state);
     }
     let state = walk.state().clone();
-    Ok(Settled { state, other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies })
+    Settled { state, other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies }
 }
 
 #[cfg(test)]
