@@ -1,5 +1,7 @@
 //! P patterns of N units, one bit a unit.
 
+use rayon::prelude::*;
+
 use super::Spins;
 use super::spins::overlap;
 use crate::error::{Error, Result};
@@ -122,17 +124,19 @@ impl StoredPatterns {
     /// If the state has another length.
     pub fn overlaps(&self, state: &Spins) -> Vec<i32> {
         assert_eq!(self.units, state.len(), "patterns: a state of another length");
+        /// Words of a part of parallel work: some hundredths of a millisecond, less would not be worth a thread.
+        const PART: usize = 1 << 15;
+        let width = self.units.div_ceil(64);
         let mut overlaps = vec![0; self.count];
-        let rows = self.words.chunks_exact(self.units.div_ceil(64));
-        // Popcounts by the widest registers there are.
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (row, found) in rows.zip(&mut overlaps) {
-                    *found = overlap(self.units, row, state.words());
-                }
-            },
-        );
+        // Threads are not woken for it: only work that is on them already is divided.
+        let rows = if rayon::current_thread_index().is_some() { PART.div_ceil(width) } else { self.count };
+        let part = |(found, words)| {
+            pulp::Arch::new().dispatch(Overlaps { units: self.units, state: state.words(), words, found });
+        };
+        match rows < self.count {
+            true => overlaps.par_chunks_mut(rows).zip(self.words.par_chunks(rows * width)).for_each(part),
+            false => part((&mut overlaps[..], &self.words[..])),
+        }
         overlaps
     }
 
@@ -152,6 +156,26 @@ impl StoredPatterns {
             }
         }
         turned
+    }
+}
+
+/// Popcounts by the widest registers there are.
+struct Overlaps<'a> {
+    units: usize,
+    state: &'a [u64],
+    /// Rows of as many words as the state.
+    words: &'a [u64],
+    found: &'a mut [i32],
+}
+
+impl pulp::WithSimd for Overlaps<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for (row, found) in self.words.chunks_exact(self.state.len()).zip(self.found) {
+            *found = overlap(self.units, row, self.state);
+        }
     }
 }
 
