@@ -1,7 +1,8 @@
 //! One read, sixteen units at a look.
 //!
-//! Units are still updated one after the other: sixteen thresholds and sixteen fields are compared at once, the first unit
-//! that turns is turned, the fields are compared again for the units behind it. In a matrix a flip is one pass over a row.
+//! Units are still updated one after the other: sixteen thresholds and sixteen fields are compared at once, and the first unit
+//! that turns is turned. In a matrix a flip is one pass over a row, and the fields behind it are compared again; on a graph
+//! only neighbours among the sixteen are, of which there are few.
 
 use pulp::{Simd, WithSimd};
 
@@ -29,6 +30,8 @@ enum Form {
     Sparse {
         starts: Vec<u32>,
         neighbours: Vec<(u32, f32)>,
+        /// Of each unit, a bit for every neighbour in its own look.
+        near: Vec<u32>,
     },
 }
 
@@ -56,7 +59,9 @@ impl Program {
                 neighbours.extend(couplings.neighbours(unit).map(|(j, weight)| (j as u32, weight as f32)));
                 starts.push(u32::try_from(neighbours.len()).ok()?);
             }
-            Form::Sparse { starts, neighbours }
+            let among = |unit: usize, j: usize| if j / LOOK == unit / LOOK { 1u32 << (j % LOOK) } else { 0 };
+            let bits = |unit| couplings.neighbours(unit).fold(0, |bits, (j, _)| bits | among(unit, j));
+            Form::Sparse { starts, neighbours, near: (0..units).map(bits).collect() }
         };
         let biases = couplings.biases().iter().map(|&b| b as f32).collect();
         // Whole numbers of f32 are exact up to 2^24, and so are their sums.
@@ -162,7 +167,7 @@ impl<'a> Read<'a> {
                         }
                         sums.iter().sum::<f32>()
                     }
-                    Form::Sparse { starts, neighbours } => {
+                    Form::Sparse { starts, neighbours, .. } => {
                         let row = &neighbours[starts[unit] as usize..starts[unit + 1] as usize];
                         row.iter().map(|&(j, weight)| weight * self.x[j as usize]).sum::<f32>()
                     }
@@ -173,23 +178,43 @@ impl<'a> Read<'a> {
         self.energy = -0.5 * twice;
     }
 
-    /// The first of the sixteen units of a look, from `start` on, that lies below its threshold; 16 if none does.
+    /// A bit for each of the sixteen units of a look that lies below its threshold.
     #[inline(always)]
-    fn first_below<S: Simd>(&self, simd: S, look: usize, thresholds: &[f32; LOOK], start: usize) -> usize {
-        const PLACES: [f32; LOOK] = [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
+    fn below<S: Simd>(&self, simd: S, look: usize, thresholds: &[f32; LOOK]) -> u32 {
+        const BITS: [f32; LOOK] =
+            [1., 2., 4., 8., 16., 32., 64., 128., 256., 512., 1024., 2048., 4096., 8192., 16384., 32768.];
         let (x, _) = S::as_simd_f32s(&self.x.as_chunks::<LOOK>().0[look]);
         let (fields, _) = S::as_simd_f32s(&self.fields.as_chunks::<LOOK>().0[look]);
         let (thresholds, _) = S::as_simd_f32s(thresholds);
-        let (places, _) = S::as_simd_f32s(&PLACES);
-        let (before, none) = (simd.splat_f32s(start as f32 - 0.5), simd.splat_f32s(LOOK as f32));
-        // The least place, and not `first_true_m32s`: pulp 0.22 counts the bits of an AVX-512 mask from the wrong end.
-        let mut least = none;
+        let (bits, _) = S::as_simd_f32s(&BITS);
+        let none = simd.splat_f32s(0.0);
+        // A sum of powers of two, exact: what pulp has no way to ask of a mask.
+        let mut found = none;
         for part in 0..x.len() {
             let below = simd.less_than_f32s(simd.mul_f32s(x[part], fields[part]), thresholds[part]);
-            let below = simd.and_m32s(below, simd.less_than_f32s(before, places[part]));
-            least = simd.min_f32s(least, simd.select_f32s(below, places[part], none));
+            found = simd.add_f32s(found, simd.select_f32s(below, bits[part], none));
         }
-        simd.reduce_min_f32s(least) as usize
+        simd.reduce_sum_f32s(found) as u32
+    }
+
+    /// After a turn of the unit at `at` in a look: the bits of those behind it.
+    #[inline(always)]
+    fn behind<S: Simd>(&self, simd: S, look: usize, at: usize, thresholds: &[f32; LOOK], mut below: u32) -> u32 {
+        let behind = !0u32 << at << 1;
+        match &self.program.form {
+            Form::Dense(_) => self.below(simd, look, thresholds) & behind,
+            Form::Sparse { near, .. } => {
+                let mut near = near[look * LOOK + at] & behind;
+                while near != 0 {
+                    let other = near.trailing_zeros() as usize;
+                    let unit = look * LOOK + other;
+                    let is_below = self.x[unit] * self.fields[unit] < thresholds[other];
+                    below = below & !(1 << other) | u32::from(is_below) << other;
+                    near &= near - 1;
+                }
+                below & behind
+            }
+        }
     }
 
     /// Every unit once, in order; true if any turned.
@@ -203,18 +228,19 @@ impl<'a> Read<'a> {
             for part in 0..LOOKS {
                 let look = block * LOOKS + part;
                 // Where no random number would turn a unit, none is drawn.
-                if self.first_below(simd, look, &largest, 0) == LOOK {
+                if self.below(simd, look, &largest) == 0 {
                     continue;
                 }
                 if !are_drawn {
                     (drawn, are_drawn) = (thresholds.draw(random), true);
                 }
                 let drawn = &drawn.as_chunks::<LOOK>().0[part];
-                let mut at = self.first_below(simd, look, drawn, 0);
-                any |= at < LOOK;
-                while at < LOOK {
+                let mut below = self.below(simd, look, drawn);
+                any |= below != 0;
+                while below != 0 {
+                    let at = below.trailing_zeros() as usize;
                     self.flip(look * LOOK + at);
-                    at = self.first_below(simd, look, drawn, at + 1);
+                    below = self.behind(simd, look, at, drawn, below);
                 }
             }
         }
@@ -235,9 +261,11 @@ impl<'a> Read<'a> {
                     *field += step * weight;
                 }
             }
-            Form::Sparse { starts, neighbours } => {
-                for &(j, weight) in &neighbours[starts[unit] as usize..starts[unit + 1] as usize] {
-                    self.fields[j as usize] += step * weight;
+            Form::Sparse { starts, neighbours, .. } => {
+                let (row, fields) =
+                    (&neighbours[starts[unit] as usize..starts[unit + 1] as usize], &mut self.fields[..]);
+                for &(j, weight) in row {
+                    fields[j as usize] += step * weight;
                 }
             }
         }
