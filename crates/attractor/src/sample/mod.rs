@@ -23,6 +23,7 @@ mod reads;
 mod rule;
 mod schedule;
 mod single;
+mod small;
 mod stream;
 mod temper;
 

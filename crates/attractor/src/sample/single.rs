@@ -6,8 +6,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::Rule;
 use super::stream::{BLOCK, Lanes, Thresholds};
+use super::{Rule, small};
 use crate::energy::{Couplings, SpinMemory};
 use crate::pattern::Spins;
 
@@ -22,6 +22,8 @@ pub(super) struct Program {
     form: Form,
     biases: Vec<f32>,
     whole: bool,
+    /// The same in bytes, where they hold it.
+    small: Option<small::Program>,
 }
 
 enum Form {
@@ -66,11 +68,14 @@ impl Program {
         let biases = couplings.biases().iter().map(|&b| b as f32).collect();
         // Whole numbers of f32 are exact up to 2^24, and so are their sums.
         let whole = couplings.is_whole() && largest < 8_388_608.0;
-        Some(Self { units, padded, form, biases, whole })
+        Some(Self { units, padded, form, biases, whole, small: small::Program::new(couplings) })
     }
 
     /// Anneals one read from a random state.
     pub fn anneal(&self, rule: Rule, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed {
+        if let Some(small) = &self.small {
+            return small.anneal(rule, temperatures, seed, stream, trace);
+        }
         pulp::Arch::new().dispatch(Task { program: self, rule, temperatures, random: Lanes::new(seed, stream), trace })
     }
 
@@ -334,12 +339,20 @@ mod tests {
             }
         }
         let dense = Couplings::dense(37, &matrix).unwrap();
-        for (couplings, scale) in [(&torus, 1.0), (&biased, 1.0), (&dense, 8.0)] {
+        // Bytes are for graphs of fewer units, or more edges.
+        let large = torus_glass(20, 21, &mut random).unwrap();
+        assert!(Program::new(&large).unwrap().small.is_none());
+        for (couplings, scale) in [(&torus, 1.0), (&biased, 1.0), (&dense, 8.0), (&large, 1.0)] {
             let temperatures: Vec<f64> = temperatures.iter().map(|t| t * scale).collect();
             for rule in [Rule::HeatBath, Rule::Metropolis] {
-                let fast = Program::new(couplings).unwrap().anneal(rule, &temperatures, 9, 5, true);
                 let (best, last, trace) = plainly(couplings, rule, &temperatures, 9);
-                assert!(fast.last == last && fast.best == best && fast.energies == trace, "{rule:?}");
+                // In bytes where there are any, and in single precision.
+                let mut program = Program::new(couplings).unwrap();
+                for _ in 0..2 {
+                    let fast = program.anneal(rule, &temperatures, 9, 5, true);
+                    assert!(fast.last == last && fast.best == best && fast.energies == trace, "{rule:?}");
+                    program.small = None;
+                }
             }
         }
     }
