@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use attractor_capture::Selection;
 use clap::{Args, ValueEnum};
 
-use crate::error::Outcome;
+use crate::error::{Failure, Outcome};
 
 /// Most memory that a command takes for what it was asked to make.
 pub const MOST_BYTES: u64 = 16 << 30;
@@ -26,6 +26,21 @@ pub struct Common {
     /// No progress, no advice
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Options of the command that stand on the command line, as fields are named.
+    #[arg(skip)]
+    pub given: Vec<String>,
+}
+
+impl Common {
+    /// Refuses options that were given and would do nothing here.
+    pub fn refuse_unused(&self, options: &[&str], here: &str) -> Outcome {
+        match options.iter().find(|option| self.given.iter().any(|given| given == *option)) {
+            None => Ok(()),
+            Some(option) => {
+                Err(Failure::usage(format!("--{} does nothing with {here}; leave it out", option.replace('_', "-"))))
+            }
+        }
+    }
 }
 
 /// What goes through a checkpoint.

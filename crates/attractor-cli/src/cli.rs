@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::parser::ValueSource;
 use clap::{Command as Built, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::args::Common;
@@ -81,7 +82,15 @@ impl Cli {
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command = numbered(Self::command());
         let mut found = command.try_get_matches_from_mut(words)?;
-        Self::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut command))
+        let mut innermost = &found;
+        while let Some((_, inner)) = innermost.subcommand() {
+            innermost = inner;
+        }
+        let on_line = |id: &&clap::Id| innermost.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let given = innermost.ids().filter(on_line).map(ToString::to_string).collect();
+        let mut cli = Self::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut command))?;
+        cli.common.given = given;
+        Ok(cli)
     }
 
     /// Runs the command. `Ok(false)`: it ran, and checks failed.

@@ -56,9 +56,6 @@ fn every_picture_of_the_walk_is_what_its_command_draws() {
     let (docs, folder) = (docs(), tempfile::tempdir().unwrap());
     let here = folder.path();
     std::fs::create_dir_all(here.join("pictures")).unwrap();
-    std::fs::create_dir_all(here.join("rbm")).unwrap();
-    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/rbm.safetensors"), here.join("rbm/rbm.safetensors"))
-        .unwrap();
     let write = std::env::var_os("ATTRACTOR_DRAW_WALK").is_some();
     let commands = commands(&walk());
     let commands: Vec<_> = commands.into_iter().filter(|(_, file)| !BY_TRAINING.contains(&file.as_str())).collect();

@@ -211,14 +211,18 @@ impl Samples {
     pub fn check_unit(&self) -> Result<()> {
         match self.values.iter().position(|value| !(0.0..=1.0).contains(value)) {
             None => Ok(()),
-            Some(at) => Err(Error::format(format!(
-                "{}: row {}, number {}: {} lies outside 0 to 1; divide with --scale {}, or cut with --threshold",
-                self.source,
-                at / self.features,
-                at % self.features,
-                self.values[at],
-                self.values.iter().copied().fold(0.0, f32::max).max(1.0)
-            ))),
+            Some(at) => {
+                let (row, number, value) = (at / self.features, at % self.features, self.values[at]);
+                let (low, high) = self.values.iter().fold((0f32, 1f32), |(l, h), &x| (l.min(x), h.max(x)));
+                let next = match low < 0.0 {
+                    true => "cut with --threshold: what lies above it is 1".to_string(),
+                    false => format!("divide with --scale {high}, or cut with --threshold"),
+                };
+                Err(Error::format(format!(
+                    "{}: row {row}, number {number}: {value} lies outside 0 to 1; {next}",
+                    self.source
+                )))
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ impl ExponentialMemory {
     pub fn new(patterns: StoredPatterns, beta: f64) -> Result<Self> {
         if !(beta > 0.0 && beta <= MOST_BETA) {
             return Err(Error::value(format!(
-                "exponential memory: beta is {beta}; expected one above 0, up to {MOST_BETA}"
+                "exponential memory: beta is {beta:?}; expected one above 0, up to {MOST_BETA}"
             )));
         }
         let powers = (0..=patterns.units()).map(|k| (-2.0 * beta * k as f64).exp()).collect();

@@ -101,7 +101,7 @@ pub struct Anneal {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What --output shows
-    #[arg(long, value_enum, default_value_t = Draw::Run)]
+    #[arg(long, value_enum, default_value_t = Draw::Run, requires = "output")]
     pub draw: Draw,
 }
 

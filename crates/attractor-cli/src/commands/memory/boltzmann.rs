@@ -70,7 +70,7 @@ impl Boltzmann {
             return Err(Failure::usage(format!("--temperatures: {count} of them; give 1 to {MOST_TEMPERATURES}")));
         }
         if let Some(wrong) = self.temperatures.iter().find(|t| !(1e-6..=1e6).contains(*t)) {
-            return Err(Failure::usage(format!("--temperatures {wrong}: give numbers above 0, from 1e-6 to 1e6")));
+            return Err(Failure::usage(format!("--temperatures {wrong:?}: give numbers above 0, from 1e-6 to 1e6")));
         }
         if !(1..=MOST_SAMPLES).contains(&self.samples) || !(1..=MOST_SWEEPS).contains(&self.sweeps) {
             return Err(Failure::usage(format!(
@@ -91,6 +91,14 @@ impl Boltzmann {
 
     fn couplings(&self, patterns: &StoredPatterns, seed: u64) -> Outcome<Couplings> {
         let weights = self.rule.rule(seed).learn(patterns)?.weights.without_diagonal();
+        if weights.asymmetry() > 0.0 {
+            return Err(Failure::usage(format!(
+                "--rule {}: its weights are not symmetric, by up to {:.3}: there is no energy and no distribution; choose \
+                 another, perceptron-symmetric for one",
+                self.rule.rule(seed).name(),
+                weights.asymmetry()
+            )));
+        }
         Ok(Couplings::dense(patterns.units(), weights.values())?.with_biases(weights.biases().to_vec())?)
     }
 }
@@ -373,11 +381,14 @@ pub fn run(args: &Boltzmann, common: &Common) -> Outcome {
     };
     let (document, text) = match args.draw {
         Draw::Law => {
+            common.refuse_unused(&["samples", "sweeps"], "--draw law, which adds up all states")?;
             let law = Law::new(args, common.seed)?;
             save(&|| law.figure())?;
             (law.json(), law.text())
         }
         Draw::Firing => {
+            let stores = ["data", "random", "patterns", "scale", "threshold", "rule", "samples", "sweeps"];
+            common.refuse_unused(&stores, "--draw firing, which is the same of every memory")?;
             save(&|| firing_figure(&args.temperatures))?;
             (firing_json(&args.temperatures), firing_text(&args.temperatures))
         }

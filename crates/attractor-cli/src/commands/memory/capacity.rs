@@ -96,6 +96,9 @@ fn table(found: &[Measured], capacity: &Capacity) -> String {
         return out;
     }
     let [most, all] = exact_limits(capacity.neurons);
+    if !most.is_finite() {
+        return out;
+    }
     out + &format!(
         "\nTheory: the retrieval state of N to infinity (Amit, Gutfreund and Sompolinsky 1987), gone beyond a load of \
          {CRITICAL_LOAD:.4}.\nWithout any error: most patterns up to 1 / (2 ln N) = {most:.4}, all up to 1 / (4 ln N) = \

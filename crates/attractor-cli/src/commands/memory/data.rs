@@ -22,7 +22,7 @@ pub struct Data {
     #[arg(long, conflicts_with = "random")]
     pub demo: bool,
     /// Random patterns: how many, and of how many units, for example 20x200
-    #[arg(long, value_name = "PxN")]
+    #[arg(long, value_name = "PxN", conflicts_with_all = ["patterns", "scale", "threshold"])]
     pub random: Option<String>,
     /// Only so many patterns, the first ones
     #[arg(long)]

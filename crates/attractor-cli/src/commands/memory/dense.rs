@@ -38,7 +38,7 @@ pub struct Dense {
     #[command(flatten)]
     pub recall: Recall,
     /// What --output shows
-    #[arg(long, value_enum, default_value_t = Draw::Recall)]
+    #[arg(long, value_enum, default_value_t = Draw::Recall, requires = "output")]
     pub draw: Draw,
 }
 

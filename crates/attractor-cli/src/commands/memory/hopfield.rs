@@ -2,12 +2,13 @@
 
 use attractor::energy::rules::{Learned, Margin, Rule};
 use attractor::energy::{Energy, Hebb, SpinMemory, Weights};
-use attractor::pattern::StoredPatterns;
+use attractor::pattern::{Spins, StoredPatterns};
 use attractor::settle::capacity::CRITICAL_LOAD;
 use attractor_render::colour::ColourMap;
 use attractor_render::heatmap::{Style, heatmap};
 use attractor_render::images::{Images, Picture};
 use attractor_render::map::{Map, Pooling};
+use attractor_render::panels::beside;
 use attractor_render::scale::Scale;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -68,9 +69,9 @@ pub enum Draw {
     Energy,
     /// The weight matrix
     Weights,
-    /// What each pair adds to the energy of the first pattern
+    /// What each pair adds to the energy of the first pattern, and of a cue of it
     Contributions,
-    /// The local field at each unit of the first pattern
+    /// The local field at each unit of the first pattern and of a cue of it, and what it asks for
     Fields,
 }
 
@@ -84,7 +85,7 @@ pub struct Hopfield {
     #[command(flatten)]
     pub recall: Recall,
     /// What --output shows
-    #[arg(long, value_enum, default_value_t = Draw::Recall)]
+    #[arg(long, value_enum, default_value_t = Draw::Recall, requires = "output")]
     pub draw: Draw,
 }
 
@@ -102,15 +103,19 @@ fn weights(stored: &Stored, learned: Option<&Learned>) -> Outcome<Weights> {
     }
 }
 
-/// A matrix between units, blue below zero and red above.
-fn matrix(values: &[f64], units: usize, title: &str, unit: &str) -> Outcome<String> {
+/// The largest size.
+fn reach<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+    values.into_iter().fold(0.0, |most, w| most.max(w.abs()))
+}
+
+/// A matrix between units, blue below zero and red above; `most` is at the ends of its scale.
+fn matrix(values: &[f64], units: usize, most: f64, title: &str, unit: &str) -> Outcome<String> {
     const SIDE: usize = 256;
     let map = Map::exact(values.iter().map(|&w| w as f32).collect(), units, units)?;
     let map = Map { pooling: Pooling::Magnitude, ..map }.pooled(SIDE)?;
-    let reach = map.values().map(f64::abs).fold(0.0, f64::max);
     let style = Style {
         colours: ColourMap::BlueRed,
-        scale: Scale::centred(if reach > 0.0 { reach } else { 1.0 })?,
+        scale: Scale::centred(if most > 0.0 { most } else { 1.0 })?,
         unit: unit.to_string(),
         rows: "unit i".to_string(),
         columns: "unit j".to_string(),
@@ -119,22 +124,31 @@ fn matrix(values: &[f64], units: usize, title: &str, unit: &str) -> Outcome<Stri
     Ok(heatmap(&map, title, &[], &style)?)
 }
 
-/// The field at every unit of the first pattern beside the pattern itself.
-fn fields(stored: &Stored, weights: &Weights) -> Outcome<String> {
-    let pattern = stored.patterns.pattern(0);
+/// What the field says to every unit of the first pattern, and of a cue of it: the state, the field, what it asks for, and
+/// where that would be a turn.
+fn fields(stored: &Stored, weights: &Weights, cue: &Recalled) -> Outcome<String> {
     let (height, width) = stored.picture;
-    let field: Vec<f32> = weights.fields(&pattern).into_iter().map(|h| h as f32).collect();
-    let reach = f64::from(field.iter().fold(0.0f32, |most, h| most.max(h.abs())));
-    let shade: Vec<f32> = ink(&pattern).iter().map(|x| x * reach as f32).collect();
-    let pictures = [
-        Picture { width, height, values: &shade, name: "pattern 0" },
-        Picture { width, height, values: &field, name: "local field" },
-    ];
-    let wrong = ink(&pattern).iter().zip(&field).filter(|(x, h)| **x * **h < 0.0).count();
-    let notes = vec![match wrong {
-        0 => "every unit agrees with its field: the pattern is a fixed point".to_string(),
-        n => format!("{n} units disagree with their field and would turn round"),
-    }];
+    let states = [stored.patterns.pattern(cue.pattern), cue.cue.state.clone()];
+    let fields = states.each_ref().map(|state| weights.fields(state).into_iter().map(|h| h as f32).collect::<Vec<_>>());
+    let reach = fields.iter().flatten().fold(0.0f32, |most, h| most.max(h.abs()));
+    let mut values = Vec::new();
+    let mut notes = Vec::new();
+    for ((state, field), name) in states.iter().zip(&fields).zip(["pattern", "cue"]) {
+        let x = ink(state);
+        let asked = |(x, h): (&f32, &f32)| if *h == 0.0 { *x } else { h.signum() };
+        let turns: Vec<f32> = x.iter().zip(field).map(|(x, h)| if x * h < 0.0 { h.signum() } else { 0.0 }).collect();
+        notes.push(match turns.iter().filter(|turn| **turn != 0.0).count() {
+            0 => format!("{name}: every unit agrees with its field: a fixed point"),
+            1 => format!("{name}: 1 unit disagrees with its field"),
+            n => format!("{name}: {n} units disagree with their field; each turn changes the fields of the others"),
+        });
+        let asks = x.iter().zip(field).map(asked).collect::<Vec<f32>>();
+        let shades = [x, asks, turns].map(|signs| signs.iter().map(|sign| sign * reach).collect::<Vec<f32>>());
+        let [x, asks, turns] = shades;
+        values.extend([x, field.clone(), asks, turns]);
+    }
+    let pictures: Vec<Picture<'_>> = values.iter().map(|values| Picture { width, height, values, name: "" }).collect();
+    let reach = f64::from(reach);
     let style = Style {
         colours: ColourMap::BlueRed,
         scale: Scale::centred(if reach > 0.0 { reach } else { 1.0 })?,
@@ -142,7 +156,9 @@ fn fields(stored: &Stored, weights: &Weights) -> Outcome<String> {
         ..Style::default()
     };
     let title = "What the other units tell each unit";
-    Ok(Images { title, notes, pictures: &pictures, across: 2, rows: &[], columns: &[], shared: true }.svg(&style)?)
+    let (rows, columns) = (["pattern", "cue"], ["state", "field h", "asked for", "would turn"]);
+    Ok(Images { title, notes, pictures: &pictures, across: 4, rows: &rows, columns: &columns, shared: true }
+        .svg(&style)?)
 }
 
 struct Shown<'a> {
@@ -170,15 +186,23 @@ impl Shown<'_> {
             }
             Draw::Weights => {
                 let weights = weights(stored, self.learned)?;
-                matrix(weights.values(), first.len(), &format!("Weights by the rule {rule}"), "weight")
+                let most = reach(weights.values());
+                matrix(weights.values(), first.len(), most, &format!("Weights by the rule {rule}"), "weight")
             }
             Draw::Contributions => {
                 let weights = weights(stored, self.learned)?;
-                let title =
-                    format!("Energy of pattern 0 by pairs: {:.3} in all", weights.energy(&first)).replace('-', "−");
-                matrix(&weights.contributions(&first), first.len(), &title, "energy")
+                let cue = &self.recalled[0].cue.state;
+                let parts = [&first, cue].map(|state| weights.contributions(state));
+                let most = reach(parts.iter().flatten());
+                let panel = |name: &str, state: &Spins, part: &[f64]| {
+                    let title = format!("{name}: {:.3} in all", weights.energy(state)).replace('-', "−");
+                    matrix(part, first.len(), most, &title, "energy")
+                };
+                let panels = [panel("pattern 0", &first, &parts[0])?, panel("its cue", cue, &parts[1])?];
+                let notes = [notes[1].clone(), "blue pairs do what their weight asks, red ones do not".to_string()];
+                Ok(beside("Energy by pairs of units", &notes, &panels)?)
             }
-            Draw::Fields => fields(stored, &weights(stored, self.learned)?),
+            Draw::Fields => fields(stored, &weights(stored, self.learned)?, &self.recalled[0]),
         }
     }
 }

@@ -372,7 +372,7 @@ impl Plane {
         let modern =
             self.contour(0, "Modern", vec![format!("log-sum-exp, beta {}: a valley at each pattern", args.beta)])?;
         let quadratic = vec!["quadratic: a corner's mirror is as low; unit by unit".to_string()];
-        let classical = self.contour(1, "Classical", quadratic)?;
+        let classical = self.contour(1, "Classical, its diagonal kept", quadratic)?;
         let notes = [format!("the same {} and starts; {marks}", counted(self.patterns.count(), "pattern"))];
         Ok(beside("Two memories of the same patterns", &notes, &[classical, modern])?)
     }
@@ -470,6 +470,7 @@ pub fn run(args: &Landscape, common: &Common) -> Outcome {
     }
     let (document, text) = match args.draw {
         Draw::Curve => {
+            common.refuse_unused(&["stored", "from", "beta", "damping"], "--draw curve, one dimension")?;
             let curve = Curve::new(args)?;
             if let Some(path) = &args.output {
                 picture::save_checked(path, |ending| curve.figure(ending))?;
@@ -477,6 +478,7 @@ pub fn run(args: &Landscape, common: &Common) -> Outcome {
             (curve_json(&curve), curve_text(&curve))
         }
         Draw::Contours | Draw::ModernAgainstClassical => {
+            common.refuse_unused(&["polynomial", "start", "rate"], "patterns in two dimensions")?;
             let plane = Plane::new(args)?;
             if let Some(path) = &args.output {
                 picture::save_checked(path, |_| plane.figure(args))?;

@@ -171,6 +171,10 @@ fn why(diagnosis: &Diagnosis) -> String {
     match &diagnosis.reason {
         Reason::Retrieved => "retrieved".to_string(),
         Reason::AnotherPattern(other) => format!("pattern {other} instead: the query lay in its basin"),
+        // No beta tells equal patterns apart.
+        _ if diagnosis.separation <= 0.0 && diagnosis.distance < 1e-6 => {
+            "retrieved, with patterns that equal it".to_string()
+        }
         Reason::Metastable(set) => format!("average of {} patterns ({}): beta too low", set.len(), some(set)),
         Reason::GlobalAverage => "average of more than half of all patterns: beta too low".to_string(),
         Reason::NotSettled => "not settled: raise --steps".to_string(),
@@ -214,7 +218,8 @@ fn sure(memory: &Modern) -> Option<f64> {
     let width = memory.patterns().width();
     let radius = memory.patterns().largest_norm() / (width as f64 - 1.0).sqrt();
     let bound = storage_bound(width, memory.beta(), radius, FAILURE).ok()?;
-    (memory.separator() == Separator::Softmax && bound.patterns >= 2.0).then_some(bound.patterns.floor())
+    let says = bound.patterns.is_finite() && bound.patterns >= 2.0;
+    (memory.separator() == Separator::Softmax && says).then_some(bound.patterns.floor())
 }
 
 fn theorem(memory: &Modern) -> String {
@@ -346,6 +351,9 @@ fn verdicts(found: &[(Descended, Diagnosis)]) -> String {
 /// Runs the command.
 pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
     if args.draw == Draw::SoftMaximum {
+        let unused =
+            ["data", "random", "patterns", "scale", "threshold", "beta", "damping", "noise", "steps", "query", "raw"];
+        common.refuse_unused(&unused, "--draw soft-maximum, which needs no memory")?;
         return run_soft_maximum(args.separation.separator(), args.output.as_deref(), common.json);
     }
     let case = case(args, common)?;

@@ -45,6 +45,9 @@ impl Cues {
         }
         let n = samples.features;
         let known_units = n - (mask * n as f64).round() as usize;
+        if known_units == n {
+            return Err(Failure::usage(format!("--mask {mask}: of {n} units it frees none; give more")));
+        }
         let known: Vec<bool> = (0..n).map(|unit| unit < known_units).collect();
         let cue = |row: usize| {
             let mut random = Philox::new(seed, row as u64);
@@ -135,9 +138,6 @@ pub fn completed(args: &GenerateRbm, stored: &Stored, samples: &Samples, seed: u
     let mut notes = vec![format!("{}, {} {how}", cues.note, args.steps)];
     let mut wrong = Vec::new();
     if let Some(Against::Hopfield) = args.against {
-        if cues.known.iter().all(|&known| known) {
-            return Err(Failure::usage(format!("--against: with --mask {} no unit is unknown; give more", args.mask)));
-        }
         let recalled = against::recalled(&data, &cues.rows, &cues.known, args.rule, seed)?;
         let held = |row: &Vec<f32>| row.iter().zip(&cues.known).map(|(&x, &k)| if k { x } else { 0.0 }).collect();
         let nothing: Vec<Vec<f32>> = data.iter().map(held).collect();

@@ -62,10 +62,10 @@ pub struct GenerateRbm {
     #[arg(long, value_enum, default_value_t = RuleName::Hebb, requires = "against")]
     pub rule: RuleName,
     /// One chain of contrastive divergence from the first of those rows, step by step: so many steps
-    #[arg(long, value_name = "STEPS", requires = "complete")]
+    #[arg(long, value_name = "STEPS", requires = "complete", conflicts_with_all = ["steps", "samples", "mask"])]
     pub chain: Option<usize>,
     /// Draw the machine itself instead: its layers and the weights between them
-    #[arg(long, value_enum, conflicts_with = "complete")]
+    #[arg(long, value_enum, conflicts_with_all = ["complete", "samples", "steps", "gibbs", "drawn"])]
     pub draw: Option<Draw>,
     /// Where it goes: a picture (.svg, .png, .pdf), .csv or .safetensors; else the terminal
     #[arg(long, short)]

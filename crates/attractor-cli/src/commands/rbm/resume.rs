@@ -41,7 +41,7 @@ fn differing(earlier: &Value, now: &Value) -> Option<(String, String, String)> {
         // Single precision, as it was given.
         (_, value) => value.as_f64().map_or(value.to_string(), |number| (number as f32).to_string()),
     };
-    let plain = ["hidden", "visible"].into_iter().map(|key| (key, &earlier[key], &now[key]));
+    let plain = ["hidden", "visible", "weights"].into_iter().map(|key| (key, &earlier[key], &now[key]));
     let plan = now["plan"].as_object()?.iter().map(|(key, is)| (key.as_str(), &earlier["plan"][key], is));
     plain
         .chain(plan.filter(|(key, ..)| !MAY_CHANGE.contains(key)))
@@ -95,6 +95,9 @@ pub fn begun(
     let path = args.output.join(TRAINING);
     let file = Checkpoint::read(&path)?;
     let earlier = &file.about["training"];
+    if earlier["data"].is_null() {
+        return Err(Failure::unreadable(format!("{}: is no training of attractor train rbm", path.display())));
+    }
     if earlier["data"] != about["data"] {
         return Err(Failure::usage(format!(
             "{}: was begun with {} rows of {}, now there are {} of {}, or cut, scaled or held out otherwise; go on with the same \

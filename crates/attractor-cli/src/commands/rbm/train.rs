@@ -60,9 +60,9 @@ fn first(file: &Path, features: usize) -> Outcome<Rbm> {
 }
 
 /// A number that tells data apart (FNV-1a over their bits).
-fn fingerprint(samples: &Samples) -> u64 {
+fn fingerprint(values: &[f32], width: usize) -> u64 {
     let step = |hash: u64, bits: u32| (hash ^ u64::from(bits)).wrapping_mul(0x0000_0100_0000_01B3);
-    samples.values.iter().map(|x| x.to_bits()).fold(0xCBF2_9CE4_8422_2325 ^ samples.features as u64, step)
+    values.iter().map(|x| x.to_bits()).fold(0xCBF2_9CE4_8422_2325 ^ width as u64, step)
 }
 
 struct Run<'a> {
@@ -143,6 +143,15 @@ fn fits(args: &TrainRbm) -> Outcome {
     if folder.exists() && !folder.is_dir() {
         return Err(Failure::usage(format!("{}: is a file; name a folder", folder.display())));
     }
+    // Of another training, or somebody's only copy.
+    let is_there = |name: &&str| folder.join(name).metadata().is_ok_and(|file| file.len() > 0);
+    let earlier = [MODEL, BEST, "metrics.jsonl"].into_iter().find(is_there);
+    if let (false, false, Some(name)) = (args.resume, folder.join(TRAINING).exists(), earlier) {
+        return Err(Failure::usage(format!(
+            "{}: holds a {name} already, which would be lost; name a new folder",
+            folder.display()
+        )));
+    }
     match (args.resume, folder.join(TRAINING).exists()) {
         (false, true) => Err(Failure::usage(format!(
             "{}: holds a training already; go on with --resume, or name a new folder",
@@ -188,10 +197,14 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let (train, held_out) = split(&samples, args.held_out)?;
     let first = args.weights.as_deref().map(|file| first(file, train.features)).transpose()?;
     let given = first.as_ref().map(Rbm::hidden_units);
+    let begun_with = first.as_ref().map(|rbm| {
+        let all = [rbm.weights(), rbm.visible_bias(), rbm.hidden_bias()].concat();
+        format!("{:016x}", fingerprint(&all, rbm.hidden_units()))
+    });
     let Settings { hidden, epochs, plan } = settings(args, (train.count, train.features), given, common.seed)?;
     let about = json!({
-        "source": samples.source, "data": format!("{:016x}", fingerprint(&train)), "rows": train.count, "features": train.features,
-        "hidden": hidden, "plan": plan, "visible": if args.gaussian { "gaussian" } else { "binary" },
+        "source": samples.source, "data": format!("{:016x}", fingerprint(&train.values, train.features)), "rows": train.count, "features": train.features,
+        "hidden": hidden, "weights": begun_with, "plan": plan, "visible": if args.gaussian { "gaussian" } else { "binary" },
         "held_out": held_out.as_ref().map_or(0, |x| x.count), "seed": common.seed,
     });
     let _claim = claimed(args)?;
