@@ -309,7 +309,9 @@ fn text(problem: &Problem, annealing: &Annealing, annealed: &Annealed, units: us
     let temperatures = annealing.schedule.temperatures();
     let best = annealed.best().energy;
     let mean = annealed.reads.iter().map(|read| read.energy).sum::<f64>() / annealed.reads.len() as f64;
-    let a_spin = |energy: f64| format!("{} ({} a spin)", number(energy, 4), number(energy / units as f64, 5));
+    // An empty sum is -0: adding zero makes it 0.
+    let a_spin =
+        |energy: f64| format!("{} ({} a spin)", number(energy + 0.0, 4), number(energy / units as f64 + 0.0, 5));
     let mut out = format!(
         "{}\n{} of {} each, temperature {} to {}, {:.2} s\n\n",
         problem.name,
@@ -334,8 +336,8 @@ fn text(problem: &Problem, annealing: &Annealing, annealed: &Annealed, units: us
     if let Some(cut) = &problem.cut {
         out += &format!(
             "cut             {} of a weight of {} in all\n",
-            short(cut.cut(&annealed.best().state)),
-            short(cut.total())
+            short(cut.cut(&annealed.best().state) + 0.0),
+            short(cut.total() + 0.0)
         );
     }
     out
