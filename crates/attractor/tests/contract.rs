@@ -1,7 +1,7 @@
 //! The energy contract, held against every memory: what is said to descend does, and what is not has a state from which it
 //! rises.
 
-use attractor::energy::rules::Rule;
+use attractor::energy::rules::{Margin, Rule};
 use attractor::energy::{
     Couplings, DenseMemory, Descends, Energy, ExponentialMemory, Hebb, Interaction, Modern, Separator, SpinMemory,
     Updating, Weights, problems,
@@ -52,6 +52,8 @@ fn memories_of_spins_keep_their_word() {
     hold("cubic", &DenseMemory::new(patterns(12), Interaction::Polynomial { degree: 3 }).unwrap());
     hold("exponential", &ExponentialMemory::new(patterns(40), 0.3).unwrap());
     hold("Storkey", &Rule::Storkey.learn(&patterns(6)).unwrap().weights);
+    let perceptron = Rule::Perceptron { margin: Margin::Stability(0.5), symmetric: false, epochs: 50 };
+    hold("perceptron, not symmetric", &perceptron.learn(&patterns(20)).unwrap().weights);
     let glass: Couplings = problems::sherrington_kirkpatrick(UNITS, &mut Philox::new(5, 0)).unwrap();
     hold("spin glass", &glass);
 }
@@ -81,8 +83,11 @@ fn the_condition_of_a_diagonal_is_the_one_that_is_named() {
 fn a_modern_memory_keeps_its_word() {
     let mut random = Philox::new(2, 0);
     let numbers = (0..5 * 3).map(|_| random.normal()).collect();
-    let memory = Modern::new(RealPatterns::new(5, 3, numbers).unwrap(), 2.0, Separator::Softmax).unwrap();
-    for (damping, descends) in [(0.3, true), (1.0, true), (1.9, true), (2.5, false)] {
+    let patterns = RealPatterns::new(5, 3, numbers).unwrap();
+    let separators = [Separator::Softmax, Separator::Sparsemax, Separator::Entmax15];
+    let dampings = [(0.3, true), (1.0, true), (1.9, true), (2.5, false)];
+    for (separator, (damping, descends)) in separators.into_iter().flat_map(|s| dampings.map(|d| (s, d))) {
+        let memory = Modern::new(patterns.clone(), 2.0, separator).unwrap();
         assert_eq!(memory.descends(damping) == Descends::Exact, descends);
         let mut most = f64::NEG_INFINITY;
         for _ in 0..100 {

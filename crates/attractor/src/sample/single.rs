@@ -186,6 +186,16 @@ impl<'a> Read<'a> {
     /// A bit for each of the sixteen units of a look that lies below its threshold.
     #[inline(always)]
     fn below<S: Simd>(&self, simd: S, look: usize, thresholds: &[f32; LOOK]) -> u32 {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(wide) = (&simd as &dyn std::any::Any).downcast_ref::<pulp::x86::V4>() {
+            let f = wide.avx512f;
+            let [x, fields] = [&self.x, &self.fields].map(|all| pulp::cast(all.as_chunks::<LOOK>().0[look]));
+            let below = f._mm512_cmp_ps_mask::<{ std::arch::x86_64::_CMP_LT_OQ }>(
+                f._mm512_mul_ps(x, fields),
+                pulp::cast(*thresholds),
+            );
+            return u32::from(below);
+        }
         const BITS: [f32; LOOK] =
             [1., 2., 4., 8., 16., 32., 64., 128., 256., 512., 1024., 2048., 4096., 8192., 16384., 32768.];
         let (x, _) = S::as_simd_f32s(&self.x.as_chunks::<LOOK>().0[look]);
