@@ -142,7 +142,7 @@ fn the_modern_landscape_has_no_valley_at_a_mirror() {
     assert_eq!(fates("classical"), ["pattern 0", "pattern 1", "pattern 2", "mirror of pattern 0"]);
     assert_eq!(fates("modern"), ["pattern 0", "pattern 1", "pattern 2", "pattern 2"]);
     let svg = drawn(here, &arguments);
-    assert!(svg.contains(">Classical<") && svg.contains(">Modern<") && svg.contains(">pattern 2<"));
+    assert!(svg.contains(">Classical, its diagonal kept<") && svg.contains(">Modern<") && svg.contains(">pattern 2<"));
 }
 
 /// Shares add up to one and fall off as exp(-E / T); a spin's probability is sigma(2 h / T), not sigma(h / T).
