@@ -1,7 +1,7 @@
 //! Dense associative memory: energies that are steep functions of the overlaps.
 
 use super::bits::{step_by_set, sum_of_set};
-use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
+use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::{Spins, StoredPatterns};
 
@@ -108,10 +108,7 @@ impl Energy for DenseMemory {
     }
 
     fn descends(&self, updating: Updating) -> Descends {
-        match updating {
-            Updating::Asynchronous => Descends::Exact,
-            Updating::Synchronous => Descends::None(AT_ONCE),
-        }
+        one_by_one_alone(updating)
     }
 }
 

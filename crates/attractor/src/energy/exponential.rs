@@ -1,7 +1,7 @@
 //! Dense associative memory with an exponential interaction.
 
 use super::bits::{masses_by_bit, step_by_set};
-use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
+use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::{Spins, StoredPatterns};
 
@@ -75,10 +75,7 @@ impl Energy for ExponentialMemory {
     }
 
     fn descends(&self, updating: Updating) -> Descends {
-        match updating {
-            Updating::Asynchronous => Descends::Exact,
-            Updating::Synchronous => Descends::None(AT_ONCE),
-        }
+        one_by_one_alone(updating)
     }
 }
 

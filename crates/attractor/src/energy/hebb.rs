@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::bits::{apart, step_by_set, sums_of_overlaps};
 use super::tables::{Tables, UNITS};
-use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk, one_by_one};
+use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one, one_by_one_alone};
 use crate::pattern::{Spins, StoredPatterns};
 
 /// Hopfield's memory: w_ij = (1/N) sum_mu xi_i xi_j, w_ii = 0, E = -1/2 sum_ij w_ij x_i x_j.
@@ -67,10 +67,7 @@ impl Energy for Hebb {
     }
 
     fn descends(&self, updating: Updating) -> Descends {
-        match updating {
-            Updating::Asynchronous => Descends::Exact,
-            Updating::Synchronous => Descends::None(AT_ONCE),
-        }
+        one_by_one_alone(updating)
     }
 }
 

@@ -68,11 +68,18 @@ pub enum Updating {
     Synchronous,
 }
 
-/// Why memories without couplings of a unit to itself may rise when all units move at once.
+/// Of memories in which no unit has a coupling to itself: the energy falls where units are updated one after the other.
 ///
 /// Source: Goles, Fogelman and Pellegrin 1985, *Decreasing energy functions as a tool for studying threshold networks*.
-const AT_ONCE: &str = "all units at once: each is right about the others as they were; of symmetric weights -x(t) W x(t - 1) \
-                       falls instead, and two states may take turns";
+fn one_by_one_alone(updating: Updating) -> Descends {
+    match updating {
+        Updating::Asynchronous => Descends::Exact,
+        Updating::Synchronous => Descends::None(
+            "all units at once: each is right about the others as they were; of symmetric weights -x(t) W x(t - 1) falls \
+             instead, and two states may take turns",
+        ),
+    }
+}
 
 /// A memory of states of +1 and -1.
 pub trait SpinMemory: Energy<State = Spins, Updating = Updating> + Sync {

@@ -1,6 +1,6 @@
 //! A memory of any weights, N x N, with its fields kept up to date.
 
-use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
+use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 
@@ -242,7 +242,7 @@ impl Energy for Weights {
                     "the weights have no negative eigenvalue, as a projection with its diagonal has none",
                 )
             }
-            (true, true, Updating::Synchronous) => Descends::None(AT_ONCE),
+            (true, true, Updating::Synchronous) => one_by_one_alone(updating),
         }
     }
 }

@@ -6,7 +6,7 @@ mod walk;
 
 pub use walk::CouplingsWalk;
 
-use super::{AT_ONCE, Descends, Energy, SpinMemory, Updating, Walk};
+use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 
@@ -311,10 +311,7 @@ impl Energy for Couplings {
     }
 
     fn descends(&self, updating: Updating) -> Descends {
-        match updating {
-            Updating::Asynchronous => Descends::Exact,
-            Updating::Synchronous => Descends::None(AT_ONCE),
-        }
+        one_by_one_alone(updating)
     }
 }
 
