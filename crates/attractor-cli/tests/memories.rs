@@ -284,8 +284,8 @@ fn what_is_built_in_answers_by_itself() {
 
     let found = parsed(here, &["memory", "likelihood", "--demo", "--betas", "300"]);
     let of = |way: &str, rows: &str| found[way]["log_likelihood"][rows]["mean"].as_f64().unwrap();
-    assert_eq!((&found["rows"]["training"], &found["rows"]["held_out"]), (&1347.into(), &450.into()));
-    for rows in ["training", "held_out"] {
+    assert_eq!((&found["rows"]["training"], &found["rows"]["test"]), (&1347.into(), &450.into()));
+    for rows in ["training", "test"] {
         assert!(of("exact", rows) < -17.0 && of("exact", rows) > -20.0, "{found}");
         for way in ["ais", "reverse_ais"] {
             let error = found[way]["standard_error"].as_f64().unwrap();
@@ -293,7 +293,7 @@ fn what_is_built_in_answers_by_itself() {
         }
     }
     let words = said(&attractor(here, &["memory", "likelihood", "--demo", "--betas", "100"]));
-    assert!(words.contains("reverse AIS") && words.contains("held out: 450 rows"), "{words}");
+    assert!(words.contains("reverse AIS") && words.contains("test: 450 rows"), "{words}");
 
     // A machine knows what digits look like: it takes most of the noise away.
     let noisy = ["generate", "rbm", "--demo", "--complete", "digits", "--noise", "0.25", "--against", "hopfield"];

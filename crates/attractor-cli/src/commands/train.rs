@@ -1,6 +1,6 @@
 //! `attractor train causal-lm`: a small causal language model from a text.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attractor_capture::training::{Claim, MetricLog};
 use attractor_nn::text::{Tokenizer, train_byte_pairs};
@@ -106,32 +106,40 @@ fn differing<'a>(earlier: &'a [Value; 2], now: &'a [Value; 2]) -> Option<(&'a st
 /// Steps between two saves of the whole state.
 const SAVE_EVERY: usize = 200;
 
+/// Checks that the folder can be what the command wants of it.
+fn fits(train: &TrainLm, state: &Path) -> Outcome {
+    let out = &train.output;
+    let is_there = |name: &&str| out.join(name).metadata().is_ok_and(|file| file.len() > 0);
+    let earlier = ["model.safetensors", "tokenizer.json", "metrics.jsonl"].into_iter().find(is_there);
+    match (train.resume, state.exists(), earlier) {
+        (false, true, _) => Err(Failure::usage(format!(
+            "{}: holds a training run already; go on with --resume, or name a new folder",
+            out.display()
+        ))),
+        (false, false, Some(name)) => Err(Failure::usage(format!(
+            "{}: holds {name} already, which would be lost; name a new folder",
+            out.display()
+        ))),
+        (true, false, _) => Err(Failure::unreadable(format!(
+            "{}: there is nothing here to go on with; begin without --resume",
+            state.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Runs the command.
 pub fn run(train: &TrainLm, common: &Common) -> Outcome {
     let out = &train.output;
     let state = out.join("training.safetensors");
-    if !train.resume && state.exists() {
-        return Err(Failure::usage(format!(
-            "{}: holds a training run already; go on with --resume, or name a new folder",
-            out.display()
-        )));
-    }
-    if train.resume && !state.exists() {
-        return Err(Failure::unreadable(format!(
-            "{}: there is nothing here to go on with; begin without --resume",
-            state.display()
-        )));
-    }
+    fits(train, &state)?;
     let text = std::fs::read_to_string(&train.text_file)
         .map_err(|e| Failure::unreadable(format!("{}: the text cannot be read: {e}", train.text_file.display())))?;
-    let _claim = Claim::take(out)?;
-    let tokenizer_file = out.join("tokenizer.json");
-    if !train.resume {
-        write(&tokenizer_file, &train_byte_pairs(&text, train.vocab)?)?;
-    }
-    let tokenizer = Tokenizer::open(out)?;
-    let ids: Vec<u32> = tokenizer.encode(&text, false)?.iter().map(|token| token.id).collect();
+    let pairs = train_byte_pairs(&text, train.vocab)?;
     let (shape, plan) = train.planned(common.seed);
+    let _claim = Claim::take(out)?;
+    // Another training may have begun, and ended, since the options were read.
+    fits(train, &state)?;
     let mut training = match train.resume {
         true => Training::resume(&state)?,
         false => Training::new(shape, plan)?,
@@ -144,12 +152,25 @@ pub fn run(train: &TrainLm, common: &Common) -> Outcome {
             key.replace('_', " ")
         )));
     }
+    let tokenizer_file = out.join("tokenizer.json");
+    if train.resume && std::fs::read(&tokenizer_file).is_ok_and(|earlier| earlier != pairs) {
+        return Err(Failure::usage(format!(
+            "{}: was begun with another text than {}; go on with the same, or name a new folder",
+            state.display(),
+            train.text_file.display()
+        )));
+    }
+    // From here on a killed training can be taken up, whatever else is in the folder by then.
+    training.save(&state)?;
+    write(&tokenizer_file, &pairs)?;
+    let tokenizer = Tokenizer::open(out)?;
+    let ids: Vec<u32> = tokenizer.encode(&text, false)?.iter().map(|token| token.id).collect();
     let mut log = MetricLog::open(out, "step", train.resume.then(|| training.step() as u64))?;
     let progress = Progress::new(common.quiet);
     let interrupt = Interrupt::watch();
     let total = training.plan().steps;
     let mut last = f64::NAN;
-    train_causal_lm(&mut training, &ids, &mut |training, step| {
+    let trained = train_causal_lm(&mut training, &ids, &mut |training, step| {
         last = step.loss;
         progress.step(&format!("loss {:.3}", step.loss), step.step, total);
         let numbers = [("train/loss", step.loss), ("train/lr", step.rate), ("train/grad_norm", step.gradient_norm)];
@@ -158,8 +179,13 @@ pub fn run(train: &TrainLm, common: &Common) -> Outcome {
             training.save(&state)?;
         }
         Ok(!interrupt.asked())
-    })?;
+    });
     drop(progress);
+    if trained.is_err() && training.step() == 0 {
+        // Nothing is lost: what there is is what the options say.
+        [&state, &tokenizer_file].into_iter().for_each(|file| drop(std::fs::remove_file(file)));
+    }
+    trained?;
     training.save(&state)?;
     if !training.is_done() {
         let (done, folder) = (training.step(), out.display());

@@ -75,8 +75,7 @@ fn one_by_one_alone(updating: Updating) -> Descends {
     match updating {
         Updating::Asynchronous => Descends::Exact,
         Updating::Synchronous => Descends::None(
-            "all units at once: each is right about the others as they were; of symmetric weights -x(t) W x(t - 1) falls \
-             instead, and two states may take turns",
+            "all units at once: each is right about the others as they were, and two states may take turns",
         ),
     }
 }

@@ -3,6 +3,8 @@
 //! The same decisions by the same random numbers as [`single`](super::single) makes in single precision. A turn is one pass
 //! over a row of bytes, which is faster than an addition for every neighbour unless there are few.
 
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
+
 use super::Rule;
 use super::single::Annealed;
 use super::stream::{BLOCK, Lanes, Thresholds};

@@ -42,7 +42,7 @@ pub struct Boltzmann {
     /// How patterns are stored; only symmetric rules have a distribution
     #[arg(long, value_enum, default_value_t = RuleName::Hebb)]
     pub rule: RuleName,
-    /// Temperatures, in units of the energy
+    /// Temperatures, in units of the energy, with commas
     #[arg(long, value_delimiter = ',', default_values_t = [0.2, 0.5, 1.0, 2.0, 5.0])]
     pub temperatures: Vec<f64>,
     /// Samples a temperature

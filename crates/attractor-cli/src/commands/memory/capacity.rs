@@ -31,7 +31,7 @@ pub struct Capacity {
     /// Units N
     #[arg(long, default_value_t = 2000)]
     pub neurons: usize,
-    /// Loads P / N
+    /// Loads P / N, with commas
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [0.02, 0.04, 0.06, 0.08, 0.09, 0.10, 0.11, 0.12, 0.13, 0.135, 0.14, 0.145, 0.15, 0.16, 0.18])]
     pub loads: Vec<f64>,
     /// Pattern sets a load
@@ -47,7 +47,7 @@ pub struct Capacity {
     #[arg(long, default_value_t = 0.0)]
     pub noise: f64,
     /// What the picture shows
-    #[arg(long, value_enum, default_value_t = Criterion::Overlap)]
+    #[arg(long, value_enum, default_value_t = Criterion::Overlap, requires = "output")]
     pub criterion: Criterion,
     /// Sweeps of a recall at most
     #[arg(long, default_value_t = 200)]

@@ -38,10 +38,10 @@ pub struct Landscape {
     /// Which landscape is explored and drawn
     #[arg(long, value_enum, default_value_t = Draw::Curve)]
     pub draw: Draw,
-    /// Coefficients of the energy in one dimension, lowest power first; the default is 3 x - 2 x^2 - x^3 + 0.5 x^4
+    /// Coefficients of the energy in one dimension, lowest power first, with commas; the default is 3 x - 2 x^2 - x^3 + 0.5 x^4
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [0.0, 3.0, -2.0, -1.0, 0.5])]
     pub polynomial: Vec<f64>,
-    /// Where balls start; the default is one on each side of the peak
+    /// Where balls start, with commas; the default is one on each side of the peak
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [1.0, 0.2])]
     pub start: Vec<f64>,
     /// How far a ball rolls a step, for each unit of slope

@@ -212,11 +212,13 @@ fn table(found: &[(Descended, Diagnosis)], queries: &[Vec<f64>], memory: &Modern
     out
 }
 
-/// Random patterns of this length that are stored with probability 0.99, at least; none where the theorem says nothing.
+/// Random patterns of the mean length of those stored that are stored with probability 0.99, at least; none where the theorem says nothing.
 fn sure(memory: &Modern) -> Option<f64> {
     const FAILURE: f64 = 0.01;
     let width = memory.patterns().width();
-    let radius = memory.patterns().largest_norm() / (width as f64 - 1.0).sqrt();
+    let length = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let mean = memory.patterns().patterns().map(length).sum::<f64>() / memory.patterns().count() as f64;
+    let radius = mean / (width as f64 - 1.0).sqrt();
     let bound = storage_bound(width, memory.beta(), radius, FAILURE).ok()?;
     let says = bound.patterns.is_finite() && bound.patterns >= 2.0;
     (memory.separator() == Separator::Softmax && says).then_some(bound.patterns.floor())
@@ -225,7 +227,7 @@ fn sure(memory: &Modern) -> Option<f64> {
 fn theorem(memory: &Modern) -> String {
     match sure(memory) {
         Some(count) => format!(
-            "of random patterns of this length and width {} are sure to be stored (probability 0.99; Ramsauer et al. 2021, \
+            "of random patterns of their mean length and width {} are sure to be stored (probability 0.99; Ramsauer et al. 2021, \
              theorem 3)\n",
             number(count, 0)
         ),
@@ -355,6 +357,12 @@ pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
             ["data", "random", "patterns", "scale", "threshold", "beta", "damping", "noise", "steps", "query", "raw"];
         common.refuse_unused(&unused, "--draw soft-maximum, which needs no memory")?;
         return run_soft_maximum(args.separation.separator(), args.output.as_deref(), common.json);
+    }
+    if args.output.is_none() {
+        common.refuse_unused(&["draw"], "nothing to draw into: there is no --output")?;
+    }
+    if args.draw != Draw::Weights {
+        common.refuse_unused(&["query"], "anything but --draw weights")?;
     }
     let case = case(args, common)?;
     let memory = &case.memory;

@@ -35,6 +35,8 @@ struct Cues {
     /// In words.
     name: &'static str,
     note: String,
+    /// Share of the units that were turned round.
+    flipped: Option<f64>,
 }
 
 impl Cues {
@@ -55,7 +57,7 @@ impl Cues {
             start.map(|(&x, &known)| if known { x } else { (random.next_u32() & 1) as f32 }).collect()
         };
         let note = format!("the last {} of the units unknown", percent(mask));
-        Ok(Self { rows: (0..samples.count).map(cue).collect(), known, name: "known", note })
+        Ok(Self { rows: (0..samples.count).map(cue).collect(), known, name: "known", note, flipped: None })
     }
 
     /// A share of the units, chosen at random in each row, turned round.
@@ -74,12 +76,13 @@ impl Cues {
             cue
         };
         let note = format!("{} of {n} units turned round", wrong);
-        Ok(Self { rows: (0..samples.count).map(cue).collect(), known: vec![false; n], name: "noisy", note })
+        let (rows, flipped) = ((0..samples.count).map(cue).collect(), Some(wrong as f64 / n as f64));
+        Ok(Self { rows, known: vec![false; n], name: "noisy", note, flipped })
     }
 
     /// As they are drawn: what is not known is grey.
     fn drawn(&self) -> Vec<Vec<f32>> {
-        let seen = |row: &Vec<f32>| match self.known.contains(&true) || self.name == "known" {
+        let seen = |row: &Vec<f32>| match self.flipped.is_none() {
             true => row.iter().zip(&self.known).map(|(&x, &known)| if known { x } else { 0.5 }).collect(),
             false => row.clone(),
         };
@@ -120,7 +123,7 @@ pub fn completed(args: &GenerateRbm, stored: &Stored, samples: &Samples, seed: u
     };
     let flat = cues.rows.concat();
     let rows = Rows::new(&flat, n)?;
-    let answer = match args.noise {
+    let answer = match cues.flipped {
         Some(flipped) => {
             let temperatures: Vec<f32> = (0..8).map(|i| i as f32 / 7.0).collect();
             let (base, temperatures) = (&stored.base[..], &temperatures[..]);
@@ -157,7 +160,7 @@ pub fn completed(args: &GenerateRbm, stored: &Stored, samples: &Samples, seed: u
         notes.push(format!("drawn are the first {across} of {} rows", samples.count));
     }
     let title = match (args.against, args.noise) {
-        (Some(Against::Hopfield), None) => "The same halves completed by a machine, a Hopfield network and zeros",
+        (Some(Against::Hopfield), None) => "The same rows completed by a machine, a Hopfield network and zeros",
         (Some(Against::Hopfield), Some(_)) => "The same noisy rows restored by a machine, a Hopfield network and zeros",
         (None, None) => "Completion of what is missing",
         (None, Some(_)) => "Noisy rows restored",

@@ -12,7 +12,7 @@ use super::pictures;
 use super::store::Stored;
 use crate::args::{Common, MOST_BYTES};
 use crate::commands::memory::hopfield::RuleName;
-use crate::console::counted;
+use crate::console::{counted, print};
 use crate::error::{Failure, Outcome};
 use crate::picture;
 
@@ -38,10 +38,10 @@ pub struct GenerateRbm {
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
     /// Plain Gibbs chains; else chains at eight temperatures that change places, which get out of modes
-    #[arg(long, conflicts_with = "complete")]
+    #[arg(long, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain"])]
     pub gibbs: bool,
     /// States as they were drawn; else the means of the visible units in the last step
-    #[arg(long, conflicts_with = "complete")]
+    #[arg(long, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain"])]
     pub drawn: bool,
     /// Complete these rows instead: a file, a folder of .png, or digits, glyphs-5, glyphs-8
     #[arg(long, value_name = "SOURCE")]
@@ -65,7 +65,7 @@ pub struct GenerateRbm {
     #[arg(long, value_name = "STEPS", requires = "complete", conflicts_with_all = ["steps", "samples", "mask"])]
     pub chain: Option<usize>,
     /// Draw the machine itself instead: its layers and the weights between them
-    #[arg(long, value_enum, conflicts_with_all = ["complete", "samples", "steps", "gibbs", "drawn"])]
+    #[arg(long, value_enum, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain", "samples", "steps", "gibbs", "drawn"])]
     pub draw: Option<Draw>,
     /// Where it goes: a picture (.svg, .png, .pdf), .csv or .safetensors; else the terminal
     #[arg(long, short)]
@@ -143,7 +143,12 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
         let path = output.filter(|path| picture::is_picture(&picture::ending(path)));
         let path =
             path.ok_or_else(|| Failure::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
-        return picture::save_checked(path, |_| pictures::architecture(&stored.rbm));
+        picture::save_checked(path, |_| pictures::architecture(&stored.rbm))?;
+        if common.json {
+            let (visible, hidden) = (stored.rbm.visible_units(), stored.rbm.hidden_units());
+            print(&format!("{}\n", json!({ "output": path, "visible": visible, "hidden": hidden })));
+        }
+        return Ok(());
     }
     // Chains at eight temperatures, visible and hidden, and what is kept of them.
     let width = (stored.rbm.visible_units() + stored.rbm.hidden_units()) as u64;

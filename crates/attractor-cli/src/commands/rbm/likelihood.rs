@@ -48,7 +48,7 @@ struct Way {
     estimate: Option<Estimate>,
 }
 
-/// Rows that were learnt from and rows that were not, where the data say so.
+/// Rows to learn from and rows to test with, where the data say which.
 fn parts(samples: &Samples) -> Vec<Part> {
     if samples.test.is_empty() {
         return vec![Part { name: "all rows", samples: samples.clone() }];
@@ -58,7 +58,7 @@ fn parts(samples: &Samples) -> Vec<Part> {
     let rows = |wanted: bool| -> Vec<usize> { (0..samples.count).filter(|&row| held[row] == wanted).collect() };
     vec![
         Part { name: "training", samples: samples.chosen(&rows(false)) },
-        Part { name: "held out", samples: samples.chosen(&rows(true)) },
+        Part { name: "test", samples: samples.chosen(&rows(true)) },
     ]
 }
 

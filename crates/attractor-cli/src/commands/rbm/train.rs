@@ -148,7 +148,7 @@ fn fits(args: &TrainRbm) -> Outcome {
     let earlier = [MODEL, BEST, "metrics.jsonl"].into_iter().find(is_there);
     if let (false, false, Some(name)) = (args.resume, folder.join(TRAINING).exists(), earlier) {
         return Err(Failure::usage(format!(
-            "{}: holds a {name} already, which would be lost; name a new folder",
+            "{}: holds {name} already, which would be lost; name a new folder",
             folder.display()
         )));
     }
@@ -224,13 +224,26 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let run = Run { args, about, picture: samples.picture() };
     let interrupt = Interrupt::watch();
     let progress = Progress::new(common.quiet);
+    // From here on a killed training can be taken up, whatever else is in the folder by then.
+    if !args.resume {
+        run.save(&trainer, &alarm)?;
+    }
+    let give_up = || match args.resume {
+        true => Ok(()),
+        false => std::fs::remove_file(folder.join(TRAINING)),
+    };
     let mut last: Option<Likelihood> = None;
     let mut alarmed = None;
     let mut said = "epochs".to_string();
     while trainer.epochs() < epochs {
         progress.step(&said, trainer.epochs() as usize, epochs as usize);
         let done = trainer.epochs();
-        let ended = trainer.epoch_while(rows, &|| !interrupt.asked()).map_err(|e| {
+        let ended = trainer.epoch_while(rows, &|| !interrupt.asked());
+        if done == 0 && !matches!(ended, Ok(Some(_))) {
+            // Nothing is lost: what there is is what the options say.
+            give_up().map_err(|e| Failure::unreadable(format!("{}: {e}", folder.join(TRAINING).display())))?;
+        }
+        let ended = ended.map_err(|e| {
             Failure::usage(match done {
                 0 => format!("{e}: begin again with a lower --lr, or with --clip"),
                 _ => format!("{e}: --resume with a lower --lr, or with --clip, goes on from epoch {done}"),
@@ -292,8 +305,9 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let rolled_back = args.roll_back && alarmed.is_some();
     match rolled_back {
         true => {
-            std::fs::copy(folder.join(BEST), folder.join(MODEL))
-                .map_err(|e| Failure::unreadable(format!("{}: {e}", folder.display())))?;
+            let best = std::fs::read(folder.join(BEST));
+            let best = best.map_err(|e| Failure::unreadable(format!("{}: {e}", folder.join(BEST).display())))?;
+            write(&folder.join(MODEL), &best)?;
         }
         false => run.model(&trainer).write(&folder.join(MODEL), run.about.clone())?,
     }
