@@ -228,10 +228,6 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     if !args.resume {
         run.save(&trainer, &alarm)?;
     }
-    let give_up = || match args.resume {
-        true => Ok(()),
-        false => std::fs::remove_file(folder.join(TRAINING)),
-    };
     let mut last: Option<Likelihood> = None;
     let mut alarmed = None;
     let mut said = "epochs".to_string();
@@ -241,7 +237,8 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
         let ended = trainer.epoch_while(rows, &|| !interrupt.asked());
         if done == 0 && !matches!(ended, Ok(Some(_))) {
             // Nothing is lost: what there is is what the options say.
-            give_up().map_err(|e| Failure::unreadable(format!("{}: {e}", folder.join(TRAINING).display())))?;
+            std::fs::remove_file(folder.join(TRAINING))
+                .map_err(|e| Failure::unreadable(format!("{}: {e}", folder.join(TRAINING).display())))?;
         }
         let ended = ended.map_err(|e| {
             Failure::usage(match done {
