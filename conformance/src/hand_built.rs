@@ -17,11 +17,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use attractor::random::Philox;
-use attractor_capture::Captured;
-use attractor_capture::record::{InputRecord, LayerRecord, ModelInfo, Role, Token};
 use attractor_nn::checkpoint::{Array, Checkpoint};
 use attractor_nn::model::{Input, Keep, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
+use attractor_record::Captured;
+use attractor_record::{InputRecord, LayerRecord, ModelInfo, Role, Token};
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Layers.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use attractor::random::Philox;
 use attractor::retrieve::Mask;
 use attractor_capture::certificate::{Verdict as Certified, names};
-use attractor_capture::{Captured, Import, ImportOptions, Patterns};
+use attractor_capture::{Import, ImportOptions};
 use attractor_judge::{Config, Report, Scenario, Verdict, judge};
 use attractor_nn::checkpoint::Checkpoint;
 use attractor_nn::checkpoint::spec::Spec;
 use attractor_nn::evidence::{Ablate, Options, gather, probes};
 use attractor_nn::model::Tap;
 use attractor_nn::{Input, Model};
+use attractor_record::{Captured, Patterns};
 use conformance::hand_built::{BOS, Capture, HEADS, HIDDEN, KINDS, Kind, LAYERS, LENGTH, Number, WIDTH};
 use conformance::hand_built::{info, inputs, model, places, safetensors, tokens, weights, write};
 
@@ -282,7 +283,7 @@ fn a_layer_without_a_matrix_does_not_shift_the_others() {
 
 /// Entries of a layer's two output checks: A.V = z and W_O z + b = output.
 fn outputs(captured: &Captured, layer: usize) -> [Certified; 2] {
-    let certificate = captured.certificate().unwrap();
+    let certificate = attractor_capture::Certificate::of_captured(&captured).unwrap();
     [names::OUTPUT, names::PROJECTION].map(|name| certificate.entry(layer, name).unwrap().verdict)
 }
 

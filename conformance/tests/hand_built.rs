@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use attractor_capture::certificate::Verdict as Certified;
-use attractor_capture::evidence::{AblationMode, Evidence, Scope};
-use attractor_capture::{Captured, Patterns};
 use attractor_judge::{Config, Group, Report, Scenario, Verdict, judge};
 use attractor_nn::evidence::{Ablate, Options, gather};
 use attractor_nn::model::{Maps, Replacement};
 use attractor_nn::{Input, Model, Overrides};
+use attractor_record::evidence::{AblationMode, Evidence, Scope};
+use attractor_record::{Captured, Patterns};
 use conformance::hand_built::{BOS, Capture, HEADS, KINDS, Kind, LAYERS, VOCAB};
 use conformance::hand_built::{inputs, known_rows, model, pattern, places, weights};
 
@@ -108,7 +108,7 @@ fn correctness_passes_and_attention_is_found_to_matter() {
     }
     assert!(report.is_ok(), "{:?}", report.summary.critical);
     assert_eq!(report.conclusion.scenario, Scenario::SharpAndMatters, "{:?}", report.conclusion);
-    for entry in captured.certificate().unwrap().entries {
+    for entry in attractor_capture::Certificate::of_captured(&captured).unwrap().entries {
         assert_eq!(entry.verdict, Certified::Pass, "layer {}, {}: {}", entry.layer, entry.name, entry.why);
     }
     assert_eq!(evidence.probes.len(), captured.inputs.len());

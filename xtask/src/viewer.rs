@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Failure, answers, cargo, program, root, run};
+use crate::{CHECKED, Failure, answers, built, cargo, program, root, run};
 
 /// Where Debian puts its browser.
 const CHROMIUM: &str = "/usr/bin/chromium";
@@ -123,10 +123,11 @@ pub fn browser() -> Result<(), Failure> {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(|e| Failure::Failed(format!("{}: {e}", folder.display())))?;
     // With the features that the tests were built with, so that nothing is compiled twice.
-    failed(run("cargo build", cargo().args(["build", "--quiet", "--workspace", "--example", "browser_pages"])))?;
-    let this =
-        std::env::current_exe().map_err(|e| Failure::Failed(format!("the built programs are not found: {e}")))?;
-    let pages = this.with_file_name("examples").join("browser_pages");
+    failed(run(
+        "cargo build",
+        cargo().args(["build", "--quiet", "--workspace", "--example", "browser_pages", "--profile", CHECKED]),
+    ))?;
+    let pages = built("examples/browser_pages").map_err(Failure::Failed)?;
     failed(run("browser_pages", Command::new(pages).arg(&folder)))?;
     let demo = folder.join("demo.html");
     let mut command = program("attractor").map_err(Failure::Failed)?;

@@ -14,9 +14,9 @@ use npyz::zip::CompressionMethod;
 use npyz::zip::write::FileOptions;
 use serde_json::{Map, json};
 
-use crate::error::{Error, Result};
-use crate::patterns::{Patterns, strips};
-use crate::run::files::write_by;
+use attractor::{Error, Result};
+use attractor_data::files::write_by;
+use attractor_record::{Patterns, strips};
 
 /// What a file of maps is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,10 +98,10 @@ impl Array<'_> {
 /// The maps of one input: an array a layer, or one a head where not all heads were kept.
 ///
 /// # Errors
-/// `is_request` for an input that is not there, what reading the patterns answers.
+/// `is_usage` for an input that is not there, what reading the patterns answers.
 pub fn arrays(patterns: &dyn Patterns, input: usize) -> Result<Vec<Array<'_>>> {
     if input >= patterns.inputs() {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "export: input {input}, but there are {} (counted from 0)",
             patterns.inputs()
         )));
@@ -116,7 +116,7 @@ pub fn arrays(patterns: &dyn Patterns, input: usize) -> Result<Vec<Array<'_>>> {
             let (layer, own) = (shape.layer, heads.clone());
             let read: Rows<'_> = Box::new(move |slot, rows| {
                 patterns.weights(layer, own[slot], input, rows)?.ok_or_else(|| {
-                    Error::request(format!(
+                    Error::usage(format!(
                         "L{layer}H{}: its map was not kept; capture with --keep stats+qk (or pattern), or name the \
                          checkpoint instead of the run",
                         own[slot]
@@ -127,7 +127,7 @@ pub fn arrays(patterns: &dyn Patterns, input: usize) -> Result<Vec<Array<'_>>> {
         }
     }
     if all.is_empty() {
-        return Err(Error::request("export: no head is left to be written; choose other --layers or --heads"));
+        return Err(Error::usage("export: no head is left to be written; choose other --layers or --heads"));
     }
     Ok(all)
 }

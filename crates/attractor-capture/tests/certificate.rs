@@ -3,7 +3,8 @@
 mod common;
 
 use attractor_capture::certificate::{Verdict, names};
-use attractor_capture::{Captured, Run, RunOptions, RunWriter};
+use attractor_capture::{Run, RunOptions, RunWriter};
+use attractor_record::Captured;
 use common::{info, input};
 
 fn captured() -> Captured {
@@ -16,7 +17,7 @@ fn captured() -> Captured {
 
 #[test]
 fn a_faithful_capture_passes_everywhere() {
-    let certificate = captured().certificate().unwrap();
+    let certificate = attractor_capture::Certificate::of_captured(&captured()).unwrap();
     assert_eq!(certificate.verdict(), Verdict::Pass, "{certificate:#?}");
     assert_eq!(certificate.entries.len(), 2 * 9);
     let deficit = certificate.entry(3, names::DEFICIT).unwrap();
@@ -45,14 +46,14 @@ fn every_fault_is_caught_by_its_own_check() {
             for input in 0..2 {
                 for at in 0..2 {
                     let layer = captured.inputs[input].layers[at].layer;
-                    let all = |head| attractor_capture::Patterns::statistics(&captured, layer, head, input);
+                    let all = |head| attractor_record::Patterns::statistics(&captured, layer, head, input);
                     let statistics = (0..common::HEADS).map(|head| all(head).unwrap().unwrap()).collect();
                     captured.inputs[input].layers[at].statistics = statistics;
                 }
             }
         }
         fault(&mut captured);
-        let certificate = captured.certificate().unwrap();
+        let certificate = attractor_capture::Certificate::of_captured(&captured).unwrap();
         for entry in &certificate.entries {
             // Rows that do not sum to one have a deficit that nothing explains.
             let consequence = (name, entry.name.as_str()) == (names::ROW_SUMS, names::DEFICIT);

@@ -3,7 +3,8 @@
 mod common;
 
 use attractor_capture::export::{self, Format};
-use attractor_capture::{Captured, Import, ImportOptions, Patterns, Restricted, Selection};
+use attractor_capture::{Import, ImportOptions};
+use attractor_record::{Captured, Patterns, Restricted, Selection};
 
 fn captured() -> Captured {
     Captured { info: common::info(), inputs: vec![common::input(3, 0, 13), common::input(3, 1, 17)] }
@@ -87,7 +88,7 @@ fn too_much_or_nothing_is_refused_and_the_old_file_stays() {
     assert_eq!(std::fs::read(&path).unwrap(), b"years of work");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let error = export::arrays(&patterns, 2).err().unwrap();
-    assert!(error.is_request() && error.to_string().contains("there are 2"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("there are 2"), "{error}");
     let statistics = Import::from_bytes(b"[[[[1, 0], [0.5, 0.5]]]]", &ImportOptions::default()).unwrap();
     assert_eq!(export::arrays(&statistics, 0).unwrap().len(), 1);
 }

@@ -7,7 +7,8 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use attractor_capture::{Import, ImportOptions, Patterns, Run, RunOptions, RunWriter, Selection};
+use attractor_capture::{Import, ImportOptions, Run, RunOptions, RunWriter};
+use attractor_record::{Patterns, Selection};
 use proptest::prelude::*;
 
 /// A change of some bytes.
@@ -68,7 +69,7 @@ fn use_import(bytes: &[u8]) {
     use_patterns(&import);
     let certificate = import.certificate().unwrap();
     assert!(!certificate.entries.is_empty());
-    attractor_capture::table::Table::of(&import).unwrap().csv();
+    attractor_record::table::Table::of(&import).unwrap().csv();
 }
 
 fn use_patterns(patterns: &dyn Patterns) {

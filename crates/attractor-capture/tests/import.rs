@@ -5,8 +5,9 @@ use std::io::Cursor;
 use attractor::random::Philox;
 use attractor::retrieve::Mask;
 use attractor_capture::certificate::{Verdict, names};
-use attractor_capture::record::Task;
-use attractor_capture::{Import, ImportOptions, Patterns, Run, RunOptions};
+use attractor_capture::{Import, ImportOptions, Run, RunOptions};
+use attractor_record::Patterns;
+use attractor_record::Task;
 use half::{bf16, f16};
 use npyz::WriterBuilder;
 use safetensors::tensor::TensorView;
@@ -315,7 +316,7 @@ fn a_converted_run_holds_what_the_import_holds() {
         assert_eq!(certificate, import.certificate().unwrap());
     }
     let error = import.write(folder.path().join("qk"), &RunOptions::default()).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("no queries and keys"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("no queries and keys"), "{error}");
     let top = RunOptions { keep: "topk:2".parse().unwrap(), ..RunOptions::default() };
     import.write(folder.path().join("top"), &top).unwrap();
     let statistics = Run::open(folder.path().join("top")).unwrap().statistics(4, 0, 0).unwrap().unwrap();
@@ -369,7 +370,7 @@ fn malformed_files_are_refused_with_what_is_wrong() {
     assert!(error.is_budget() && error.to_string().contains("memory budget"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let error = Import::open(folder.path(), &ImportOptions::default()).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("this is a folder"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("this is a folder"), "{error}");
     assert!(Import::open(folder.path().join("none"), &ImportOptions::default()).unwrap_err().is_io());
     let torn = folder.path().join("torn.npz");
     std::fs::write(&torn, &good[..40]).unwrap();

@@ -7,13 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use attractor::random::Philox;
-use attractor_capture::run::Durability;
-use attractor_capture::{Captured, Patterns, Run, RunOptions, RunWriter, Selection};
+use attractor_capture::{Run, RunOptions, RunWriter};
+use attractor_data::files::Durability;
+use attractor_record::{Captured, Patterns, Selection};
 use common::{info, input};
 
 const RUN: &str = "ATTRACTOR_TEST_RUN";
 
-fn record(index: usize) -> attractor_capture::record::InputRecord {
+fn record(index: usize) -> attractor_record::InputRecord {
     input(77, index, 3 + index % 5)
 }
 
@@ -133,7 +134,7 @@ fn a_second_writer_is_refused_while_the_first_lives() {
         assert!(Instant::now() < end, "the child never committed");
     }
     let error = RunWriter::resume(&path).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("another process is writing"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("another process is writing"), "{error}");
     kill(process);
     RunWriter::resume(&path).unwrap();
 }

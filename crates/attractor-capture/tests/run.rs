@@ -3,8 +3,10 @@
 mod common;
 
 use attractor::retrieve::HeadStatistics;
-use attractor_capture::run::{Keep, Precision, budget};
-use attractor_capture::{Captured, Patterns, Run, RunOptions, RunWriter, Selection};
+use attractor_capture::run::{Keep, budget};
+use attractor_capture::{Run, RunOptions, RunWriter};
+use attractor_record::Precision;
+use attractor_record::{Captured, Patterns, Selection};
 use common::{HEADS, LAYERS, info, input};
 
 fn same(a: &HeadStatistics, b: &HeadStatistics) -> bool {
@@ -146,7 +148,7 @@ fn selected_heads_keep_the_key_heads_that_they_read() {
     assert_eq!(k["shape"], serde_json::json!([1, 17, 7]));
     let error = RunOptions { selection: Selection::parse(None, Some("99")).unwrap(), ..options };
     let error = RunWriter::create(folder.path().join("other"), &error, &info()).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("heads 0..=5"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("heads 0..=5"), "{error}");
     assert!(!folder.path().join("other").exists());
 }
 
@@ -268,7 +270,7 @@ fn what_is_there_is_never_destroyed() {
     let mut writer = create().unwrap();
     writer.append(&input(5, 0, 4)).unwrap();
     let error = RunWriter::resume(&path).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("another process is writing"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("another process is writing"), "{error}");
     // A reader sees what is committed while the writer holds the lock.
     assert_eq!(Run::open(&path).unwrap().inputs(), 1);
     assert!(writer.append(&input(5, 5, 4)).unwrap_err().to_string().contains("input 1 is next"));
@@ -280,9 +282,9 @@ fn what_is_there_is_never_destroyed() {
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("thesis.tex"), "x").unwrap();
     let error = RunWriter::create(&other, &RunOptions::default(), &info()).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("thesis.tex"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("thesis.tex"), "{error}");
     assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
-    assert!(RunWriter::create(other.join("thesis.tex"), &RunOptions::default(), &info()).unwrap_err().is_request());
+    assert!(RunWriter::create(other.join("thesis.tex"), &RunOptions::default(), &info()).unwrap_err().is_usage());
     assert!(Run::open(&other).unwrap_err().to_string().contains("this is no run"));
     assert!(Run::open(folder.path().join("none")).unwrap_err().to_string().contains("no such folder"));
 }

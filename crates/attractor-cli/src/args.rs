@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use attractor_capture::Selection;
+use attractor_record::Selection;
 use clap::{Args, ValueEnum};
 
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
 
 /// Most memory that a command takes for what it was asked to make.
 pub const MOST_BYTES: u64 = 16 << 30;
@@ -37,7 +38,7 @@ impl Common {
         match options.iter().find(|option| self.given.iter().any(|given| given == *option)) {
             None => Ok(()),
             Some(option) => {
-                Err(Failure::usage(format!("--{} does nothing with {here}; leave it out", option.replace('_', "-"))))
+                Err(Error::usage(format!("--{} does nothing with {here}; leave it out", option.replace('_', "-"))))
             }
         }
     }

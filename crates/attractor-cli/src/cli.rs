@@ -21,7 +21,8 @@ use crate::commands::report::ReportArgs;
 use crate::commands::rollout::Rollout;
 use crate::commands::train::Train;
 use crate::commands::validate::Validate;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
 
 /// Shows, tests and trains the memory inside neural networks.
 #[derive(Debug, Parser)]
@@ -97,13 +98,13 @@ impl Cli {
     pub fn run(&self) -> Outcome<bool> {
         if let Some(threads) = self.common.threads {
             if threads == 0 {
-                return Err(Failure::usage("--threads 0: give at least one thread"));
+                return Err(Error::usage("--threads 0: give at least one thread"));
             }
             if threads > 4096 {
-                return Err(Failure::usage(format!("--threads {threads}: give at most 4096")));
+                return Err(Error::usage(format!("--threads {threads}: give at most 4096")));
             }
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-            pool.map_err(|e| Failure::usage(format!("--threads {threads}: {e}")))?;
+            pool.map_err(|e| Error::usage(format!("--threads {threads}: {e}")))?;
         }
         let common = &self.common;
         match &self.command {

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use attractor_capture::run::{Durability, write_whole};
+use attractor::{Context, Note};
+use attractor_data::files::{Durability, write_whole};
 use attractor_judge::Verdict;
 use attractor_judge::report::Report;
 use attractor_judge::report::{Kind, Line};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::args::Common;
 use crate::error::{Code, Outcome};
 use crate::output::check_name;
 
@@ -49,6 +51,36 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// What a job of the library is given: the seed, and notes to standard error.
+pub fn context(common: &Common) -> Context<'static> {
+    let context = Context::new(common.seed);
+    if common.quiet { context } else { context.with_listener(&say) }
+}
+
+/// Says a note.
+fn say(note: &Note) {
+    anstream::eprintln!("note: {}", words(note));
+}
+
+/// A note in words.
+fn words(note: &Note) -> String {
+    let more =
+        |count: usize, words: &str| if count > 0 { format!(", and {count} more {words}") } else { String::new() };
+    match note {
+        Note::EqualPatterns { first, second, more: rest } => format!(
+            "patterns {first} and {second} are equal{}: no memory can tell them apart",
+            more(*rest, "repeat an earlier one")
+        ),
+        Note::ConstantPattern { first, more: rest } => {
+            let also = if *rest > 0 { format!(", and so are {rest} more") } else { String::new() };
+            format!(
+                "pattern {first} is the same at every unit{also}: nothing to see; if that was not meant, look at --threshold"
+            )
+        }
+        other => format!("{other:?}"),
     }
 }
 

@@ -1,6 +1,9 @@
-//! What a command says when it cannot go on, and the exit code that says it to a machine.
+//! What a refusal is on a command line: its exit code, and its hint as an option.
 
-use std::fmt;
+use attractor::{Error, Hint, Kind};
+
+/// A command's result.
+pub type Outcome<T = ()> = attractor::Result<T>;
 
 /// Exit codes: 0 ok, 1 checks failed, 2 usage, 3 unreadable input or a write that failed, 130 stopped by Ctrl-C.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,63 +18,77 @@ pub enum Code {
     Interrupted = 130,
 }
 
-/// The end of a command.
-#[derive(Debug)]
-pub struct Failure {
-    /// What the process exits with.
-    pub code: Code,
-    /// What is said.
-    pub message: String,
-}
-
-/// A command's result.
-pub type Outcome<T = ()> = Result<T, Failure>;
-
-impl Failure {
-    /// Asks for another command line.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self { code: Code::Usage, message: message.into() }
-    }
-
-    /// Names a file that cannot be read or written.
-    pub fn unreadable(message: impl Into<String>) -> Self {
-        Self { code: Code::Unreadable, message: message.into() }
-    }
-
-    /// Says what became of work that was stopped.
-    pub fn interrupted(message: impl Into<String>) -> Self {
-        Self { code: Code::Interrupted, message: message.into() }
-    }
-
-    /// Names the place at which it happened.
-    pub fn at(self, place: impl fmt::Display) -> Self {
-        Self { message: format!("{place}: {}", self.message), ..self }
+impl From<Kind> for Code {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Usage | Kind::Budget => Self::Usage,
+            Kind::Shape | Kind::NonFinite | Kind::Format | Kind::Unsupported | Kind::Io => Self::Unreadable,
+            Kind::Interrupted => Self::Interrupted,
+        }
     }
 }
 
-impl From<attractor_nn::Error> for Failure {
-    fn from(error: attractor_nn::Error) -> Self {
-        let code = if error.is_request() || error.is_value() { Code::Usage } else { Code::Unreadable };
-        Self { code, message: error.to_string() }
+/// An option as it is written here.
+fn option(name: &str) -> String {
+    format!("--{}", name.replace('_', "-"))
+}
+
+/// A hint in the words of the command line.
+fn worded(hint: &Hint) -> String {
+    match hint {
+        Hint::Give { option: name, value } => format!("give {} {value}", option(name)),
+        Hint::GiveOne(names) => {
+            let options: Vec<String> = names.iter().map(|name| option(name)).collect();
+            match options.split_last() {
+                Some((last, rest)) if !rest.is_empty() => format!("give {} or {last}", rest.join(", ")),
+                _ => format!("give {}", options.concat()),
+            }
+        }
+        Hint::Omit(name) => format!("leave {} out", option(name)),
+        Hint::Capture { keep } => format!("capture with --keep {keep}, or name the checkpoint"),
+        Hint::Job(words) => format!("next: attractor {words}"),
     }
 }
 
-impl From<attractor_capture::Error> for Failure {
-    fn from(error: attractor_capture::Error) -> Self {
-        let code = if error.is_request() || error.is_budget() { Code::Usage } else { Code::Unreadable };
-        Self { code, message: error.to_string() }
+/// What is said of a refusal: the option that is at fault, what is wrong, and what would help.
+pub fn message(error: &Error) -> String {
+    let mut said = match error.at_fault() {
+        Some((name, "")) => format!("{}: {}", option(name), error.message()),
+        Some((name, value)) => format!("{} {value}: {}", option(name), error.message()),
+        None => error.message().to_string(),
+    };
+    if let Some(hint) = error.hint() {
+        said += &format!("; {}", worded(hint));
     }
+    said
 }
 
-impl From<attractor_judge::Error> for Failure {
-    fn from(error: attractor_judge::Error) -> Self {
-        let code = if error.is_config() || error.is_request() { Code::Usage } else { Code::Unreadable };
-        Self { code, message: error.to_string() }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl From<attractor::Error> for Failure {
-    fn from(error: attractor::Error) -> Self {
-        Self { code: Code::Usage, message: error.to_string() }
+    #[test]
+    fn every_kind_has_its_exit_code() {
+        let codes = Kind::ALL.map(|kind| (kind.name(), Code::from(kind) as u8));
+        let expected = [
+            ("usage", 2),
+            ("shape", 3),
+            ("non-finite", 3),
+            ("format", 3),
+            ("unsupported", 3),
+            ("budget", 2),
+            ("interrupted", 130),
+            ("io", 3),
+        ];
+        assert_eq!(codes, expected);
+    }
+
+    #[test]
+    fn hints_are_worded_as_options() {
+        let said = |hint| message(&Error::usage("no").hinted(hint));
+        assert_eq!(said(Hint::give("seq_len", 128)), "no; give --seq-len 128");
+        assert_eq!(said(Hint::GiveOne(vec!["text", "text_file", "input"])), "no; give --text, --text-file or --input");
+        assert_eq!(said(Hint::Omit("seq_len")), "no; leave --seq-len out");
+        assert_eq!(message(&Error::option("seq_len", 0, "give at least 1")), "--seq-len 0: give at least 1");
     }
 }

@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use attractor::retrieve::tiled;
-use attractor_capture::record::{InputRecord, LayerRecord, Token};
-use attractor_capture::{Captured, Patterns, Restricted, Selection, default_request};
 use attractor_nn::model::{Keep, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
+use attractor_record::{Captured, Patterns, Restricted, Selection, default_request};
+use attractor_record::{InputRecord, LayerRecord, Token};
 
 use crate::args::{Common, Inputs};
 use crate::console::{Progress, counted};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::inputs::{self, Prepared};
 use crate::target::{self, Live, Target};
+use attractor::Error;
 
 /// Turns the taps of one forward pass into records as they come.
 struct Recorder<'a> {
@@ -88,7 +89,7 @@ pub fn open(
         Target::Run(run) => {
             given.refuse_for_a_run(path)?;
             if run.inputs() == 0 {
-                return Err(Failure::unreadable(format!(
+                return Err(Error::io(format!(
                     "{}: holds no input: its capture was cut short; go on with attractor capture --resume",
                     path.display()
                 )));
@@ -108,7 +109,7 @@ pub fn open_input(
 ) -> Outcome<Opened> {
     let within = |count: usize| match number < count {
         true => Ok(()),
-        false => Err(Failure::usage(format!(
+        false => Err(Error::usage(format!(
             "--input-number {number}: the target holds {}, numbered from 0",
             counted(count, "input")
         ))),

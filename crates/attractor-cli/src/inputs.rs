@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use attractor_capture::record::{Role, Token};
 use attractor_nn::image::Processor;
 use attractor_nn::model::Input;
 use attractor_nn::text::{Tokenizer, describe, read_ids};
+use attractor_record::{Role, Token};
 
 use crate::args::{Common, Inputs};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::target::Live;
+use attractor::Error;
 
 /// What is run when nothing is given: a held-out chapter of a public-domain novel.
 pub const TEXT: &str = include_str!("../demo/text.txt");
@@ -51,7 +52,7 @@ impl Inputs {
         ];
         match given.iter().find(|(_, given)| *given) {
             None => Ok(()),
-            Some((option, _)) => Err(Failure::usage(format!(
+            Some((option, _)) => Err(Error::usage(format!(
                 "{}: is a run and holds its inputs already; leave {option} out, or name the checkpoint",
                 path.display()
             ))),
@@ -61,11 +62,11 @@ impl Inputs {
 
 /// Reads a text file; not UTF-8 is an error that says where.
 fn read_text(path: &Path) -> Outcome<String> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| Failure::unreadable(format!("{}: the text cannot be read: {e}", path.display())))?;
+    let bytes =
+        std::fs::read(path).map_err(|e| Error::io(format!("{}: the text cannot be read: {e}", path.display())))?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        Failure::unreadable(format!("{}: byte {at} is not UTF-8; convert the text to UTF-8", path.display()))
+        Error::io(format!("{}: byte {at} is not UTF-8; convert the text to UTF-8", path.display()))
     })
 }
 
@@ -73,9 +74,9 @@ fn read_text(path: &Path) -> Outcome<String> {
 fn sequence_length(live: &Live, asked: Option<usize>) -> Outcome<usize> {
     let limit = live.checkpoint.config().position_limit();
     match (asked, limit) {
-        (Some(0), _) => Err(Failure::usage("--seq-len 0: give at least 1 token")),
+        (Some(0), _) => Err(Error::usage("--seq-len 0: give at least 1 token")),
         (Some(length), Some(limit)) if length > limit => {
-            Err(Failure::usage(format!("--seq-len {length}: the model has {limit} positions; give at most {limit}")))
+            Err(Error::usage(format!("--seq-len {length}: the model has {limit} positions; give at most {limit}")))
         }
         (Some(length), _) => Ok(length),
         (None, limit) => Ok(SEQUENCE.min(limit.unwrap_or(SEQUENCE))),
@@ -85,7 +86,7 @@ fn sequence_length(live: &Live, asked: Option<usize>) -> Outcome<usize> {
 /// Prepares what the command line names, or the built-in text.
 pub fn prepare(live: &Live, given: &Inputs, common: &Common) -> Outcome<Prepared> {
     if given.max_inputs == 0 {
-        return Err(Failure::usage("--max-inputs 0: give at least 1"));
+        return Err(Error::usage("--max-inputs 0: give at least 1"));
     }
     if let Some(image) = &live.checkpoint.config().image {
         return images(live, given, image);
@@ -98,19 +99,19 @@ pub fn prepare(live: &Live, given: &Inputs, common: &Common) -> Outcome<Prepared
     };
     let (mut sequences, mut source) = if !given.input.is_empty() {
         if given.seq_len.is_some() {
-            return Err(Failure::usage(
+            return Err(Error::usage(
                 "--seq-len: token ids are taken as they are; cut the lists in the file, or leave --seq-len out",
             ));
         }
         let [path] = &given.input[..] else {
-            return Err(Failure::usage("--input: give one file of token ids (a list of lists holds several inputs)"));
+            return Err(Error::usage("--input: give one file of token ids (a list of lists holds several inputs)"));
         };
         let ids = read_ids(path, spec.vocab)?;
         let sequences = ids.iter().map(|ids| describe(ids, tokenizer.as_ref(), spec)).collect::<Result<Vec<_>, _>>()?;
         (sequences, path.display().to_string())
     } else {
         let Some(tokenizer) = &tokenizer else {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "{}: has no tokenizer.json, so text cannot be read; give token ids with --input ids.json \
                  (for example [[5, 17, 3], [8, 2, 9]])",
                 live.checkpoint.folder().display()
@@ -127,8 +128,7 @@ pub fn prepare(live: &Live, given: &Inputs, common: &Common) -> Outcome<Prepared
                 (vec![kept], format!("--text{cut}"))
             }
             (None, Some(path)) => {
-                let sequences =
-                    tokenizer.sequences(&read_text(path)?, length).map_err(|e| Failure::from(e).at(path.display()))?;
+                let sequences = tokenizer.sequences(&read_text(path)?, length).map_err(|e| e.at(path.display()))?;
                 (sequences, path.display().to_string())
             }
             (None, None) => {
@@ -168,10 +168,10 @@ fn input_of(tokens: &[Token]) -> Input {
 
 fn images(live: &Live, given: &Inputs, image: &attractor_nn::checkpoint::spec::ImageSpec) -> Outcome<Prepared> {
     if given.text.is_some() || given.text_file.is_some() || given.seq_len.is_some() {
-        return Err(Failure::usage("the model reads images: give --input picture.png, not text"));
+        return Err(Error::usage("the model reads images: give --input picture.png, not text"));
     }
     if given.input.is_empty() {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "the model reads images of {} x {} with {} channels: give --input picture.png (or .npy, .safetensors \
              with normalised pixels)",
             image.height, image.width, image.channels

@@ -2,19 +2,20 @@
 
 use std::path::Path;
 
-use attractor_capture::evidence::{Evidence, Scope};
-use attractor_capture::record::Task;
-use attractor_capture::{Patterns, Selection};
 use attractor_judge::{Config, Report, judge};
 use attractor_nn::evidence::{self, Options};
 use attractor_nn::model::Input;
+use attractor_record::Task;
+use attractor_record::evidence::{Evidence, Scope};
+use attractor_record::{Patterns, Selection};
 
 use crate::args::{Ablate, Common, Inputs};
 use crate::console::{Progress, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::forward::{self, Opened};
 use crate::inputs::{self, Prepared};
 use crate::target::{self, Live};
+use attractor::Error;
 
 /// A judged target, with what was judged.
 pub struct Judged {
@@ -30,9 +31,8 @@ pub fn thresholds(path: Option<&Path>, common: &Common) -> Outcome<Config> {
         None => Config::default(),
         Some(path) => {
             Config::check_name(path)?;
-            let text = std::fs::read_to_string(path).map_err(|e| {
-                Failure::unreadable(format!("{}: the thresholds file cannot be read: {e}", path.display()))
-            })?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| Error::io(format!("{}: the thresholds file cannot be read: {e}", path.display())))?;
             Config::from_toml(&text, &path.display().to_string())?
         }
     };
@@ -95,13 +95,13 @@ pub fn judged(
     if target::is_run(path) {
         let unfit = [("--labels", labels.is_some()), ("--ablate", ablate == Ablate::Full)];
         if let Some((option, _)) = unfit.iter().find(|(_, given)| *given) {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "{}: is a run, and {option} needs the model; name the checkpoint",
                 path.display()
             )));
         }
         if !selection.is_all() {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "{}: a run is judged as it was captured; choose --layers and --heads when capturing",
                 path.display()
             )));
@@ -109,7 +109,7 @@ pub fn judged(
     }
     let opened = forward::open(path, given, selection.clone(), common, |live| {
         if labels.is_some() && live.info.task != Task::Classifier {
-            return Err(Failure::usage(format!("--labels: {} is no classifier; leave the labels out", path.display())));
+            return Err(Error::usage(format!("--labels: {} is no classifier; leave the labels out", path.display())));
         }
         inputs::prepare(live, given, common)
     })?;

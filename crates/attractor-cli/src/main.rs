@@ -16,7 +16,7 @@ mod target;
 use std::process::ExitCode;
 
 use cli::Cli;
-use error::{Code, Failure};
+use error::Code;
 
 /// Burn and the readers allocate and free large blocks all the time: twice as fast as with the system's allocator.
 #[global_allocator]
@@ -39,13 +39,10 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(Code::Failed as u8),
-        Err(Failure { code, message }) => {
+        Err(error) => {
+            let (code, message) = (Code::from(error.kind()), error::message(&error));
             if cli.common.json {
-                let kind = match code {
-                    Code::Usage => "usage",
-                    Code::Interrupted => "interrupted",
-                    _ => "unreadable",
-                };
+                let kind = error.kind().name();
                 eprintln!("{}", serde_json::json!({ "error": { "kind": kind, "message": message } }));
             } else if code == Code::Interrupted {
                 anstream::eprintln!("{message}");

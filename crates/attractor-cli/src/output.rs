@@ -4,14 +4,15 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
 
 /// Refuses a name that no file can have, before any work is done for it.
 pub fn check_name(path: &Path) -> Outcome {
     match path.to_str() {
-        Some("-") => Err(Failure::usage("-: is not the terminal here; name a file to write")),
-        _ if path.is_dir() => Err(Failure::usage(format!("{}: is a folder; name a file to write", path.display()))),
+        Some("-") => Err(Error::usage("-: is not the terminal here; name a file to write")),
+        _ if path.is_dir() => Err(Error::usage(format!("{}: is a folder; name a file to write", path.display()))),
         _ => Ok(()),
     }
 }
@@ -22,7 +23,7 @@ pub fn ending(path: &Path, known: &[&str]) -> Outcome<String> {
     let ending = picture::ending(path);
     match known.contains(&ending.as_str()) {
         true => Ok(ending),
-        false => Err(Failure::usage(format!(
+        false => Err(Error::usage(format!(
             "{}: the ending says what is written; end it in {}",
             path.display(),
             alternatives(known)
@@ -43,7 +44,7 @@ pub fn format<F: ValueEnum + PartialEq>(
     let said = endings.iter().find(|(known, _)| *known == ending).map(|(_, format)| format.clone());
     let name = |format: &F| format.to_possible_value().map_or(String::new(), |value| value.get_name().to_string());
     match (given, said) {
-        (Some(given), Some(said)) if given != said => Err(Failure::usage(format!(
+        (Some(given), Some(said)) if given != said => Err(Error::usage(format!(
             "{}: --format {} is not written under an ending that says {}; change one of them",
             path.display(),
             name(&given),
@@ -52,7 +53,7 @@ pub fn format<F: ValueEnum + PartialEq>(
         (Some(format), _) | (None, Some(format)) => Ok(format),
         (None, None) => {
             let known: Vec<&str> = endings.iter().map(|(known, _)| *known).collect();
-            Err(Failure::usage(format!(
+            Err(Error::usage(format!(
                 "{}: the ending does not say what is written; end it in {}, or give --format",
                 path.display(),
                 alternatives(&known)
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(of("a.out", Some(Kind::Csv)).unwrap(), Kind::Csv);
         assert_eq!(format(None, None, &ENDINGS, Kind::Table).unwrap(), Kind::Table);
         let says = |result: Outcome<Kind>, words: &[&str]| {
-            let why = result.unwrap_err().message;
+            let why = result.unwrap_err().to_string();
             assert!(words.iter().all(|word| why.contains(word)), "{why}");
         };
         says(of("a.csv", Some(Kind::Json)), &["a.csv", "json", "csv"]);

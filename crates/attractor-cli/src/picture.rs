@@ -3,17 +3,8 @@
 use std::path::Path;
 
 use crate::console::{counted, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::output;
-
-impl From<attractor_render::Error> for Failure {
-    fn from(error: attractor_render::Error) -> Self {
-        match error.is_source() {
-            true => Self::unreadable(error.to_string()),
-            false => Self::usage(error.to_string()),
-        }
-    }
-}
 
 /// The ending of a file's name, lower case; empty without one.
 pub fn ending(path: &Path) -> String {
@@ -48,7 +39,7 @@ pub fn save(path: &Path, ending: &str, svg: &str) -> Outcome {
 fn drawn(path: &Path, ending: &str, svg: &str) -> Outcome<Vec<u8>> {
     /// Pixels of a PNG for a CSS pixel: sharp on a dense screen.
     const SCALE: f64 = 2.0;
-    let lacks = attractor_render::file::missing(svg)?;
+    let lacks = attractor_render::canvas::file::missing(svg)?;
     if !lacks.is_empty() {
         let some: String = lacks.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(" ");
         anstream::eprintln!(
@@ -59,14 +50,14 @@ fn drawn(path: &Path, ending: &str, svg: &str) -> Outcome<Vec<u8>> {
         );
     }
     Ok(match ending {
-        "pdf" => attractor_render::file::pdf(svg)?,
-        _ => attractor_render::file::png(svg, SCALE)?,
+        "pdf" => attractor_render::canvas::file::pdf(svg)?,
+        _ => attractor_render::canvas::file::png(svg, SCALE)?,
     })
 }
 
 #[cfg(not(feature = "figures"))]
 fn drawn(path: &Path, ending: &str, _: &str) -> Outcome<Vec<u8>> {
-    Err(Failure::usage(format!(
+    Err(Error::usage(format!(
         "{}: this program was built without the feature \"figures\", which draws .{ending}; name a .svg, or build with \
          --features figures",
         path.display()

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use attractor_capture::Run;
-use attractor_capture::record::ModelInfo;
 use attractor_nn::Model;
 use attractor_nn::checkpoint::Checkpoint;
+use attractor_record::ModelInfo;
 
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
 
 /// A model that can run.
 pub struct Live {
@@ -35,7 +36,7 @@ pub fn is_run(path: &Path) -> bool {
 /// Opens what lies at `path`.
 pub fn open(path: &Path, model_config: Option<&Path>) -> Outcome<Target> {
     if !path.exists() {
-        return Err(Failure::unreadable(format!(
+        return Err(Error::io(format!(
             "{}: there is nothing here; name a checkpoint (a folder with config.json and model.safetensors, or a .pt \
              file) or a run",
             path.display()
@@ -57,10 +58,8 @@ pub fn live(path: &Path, model_config: Option<&Path>) -> Outcome<Live> {
 
 /// Opens a checkpoint. A folder that is none is unreadable; a lone file without a configuration asks for an option.
 pub fn checkpoint(path: &Path, model_config: Option<&Path>) -> Outcome<Checkpoint> {
-    Checkpoint::open(path, model_config).map_err(|error| {
-        let failure = Failure::from(error);
-        if path.is_dir() { Failure::unreadable(failure.message) } else { failure }
-    })
+    Checkpoint::open(path, model_config)
+        .map_err(|error| if path.is_dir() { error.of_kind(attractor::Kind::Format) } else { error })
 }
 
 /// What a checkpoint is, in the words of a run.

@@ -11,13 +11,14 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use attractor::Result;
 use attractor::random::Philox;
 use attractor::retrieve::{HeadStatistics, Mask};
-use attractor_capture::patterns::LayerShape;
-use attractor_capture::record::{Facts, ModelInfo, Role, Task, Token};
-use attractor_capture::{Patterns, Result};
 use attractor_judge::detect::{Detector, Options, detect};
 use attractor_judge::statistics::Pairings;
+use attractor_record::LayerShape;
+use attractor_record::Patterns;
+use attractor_record::{Facts, ModelInfo, Role, Task, Token};
 
 const LAYERS: usize = 12;
 const HEADS: usize = 12;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
 use crate::verdict::Group;
+use attractor::{Error, Result};
 
 /// Every number that judgement depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -332,13 +332,13 @@ impl Config {
     /// Changes a threshold, as a file would.
     ///
     /// # Errors
-    /// `is_config` if the value is outside the threshold's range.
+    /// `is_usage` if the value is outside the threshold's range.
     pub fn set(&mut self, key: Key, value: f64, source: &str) -> Result<()> {
         let threshold = &THRESHOLDS[key as usize];
         let (low, high) = threshold.range;
         if !(low..=high).contains(&value) || (threshold.count && value.fract() != 0.0) {
             let kind = if threshold.count { "a whole number" } else { "a number" };
-            return Err(Error::config(format!(
+            return Err(Error::usage(format!(
                 "{source}: {} = {value}; expected {kind} from {low} to {high} ({})",
                 threshold.name, threshold.source
             )));
@@ -354,24 +354,24 @@ impl Config {
     /// Top level: `seed`. Sections: those of [`THRESHOLDS`], and `severity` with `GROUP = "warn" | "fail"`.
     ///
     /// # Errors
-    /// `is_config` for anything that is not TOML, an unknown key (with the known ones), a value outside its range.
+    /// `is_usage` for anything that is not TOML, an unknown key (with the known ones), a value outside its range.
     pub fn from_toml(text: &str, name: &str) -> Result<Self> {
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-            Error::config(format!("{name}: this is not TOML: {}", e.to_string().trim()))
+            Error::usage(format!("{name}: this is not TOML: {}", e.to_string().trim()))
         })?;
         let mut config = Self::default();
         for (section, value) in &table {
             match (section.as_str(), value) {
                 ("seed", toml::Value::Integer(seed)) if *seed >= 0 => config.seed = *seed as u64,
                 ("seed", other) => {
-                    return Err(Error::config(format!("{name}: seed = {other}; expected a whole number from 0")));
+                    return Err(Error::usage(format!("{name}: seed = {other}; expected a whole number from 0")));
                 }
                 (_, toml::Value::Table(entries)) => config.read_section(section, entries, name)?,
                 (unknown, _) => return Err(unknown_key(name, unknown)),
             }
         }
         if config.get(Key::Medium) > config.get(Key::Sharp) {
-            return Err(Error::config(format!(
+            return Err(Error::usage(format!(
                 "{name}: heads.medium = {} is larger than heads.sharp = {}; a sharp head is at least a medium one",
                 config.get(Key::Medium),
                 config.get(Key::Sharp)
@@ -390,7 +390,7 @@ impl Config {
                     Some("warn") => Severity::Warn,
                     Some("fail") => Severity::Fail,
                     _ => {
-                        return Err(Error::config(format!("{name}: {full} = {value}; expected \"warn\" or \"fail\"")));
+                        return Err(Error::usage(format!("{name}: {full} = {value}; expected \"warn\" or \"fail\"")));
                     }
                 };
                 continue;
@@ -399,7 +399,7 @@ impl Config {
             let number = match value {
                 toml::Value::Float(x) => *x,
                 toml::Value::Integer(x) => *x as f64,
-                other => return Err(Error::config(format!("{name}: {full} = {other}; expected a number"))),
+                other => return Err(Error::usage(format!("{name}: {full} = {other}; expected a number"))),
             };
             self.set(threshold.key, number, name)?;
         }
@@ -409,11 +409,11 @@ impl Config {
     /// Refuses what cannot be a thresholds file, by its name, before it is opened.
     ///
     /// # Errors
-    /// `is_config` for Python files, with advice.
+    /// `is_usage` for Python files, with advice.
     pub fn check_name(path: &Path) -> Result<()> {
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         match extension.as_deref() {
-            Some("py" | "pyc") => Err(Error::config(format!(
+            Some("py" | "pyc") => Err(Error::usage(format!(
                 "{}: a Python file is a program and is not run; write the thresholds you want to change into a TOML \
                  file (for example `[heads]` and `sharp = 0.6`), the model's own configuration is read from its \
                  config.json",
@@ -452,7 +452,7 @@ fn unknown_key(name: &str, key: &str) -> Error {
         .chain(THRESHOLDS.iter().map(|t| t.name.to_string()))
         .chain(Group::ALL.iter().map(|g| format!("severity.{}", g.key())))
         .collect();
-    Error::config(format!("{name}: unknown key {key:?}; known are {}", known.join(", ")))
+    Error::usage(format!("{name}: unknown key {key:?}; known are {}", known.join(", ")))
 }
 
 #[cfg(test)]
@@ -490,7 +490,7 @@ mod tests {
     fn what_does_not_fit_is_refused_with_what_would() {
         let refuse = |text: &str, part: &str| {
             let error = Config::from_toml(text, "t.toml").unwrap_err();
-            assert!(error.is_config() && error.to_string().contains(part), "{error}");
+            assert!(error.is_usage() && error.to_string().contains(part), "{error}");
             assert!(error.to_string().starts_with("t.toml: "), "{error}");
         };
         refuse("[heads", "not TOML");

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use attractor_capture::Patterns;
-use attractor_capture::evidence::{Evidence, LossKind};
+use attractor_record::Patterns;
+use attractor_record::evidence::{Evidence, LossKind};
 
 use crate::conclusion::conclude;
 use crate::config::{Config, Key};
 use crate::detect::{Detector, Finding, detect};
-use crate::error::Result;
 use crate::groups::{self, Case, class_of};
 use crate::legacy;
 use crate::measure::{self, HeadMeasure};
 use crate::report::{self, HeadSummary, Provenance, Report, SCHEMA_VERSION};
 use crate::statistics::Bootstrap;
 use crate::verdict::{Check, Group, Verdict, place};
+use attractor::Result;
 
 /// Puts the nine groups of questions to attention patterns.
 ///
@@ -24,7 +24,7 @@ use crate::verdict::{Check, Group, Verdict, place};
 /// # Cost
 /// O(inputs x heads x N^2) time; memory 64 MiB a thread for maps, and what the figures need.
 /// # Errors
-/// `is_source` if the patterns cannot be read or contradict their own shape.
+/// `is_format` if the patterns cannot be read or contradict their own shape.
 pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Config) -> Result<Report> {
     let measures = measure::measure(patterns, config)?;
     let detections = detect(patterns, &groups::options(config))?;

@@ -12,10 +12,10 @@
 //! | near / far, BOS ratio       | early rows have larger weights by nature       | enrichment n_i p_ij             |
 
 use attractor::retrieve::Mask;
-use attractor_capture::Patterns;
+use attractor_record::Patterns;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use attractor::Result;
 
 /// Longest input for which they are computed: the query variation costs N^3.
 pub const LONGEST: usize = 1024;

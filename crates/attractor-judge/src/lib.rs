@@ -12,7 +12,7 @@ pub mod conclusion;
 pub mod config;
 pub mod detect;
 pub mod diff;
-pub mod error;
+
 mod groups;
 mod judge;
 pub mod legacy;
@@ -21,9 +21,9 @@ pub mod report;
 pub mod statistics;
 pub mod verdict;
 
+pub use attractor::{Error, Result};
 pub use conclusion::{Conclusion, Scenario};
 pub use config::Config;
-pub use error::{Error, Result};
 pub use groups::Class;
 pub use judge::judge;
 pub use measure::{repeated_in_words, repeated_inputs};

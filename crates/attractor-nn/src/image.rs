@@ -2,9 +2,10 @@
 
 use crate::checkpoint::npy::Npy;
 use crate::checkpoint::safetensors::Safetensors;
+use crate::checkpoint::source::unreadable;
 use crate::checkpoint::spec::ImageSpec;
 use crate::checkpoint::{Array, read_json};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits};
 use serde_json::Value;
@@ -148,8 +149,8 @@ impl Processor {
 
     fn picture(&self, path: &Path) -> Result<Array> {
         let place = path.display();
-        let reader = ImageReader::open(path).map_err(|e| Error::reading(path, "the image", &e))?;
-        let mut reader = reader.with_guessed_format().map_err(|e| Error::reading(path, "the image", &e))?;
+        let reader = ImageReader::open(path).map_err(|e| unreadable(path, "the image", &e))?;
+        let mut reader = reader.with_guessed_format().map_err(|e| unreadable(path, "the image", &e))?;
         let mut limits = Limits::default();
         limits.max_image_width = Some(LARGEST_SIDE);
         limits.max_image_height = Some(LARGEST_SIDE);
@@ -240,7 +241,7 @@ impl Processor {
             }
         };
         if images == 0 {
-            return Err(Error::request(format!("{}: there are no images in it; give at least one", path.display())));
+            return Err(Error::usage(format!("{}: there are no images in it; give at least one", path.display())));
         }
         let size = one.iter().product::<usize>();
         Ok(array.values.chunks_exact(size).map(|v| Array { shape: one.to_vec(), values: v.to_vec() }).collect())

@@ -5,7 +5,7 @@
 //! judged by. Burn does the arithmetic behind a facade of ours, attention runs through `attractor::retrieve`.
 
 pub mod checkpoint;
-pub mod error;
+
 pub mod evidence;
 pub mod image;
 pub mod loss;
@@ -15,5 +15,5 @@ pub mod text;
 pub mod train;
 pub mod weights;
 
-pub use error::{Error, Result};
+pub use attractor::{Error, Result};
 pub use model::{Input, Model, Observer, Output, Overrides};

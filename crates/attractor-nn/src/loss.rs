@@ -9,15 +9,15 @@
 //! | `RelativeChange`   | \|h' - h\| / \|h\|                                                                  |
 
 use attractor::random::Philox;
-use attractor_capture::evidence::{LossKind, NoLoss};
+use attractor_record::evidence::{LossKind, NoLoss};
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use crate::checkpoint::spec::Head;
-use crate::error::{Error, Result};
 use crate::model::{Input, Model, Overrides, Traced};
 use crate::ops::rows::{LogSoftmax, log_sum_exp};
 use crate::ops::{self, Matrix, unary};
+use attractor::{Error, Result};
 
 /// Share of the positions that a masked-token loss hides.
 pub const MASKED: f64 = 0.15;
@@ -83,7 +83,7 @@ impl Case {
     /// Gives input number `index` what it is judged against; `Ok(Err(why))` for an input that holds nothing to predict.
     ///
     /// # Errors
-    /// What [`Input::check`] refuses, `is_request` for a label that the model does not have.
+    /// What [`Input::check`] refuses, `is_usage` for a label that the model does not have.
     pub fn new(
         model: &Model,
         input: &Input,
@@ -129,12 +129,12 @@ impl Case {
                 Some(given) => match given.get(index) {
                     Some(&label) if label < labels => Target::Label(label),
                     Some(label) => {
-                        return Err(Error::request(format!(
+                        return Err(Error::usage(format!(
                             "loss: input {index} has label {label}, the model has {labels} (counted from 0)"
                         )));
                     }
                     None => {
-                        return Err(Error::request(format!(
+                        return Err(Error::usage(format!(
                             "loss: {} labels, but there is an input {index}; give one label an input",
                             given.len()
                         )));
@@ -303,5 +303,5 @@ pub(crate) fn projection(seed: u64, size: usize) -> Vec<f32> {
 }
 
 fn no_logits() -> Error {
-    Error::request("loss: this model has no such head")
+    Error::usage("loss: this model has no such head")
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::checkpoint::{Array, Checkpoint};
-use crate::error::{Error, Result};
 use crate::ops::{self, Matrix};
+use attractor::{Error, Result};
 
 /// Named tensors, from a file or from memory.
 pub trait Tensors {

@@ -75,7 +75,7 @@ fn a_folder_opens_with_and_without_the_base_prefix() {
             assert_eq!(checkpoint.tensor(name).unwrap().values, ramp(88, 1.0 / 64.0));
         }
         assert!(!checkpoint.has("wte"));
-        assert!(checkpoint.tensor("wte").unwrap_err().is_request());
+        assert!(checkpoint.tensor("wte").unwrap_err().is_usage());
         assert_eq!(checkpoint.parameters(), 88 + 128 + 16 + 192 + 24 + 64 + 8 + 16 + 256 + 32 + 256 + 8 + 16);
     }
 }
@@ -153,7 +153,7 @@ fn a_lone_state_dict_opens_with_a_given_configuration() {
     let folder = Folder::new();
     let path = folder.put("bare.pt", std::fs::read(data("bare.pt")).unwrap());
     let error = Checkpoint::open(&path, None).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("give a config.json"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("give a config.json"), "{error}");
     let elsewhere = Folder::new();
     let config = elsewhere.put("config.json", GPT2);
     for given in [config.as_path(), elsewhere.path()] {

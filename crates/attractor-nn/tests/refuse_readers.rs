@@ -9,13 +9,13 @@ mod memory;
 #[path = "readers/refuse_torch.rs"]
 mod refuse_torch;
 
-use attractor_capture::record::Role;
 use attractor_nn::Error;
 use attractor_nn::checkpoint::safetensors::Safetensors;
 use attractor_nn::checkpoint::spec::ImageSpec;
 use attractor_nn::checkpoint::{Checkpoint, config};
 use attractor_nn::image::Processor;
 use attractor_nn::text::{Tokenizer, read_ids};
+use attractor_record::Role;
 use build::*;
 use serde_json::{Value, json};
 
@@ -124,7 +124,7 @@ fn a_number_format_that_is_not_read_is_named_when_it_is_wanted() {
     let file = Safetensors::open(&path).unwrap();
     says(&file.tensor("w").unwrap_err(), Error::is_unsupported, &["`w`", "F8_E4M3", "F32"]);
     assert!(file.tensor("b").is_ok());
-    says(&file.tensor("c").unwrap_err(), Error::is_request, &["`c`", "b, w"]);
+    says(&file.tensor("c").unwrap_err(), Error::is_usage, &["`c`", "b, w"]);
 }
 
 #[test]
@@ -150,9 +150,9 @@ fn what_is_no_file_of_weights() {
     let folder = Folder::new();
     let missing = folder.path().join("nowhere");
     says(&Checkpoint::open(&missing, None).unwrap_err(), Error::is_io, &["nowhere", "check the path"]);
-    says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_request, &["no weights", "model.safetensors"]);
+    says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_usage, &["no weights", "model.safetensors"]);
     let config = folder.put("config.json", GPT2);
-    says(&Checkpoint::open(&config, None).unwrap_err(), Error::is_request, &["give the folder"]);
+    says(&Checkpoint::open(&config, None).unwrap_err(), Error::is_usage, &["give the folder"]);
     folder.put("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n");
     says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_format, &["git lfs pull"]);
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
@@ -163,7 +163,7 @@ fn what_is_no_file_of_weights() {
     several.put("a.safetensors", safetensors(&gpt2_tensors("")));
     assert!(Checkpoint::open(several.path(), None).is_ok());
     several.put("b.safetensors", safetensors(&gpt2_tensors("")));
-    says(&Checkpoint::open(several.path(), None).unwrap_err(), Error::is_request, &["2 weight files", "b.safetensors"]);
+    says(&Checkpoint::open(several.path(), None).unwrap_err(), Error::is_usage, &["2 weight files", "b.safetensors"]);
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn a_configuration_of_another_model_names_the_tensor() {
 #[test]
 fn tokenizers_that_are_missing_damaged_or_of_another_model() {
     let folder = Folder::new();
-    says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_request, &["no tokenizer", "--input"]);
+    says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_usage, &["no tokenizer", "--input"]);
     folder.put("tokenizer.model", "x");
     says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_unsupported, &["SentencePiece", "save_pretrained"]);
     folder.put("vocab.txt", "the\nvalley\n");
@@ -375,8 +375,8 @@ fn tokenizers_that_are_missing_damaged_or_of_another_model() {
     folder.put("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\nvalley");
     let tokenizer = Tokenizer::open(folder.path()).unwrap();
     for text in ["", " \n\t "] {
-        says(&tokenizer.encode(text, true).unwrap_err(), Error::is_request, &["empty"]);
-        says(&tokenizer.sequences(text, 8).unwrap_err(), Error::is_request, &["empty"]);
+        says(&tokenizer.encode(text, true).unwrap_err(), Error::is_usage, &["empty"]);
+        says(&tokenizer.sequences(text, 8).unwrap_err(), Error::is_usage, &["empty"]);
     }
     let tokenizer = tokenizer.for_vocabulary(5);
     assert_eq!(tokenizer.encode("the", true).unwrap()[0].role, Role::Cls);
@@ -401,10 +401,10 @@ fn given_numbers_that_are_none() {
     says(&error("[1, \"two\"]"), Error::is_format, &["two"]);
     says(&error("[[1], 2]"), Error::is_format, &["list of token numbers"]);
     says(&error("[1.5]"), Error::is_format, &["1.5"]);
-    says(&error("[]"), Error::is_request, &["without tokens"]);
-    says(&error("[[1], []]"), Error::is_request, &["without tokens"]);
-    says(&error("[3, 11]"), Error::is_request, &["position 1", "0 to 10", "11"]);
-    says(&error("[-1]"), Error::is_request, &["got -1"]);
+    says(&error("[]"), Error::is_usage, &["without tokens"]);
+    says(&error("[[1], []]"), Error::is_usage, &["without tokens"]);
+    says(&error("[3, 11]"), Error::is_usage, &["position 1", "0 to 10", "11"]);
+    says(&error("[-1]"), Error::is_usage, &["got -1"]);
     let npy = |header: &str, data: &[u8]| {
         let file =
             [b"\x93NUMPY\x01\0".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat();
@@ -438,12 +438,8 @@ fn images_that_are_none_or_of_another_size() {
     assert!(read("bomb.png", &bomb.concat()).is_format());
     let nan = safetensors(&[raw("pixel_values", "F32", &[3, 4, 4], floats(&[f32::NAN; 48]))]);
     says(&read("x.safetensors", &nan), Error::is_non_finite, &["pixel_values"]);
-    says(&read("y.safetensors", &safetensors(&[f32s("pixels", &[3, 4, 4])])), Error::is_request, &["pixel_values"]);
-    says(
-        &read("z.safetensors", &safetensors(&[f32s("pixel_values", &[0, 3, 4, 4])])),
-        Error::is_request,
-        &["no images"],
-    );
+    says(&read("y.safetensors", &safetensors(&[f32s("pixels", &[3, 4, 4])])), Error::is_usage, &["pixel_values"]);
+    says(&read("z.safetensors", &safetensors(&[f32s("pixel_values", &[0, 3, 4, 4])])), Error::is_usage, &["no images"]);
     for (settings, words) in [
         (r#"{"image_mean":[0.5]}"#, ["image_mean", "3 channels"]),
         (r#"{"image_std":[0.5,0,0.5]}"#, ["image_std", "3 channels"]),

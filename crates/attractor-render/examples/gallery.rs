@@ -8,7 +8,7 @@ mod gallery;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use attractor_render::file;
+use attractor_render::canvas::file;
 
 fn main() -> ExitCode {
     let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {

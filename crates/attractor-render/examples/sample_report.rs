@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 
 use attractor_judge::{Config, judge};
-use attractor_render::colour::Scale;
-use attractor_render::heatmap::{Style, heatmap};
-use attractor_render::{Options, map, report_html};
+use attractor_render::canvas::scale::Scale;
+use attractor_render::figures::heatmap::{Style, heatmap};
+use attractor_render::maps::map;
+use attractor_render::{Options, report_html};
 
 #[path = "../tests/common/mod.rs"]
 mod common;

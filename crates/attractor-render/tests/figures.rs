@@ -2,11 +2,12 @@
 
 mod common;
 
-use attractor_render::colour::{ColourMap, NAN, Scale, hex};
-use attractor_render::grid::{Overview, layer_grid, overview};
-use attractor_render::heatmap::{Style, heatmap};
-use attractor_render::map::{self, Map, Origin};
-use attractor_render::transform::without_keys;
+use attractor_render::canvas::colour::{ColourMap, NAN, hex};
+use attractor_render::canvas::scale::Scale;
+use attractor_render::figures::grid::{Overview, layer_grid, overview};
+use attractor_render::figures::heatmap::{Style, heatmap};
+use attractor_render::maps::map::{self, Map, Origin};
+use attractor_render::maps::transform::without_keys;
 use common::{Kind, Maps, xml};
 use proptest::prelude::*;
 
@@ -101,7 +102,7 @@ fn the_reader_gives_the_same_cells_whatever_the_strips() {
     let n = 2100;
     let maps = Maps::new(vec![vec![Kind::Induction, Kind::Sink]], 1, n);
     let head = map::read(&maps, 0, 0, 0, 100).unwrap().unwrap();
-    use attractor_capture::Patterns as _;
+    use attractor_record::Patterns as _;
     let weights = |head| maps.weights(0, head, 0, 0..n).unwrap().unwrap();
     let whole = Map::exact(weights(0), n, n).unwrap().pooled(100).unwrap();
     assert_eq!(head.map.cells, whole.cells);

@@ -9,7 +9,7 @@ mod gallery;
 
 use std::path::{Path, PathBuf};
 
-use attractor_render::file;
+use attractor_render::canvas::file;
 
 /// Pixels for a CSS pixel: small files in which an edge that moves by half a CSS pixel is still seen.
 const SCALE: f64 = 0.5;

@@ -2,26 +2,27 @@
 
 mod common;
 
-use attractor_render::axis::Side;
-use attractor_render::classes::{Classes, Member};
-use attractor_render::colour::{ColourMap, Scale, Spacing};
-use attractor_render::compare::before_after;
-use attractor_render::contour::{Contour, Field, Trajectory};
-use attractor_render::heatmap::{Style, heatmap};
-use attractor_render::histogram::Histogram;
-use attractor_render::images::{Images, Picture};
-use attractor_render::intervals::{Estimate, Intervals};
-use attractor_render::lines::{Lines, Series, profile};
-use attractor_render::map::Map;
-use attractor_render::network::Network;
-use attractor_render::panels::beside;
-use attractor_render::patches::Patches;
-use attractor_render::positions::Bands;
-use attractor_render::rolling::{Ball, Level, Rest, Rolling};
-use attractor_render::scatter::{Point, Scatter};
-use attractor_render::stacked::stacked;
-use attractor_render::transform::without_keys;
-use attractor_render::words::Words;
+use attractor_render::canvas::axis::Side;
+use attractor_render::canvas::colour::ColourMap;
+use attractor_render::canvas::scale::{Scale, Spacing};
+use attractor_render::figures::classes::{Classes, Member};
+use attractor_render::figures::compare::before_after;
+use attractor_render::figures::contour::{Contour, Field, Trajectory};
+use attractor_render::figures::heatmap::{Style, heatmap};
+use attractor_render::figures::histogram::Histogram;
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::intervals::{Estimate, Intervals};
+use attractor_render::figures::lines::{Lines, Series, profile};
+use attractor_render::figures::network::Network;
+use attractor_render::figures::panels::beside;
+use attractor_render::figures::patches::Patches;
+use attractor_render::figures::positions::Bands;
+use attractor_render::figures::rolling::{Ball, Level, Rest, Rolling};
+use attractor_render::figures::scatter::{Point, Scatter};
+use attractor_render::figures::stacked::stacked;
+use attractor_render::figures::words::Words;
+use attractor_render::maps::map::Map;
+use attractor_render::maps::transform::without_keys;
 use common::xml;
 use proptest::prelude::*;
 

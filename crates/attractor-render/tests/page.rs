@@ -2,9 +2,9 @@
 
 mod common;
 
-use attractor_capture::Patterns;
 use attractor_judge::{Config, Report, Verdict, judge};
-use attractor_render::html::payload::Payload;
+use attractor_record::Patterns;
+use attractor_render::page::payload::Payload;
 use attractor_render::{Options, report_html};
 use common::{Kind, Maps, xml};
 
@@ -61,7 +61,7 @@ fn the_page_is_well_formed_and_every_link_leads_somewhere() {
 #[test]
 fn the_page_says_what_was_found_in_words_and_badges() {
     let (report, page) = page(&two_layers(6, 48), &Options::default());
-    assert!(page.contains(&attractor_render::text::escape(&report.conclusion.headline)));
+    assert!(page.contains(&attractor_render::canvas::text::escape(&report.conclusion.headline)));
     assert!(page.contains("What is right") && page.contains("What is wrong") && page.contains("What to look at"));
     assert!(page.contains("Attention weights are not explanations"));
     // The known heads were recognised, and the page names them.
@@ -269,7 +269,7 @@ fn a_leak_is_said_first_and_drawn_where_it_is() {
     assert!(wrong.contains("mask.causal") && wrong.contains("L0H1"), "{wrong}");
     let row = &page[page.find("<tr id=\"row-L0H1\">").unwrap()..];
     assert!(row[..row.find("</tr>").unwrap()].contains("fail, "));
-    let map = attractor_render::map::read(&maps, 0, 1, 0, 128).unwrap().unwrap().map;
+    let map = attractor_render::maps::map::read(&maps, 0, 1, 0, 128).unwrap().unwrap().map;
     assert!(!map.is_forbidden(10 * 30 + 14) && map.is_forbidden(10 * 30 + 15));
 }
 
@@ -297,6 +297,6 @@ fn labels_are_those_that_the_script_is_held_to() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("text_cases.json")).unwrap();
     assert!(cases.len() > 20);
     for case in cases {
-        assert_eq!(attractor_render::text::label(&case.text, case.limit), case.label, "{:?}", case.text);
+        assert_eq!(attractor_render::canvas::text::label(&case.text, case.limit), case.label, "{:?}", case.text);
     }
 }

@@ -18,6 +18,7 @@ pub struct Readme;
 #[doc = include_str!("../../../docs/memories.md")]
 pub struct Memories;
 
+mod context;
 pub mod energy;
 pub mod error;
 pub mod pattern;
@@ -25,5 +26,8 @@ pub mod random;
 pub mod retrieve;
 pub mod sample;
 pub mod settle;
+mod state;
 
-pub use error::{Error, Result};
+pub use context::{Context, Note, Step};
+pub use error::{Error, Hint, Kind, Result};
+pub use state::State;

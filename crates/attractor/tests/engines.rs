@@ -398,12 +398,12 @@ fn axes_that_disagree_are_named() {
     assert!(
         tiled::retrieve(&Problem { separation: Separation::Softmax { beta: f32::NAN }, ..problem })
             .unwrap_err()
-            .is_value()
+            .is_usage()
     );
     assert!(
         tiled::statistics(&Problem { separation: Separation::Identity, ..problem }, &Request::core())
             .unwrap_err()
-            .is_value()
+            .is_usage()
     );
     assert!(tiled::weights(&problem, 2, 0..1).unwrap_err().is_shape());
     let odd = Mask { hidden: vec![false; 3], ..Mask::causal() };

@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use bounds::violations;
 
-use crate::captured::Captured;
-use crate::error::Result;
-use crate::observations::{MaskOrigin, Observations};
-use crate::patterns::Patterns;
-use crate::run::{Precision, Run};
+use crate::run::Run;
+use attractor::Result;
+use attractor_record::Captured;
+use attractor_record::Patterns;
+use attractor_record::Precision;
+use attractor_record::{MaskOrigin, Observations};
 
 /// What came out of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -437,13 +438,13 @@ impl Certified for Captured {
     }
 }
 
-impl Captured {
+impl Certificate {
     /// Certifies the capture.
     ///
     /// # Errors
     /// What reading the statistics answers.
-    pub fn certificate(&self) -> Result<Certificate> {
-        certify(self)
+    pub fn of_captured(captured: &Captured) -> Result<Self> {
+        certify(captured)
     }
 }
 

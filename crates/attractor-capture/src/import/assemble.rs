@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use attractor::retrieve::{HeadStatistics, Mask, dense};
 use rayon::prelude::*;
 
-use super::raw::{Array, Contents, SHAPES};
+use super::raw::{Contents, SHAPES};
 use super::{Import, ImportOptions, Layer, Map};
-use crate::error::{Error, Result};
-use crate::kernel::default_request;
-use crate::observations::{MaskOrigin, Observations};
-use crate::record::{ModelInfo, Role, Task, Token};
-use crate::run::Precision;
+use attractor::{Error, Result};
+use attractor_data::archive::Array;
+use attractor_record::Precision;
+use attractor_record::kernel::default_request;
+use attractor_record::{MaskOrigin, Observations};
+use attractor_record::{ModelInfo, Role, Task, Token};
 
 /// An array with its axes settled.
 struct Placed {
@@ -233,7 +234,7 @@ fn settle_masks(layers: &mut BTreeMap<usize, Layer>, options: &ImportOptions) ->
         let (mask, origin) = match &options.mask {
             Some(mask) => {
                 for map in maps() {
-                    mask.check(map.keys).map_err(|error| Error::request(format!("layer {number}: {error}")))?;
+                    mask.check(map.keys).map_err(|error| Error::usage(format!("layer {number}: {error}")))?;
                 }
                 (mask.clone(), MaskOrigin::Given)
             }

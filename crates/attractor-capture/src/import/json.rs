@@ -11,10 +11,11 @@
 //! `prompt_length` are read.
 
 use super::names;
-use super::raw::{Array, Contents, Raw, SHAPES};
+use super::raw::{Contents, Raw, SHAPES};
 use super::tree::{Node, numbers_for_constants};
-use crate::error::{Error, Result};
-use crate::run::Precision;
+use attractor::{Error, Result};
+use attractor_data::archive::Array;
+use attractor_record::Precision;
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Contents> {
     let constants = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
@@ -184,7 +185,7 @@ fn nest(contents: &mut Contents, name: &str, node: Node) -> Result<()> {
             match array.shape.len() {
                 2 | 3 => push(0, Ok(array)),
                 4 | 5 => {
-                    for (layer, part) in array.split(name)?.into_iter().enumerate() {
+                    for (layer, part) in super::raw::split(array, name)?.into_iter().enumerate() {
                         push(layer, Ok(part));
                     }
                 }

@@ -6,10 +6,8 @@
 mod assemble;
 mod json;
 mod names;
-pub(crate) mod npy;
 mod raw;
 mod tree;
-pub(crate) mod zip;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,14 +18,16 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
-use crate::captured::{check_rows, no_input, no_layer};
 use crate::certificate::{Certificate, Certified, Entry, Verdict, certify, names as checks, not_testable};
-use crate::error::{Error, Result};
-use crate::observations::Observations;
-use crate::patterns::{LayerShape, Patterns};
-use crate::record::{Facts, ModelInfo, Token};
-use crate::run::{Precision, RunOptions, RunWriter};
-use raw::{Array, Contents, Value, Whole};
+use crate::run::{RunOptions, RunWriter};
+use attractor::{Error, Result};
+use attractor_data::archive::{Array, Value, Whole, npy, zip};
+use attractor_record::Observations;
+use attractor_record::Precision;
+use attractor_record::patterns::{check_rows, no_input, no_layer};
+use attractor_record::{Facts, ModelInfo, Token};
+use attractor_record::{LayerShape, Patterns};
+use raw::Contents;
 
 /// How a file is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,7 +91,7 @@ impl Import {
         let failed = |error: std::io::Error| Error::io(format!("cannot read {}: {error}", path.display()));
         let metadata = std::fs::metadata(path).map_err(failed)?;
         if metadata.is_dir() {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "{}: this is a folder; name a file of maps (.npz, .npy, .safetensors, .json)",
                 path.display()
             )));
@@ -105,7 +105,7 @@ impl Import {
             )));
         }
         let bytes = std::fs::read(path).map_err(failed)?;
-        Self::from_bytes(&bytes, options).map_err(|error| error.at(path))
+        Self::from_bytes(&bytes, options).map_err(|error| error.at(path.display()))
     }
 
     /// Reads the bytes of a file.
@@ -307,7 +307,7 @@ impl Patterns for Import {
 fn head_at(found: &Layer, layer: usize, head: usize) -> Result<usize> {
     found.heads.binary_search(&head).map_err(|_| {
         let heads: Vec<String> = found.heads.iter().map(usize::to_string).collect();
-        Error::request(format!("layer {layer} has no head {head}; there are {}", heads.join(", ")))
+        Error::usage(format!("layer {layer} has no head {head}; there are {}", heads.join(", ")))
     })
 }
 

@@ -1,32 +1,7 @@
 //! What a reader hands on: named arrays, before anybody knows what they mean.
 
-use crate::error::{Error, Result};
-use crate::run::Precision;
-
-/// An array of floating-point numbers, row-major.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Array {
-    pub shape: Vec<usize>,
-    pub data: Vec<f32>,
-    pub precision: Precision,
-}
-
-/// Whole numbers, row-major: token ids, a prompt's length, pixels.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Whole {
-    pub shape: Vec<usize>,
-    pub numbers: Vec<i64>,
-    /// True if they were unsigned bytes.
-    pub bytes: bool,
-}
-
-/// What a name in a file stands for.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    Floats(Array),
-    Whole(Whole),
-    Text(Vec<String>),
-}
+use attractor::{Error, Result};
+use attractor_data::archive::{Array, Value, Whole};
 
 /// One map or stack of maps.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,25 +72,23 @@ impl Contents {
             self.push(name, 0, None, None, array);
             return Ok(());
         }
-        for (layer, part) in array.split(name)?.into_iter().enumerate() {
+        for (layer, part) in split(array, name)?.into_iter().enumerate() {
             self.push(name, layer, None, None, part);
         }
         Ok(())
     }
 }
 
-impl Array {
-    /// Cuts along the first axis.
-    pub(crate) fn split(self, name: &str) -> Result<Vec<Self>> {
-        let Some((&count, rest)) = self.shape.split_first() else {
-            return Err(Error::format(format!("{name}: a single number; expected {SHAPES}")));
-        };
-        if self.data.is_empty() {
-            return Err(Error::format(format!("{name}: the shape {:?} holds nothing", self.shape)));
-        }
-        let size: usize = rest.iter().product();
-        debug_assert_eq!(count * size, self.data.len());
-        let part = |data: &[f32]| Self { shape: rest.to_vec(), data: data.to_vec(), precision: self.precision };
-        Ok(self.data.chunks_exact(size).map(part).collect())
+/// Cuts along the first axis.
+pub(crate) fn split(array: Array, name: &str) -> Result<Vec<Array>> {
+    let Some((&count, rest)) = array.shape.split_first() else {
+        return Err(Error::format(format!("{name}: a single number; expected {SHAPES}")));
+    };
+    if array.data.is_empty() {
+        return Err(Error::format(format!("{name}: the shape {:?} holds nothing", array.shape)));
     }
+    let size: usize = rest.iter().product();
+    debug_assert_eq!(count * size, array.data.len());
+    let part = |data: &[f32]| Array { shape: rest.to_vec(), data: data.to_vec(), precision: array.precision };
+    Ok(array.data.chunks_exact(size).map(part).collect())
 }

@@ -22,9 +22,9 @@ use zarrs::metadata_ext::codec::blosc::{BloscCompressionLevel, BloscCompressor, 
 use zarrs::storage::store::MemoryStore;
 use zarrs::storage::{ReadableStorageTraits, StoreKey};
 
-use super::files::{create_folder, write_whole};
-use super::options::Durability;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
+use attractor_data::files::Durability;
+use attractor_data::files::{create_folder, write_whole};
 
 /// Numbers at the precision in which they are stored.
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ pub(crate) fn write(root: &Path, group: &str, spec: &Spec, durability: Durabilit
     let failed = |what: &str, error: &dyn std::fmt::Display| Error::io(format!("{what} of {path}: {error}"));
     let (kind, size, name) = spec.data.kind();
     if spec.shape.iter().product::<usize>() != spec.data.len() || spec.data.len() == 0 {
-        return Err(Error::request(format!("{path}: {} numbers do not fill {:?}", spec.data.len(), spec.shape)));
+        return Err(Error::usage(format!("{path}: {} numbers do not fill {:?}", spec.data.len(), spec.shape)));
     }
     let inner: Vec<usize> = spec.inner.iter().zip(&spec.shape).map(|(&inner, &axis)| inner.min(axis)).collect();
     let shard: Vec<usize> = inner.iter().zip(&spec.shape).map(|(&inner, &axis)| axis.next_multiple_of(inner)).collect();
@@ -196,7 +196,7 @@ pub(crate) fn read<T: ElementOwned + Copy + Default>(
     let inside =
         part.len() == shape.len() && part.iter().zip(&shape).all(|(r, &axis)| r.start <= r.end && r.end <= axis);
     if !inside {
-        return Err(Error::request(format!("{path}: {part:?} lies outside {shape:?}")));
+        return Err(Error::usage(format!("{path}: {part:?} lies outside {shape:?}")));
     }
     let expected: usize = part.iter().map(ExactSizeIterator::len).product();
     // Zeros compress without end; everything else by far less than this.

@@ -1,8 +1,9 @@
 //! What an input will cost, from its shapes alone, so that a budget is enforced before it is exceeded.
 
-use super::options::{Keep, Precision, RunOptions};
-use crate::error::{Error, Result};
-use crate::record::{InputRecord, LayerRecord};
+use super::options::{Keep, RunOptions};
+use attractor::{Error, Result};
+use attractor_record::Precision;
+use attractor_record::{InputRecord, LayerRecord};
 
 /// Shapes of one layer of one input, as kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,6 @@
 
 mod array;
 pub mod budget;
-pub(crate) mod files;
 mod options;
 mod parts;
 mod reader;
@@ -30,18 +29,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use attractor::retrieve::Mask;
+use attractor_data::files;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub use files::write_whole;
-pub(crate) use files::{Lock, sweep};
-pub use options::{Durability, Keep, Precision, RunOptions};
+pub use options::{Keep, RunOptions};
 pub use reader::Run;
 pub use writer::RunWriter;
 
-use crate::error::{Error, Result};
-use crate::observations::Observations;
-use crate::record::{Facts, ModelInfo, Token};
+use attractor::{Error, Result};
+use attractor_record::Observations;
+use attractor_record::{Facts, ModelInfo, Token};
 
 /// Version of the layout; a reader refuses a later one.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -161,9 +159,9 @@ fn layer_group(input: usize, layer: usize) -> String {
 
 /// A group's `zarr.json`.
 fn group(attributes: &impl Serialize) -> Result<Vec<u8>> {
-    let attributes = serde_json::to_value(attributes).map_err(|error| Error::request(error.to_string()))?;
+    let attributes = serde_json::to_value(attributes).map_err(|error| Error::usage(error.to_string()))?;
     let group = json!({ "zarr_format": 3, "node_type": "group", "attributes": attributes });
-    serde_json::to_vec(&group).map_err(|error| Error::request(error.to_string()))
+    serde_json::to_vec(&group).map_err(|error| Error::usage(error.to_string()))
 }
 
 /// The attributes of the group whose `zarr.json` is at `path`.

@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::selection::Selection;
+use attractor::{Error, Result};
+use attractor_data::files::Durability;
+use attractor_record::{Precision, Selection};
 
 /// What is kept of every layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ impl FromStr for Keep {
             "pattern" => Ok(Self::Pattern),
             _ => match text.strip_prefix("topk:").map(str::parse) {
                 Some(Ok(k)) if (1..=4096).contains(&k) => Ok(Self::TopK(k)),
-                _ => Err(Error::request(format!(
+                _ => Err(Error::usage(format!(
                     "keep: {text:?} is none of stats, stats+qk, pattern, topk:K (K from 1 to 4096)"
                 ))),
             },
@@ -63,67 +64,6 @@ impl TryFrom<String> for Keep {
 impl From<Keep> for String {
     fn from(keep: Keep) -> Self {
         keep.to_string()
-    }
-}
-
-/// Precision at which numbers lie in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// IEEE half precision; arrays that exceed 65504 are kept as f32, and the run says so.
-    #[default]
-    F16,
-    /// bfloat16; found in imports, never written.
-    Bf16,
-    /// 32 bits.
-    F32,
-    /// 64 bits; found in imports, never written.
-    F64,
-}
-
-impl FromStr for Precision {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "f16" => Ok(Self::F16),
-            "f32" => Ok(Self::F32),
-            _ => Err(Error::request(format!("dtype: {text:?} is neither f16 nor f32"))),
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-        })
-    }
-}
-
-/// What a finished append survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// The end of this process at any moment; the system writes back to the disk when it likes.
-    #[default]
-    Process,
-    /// A power failure too: every file and folder is flushed before the commit (about twice the time).
-    Power,
-}
-
-impl FromStr for Durability {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "process" => Ok(Self::Process),
-            "power" => Ok(Self::Power),
-            _ => Err(Error::request(format!("durability: {text:?} is neither process nor power"))),
-        }
     }
 }
 
@@ -183,10 +123,10 @@ impl RunOptions {
     /// Checks the options against the model.
     ///
     /// # Errors
-    /// `is_request` for a layer or head that the model lacks, or a dtype that is never written.
+    /// `is_usage` for a layer or head that the model lacks, or a dtype that is never written.
     pub fn check(&self, layers: usize, heads: usize) -> Result<()> {
         if !matches!(self.dtype, Precision::F16 | Precision::F32) {
-            return Err(Error::request(format!("dtype: runs are written in f16 or f32, not {}", self.dtype)));
+            return Err(Error::usage(format!("dtype: runs are written in f16 or f32, not {}", self.dtype)));
         }
         self.selection.check(layers, heads)
     }

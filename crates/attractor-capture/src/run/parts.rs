@@ -6,12 +6,13 @@ use attractor::retrieve::{HeadStatistics, Heads, Mask, Request, tiled};
 use half::f16;
 
 use super::array::{Data, Spec};
-use super::{Keep, Precision, RunOptions};
-use crate::error::{Error, Result};
-use crate::kernel::{Rule, default_request, head_problem, problem_of};
-use crate::observations::Observations;
-use crate::patterns::LayerShape;
-use crate::record::{Facts, LayerRecord, Token};
+use super::{Keep, RunOptions};
+use attractor::{Error, Result};
+use attractor_record::LayerShape;
+use attractor_record::Observations;
+use attractor_record::Precision;
+use attractor_record::kernel::{Rule, default_request, head_problem, problem_of};
+use attractor_record::{Facts, LayerRecord, Token};
 
 /// Largest finite f16.
 const F16_MAX: f32 = 65504.0;
@@ -78,7 +79,7 @@ pub(super) fn map_spec(data: Data, heads: usize, queries: usize, keys: usize) ->
 
 /// Checks a record's shapes and parameters before anything is written.
 pub(super) fn check_record(record: &LayerRecord) -> Result<()> {
-    let at = |message: String| Error::request(format!("layer {}: {message}", record.layer));
+    let at = |message: String| Error::usage(format!("layer {}: {message}", record.layer));
     problem_of(record).map_err(|error| at(error.to_string()))?;
     if record.queries == 0 || record.keys == 0 || record.width == 0 {
         return Err(at("no positions or no features; nothing can be kept".to_string()));

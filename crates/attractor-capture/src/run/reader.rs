@@ -14,12 +14,12 @@ use zarrs::filesystem::FilesystemStore;
 use super::array::{self, ArrayEntry};
 use super::statistics::{Source, unpack};
 use super::{Commit, InputEntry, LayerEntry, Manifest, RunOptions, STORE, files};
-use crate::captured::{check_rows, no_input, no_layer};
-use crate::error::{Error, Result};
-use crate::kernel::Rule;
-use crate::observations::Observations;
-use crate::patterns::{LayerShape, Patterns};
-use crate::record::{Facts, ModelInfo, Token};
+use attractor::{Error, Result};
+use attractor_record::Observations;
+use attractor_record::kernel::Rule;
+use attractor_record::patterns::{check_rows, no_input, no_layer};
+use attractor_record::{Facts, ModelInfo, Token};
+use attractor_record::{LayerShape, Patterns};
 
 /// A run on disk, as far as it was committed when it was opened.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ impl Run {
     /// The model's own log-sum-exp of a head, per row, and that of its stored queries and keys.
     ///
     /// # Errors
-    /// `is_format` if the run is damaged; `is_request` if there is no such layer, head or input.
+    /// `is_format` if the run is damaged; `is_usage` if there is no such layer, head or input.
     #[allow(clippy::type_complexity)]
     pub fn log_sum_exp(&self, layer: usize, head: usize, input: usize) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
         let Some(place) = self.place(layer, input)? else { return Ok(None) };
@@ -191,10 +191,7 @@ impl Run {
         let (at, entry) = (place.head(head)?, place.entry);
         check_rows(&rows, entry.queries)?;
         if keys.start > keys.end || keys.end > entry.keys {
-            return Err(Error::request(format!(
-                "keys {}..{} of {} keys do not exist",
-                keys.start, keys.end, entry.keys
-            )));
+            return Err(Error::usage(format!("keys {}..{} of {} keys do not exist", keys.start, keys.end, entry.keys)));
         }
         if entry.arrays.contains_key("pattern") {
             return place.floats("pattern", &[at..at + 1, rows, keys]).map(Some);
@@ -236,7 +233,7 @@ impl Place<'_> {
     fn head(&self, head: usize) -> Result<usize> {
         self.entry.heads.iter().position(|&kept| kept == head).ok_or_else(|| {
             let kept: Vec<String> = self.entry.heads.iter().map(usize::to_string).collect();
-            Error::request(format!("head {head} of layer {} was not kept; kept: {}", self.entry.layer, kept.join(", ")))
+            Error::usage(format!("head {head} of layer {} was not kept; kept: {}", self.entry.layer, kept.join(", ")))
         })
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use zarrs::array::ElementOwned;
 
 use super::array::{Data, Spec};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 type Field<T> = (&'static str, fn(&HeadStatistics) -> &Vec<T>, fn(&mut HeadStatistics) -> &mut Vec<T>);
 
@@ -93,7 +93,7 @@ fn stack<'a, T: Copy + 'a>(
         for s in heads {
             let x = get(label, s);
             if x.len() != length {
-                return Err(Error::request(format!(
+                return Err(Error::usage(format!(
                     "statistics: a head has {} numbers where {length} are expected; ask the same of every head",
                     x.len()
                 )));
@@ -107,7 +107,7 @@ fn stack<'a, T: Copy + 'a>(
 /// Packs the statistics of a layer's heads.
 ///
 /// # Errors
-/// `is_request` if the heads do not agree on what was asked, or a vector has another length than its axis.
+/// `is_usage` if the heads do not agree on what was asked, or a vector has another length than its axis.
 pub(crate) fn pack(
     heads: &[HeadStatistics],
     classes: &[String],
@@ -128,7 +128,7 @@ pub(crate) fn pack(
             links: s.links.len(),
         });
         if (s.queries, s.keys, s.pooled_side) != (n, m, first.pooled_side) {
-            return Err(Error::request("statistics: the heads of a layer differ in shape"));
+            return Err(Error::usage("statistics: the heads of a layer differ in shape"));
         }
     }
     let mut specs = Vec::new();

@@ -8,14 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::array;
 use super::budget::{self, Extent};
-use super::files::{self, Lock, create_folder, sweep, write_whole};
 use super::parts::{Parts, check_record, map_spec, parts_of, quantise};
 use super::{Commit, FORMAT, InputEntry, Keep, LayerEntry, MANIFEST, Manifest, Run, RunOptions};
 use super::{SCHEMA_VERSION, STORE, statistics};
-use crate::error::{Error, Result};
-use crate::observations::Observations;
-use crate::patterns::{LayerShape, Patterns};
-use crate::record::{InputRecord, ModelInfo, Token};
+use attractor::{Error, Result};
+use attractor_data::files::{self, Lock, create_folder, sweep, write_whole};
+use attractor_record::Observations;
+use attractor_record::{InputRecord, ModelInfo, Token};
+use attractor_record::{LayerShape, Patterns};
 
 /// Writes a run, one input at a time. Only one writer at a time may hold a run.
 #[derive(Debug)]
@@ -34,16 +34,16 @@ impl RunWriter {
     /// Begins a run in a new or empty folder.
     ///
     /// # Errors
-    /// `is_request` if the folder holds a run already, holds something else, or the options do not fit the model;
+    /// `is_usage` if the folder holds a run already, holds something else, or the options do not fit the model;
     /// `is_io` if it cannot be written. What was there stays as it was.
     pub fn create(path: impl AsRef<Path>, options: &RunOptions, info: &ModelInfo) -> Result<Self> {
         let root = path.as_ref().to_path_buf();
         options.check(info.layers, info.heads)?;
         if root.exists() && !root.is_dir() {
-            return Err(Error::request(format!("{}: a file is in the way; give another folder", root.display())));
+            return Err(Error::usage(format!("{}: a file is in the way; give another folder", root.display())));
         }
         if root.join(MANIFEST).exists() {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "{}: a run is already here and is never overwritten; resume it or give another folder",
                 root.display()
             )));
@@ -86,7 +86,7 @@ impl RunWriter {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let ours = [".lock", STORE, "tables"].contains(&name.as_str()) || name.ends_with(".tmp");
             if !ours {
-                return Err(Error::request(format!(
+                return Err(Error::usage(format!(
                     "{}: the folder is not empty and holds no run (there is {name:?}); nothing was written, give \
                      another folder",
                     root.display()
@@ -95,7 +95,7 @@ impl RunWriter {
         }
         let commit = root.join(STORE).join("zarr.json");
         if commit.exists() && super::read_group::<Commit>(&commit)?.committed_inputs > 0 {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "{}: a run whose run.json is missing lies here; nothing was written, give another folder",
                 root.display()
             )));
@@ -106,7 +106,7 @@ impl RunWriter {
     /// Goes on with a run: sweeps what a killed writer left and starts behind the last committed input.
     ///
     /// # Errors
-    /// `is_request` if another process writes to it, `is_format` if it is no run or its commit point is unreadable.
+    /// `is_usage` if another process writes to it, `is_format` if it is no run or its commit point is unreadable.
     pub fn resume(path: impl AsRef<Path>) -> Result<Self> {
         let root = path.as_ref().to_path_buf();
         let manifest = super::read_manifest(&root)?;
@@ -150,11 +150,11 @@ impl RunWriter {
     /// Appends an input and commits it.
     ///
     /// # Errors
-    /// `is_budget` before anything is written if it would not fit; `is_request` if it is not the next input or does
+    /// `is_budget` before anything is written if it would not fit; `is_usage` if it is not the next input or does
     /// not look like the others; `is_io` if the system refuses. After an error the run is what it was.
     pub fn append(&mut self, record: &InputRecord) -> Result<()> {
         if record.index != self.committed() {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "run: input {} was given, input {} is next; append inputs in order",
                 record.index,
                 self.committed()
@@ -166,7 +166,7 @@ impl RunWriter {
         }
         let extents = budget::extents(&options, record);
         if extents.is_empty() {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "run: input {} has none of the selected layers ({})",
                 record.index, options.selection
             )));
@@ -190,7 +190,7 @@ impl RunWriter {
     /// Appends the next input of any source of patterns and commits it; `step` is the number that the source gave it.
     ///
     /// # Errors
-    /// As [`RunWriter::append`]; `is_request` with `keep = stats+qk`, since patterns hold no queries and keys.
+    /// As [`RunWriter::append`]; `is_usage` with `keep = stats+qk`, since patterns hold no queries and keys.
     pub fn append_patterns(&mut self, source: &dyn Patterns, input: usize, step: Option<u64>) -> Result<()> {
         self.append_observed(source, input, step, &|_| None)
     }
@@ -205,7 +205,7 @@ impl RunWriter {
     ) -> Result<()> {
         let options = self.manifest.options.clone();
         if options.keep == Keep::StatsQk {
-            return Err(Error::request("keep: an import holds no queries and keys; use pattern, stats or topk:K"));
+            return Err(Error::usage("keep: an import holds no queries and keys; use pattern, stats or topk:K"));
         }
         let mut kept = Vec::new();
         for shape in source.layers() {
@@ -217,7 +217,7 @@ impl RunWriter {
             }
         }
         if kept.is_empty() {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "run: input {input} has none of the selected layers ({})",
                 options.selection
             )));
@@ -253,7 +253,7 @@ impl RunWriter {
                     _ => source.weights(shape.layer, head, input, 0..*queries)?,
                 };
                 let given = source.statistics(shape.layer, head, input)?;
-                let mut given = given.ok_or_else(|| Error::request("statistics were not kept in the source"))?;
+                let mut given = given.ok_or_else(|| Error::usage("statistics were not kept in the source"))?;
                 if let (Keep::TopK(k), Some(weights)) = (options.keep, &weights) {
                     let request = Request { row_top: k.min(*keys), ..Request::core() };
                     let top = attractor::retrieve::dense::of_weights(weights, *queries, *keys, mask, &request)?;
@@ -264,7 +264,7 @@ impl RunWriter {
                 match (options.keep, weights) {
                     (Keep::Pattern, Some(weights)) => map.extend(weights),
                     (Keep::Stats, _) | (Keep::TopK(_), Some(_)) => {}
-                    _ => return Err(Error::request("keep: the source holds no weights; use keep=stats")),
+                    _ => return Err(Error::usage("keep: the source holds no weights; use keep=stats")),
                 }
             }
             let mut specs = Vec::new();
@@ -319,7 +319,7 @@ impl RunWriter {
             let parts = parts?;
             let layer = parts.shape.layer;
             if seen.get(&layer).is_some_and(|shape| *shape != parts.shape) {
-                return Err(Error::request(format!(
+                return Err(Error::usage(format!(
                     "run: the heads of layer {layer} differ from those of earlier inputs"
                 )));
             }
@@ -361,7 +361,7 @@ impl RunWriter {
         let bytes = super::group(&entry)?;
         written += bytes.len() as u64;
         write_whole(&store.join(super::input_group(entry.index)).join("zarr.json"), &bytes, durability)?;
-        if durability == super::Durability::Power {
+        if durability == attractor_data::files::Durability::Power {
             files::sync_folder(&store.join("inputs"))?;
         }
         let tokens_hash = tokens_hash(&self.commit.tokens_hash, &entry.tokens);
@@ -381,7 +381,7 @@ impl RunWriter {
     }
 
     fn write_manifest(&self) -> Result<()> {
-        let bytes = serde_json::to_vec_pretty(&self.manifest).map_err(|error| Error::request(error.to_string()))?;
+        let bytes = serde_json::to_vec_pretty(&self.manifest).map_err(|error| Error::usage(error.to_string()))?;
         write_whole(&self.root.join(MANIFEST), &bytes, self.options().durability)
     }
 
@@ -393,8 +393,8 @@ impl RunWriter {
         self.manifest.inputs = Some(self.committed());
         self.manifest.tokens_hash = Some(self.commit.tokens_hash.clone());
         if self.committed() > 0 {
-            let table = crate::table::Table::of(&Run::open(&self.root)?)?;
-            write_whole(&self.root.join("tables/heads.parquet"), &table.parquet()?, self.options().durability)?;
+            let table = attractor_record::Table::of(&Run::open(&self.root)?)?;
+            write_whole(&self.root.join("tables/heads.parquet"), &crate::parquet(&table)?, self.options().durability)?;
         }
         self.write_manifest()
     }

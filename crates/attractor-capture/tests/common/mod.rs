@@ -3,7 +3,7 @@
 
 use attractor::random::Philox;
 use attractor::retrieve::Mask;
-use attractor_capture::record::{Facts, InputRecord, LayerRecord, ModelInfo, Role, Task, Token};
+use attractor_record::{Facts, InputRecord, LayerRecord, ModelInfo, Role, Task, Token};
 
 /// Layers of [`info`]'s model, of which 0 and 3 are captured.
 pub const LAYERS: [usize; 2] = [0, 3];

@@ -2,19 +2,23 @@
 
 use std::path::PathBuf;
 
+use attractor_capture::Run;
 use attractor_capture::run::budget::{self, Extent};
-use attractor_capture::run::{Durability, Keep as RunKeep, Precision, RunOptions, RunWriter};
-use attractor_capture::{Patterns, Run, Selection};
+use attractor_capture::run::{Keep as RunKeep, RunOptions, RunWriter};
+use attractor_data::files::Durability;
 use attractor_nn::model::Keep;
+use attractor_record::Precision;
+use attractor_record::{Patterns, Selection};
 use clap::Args;
 use serde_json::json;
 
 use crate::args::{Chosen, Common, Inputs, bytes};
 use crate::console::{Progress, print};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::inputs::Prepared;
 use crate::target::Live;
 use crate::{forward, inputs, target};
+use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct Capture {
@@ -52,7 +56,7 @@ pub struct Capture {
 }
 
 fn limit(text: Option<&str>, option: &str) -> Outcome<Option<u64>> {
-    text.map(|text| bytes(text).map_err(|e| Failure::usage(format!("{option}: {e}")))).transpose()
+    text.map(|text| bytes(text).map_err(|e| Error::usage(format!("{option}: {e}")))).transpose()
 }
 
 /// Refuses inputs that would exceed a budget before the model runs and before anything is written.
@@ -103,7 +107,7 @@ pub fn run(capture: &Capture, common: &Common) -> Outcome {
         ..RunOptions::default()
     };
     if target::is_run(&path) {
-        return Err(Failure::usage(format!("{}: is a run already; capture reads a checkpoint", path.display())));
+        return Err(Error::usage(format!("{}: is a run already; capture reads a checkpoint", path.display())));
     }
     let live = target::live(&path, capture.inputs.model_config.as_deref())?;
     selection.check(live.info.layers, live.info.heads)?;
@@ -112,7 +116,7 @@ pub fn run(capture: &Capture, common: &Common) -> Outcome {
     let mut writer = match capture.resume {
         true => {
             if Run::open(&capture.output)?.info() != &live.info {
-                return Err(Failure::usage(format!(
+                return Err(Error::usage(format!(
                     "{}: was captured from another model; name a new folder, or the model that it began with",
                     capture.output.display()
                 )));

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use attractor_capture::Patterns;
 use attractor_capture::certificate::{Certificate, Verdict};
 use attractor_capture::import::{Import, ImportOptions};
-use attractor_capture::run::{Keep, Precision, RunOptions};
+use attractor_capture::run::{Keep, RunOptions};
+use attractor_record::Patterns;
+use attractor_record::Precision;
 use clap::Args;
 use serde_json::json;
 
 use crate::args::Common;
 use crate::console::print;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct Convert {
@@ -56,7 +58,7 @@ fn lines(certificate: &Certificate) -> String {
 pub fn run(convert: &Convert, common: &Common) -> Outcome<bool> {
     let out = convert.run.clone().or(convert.output.clone()).unwrap_or_default();
     if !convert.source.exists() {
-        return Err(Failure::unreadable(format!("{}: there is nothing here", convert.source.display())));
+        return Err(Error::io(format!("{}: there is nothing here", convert.source.display())));
     }
     let dtype: Precision = convert.dtype.parse()?;
     let import = Import::open(&convert.source, &ImportOptions::default())?;

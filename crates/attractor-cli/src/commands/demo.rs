@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use attractor::random::Philox;
-use attractor_capture::Selection;
 use attractor_judge::{Config, Report};
 use attractor_nn::model::Input;
 use attractor_nn::text::Tokenizer;
+use attractor_record::Selection;
 use clap::Args;
 
 use crate::args::{Ablate, Common, Inputs};
 use crate::console::{print, print_report};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::inputs::Prepared;
 use crate::{forward, inputs, judged};
+use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -56,9 +57,8 @@ fn begin_with_a_repeat(prepared: &mut Prepared, tokenizer: &Tokenizer, vocab: us
 pub fn unpack(folder: &Path) -> Outcome {
     for (name, bytes) in FILES {
         let path = folder.join(name);
-        std::fs::write(&path, bytes).map_err(|e| {
-            Failure::unreadable(format!("{}: the embedded model cannot be unpacked: {e}", path.display()))
-        })?;
+        std::fs::write(&path, bytes)
+            .map_err(|e| Error::io(format!("{}: the embedded model cannot be unpacked: {e}", path.display())))?;
     }
     Ok(())
 }
@@ -75,8 +75,8 @@ fn found(report: &Report) -> String {
 
 /// Runs the command.
 pub fn run(demo: &Demo, common: &Common) -> Outcome<bool> {
-    let folder = tempfile::tempdir()
-        .map_err(|e| Failure::unreadable(format!("no temporary folder for the embedded model: {e}")))?;
+    let folder =
+        tempfile::tempdir().map_err(|e| Error::io(format!("no temporary folder for the embedded model: {e}")))?;
     unpack(folder.path())?;
     let given = Inputs { max_inputs: INPUTS, seq_len: Some(LENGTH), ..Inputs::default() };
     let quiet = Common { quiet: true, ..common.clone() };

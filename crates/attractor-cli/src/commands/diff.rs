@@ -3,27 +3,28 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use attractor_capture::evidence::LossKind;
-use attractor_capture::{Patterns, Selection};
 use attractor_judge::diff::{Change, Checked, Condition, Diff, DiffOptions, HeadDiff, Metric, diff};
 use attractor_nn::loss::{Case, Targets};
-use attractor_render::axis;
-use attractor_render::compare::before_after;
-use attractor_render::heatmap::Style;
-use attractor_render::intervals::{Estimate, Intervals};
-use attractor_render::map::{self, SIDE};
-use attractor_render::scale::{Scale, Spacing};
-use attractor_render::text::{escape, label};
+use attractor_record::evidence::LossKind;
+use attractor_record::{Patterns, Selection};
+use attractor_render::canvas::axis;
+use attractor_render::canvas::scale::{Scale, Spacing};
+use attractor_render::canvas::text::{escape, label};
+use attractor_render::figures::compare::before_after;
+use attractor_render::figures::heatmap::Style;
+use attractor_render::figures::intervals::{Estimate, Intervals};
+use attractor_render::maps::map::{self, SIDE};
 use clap::Args;
 use serde_json::json;
 
 use crate::args::{Chosen, Common, Inputs};
 use crate::console::{Progress, counted, print, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::forward::{self, Opened};
 use crate::inputs::{self, Prepared};
 use crate::picture;
 use crate::target::{self, Live};
+use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct DiffArgs {
@@ -102,10 +103,7 @@ fn sides(args: &DiffArgs, common: &Common) -> Outcome<[Side; 2]> {
     let selection = args.chosen.selection()?;
     let paths = [&args.a, &args.b];
     if let Some(path) = paths.iter().find(|path| !path.exists()) {
-        return Err(Failure::unreadable(format!(
-            "{}: there is nothing here; name two checkpoints or two runs",
-            path.display()
-        )));
+        return Err(Error::io(format!("{}: there is nothing here; name two checkpoints or two runs", path.display())));
     }
     let [a, b] = paths;
     match paths.map(|path| target::is_run(path)) {
@@ -131,7 +129,7 @@ fn sides(args: &DiffArgs, common: &Common) -> Outcome<[Side; 2]> {
         }
         [run, _] => {
             let (run, checkpoint) = if run { (a, b) } else { (b, a) };
-            Err(Failure::usage(format!(
+            Err(Error::usage(format!(
                 "{} is a run and {} a checkpoint; name two of a kind: attractor capture {} -o RUN makes a run of the \
                  checkpoint",
                 run.display(),
@@ -304,7 +302,7 @@ fn drawn(args: &DiffArgs) -> Outcome<Option<(Option<Metric>, &Path, String)>> {
     let metric = Metric::ALL.into_iter().filter(|metric| *metric != Metric::Loss).find(|m| m.name() == args.draw);
     if metric.is_none() && args.draw != "map" {
         let known: Vec<&str> = Metric::ALL.iter().filter(|m| **m != Metric::Loss).map(|m| m.name()).collect();
-        return Err(Failure::usage(format!("--draw {}: expected map, {}", args.draw, known.join(", "))));
+        return Err(Error::usage(format!("--draw {}: expected map, {}", args.draw, known.join(", "))));
     }
     Ok(Some((metric, path, ending)))
 }
@@ -341,13 +339,13 @@ fn differences(found: &Diff, metric: Metric, names: [&str; 2]) -> Outcome<String
 /// Before, after and what changed, of the head that changed most, on the first input.
 fn maps(found: &Diff, sides: &[Side; 2], names: [&str; 2]) -> Outcome<String> {
     let most = most(found, Metric::Divergence).ok_or_else(|| {
-        Failure::usage("--draw map: one of the two kept no maps; capture with --keep stats+qk, or draw a metric")
+        Error::usage("--draw map: one of the two kept no maps; capture with --keep stats+qk, or draw a metric")
     })?;
     let (layer, head) = (most.0.layer, most.0.head);
     let read = |side: &Side| {
         map::read(side.patterns.as_ref(), layer, head, 0, SIDE)?
             .map(|read| read.map)
-            .ok_or_else(|| Failure::usage(format!("--draw map: {}: input 0 has no map", most.0.name())))
+            .ok_or_else(|| Error::usage(format!("--draw map: {}: input 0 has no map", most.0.name())))
     };
     let (before, after) = (read(&sides[0])?, read(&sides[1])?);
     let tokens: Vec<String> = sides[0].patterns.tokens(0).iter().map(|token| label(&token.text, LABEL)).collect();
@@ -421,7 +419,7 @@ fn junit(checked: &[Checked]) -> String {
 pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
     let conditions = args.fail_on.iter().map(|text| Condition::parse(text)).collect::<Result<Vec<_>, _>>()?;
     if args.junit.is_some() && conditions.is_empty() {
-        return Err(Failure::usage("--junit: there is no --fail-on, so there is nothing to pass or fail; give one"));
+        return Err(Error::usage("--junit: there is no --fail-on, so there is nothing to pass or fail; give one"));
     }
     let picture = drawn(args)?;
     let sides = sides(args, common)?;
@@ -466,7 +464,7 @@ pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
     if let Some(untested) = checked.iter().find(|c| c.tested == 0) {
         let metric = untested.condition.metric;
         let why = found.notes.iter().find(|note| note.starts_with(metric.name()));
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--fail-on {:?}: no head has this figure ({}), so nothing was tested; give inputs that can serve it",
             untested.condition.text,
             why.map_or("it could not be taken", String::as_str)

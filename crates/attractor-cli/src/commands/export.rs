@@ -3,26 +3,27 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use attractor_capture::Patterns;
 use attractor_capture::export::{self, Array, Format};
-use attractor_capture::patterns::LayerShape;
-use attractor_capture::record::Role;
 use attractor_judge::analysis::{self, Partition};
+use attractor_record::LayerShape;
+use attractor_record::Patterns;
+use attractor_record::Role;
 use serde_json::json;
 
-use attractor_render::grid::{self, Panels};
-use attractor_render::heatmap::{Style, heatmap};
-use attractor_render::map::{self, HeadMap, Map, Origin, SIDE};
-use attractor_render::positions::Bands;
-use attractor_render::scale::{Scale, Spacing};
-use attractor_render::text::label;
-use attractor_render::transform::without_keys;
+use attractor_render::canvas::scale::{Scale, Spacing};
+use attractor_render::canvas::text::label;
+use attractor_render::figures::grid::{self, Panels};
+use attractor_render::figures::heatmap::{Style, heatmap};
+use attractor_render::figures::positions::Bands;
+use attractor_render::maps::map::{self, HeadMap, Map, Origin, SIDE};
+use attractor_render::maps::transform::without_keys;
 use clap::{Args, ValueEnum};
 
 use crate::args::{By, Chosen, Common, Inputs, bytes};
 use crate::console::{counted, print};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::{forward, output, picture};
+use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct Export {
@@ -117,16 +118,16 @@ fn spans(given: &[String], positions: usize) -> Outcome<Partition> {
     let ranges = given
         .iter()
         .map(|text| {
-            let range = read(text)
-                .ok_or_else(|| Failure::usage(format!("--spans {text}: give first and last, such as 1-4")))?;
+            let range =
+                read(text).ok_or_else(|| Error::usage(format!("--spans {text}: give first and last, such as 1-4")))?;
             match (range.is_empty(), range.end > positions) {
-                (true, _) => Err(Failure::usage(format!("--spans {text}: the first lies behind the last"))),
-                (_, true) => Err(Failure::usage(format!("--spans {text}: the positions are 0 to {}", positions - 1))),
+                (true, _) => Err(Error::usage(format!("--spans {text}: the first lies behind the last"))),
+                (_, true) => Err(Error::usage(format!("--spans {text}: the positions are 0 to {}", positions - 1))),
                 _ => Ok(range),
             }
         })
         .collect::<Outcome<Vec<_>>>()?;
-    Partition::spans(positions, &ranges).map_err(|e| Failure::usage(format!("--spans: {e}")))
+    Partition::spans(positions, &ranges).map_err(|e| Error::usage(format!("--spans: {e}")))
 }
 
 /// The heads that become one map each; a group of which some heads are left out would be another mean.
@@ -143,7 +144,7 @@ fn head_groups(shape: &LayerShape, args: &Export) -> Outcome<Vec<Vec<usize>>> {
         None => Ok(groups),
         Some(part) => {
             let first = part[0] / size * size;
-            Err(Failure::usage(format!(
+            Err(Error::usage(format!(
                 "--grouped: heads {first} to {} of layer {} share a key head and not all of them are here; choose or \
                  capture whole groups, or leave --grouped out",
                 first + size - 1,
@@ -168,7 +169,7 @@ fn aggregated<'a>(patterns: &dyn Patterns, args: &Export, words: &Partition) -> 
         let mut maps = Vec::new();
         for heads in &groups {
             let map = analysis::aggregate(patterns, shape.layer, heads, input, &rows, &columns)?.ok_or_else(|| {
-                Failure::usage(format!(
+                Error::usage(format!(
                     "L{}: its maps were not kept; capture with --keep stats+qk, or name the checkpoint",
                     shape.layer
                 ))
@@ -217,7 +218,7 @@ fn maps(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<Ve
     let input = args.input_number;
     let mut all = Vec::new();
     // Read in strips and pooled: of any length.
-    let hiding = |error: attractor_render::Error| Failure::usage(format!("--hide: {error}"));
+    let hiding = |error: attractor_render::Error| Error::usage(format!("--hide: {error}"));
     if is_plain(args) {
         for shape in patterns.layers() {
             for &head in &shape.heads {
@@ -245,7 +246,7 @@ fn maps(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<Ve
         }
     }
     match all.is_empty() {
-        true => Err(Failure::usage("no map was kept; capture with --keep stats+qk, or name the checkpoint")),
+        true => Err(Error::usage("no map was kept; capture with --keep stats+qk, or name the checkpoint")),
         false => Ok(all),
     }
 }
@@ -305,17 +306,17 @@ fn drawn(patterns: &dyn Patterns, args: &Export, words: &Partition) -> Outcome<S
             heatmap(&one.map, &format!("{family}, {which}, input {input}"), &names, &style)?
         }
         [_, ..] if args.mean => {
-            return Err(Failure::usage("--mean: the picture shows one layer; choose it with --layers"));
+            return Err(Error::usage("--mean: the picture shows one layer; choose it with --layers"));
         }
         [_, ..] if args.own_scale && args.scale != ColourScale::Linear => {
-            return Err(Failure::usage("--own-scale: each head has a linear scale of its own; leave --scale out"));
+            return Err(Error::usage("--own-scale: each head has a linear scale of its own; leave --scale out"));
         }
         [first, ..] if layers == 1 => {
             let panels = Panels { shared: !args.own_scale, ..Panels::default() };
             grid::layer(&heads, &format!("{family}, layer {}, input {input}", first.layer), &style, &panels)?
         }
         _ if args.own_scale => {
-            return Err(Failure::usage("--own-scale: draws the heads of one layer; choose one with --layers"));
+            return Err(Error::usage("--own-scale: draws the heads of one layer; choose one with --layers"));
         }
         _ => grid::model(&heads, &format!("{family}, every head, input {input}"), &style)?.unwrap_or_default(),
     })
@@ -344,14 +345,14 @@ fn told(args: &Export, size: u64, maps: &[(String, [usize; 3])], common: &Common
 /// Runs the command.
 pub fn run(args: &Export, common: &Common) -> Outcome {
     let format = output::format(Some(&args.output), args.format, &ENDINGS, ExportFormat::Svg)?;
-    let max_bytes = bytes(&args.max_bytes).map_err(|e| Failure::usage(format!("--max-bytes: {e}")))?;
+    let max_bytes = bytes(&args.max_bytes).map_err(|e| Error::usage(format!("--max-bytes: {e}")))?;
     let selection = args.chosen.selection()?;
     let opened = forward::open_input(&args.target, &args.inputs, args.input_number, selection, common)?;
     let patterns = opened.patterns.as_ref();
     let tokens = patterns.tokens(args.input_number);
     let words = match args.by {
         By::Word if tokens.is_empty() => {
-            return Err(Failure::usage("--by word: the tokens are not known; leave it out"));
+            return Err(Error::usage("--by word: the tokens are not known; leave it out"));
         }
         By::Word => Partition::words(tokens),
         By::Token if args.spans.is_empty() => Partition::identity(tokens.len()),
@@ -378,7 +379,7 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         return Ok(());
     }
     if !args.hide.is_empty() || args.own_scale || args.scale != ColourScale::Linear {
-        return Err(Failure::usage("--hide, --scale and --own-scale are for pictures (.svg, .png, .pdf)"));
+        return Err(Error::usage("--hide, --scale and --own-scale are for pictures (.svg, .png, .pdf)"));
     }
     // The maps themselves are read as they are written.
     let arrays = match is_plain(args) {
@@ -392,7 +393,7 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         _ => Format::Csv,
     };
     let size = export::write(&args.output, format, &arrays, (&names, &names), max_bytes)
-        .map_err(|e| Failure::from(e).at(args.output.display()))?;
+        .map_err(|e| e.at(args.output.display()))?;
     let shapes: Vec<_> = arrays.iter().map(|a| (a.name(), [a.heads.len(), a.rows, a.columns])).collect();
     told(args, size, &shapes, common);
     Ok(())

@@ -6,25 +6,26 @@ use std::path::{Path, PathBuf};
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use attractor_capture::Patterns;
-use attractor_capture::record::{Role, Token};
 use attractor_judge::detect::induction::read_twice;
 use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, Finding, Options, detect};
 use attractor_judge::statistics::Correction;
 use attractor_nn::model::Input;
 use attractor_nn::text::{Tokenizer, describe};
-use attractor_render::axis::Side;
-use attractor_render::classes::{Classes, Member};
-use attractor_render::histogram::Histogram;
-use attractor_render::intervals::{Estimate, Intervals};
+use attractor_record::Patterns;
+use attractor_record::{Role, Token};
+use attractor_render::canvas::axis::Side;
+use attractor_render::figures::classes::{Classes, Member};
+use attractor_render::figures::histogram::Histogram;
+use attractor_render::figures::intervals::{Estimate, Intervals};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
 use crate::console::{Progress, capital, counted, print, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::inputs::{Item, Prepared};
 use crate::target::Live;
 use crate::{forward, inputs, output, picture};
+use attractor::Error;
 
 /// How p-values are corrected over heads and detectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -133,7 +134,7 @@ fn random_tokens(live: &Live, heads: &Heads, common: &Common) -> Outcome<Prepare
     let limit = spec.position_limit().unwrap_or(usize::MAX);
     let wanted = match heads.inputs.seq_len {
         Some(length) if length > limit => {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--seq-len {length}: the model has {limit} positions; give at most {limit}"
             )));
         }
@@ -141,11 +142,11 @@ fn random_tokens(live: &Live, heads: &Heads, common: &Common) -> Outcome<Prepare
         None => BLOCK.min(limit.saturating_sub(special) / 2),
     };
     if heads.inputs.max_inputs == 0 {
-        return Err(Failure::usage("--max-inputs 0: give at least 1"));
+        return Err(Error::usage("--max-inputs 0: give at least 1"));
     }
     let block = wanted.min(2 * words.len() / 3);
     let sequences = read_twice(&words, block, SEQUENCES.min(heads.inputs.max_inputs), common.seed).map_err(|e| {
-        Failure::usage(format!(
+        Error::usage(format!(
             "{}: random tokens cannot be read twice here ({e}); give --text-file, --input, or a longer --seq-len",
             live.checkpoint.path().display()
         ))
@@ -380,9 +381,7 @@ fn figure(detections: &Detections, target: &Path, histogram: bool) -> Outcome<St
         );
     }
     if histogram {
-        return Err(Failure::usage(
-            "--histogram: draws one detector; name it with --detect, for example --detect sink",
-        ));
+        return Err(Error::usage("--histogram: draws one detector; name it with --detect, for example --detect sink"));
     }
     let kinds: Vec<&DetectorSummary> = detections.detectors.iter().filter(|s| !s.found.is_empty()).collect();
     let names: Vec<&str> = kinds.iter().map(|summary| summary.detector.name()).collect();
@@ -426,7 +425,7 @@ pub fn run(heads: &Heads, common: &Common) -> Outcome {
         None => String::new(),
     };
     if heads.histogram && !picture::is_picture(&ending) {
-        return Err(Failure::usage("--histogram: name the picture with -o FILE.svg, .png or .pdf"));
+        return Err(Error::usage("--histogram: name the picture with -o FILE.svg, .png or .pdf"));
     }
     let opened = forward::open(&heads.target, &heads.inputs, heads.chosen.selection()?, common, |live| {
         prepare(live, heads, &options, common)
@@ -439,7 +438,7 @@ pub fn run(heads: &Heads, common: &Common) -> Outcome {
         match ending.as_str() {
             "json" => write(path, json.as_bytes())?,
             "csv" => write(path, detections.to_table()?.csv().as_bytes())?,
-            "parquet" => write(path, &detections.to_table()?.parquet()?)?,
+            "parquet" => write(path, &attractor_capture::parquet(&detections.to_table()?)?)?,
             _ => picture::save(path, &ending, &figure(&detections, &heads.target, heads.histogram)?)?,
         }
     }

@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use attractor_capture::{Patterns, Run};
+use attractor_capture::Run;
+use attractor_record::Patterns;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::args::Common;
 use crate::console::print;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::target;
+use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct Info {
@@ -76,7 +78,7 @@ fn text(value: &Value, indent: usize, out: &mut String) {
 pub fn run(info: &Info, common: &Common) -> Outcome {
     let path = &info.target;
     if !path.exists() {
-        return Err(Failure::unreadable(format!("{}: there is nothing here", path.display())));
+        return Err(Error::io(format!("{}: there is nothing here", path.display())));
     }
     let value = match target::is_run(path) {
         true => of_run(path, info.verify)?,

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use attractor_capture::Selection;
+use attractor_record::Selection;
 use clap::{Args, ValueEnum};
 
 use crate::args::{Ablate, Common, Inputs};
 use crate::console::{counted, print, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::{judged, output};
+use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -68,14 +69,14 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     // Before minutes of work, not after.
     let format = output::format(args.output.as_deref(), args.format, &ENDINGS, ReportFormat::Html)?;
     if format == ReportFormat::Parquet && args.output.is_none() {
-        return Err(Failure::usage("--format parquet is not for a terminal; name a file with --output checks.parquet"));
+        return Err(Error::usage("--format parquet is not for a terminal; name a file with --output checks.parquet"));
     }
     let config = judged::thresholds(args.config.as_deref(), common)?;
     let labels = args.labels.as_deref();
     let judged = judged::judged(&args.target, &args.inputs, &Selection::all(), &config, args.ablate, labels, common)?;
     let report = &judged.report;
     if let Some(input) = args.show.iter().find(|input| **input >= report.provenance.inputs) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--show {input}: the target holds {} (counted from 0)",
             counted(report.provenance.inputs, "input")
         )));
@@ -97,7 +98,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
         ReportFormat::Junit => report.to_junit().into_bytes(),
         ReportFormat::Markdown => report.to_markdown().into_bytes(),
         ReportFormat::Csv => report.to_table()?.csv().into_bytes(),
-        ReportFormat::Parquet => report.to_table()?.parquet()?,
+        ReportFormat::Parquet => attractor_capture::parquet(&report.to_table()?)?,
     };
     match &args.output {
         Some(path) => write(path, &bytes),

@@ -3,17 +3,17 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use attractor_capture::record::{Role, Token};
-use attractor_capture::table::{Column, Table};
-use attractor_capture::{Patterns, Selection};
 use attractor_judge::analysis::distance::PatchGrid;
 use attractor_judge::analysis::{self, Attribution, Fuse, Method, Partition, StackOptions};
-use attractor_render::colour::ColourMap;
-use attractor_render::heatmap::Style;
-use attractor_render::patches::Patches;
-use attractor_render::scale::{Scale, Spacing};
-use attractor_render::text::label;
-use attractor_render::words::Words;
+use attractor_record::table::{Column, Table};
+use attractor_record::{Patterns, Selection};
+use attractor_record::{Role, Token};
+use attractor_render::canvas::colour::ColourMap;
+use attractor_render::canvas::scale::{Scale, Spacing};
+use attractor_render::canvas::text::label;
+use attractor_render::figures::heatmap::Style;
+use attractor_render::figures::patches::Patches;
+use attractor_render::figures::words::Words;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use attractor_capture::training::{Claim, MetricLog};
+use attractor_data::files::{Durability, write_whole};
+use attractor_data::training::{Checkpoint, Claim, MetricLog};
 use attractor_nn::text::{Tokenizer, train_byte_pairs};
-use attractor_nn::train::{Mixture, Plan, Precision, Shape, Training, train_causal_lm, write_model};
+use attractor_nn::train::{Mixture, Plan, Precision, Shape, Training, model_files, train_causal_lm};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -12,8 +13,9 @@ use super::rbm::options::TrainRbm;
 use super::rbm::resume::go_on;
 use crate::args::Common;
 use crate::console::{Progress, print, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::interrupt::Interrupt;
+use attractor::Error;
 
 #[derive(Debug, Subcommand)]
 pub enum Train {
@@ -112,20 +114,42 @@ fn fits(train: &TrainLm, state: &Path) -> Outcome {
     let is_there = |name: &&str| out.join(name).metadata().is_ok_and(|file| file.len() > 0);
     let earlier = ["model.safetensors", "tokenizer.json", "metrics.jsonl"].into_iter().find(is_there);
     match (train.resume, state.exists(), earlier) {
-        (false, true, _) => Err(Failure::usage(format!(
+        (false, true, _) => Err(Error::usage(format!(
             "{}: holds a training run already; go on with --resume, or name a new folder",
             out.display()
         ))),
-        (false, false, Some(name)) => Err(Failure::usage(format!(
+        (false, false, Some(name)) => Err(Error::usage(format!(
             "{}: holds {name} already, which would be lost; name a new folder",
             out.display()
         ))),
-        (true, false, _) => Err(Failure::unreadable(format!(
-            "{}: there is nothing here to go on with; begin without --resume",
-            state.display()
-        ))),
+        (true, false, _) => {
+            Err(Error::io(format!("{}: there is nothing here to go on with; begin without --resume", state.display())))
+        }
         _ => Ok(()),
     }
+}
+
+const FORMAT: &str = "attractor training 3";
+
+/// Writes all that is needed to go on, in one file that is replaced whole.
+fn save(training: &Training, path: &Path) -> Outcome {
+    let about = json!({ "format": FORMAT, "shape": training.shape(), "plan": training.plan() });
+    Checkpoint::of_state(&training.state(), about).write(path)
+}
+
+/// Takes up a training that [`save`] wrote.
+fn resumed(path: &Path) -> Outcome<Training> {
+    let file = Checkpoint::read(path)?;
+    let foreign = |why: String| {
+        Error::format(format!("{}: no training state ({why}); start anew or give the right file", path.display()))
+    };
+    if file.about["format"] != FORMAT {
+        return Err(foreign("another format".to_string()));
+    }
+    let shape: Shape = serde_json::from_value(file.about["shape"].clone()).map_err(|e| foreign(e.to_string()))?;
+    let plan: Plan = serde_json::from_value(file.about["plan"].clone()).map_err(|e| foreign(e.to_string()))?;
+    let state = file.state().map_err(|e| foreign(e.to_string()))?;
+    Training::restored(shape, plan, &state).map_err(|e| if e.is_format() { foreign(e.to_string()) } else { e })
 }
 
 /// Runs the command.
@@ -134,19 +158,19 @@ pub fn run(train: &TrainLm, common: &Common) -> Outcome {
     let state = out.join("training.safetensors");
     fits(train, &state)?;
     let text = std::fs::read_to_string(&train.text_file)
-        .map_err(|e| Failure::unreadable(format!("{}: the text cannot be read: {e}", train.text_file.display())))?;
+        .map_err(|e| Error::io(format!("{}: the text cannot be read: {e}", train.text_file.display())))?;
     let pairs = train_byte_pairs(&text, train.vocab)?;
     let (shape, plan) = train.planned(common.seed);
     let _claim = Claim::take(out)?;
     // Another training may have begun, and ended, since the options were read.
     fits(train, &state)?;
     let mut training = match train.resume {
-        true => Training::resume(&state)?,
+        true => resumed(&state)?,
         false => Training::new(shape, plan)?,
     };
     let now = [json!(shape), json!(plan)];
     if let Some((key, was, is)) = differing(&[json!(training.shape()), json!(training.plan())], &now) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{}: was begun with {} {was}, now it is {is}; go on with the same options, or name a new folder",
             state.display(),
             key.replace('_', " ")
@@ -154,14 +178,14 @@ pub fn run(train: &TrainLm, common: &Common) -> Outcome {
     }
     let tokenizer_file = out.join("tokenizer.json");
     if train.resume && std::fs::read(&tokenizer_file).is_ok_and(|earlier| earlier != pairs) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{}: was begun with another text than {}; go on with the same, or name a new folder",
             state.display(),
             train.text_file.display()
         )));
     }
     // From here on a killed training can be taken up, whatever else is in the folder by then.
-    training.save(&state)?;
+    save(&training, &state)?;
     write(&tokenizer_file, &pairs)?;
     let tokenizer = Tokenizer::open(out)?;
     let ids: Vec<u32> = tokenizer.encode(&text, false)?.iter().map(|token| token.id).collect();
@@ -176,7 +200,7 @@ pub fn run(train: &TrainLm, common: &Common) -> Outcome {
         let numbers = [("train/loss", step.loss), ("train/lr", step.rate), ("train/grad_norm", step.gradient_norm)];
         log.write(step.step as u64, &numbers)?;
         if step.step % SAVE_EVERY == 0 {
-            training.save(&state)?;
+            save(training, &state)?;
         }
         Ok(!interrupt.asked())
     });
@@ -186,18 +210,20 @@ pub fn run(train: &TrainLm, common: &Common) -> Outcome {
         [&state, &tokenizer_file].into_iter().for_each(|file| drop(std::fs::remove_file(file)));
     }
     trained?;
-    training.save(&state)?;
+    save(&training, &state)?;
     if !training.is_done() {
         let (done, folder) = (training.step(), out.display());
-        return Err(Failure::interrupted(format!(
+        return Err(Error::interrupted(format!(
             "stopped: {done} of {total} steps are done and kept in {folder}\nnext: {}",
             go_on()
         )));
     }
     drop(interrupt);
-    let tokenizer_json = std::fs::read(&tokenizer_file)
-        .map_err(|e| Failure::unreadable(format!("{}: {e}", tokenizer_file.display())))?;
-    write_model(out, training.model(), training.shape(), [None; 3], &tokenizer_json, Precision::F16)?;
+    let tokenizer_json =
+        std::fs::read(&tokenizer_file).map_err(|e| Error::io(format!("{}: {e}", tokenizer_file.display())))?;
+    for (name, bytes) in model_files(training.model(), training.shape(), [None; 3], &tokenizer_json, Precision::F16)? {
+        write_whole(&out.join(name), &bytes, Durability::Power)?;
+    }
     if common.json {
         let last = last.is_finite().then_some(last);
         let summary =

@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-use attractor_capture::patterns::LayerShape;
-use attractor_capture::record::{Role, Token};
-use attractor_capture::{Patterns, strips};
+use attractor_record::LayerShape;
+use attractor_record::{Patterns, strips};
+use attractor_record::{Role, Token};
 
 use super::query::bare;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Most cells of an aggregated map: 128 MiB.
 const MOST_CELLS: usize = 16 << 20;
@@ -46,13 +46,13 @@ impl Partition {
     /// The given spans, each a group; other positions stand by themselves.
     ///
     /// # Errors
-    /// `is_request` for spans that are empty, overlap, run backwards or end beyond `count`.
+    /// `is_usage` for spans that are empty, overlap, run backwards or end beyond `count`.
     pub fn spans(count: usize, spans: &[Range<usize>]) -> Result<Self> {
         let mut starts = vec![true; count];
         let mut last = 0;
         for span in spans {
             if span.start >= span.end || span.start < last || span.end > count {
-                return Err(Error::request(format!(
+                return Err(Error::usage(format!(
                     "spans: {}..{} is empty, out of order or beyond the {count} positions; give spans in order that do \
                      not overlap",
                     span.start, span.end
@@ -155,8 +155,8 @@ pub fn query_groups(shape: &LayerShape) -> Vec<Vec<usize>> {
 ///
 /// `None` if one of the maps was not kept.
 /// # Errors
-/// `is_request` for no heads, partitions of another length than the map, or a result of more than 16 Mi cells;
-/// `is_source` if the patterns cannot be read.
+/// `is_usage` for no heads, partitions of another length than the map, or a result of more than 16 Mi cells;
+/// `is_format` if the patterns cannot be read.
 pub fn aggregate(
     patterns: &dyn Patterns,
     layer: usize,
@@ -167,14 +167,14 @@ pub fn aggregate(
 ) -> Result<Option<Vec<f64>>> {
     let (n, m) = patterns.shape(layer, input)?;
     if rows.positions() != n || columns.positions() != m {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "aggregate: groups of {} queries and {} keys for a map of {n} x {m}; put every position into a group",
             rows.positions(),
             columns.positions()
         )));
     }
     if heads.is_empty() || rows.len().saturating_mul(columns.len()) > MOST_CELLS {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "aggregate: {} heads, {} x {} groups; give at least one head and at most {MOST_CELLS} cells",
             heads.len(),
             rows.len(),
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(Partition::spans(5, &[1..3]).unwrap().groups(), [0..1, 1..3, 3..4, 4..5]);
         #[allow(clippy::reversed_empty_ranges)]
         for wrong in [vec![1..1], vec![2..4, 3..5], vec![3..4, 0..1], vec![4..6], vec![3..2]] {
-            assert!(Partition::spans(5, &wrong).unwrap_err().is_request(), "{wrong:?}");
+            assert!(Partition::spans(5, &wrong).unwrap_err().is_usage(), "{wrong:?}");
         }
     }
 
@@ -277,8 +277,8 @@ mod tests {
         for (at, w) in uniform.iter().enumerate() {
             assert!((w - spans.groups()[at % g].len() as f64 / 11.0).abs() < 1e-6, "a group's share is its size");
         }
-        assert!(aggregate(&maps, 0, &[], 0, &spans, &spans).unwrap_err().is_request());
-        assert!(aggregate(&maps, 0, &[0], 0, &Partition::identity(3), &spans).unwrap_err().is_request());
+        assert!(aggregate(&maps, 0, &[], 0, &spans, &spans).unwrap_err().is_usage());
+        assert!(aggregate(&maps, 0, &[0], 0, &Partition::identity(3), &spans).unwrap_err().is_usage());
         assert_eq!(spans.add(&[1.0; 11]), [1.0, 1.0, 3.0, 2.0, 1.0, 3.0]);
     }
 

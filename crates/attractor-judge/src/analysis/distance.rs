@@ -9,10 +9,10 @@
 //! Keras study (keras-io, `probing_vits.py`), so both values are given and named.
 
 use attractor::retrieve::HeadStatistics;
-use attractor_capture::record::{Role, Token};
-use attractor_capture::{Patterns, strips};
+use attractor_record::{Patterns, strips};
+use attractor_record::{Role, Token};
 
-use crate::error::Result;
+use attractor::Result;
 
 /// Least share of the mass off the first token for which a distance without it is given.
 const LEAST: f64 = 1e-6;
@@ -62,7 +62,7 @@ pub struct PatchDistance {
 ///
 /// `None` if the map was not kept.
 /// # Errors
-/// `is_source` if the patterns cannot be read.
+/// `is_format` if the patterns cannot be read.
 pub fn of_patches(
     patterns: &dyn Patterns,
     layer: usize,

@@ -6,12 +6,12 @@
 //! # Source
 //! Abnar and Zuidema 2020, *Quantifying attention flow in transformers*, section 3. Dinic 1970 for the flow.
 
-use attractor_capture::Patterns;
+use attractor_record::Patterns;
 use rayon::prelude::*;
 
 use super::rollout::{Attribution, Method, check_query};
 use super::stack::{Stack, StackOptions};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Most tokens for which flow is found.
 pub const MOST_TOKENS: usize = 512;
@@ -25,13 +25,13 @@ const LEAST: f64 = 1e-12;
 /// # Cost
 /// One largest flow a token over layers x N^2 edges: N = 64 and 12 layers take well under a second, N = 512 minutes.
 /// # Errors
-/// What [`Stack::open`] refuses; `is_request` if the query is not there or beyond [`MOST_TOKENS`] tokens.
+/// What [`Stack::open`] refuses; `is_usage` if the query is not there or beyond [`MOST_TOKENS`] tokens.
 pub fn flow(patterns: &dyn Patterns, input: usize, query: usize, options: &StackOptions) -> Result<Attribution> {
     let stack = Stack::open(patterns, input, options)?;
     let n = stack.tokens();
     check_query(query, n)?;
     if n > MOST_TOKENS || stack.len() * n * n > MOST_CELLS {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "flow: {n} tokens x {} layers are too many edges for one largest flow a token; at most {MOST_TOKENS} tokens \
              and {MOST_CELLS} weights; shorten the input, begin at a later layer, or take the rollout",
             stack.len()
@@ -246,6 +246,6 @@ mod tests {
     fn long_inputs_are_refused() {
         let maps = Maps::causal(&[vec![0; 600]], 1).head(0, crate::tests::uniform);
         let error = flow(&maps, 0, 3, &StackOptions::default()).unwrap_err();
-        assert!(error.is_request() && error.to_string().contains("600 tokens"), "{error}");
+        assert!(error.is_usage() && error.to_string().contains("600 tokens"), "{error}");
     }
 }

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use attractor_capture::evidence::{AblationMode, Evidence, LossKind, Scope};
+use attractor_record::evidence::{AblationMode, Evidence, LossKind, Scope};
 use serde::Serialize;
 
 use crate::statistics::{Bootstrap, Interval, mean_of};
@@ -90,7 +90,7 @@ pub fn importance(evidence: &Evidence, bootstrap: &Bootstrap) -> Vec<HeadImporta
 
 #[cfg(test)]
 mod tests {
-    use attractor_capture::evidence::{Ablation, FiniteDifference, Gradients, HeadGradient};
+    use attractor_record::evidence::{Ablation, FiniteDifference, Gradients, HeadGradient};
 
     use super::*;
 

@@ -8,10 +8,10 @@
 //! under a causal mask early rows see few; and a median of one key is always the single pattern, since fewer than
 //! 32 keys leave no room for it below N/32.
 
-use attractor_capture::Patterns;
+use attractor_record::Patterns;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use attractor::Result;
 
 /// Mass that a state holds.
 pub const MASS: f64 = 0.90;
@@ -120,7 +120,7 @@ pub(crate) fn rows(n: usize) -> Vec<std::ops::Range<usize>> {
 /// Sizes over the rows of all inputs together; `None` if no map was kept, or no row sees two keys.
 ///
 /// # Errors
-/// `is_source` if the patterns cannot be read.
+/// `is_format` if the patterns cannot be read.
 pub fn of_head(patterns: &dyn Patterns, layer: usize, head: usize) -> Result<Option<Metastable>> {
     let (mut keys, mut shares) = (Vec::new(), Vec::new());
     for input in 0..patterns.inputs() {

@@ -1,9 +1,9 @@
 //! Which position a user means: `cls`, `last`, a number, a token.
 
-use attractor_capture::record::{Role, Token};
+use attractor_record::{Role, Token};
 
 use super::aggregate::Partition;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Occurrences of a token that are named in an error.
 const NAMED: usize = 8;
@@ -16,15 +16,15 @@ const NAMED: usize = 8;
 /// meant; it must occur once.
 ///
 /// # Errors
-/// `is_request` if there is no such position, or several.
+/// `is_usage` if there is no such position, or several.
 pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<usize> {
     let class = || tokens.iter().position(|token| token.role == Role::Cls);
     let last = (0..count).rev().find(|&i| tokens.get(i).is_none_or(|token| token.role != Role::Pad));
-    let none = || Error::request("query: the input has no position; nothing was captured");
+    let none = || Error::usage("query: the input has no position; nothing was captured");
     let Some(text) = text else { return class().or(last).ok_or_else(none) };
     if text.eq_ignore_ascii_case("cls") {
         return class().ok_or_else(|| {
-            Error::request("query: no token of this input is a class token; ask for last, a position or a token")
+            Error::usage("query: no token of this input is a class token; ask for last, a position or a token")
         });
     }
     if text.eq_ignore_ascii_case("last") {
@@ -32,7 +32,7 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
     }
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse().ok().filter(|&position: &usize| position < count).ok_or_else(|| {
-            Error::request(format!("query: there is no position {text}; positions are 0..={}", count.saturating_sub(1)))
+            Error::usage(format!("query: there is no position {text}; positions are 0..={}", count.saturating_sub(1)))
         });
     }
     let wanted = text.strip_prefix("token:").unwrap_or(text);
@@ -53,9 +53,9 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
     match places[..] {
         [place] => Ok(place),
         [] if tokens.is_empty() => {
-            Err(Error::request("query: the tokens of this input are not known; ask for last or a position"))
+            Err(Error::usage("query: the tokens of this input are not known; ask for last or a position"))
         }
-        [] => Err(Error::request(format!(
+        [] => Err(Error::usage(format!(
             "query: no token of this input reads {wanted:?}; ask for cls, last, a position (0..={}), a token's text or a word",
             count.saturating_sub(1)
         ))),
@@ -64,7 +64,7 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
             if places.len() > NAMED {
                 named.push("...".to_string());
             }
-            Err(Error::request(format!(
+            Err(Error::usage(format!(
                 "query: {wanted:?} stands at {} positions ({}); name one of them",
                 places.len(),
                 named.join(", ")
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(find(Some("ing")), Ok(2));
         assert_eq!(find(Some("token:7")), Ok(3));
         assert_eq!(find_query(&t[1..], 4, None), Ok(2));
-        assert!(find(Some("5")).unwrap_err().is_request());
+        assert!(find(Some("5")).unwrap_err().is_usage());
         assert!(find_query(&t[1..], 4, Some("cls")).unwrap_err().to_string().contains("class token"));
         assert!(find_query(&[], 4, Some("the")).unwrap_err().to_string().contains("not known"));
         assert_eq!(find_query(&[], 4, None), Ok(3));

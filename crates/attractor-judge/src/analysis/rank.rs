@@ -8,10 +8,10 @@
 //! Roy and Vetterli 2007, *The effective rank*. Rank collapse: Dong et al. 2021 (recalled, not read again).
 
 use attractor::retrieve::Mask;
-use attractor_capture::Patterns;
+use attractor_record::Patterns;
 
 use super::singular::singular_values;
-use crate::error::Result;
+use attractor::Result;
 
 /// Most queries and keys whose map is decomposed: the leading block of longer inputs.
 pub const MOST_TOKENS: usize = 512;
@@ -94,7 +94,7 @@ impl Baselines {
 ///
 /// `None` if the map was not kept, or holds what is no number.
 /// # Errors
-/// `is_source` if the patterns cannot be read.
+/// `is_format` if the patterns cannot be read.
 pub fn of_head(
     patterns: &dyn Patterns,
     layer: usize,

@@ -4,12 +4,12 @@
 //! # Source
 //! Abnar and Zuidema 2020, *Quantifying attention flow in transformers*, arXiv 2005.00928.
 
-use attractor_capture::Patterns;
+use attractor_record::Patterns;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::stack::{Stack, StackOptions};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Most tokens for which the whole map is given: two maps of 32 MiB.
 pub const MOST_TOKENS: usize = 2048;
@@ -48,7 +48,7 @@ pub struct Attribution {
 /// # Cost
 /// O(layers x heads x N^2) time, 16 strips of about 1 Mi numbers.
 /// # Errors
-/// What [`Stack::open`] refuses; `is_request` if the query is not there; `is_source` for weights that are no numbers.
+/// What [`Stack::open`] refuses; `is_usage` if the query is not there; `is_format` for weights that are no numbers.
 pub fn rollout(patterns: &dyn Patterns, input: usize, query: usize, options: &StackOptions) -> Result<Attribution> {
     let stack = Stack::open(patterns, input, options)?;
     check_query(query, stack.tokens())?;
@@ -64,7 +64,7 @@ pub fn rollout(patterns: &dyn Patterns, input: usize, query: usize, options: &St
 pub(crate) fn check_query(query: usize, tokens: usize) -> Result<()> {
     match query < tokens {
         true => Ok(()),
-        false => Err(Error::request(format!(
+        false => Err(Error::usage(format!(
             "rollout: there is no position {query}; the input has positions 0..={}",
             tokens.saturating_sub(1)
         ))),
@@ -76,12 +76,12 @@ pub(crate) fn check_query(query: usize, tokens: usize) -> Result<()> {
 /// # Cost
 /// O(layers x N^3) time, 16 N^2 bytes.
 /// # Errors
-/// As [`rollout`]; `is_request` beyond [`MOST_TOKENS`] tokens.
+/// As [`rollout`]; `is_usage` beyond [`MOST_TOKENS`] tokens.
 pub fn rollout_map(patterns: &dyn Patterns, input: usize, options: &StackOptions) -> Result<Vec<f64>> {
     let stack = Stack::open(patterns, input, options)?;
     let n = stack.tokens();
     if n > MOST_TOKENS {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "rollout: the input has {n} tokens; the whole map is given for at most {MOST_TOKENS}: ask for one query"
         )));
     }
@@ -223,7 +223,7 @@ mod tests {
             (ask(0, 0, StackOptions { residual: f64::NAN, ..base }), "residual"),
             (ask(0, 0, StackOptions { discard: 1.0, ..base }), "discard"),
         ] {
-            assert!(error.is_request() && error.to_string().contains(expected), "{error}");
+            assert!(error.is_usage() && error.to_string().contains(expected), "{error}");
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(skipped.shares, rollout(&maps, 0, 3, &options).unwrap().shares);
         maps.maps[1][0][0][3 * 7 + 2] = f32::NAN;
         let error = rollout(&maps, 0, 5, &options).unwrap_err();
-        assert!(error.is_source() && error.to_string().contains("L1H0, input 0: the weight of query 3 and key 2"));
+        assert!(error.is_format() && error.to_string().contains("L1H0, input 0: the weight of query 3 and key 2"));
     }
 
     #[test]

@@ -11,12 +11,12 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use attractor_capture::patterns::LayerShape;
-use attractor_capture::{Patterns, strips};
+use attractor_record::LayerShape;
+use attractor_record::{Patterns, strips};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Most tokens for which cells are discarded: their order needs the whole map.
 pub const MOST_DISCARDED: usize = 4096;
@@ -60,13 +60,13 @@ impl Default for StackOptions {
 
 impl StackOptions {
     /// # Errors
-    /// `is_request` for a share outside its range.
+    /// `is_usage` for a share outside its range.
     pub fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.residual) {
-            return Err(Error::request(format!("residual: the share is {}; give a number from 0 to 1", self.residual)));
+            return Err(Error::usage(format!("residual: the share is {}; give a number from 0 to 1", self.residual)));
         }
         if !(0.0..1.0).contains(&self.discard) {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "discard: the share is {}; give a number from 0 to less than 1",
                 self.discard
             )));
@@ -97,21 +97,21 @@ impl<'a> Stack<'a> {
     /// Checks that every layer from the first one on can be given.
     ///
     /// # Errors
-    /// `is_request` for options out of range, an input or layer that is not there, a layer that was not kept or has no
-    /// map (unless it may be skipped), maps that are not square, and inputs too long for `discard`; `is_source` if the
+    /// `is_usage` for options out of range, an input or layer that is not there, a layer that was not kept or has no
+    /// map (unless it may be skipped), maps that are not square, and inputs too long for `discard`; `is_format` if the
     /// patterns cannot be read.
     pub fn open(patterns: &'a dyn Patterns, input: usize, options: &StackOptions) -> Result<Self> {
         options.check()?;
         let inputs = patterns.inputs();
         if input >= inputs {
-            return Err(Error::request(match inputs {
+            return Err(Error::usage(match inputs {
                 0 => "rollout: there is no input; nothing was captured".to_string(),
                 n => format!("rollout: there is no input {input}; inputs are 0..={}", n - 1),
             }));
         }
         let all = patterns.info().layers;
         if options.start >= all {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "rollout: the first layer is {}, the model has layers 0..={}",
                 options.start,
                 all.saturating_sub(1)
@@ -133,7 +133,7 @@ impl<'a> Stack<'a> {
                 continue;
             }
             if n != m || tokens.is_some_and(|tokens| tokens != n) {
-                return Err(Error::request(format!(
+                return Err(Error::usage(format!(
                     "rollout: layer {} has {n} queries and {m} keys{}; layers are multiplied, so every map must be \
                      square and of one size",
                     shape.layer,
@@ -145,7 +145,7 @@ impl<'a> Stack<'a> {
         missing.sort_unstable();
         kept.retain(|shape| !missing.contains(&shape.layer));
         let Some(tokens) = tokens else {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "rollout: no layer from {} on has a map of input {input}; keep queries and keys or patterns when \
                  capturing (--keep stats+qk)",
                 options.start
@@ -156,7 +156,7 @@ impl<'a> Stack<'a> {
             let names: Vec<String> = missing.iter().map(usize::to_string).collect();
             let names = names.join(", ");
             if !options.skip_missing {
-                return Err(Error::request(format!(
+                return Err(Error::usage(format!(
                     "rollout: layer{} {names} of {all} {} no map here, and every layer from {} on is multiplied; capture \
                      {}, begin later (--start), or take {} as the identity (--skip-missing)",
                     if missing.len() == 1 { "" } else { "s" },
@@ -255,14 +255,14 @@ impl<'a> Stack<'a> {
         for &head in &shape.heads {
             let weights = self.patterns.weights(shape.layer, head, self.input, rows.clone())?;
             let weights = weights.filter(|weights| weights.len() == rows.len() * n).ok_or_else(|| {
-                Error::source(format!(
+                Error::format(format!(
                     "rollout: rows {rows:?} of L{}H{head}, input {}, cannot be given; the source contradicts its own \
                      shape",
                     shape.layer, self.input
                 ))
             })?;
             if let Some(at) = weights.iter().position(|w| !w.is_finite()) {
-                return Err(Error::source(format!(
+                return Err(Error::format(format!(
                     "rollout: L{}H{head}, input {}: the weight of query {} and key {} is {}; repair the capture, or \
                      leave the head out",
                     shape.layer,
@@ -325,7 +325,7 @@ impl<'a> Stack<'a> {
     fn find_discarded(&mut self) -> Result<()> {
         let n = self.tokens;
         if n > MOST_DISCARDED {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "discard: the input has {n} tokens; the order of all cells is found for at most {MOST_DISCARDED}; leave \
                  the option out"
             )));

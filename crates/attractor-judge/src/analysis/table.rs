@@ -1,12 +1,12 @@
 //! Columns of the table of heads that need more than the row statistics.
 //!
-//! Rows are layers and their kept heads, in order, as in [`attractor_capture::table::Table::of`].
+//! Rows are layers and their kept heads, in order, as in [`attractor_record::table::Table::of`].
 
 use std::collections::HashMap;
 
-use attractor_capture::evidence::{AblationMode, Evidence};
-use attractor_capture::table::Column;
-use attractor_capture::{Patterns, strips};
+use attractor_record::evidence::{AblationMode, Evidence};
+use attractor_record::table::Column;
+use attractor_record::{Patterns, strips};
 use rayon::prelude::*;
 
 use super::distance::{self, PatchGrid};
@@ -15,9 +15,9 @@ use super::metastable;
 use super::rank::{self, Baselines, Ranks};
 use crate::config::Config;
 use crate::detect::sink::{self, Seen};
-use crate::error::Result;
 use crate::measure::Geometry;
 use crate::statistics::{Bootstrap, Interval, mean, mean_of};
+use attractor::Result;
 
 /// Resamples of an interval.
 const RESAMPLES: usize = 1999;
@@ -56,7 +56,7 @@ pub struct Extras<'a> {
 /// | `importance_unit`                   | what the effects are measured in                                          |
 ///
 /// # Errors
-/// `is_source` if the patterns cannot be read.
+/// `is_format` if the patterns cannot be read.
 pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(String, Column)>> {
     let layers = patterns.layers();
     let heads: Vec<(usize, usize)> =

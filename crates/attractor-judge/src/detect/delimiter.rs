@@ -1,6 +1,6 @@
 //! Delimiter heads: queries look at punctuation and separators, beyond the share of keys that these are.
 
-use attractor_capture::record::{Role, Token};
+use attractor_record::{Role, Token};
 
 use super::Card;
 use super::labels::Labels;

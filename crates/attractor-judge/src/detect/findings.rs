@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use attractor_capture::Patterns;
-use attractor_capture::record::ModelInfo;
-use attractor_capture::table::{Column, Table};
+use attractor_record::ModelInfo;
+use attractor_record::Patterns;
+use attractor_record::table::{Column, Table};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ use super::observe::Observed;
 use super::stage::{Chance, Shared, Stage};
 use super::verdict::{Bench, Chances, Figure, Finding};
 use super::{Detector, Options};
-use crate::error::Result;
 use crate::measure::{repeated_in_words, repeated_inputs};
 use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
+use attractor::Result;
 
 /// A figure, or why there is none.
 type Tested = std::result::Result<Figure, String>;
@@ -159,7 +159,7 @@ impl Detections {
     ///
     /// # Errors
     /// None that is known of: all columns have one number a finding.
-    pub fn to_table(&self) -> attractor_capture::Result<Table> {
+    pub fn to_table(&self) -> attractor::Result<Table> {
         let text = |pick: &dyn Fn(&Detection) -> String| Column::Text(self.heads.iter().map(pick).collect());
         let whole =
             |pick: &dyn Fn(&Detection) -> usize| Column::Whole(self.heads.iter().map(|d| pick(d) as i64).collect());
@@ -192,7 +192,7 @@ impl Detections {
 /// # Cost
 /// One pass over the maps, O(heads x inputs x N^2); for detectors of content inputs^2 x labelled cells a head besides.
 /// # Errors
-/// `is_request` for options out of range; `is_source` if the patterns cannot be read or contradict their own shape.
+/// `is_usage` for options out of range; `is_format` if the patterns cannot be read or contradict their own shape.
 pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> {
     options.check()?;
     let stages = Stage::of_all(patterns, options)?;

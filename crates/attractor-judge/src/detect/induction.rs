@@ -8,10 +8,10 @@ use attractor::random::Philox;
 
 use super::Card;
 use super::labels::Labels;
-use crate::error::{Error, Result};
 pub use crate::measure::block_read_twice;
 use crate::measure::{Geometry, SHORTEST};
 use crate::statistics::stream;
+use attractor::{Error, Result};
 
 pub(super) const CARD: Card = Card {
     name: "induction",
@@ -32,10 +32,10 @@ pub(super) const CARD: Card = Card {
 /// function of (seed, s, n, words).
 ///
 /// # Errors
-/// `is_request` if `n` is below 8 or there are fewer than 3 n / 2 words.
+/// `is_usage` if `n` is below 8 or there are fewer than 3 n / 2 words.
 pub fn read_twice(words: &[u32], n: usize, sequences: usize, seed: u64) -> Result<Vec<Vec<u32>>> {
     if n < 2 * SHORTEST || words.len() < n + n.div_ceil(2) {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "induction: {} words for blocks of {n}; expected blocks of at least {} words and {} different words",
             words.len(),
             2 * SHORTEST,
@@ -68,7 +68,7 @@ pub(super) fn may_stand(p: usize, key: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use attractor_capture::record::{Role, Token};
+    use attractor_record::{Role, Token};
 
     use super::*;
 
@@ -95,7 +95,7 @@ mod tests {
         }
         assert_eq!(sequences, read_twice(&words, 20, 16, 3).unwrap());
         assert_ne!(sequences, read_twice(&words, 20, 16, 4).unwrap());
-        assert!(read_twice(&words, 21, 1, 0).unwrap_err().is_request());
+        assert!(read_twice(&words, 21, 1, 0).unwrap_err().is_usage());
         assert!(read_twice(&words, 7, 1, 0).is_err());
     }
 }

@@ -31,12 +31,12 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use attractor_capture::record::Token;
+use attractor_record::Token;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
 use crate::measure::Geometry;
 use crate::statistics::Correction;
+use attractor::{Error, Result};
 
 pub use findings::{Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, detect};
 pub(crate) use labels::Labels;
@@ -134,7 +134,7 @@ impl Detector {
     /// Reads names separated by commas; "all" means all.
     ///
     /// # Errors
-    /// `is_request` for a name that is none, listing the known ones, and for an empty list.
+    /// `is_usage` for a name that is none, listing the known ones, and for an empty list.
     pub fn parse(list: &str) -> Result<Vec<Self>> {
         let mut chosen = Vec::new();
         for name in list.split(',').map(str::trim) {
@@ -146,7 +146,7 @@ impl Detector {
                 }
                 None => {
                     let known: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
-                    return Err(Error::request(format!(
+                    return Err(Error::usage(format!(
                         "detect: there is no detector {name:?}; expected names separated by commas from {}, or all",
                         known.join(", ")
                     )));
@@ -214,26 +214,23 @@ impl Options {
     /// Checks that every option is in range, before anything is read.
     ///
     /// # Errors
-    /// `is_request`, naming the option and its range.
+    /// `is_usage`, naming the option and its range.
     pub fn check(&self) -> Result<()> {
         if self.detectors.is_empty() {
-            return Err(Error::request("detect: no detector is named; name at least one, or all"));
+            return Err(Error::usage("detect: no detector is named; name at least one, or all"));
         }
         if !(self.fdr > 0.0 && self.fdr < 1.0) {
-            return Err(Error::request(format!(
-                "detect: a rate of {} is none; expected one between 0 and 1",
-                self.fdr
-            )));
+            return Err(Error::usage(format!("detect: a rate of {} is none; expected one between 0 and 1", self.fdr)));
         }
         if !(99..=Self::MOST_PERMUTATIONS).contains(&self.permutations) {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "detect: {} permutations; expected 99 to {}",
                 self.permutations,
                 Self::MOST_PERMUTATIONS
             )));
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) || self.resamples < 99 {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "detect: confidence {} by {} resamples; expected a level between 0 and 1 and at least 99 resamples",
                 self.confidence, self.resamples
             )));

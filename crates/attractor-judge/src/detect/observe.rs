@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use attractor::retrieve::HeadStatistics;
-use attractor_capture::{Patterns, strips};
+use attractor_record::{Patterns, strips};
 
 use super::labels::Labels;
 use super::stage::{Chance, Stage, Within};
 use super::{Detector, Options, Permutations};
-use crate::error::Result;
 use crate::measure::{CACHE, Geometry, fetch, vector};
+use attractor::Result;
 
 /// One head on all inputs.
 pub(super) struct Observed {

@@ -3,7 +3,7 @@
 //! A detection pattern D says where a head of some kind would look, all in ones and zeros; a head's score is how much of its
 //! attention lies there. Kept beside the detectors so that figures from that tool can be had again, number by number.
 
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Kinds of heads with a detection pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +58,13 @@ pub fn detection_pattern(kind: Kind, ids: &[u32]) -> Vec<f32> {
 /// The score of a map against a detection pattern; both are [n, n], row-major, and only read.
 ///
 /// # Errors
-/// `is_request` if the two are no squares of one size, if the pattern is not lower triangular, or, for
+/// `is_usage` if the two are no squares of one size, if the pattern is not lower triangular, or, for
 /// [`Measure::Abs`], the map is not.
 /// # Source
 /// TransformerLens, `compute_head_attention_similarity_score`.
 pub fn detection_score(map: &[f32], pattern: &[f32], n: usize, measure: Measure, exclude: Exclude) -> Result<f64> {
     if n == 0 || n.checked_mul(n) != Some(map.len()) || map.len() != pattern.len() {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "detection score: {} weights and a pattern of {} for {n} tokens; expected {n} x {n} of each, and n at least 1",
             map.len(),
             pattern.len()
@@ -72,7 +72,7 @@ pub fn detection_score(map: &[f32], pattern: &[f32], n: usize, measure: Measure,
     }
     let above = |of: &[f32]| (0..n).any(|i| of[i * n + i + 1..(i + 1) * n].iter().any(|&x| x != 0.0));
     if above(pattern) || measure == Measure::Abs && above(map) {
-        return Err(Error::request(
+        return Err(Error::usage(
             "detection score: an entry above the diagonal is not zero; the score is defined for causal maps and patterns",
         ));
     }
@@ -97,10 +97,10 @@ pub fn detection_score(map: &[f32], pattern: &[f32], n: usize, measure: Measure,
 /// The mean score of several inputs, one map and one list of tokens each.
 ///
 /// # Errors
-/// As [`detection_score`]; `is_request` without inputs, or if there is not one map an input.
+/// As [`detection_score`]; `is_usage` without inputs, or if there is not one map an input.
 pub fn mean_score(kind: Kind, maps: &[&[f32]], ids: &[&[u32]], measure: Measure, exclude: Exclude) -> Result<f64> {
     if maps.is_empty() || maps.len() != ids.len() {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "detection score: {} maps for {} inputs; expected one each, and at least one",
             maps.len(),
             ids.len()
@@ -201,7 +201,7 @@ mod tests {
     fn what_is_no_causal_square_is_refused() {
         let pattern = detection_pattern(Kind::Previous, &[1, 2]);
         let refuse = |map: &[f32], n, measure| {
-            assert!(detection_score(map, &pattern, n, measure, Exclude::default()).unwrap_err().is_request());
+            assert!(detection_score(map, &pattern, n, measure, Exclude::default()).unwrap_err().is_usage());
         };
         refuse(&[1.0; 3], 2, Measure::Mul);
         refuse(&[], 0, Measure::Mul);

@@ -1,9 +1,9 @@
 //! Sinks: one position receives a large part of all attention, whatever the query.
 
 use super::Card;
-use crate::error::{Error, Result};
 use crate::measure::Geometry;
 use crate::statistics::mean;
+use attractor::{Error, Result};
 
 /// Mean attention above which a position is a sink.
 ///
@@ -102,12 +102,12 @@ pub(crate) fn strongest(columns: &[Column<'_>]) -> Option<Strongest> {
 ///
 /// `map` is [tokens, tokens], row-major, rows are queries; it is only read.
 /// # Errors
-/// `is_request` if the map is no square of that size.
+/// `is_usage` if the map is no square of that size.
 /// # Source
 /// Gu et al. 2024, *When attention sink emerges in language models*, arXiv 2410.10781, `compute_attention_sink`.
 pub fn received(map: &[f32], tokens: usize) -> Result<Vec<f64>> {
     if tokens.checked_mul(tokens) != Some(map.len()) {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "sink: {} numbers are no map of {tokens} x {tokens}; give one square map a head",
             map.len()
         )));
@@ -123,12 +123,12 @@ pub fn received(map: &[f32], tokens: usize) -> Result<Vec<f64>> {
 /// Sink rate by position: the share of maps (samples, layers and heads alike) with alpha_k > `epsilon`.
 ///
 /// # Errors
-/// As [`received`]; `is_request` without maps.
+/// As [`received`]; `is_usage` without maps.
 /// # Source
 /// As [`received`], which gives the same in percent.
 pub fn rate_by_position(maps: &[&[f32]], tokens: usize, epsilon: f64) -> Result<Vec<f64>> {
     if maps.is_empty() {
-        return Err(Error::request("sink: there is no map to count sinks in; give at least one"));
+        return Err(Error::usage("sink: there is no map to count sinks in; give at least one"));
     }
     let mut counts = vec![0usize; tokens];
     for map in maps {
@@ -150,8 +150,8 @@ mod tests {
         for (got, expected) in alpha.iter().zip([0.6, 0.45, 0.3]) {
             assert!((got - expected).abs() < 1e-7, "{alpha:?}");
         }
-        assert!(received(&[1.0; 8], 3).unwrap_err().is_request());
-        assert!(rate_by_position(&[], 3, 0.3).unwrap_err().is_request());
+        assert!(received(&[1.0; 8], 3).unwrap_err().is_usage());
+        assert!(rate_by_position(&[], 3, 0.3).unwrap_err().is_usage());
     }
 
     /// Twelve maps of nine tokens, drawn as the recorded ones were: rows of softmax(4 u), every third map with more on

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attractor::random::Philox;
-use attractor_capture::Patterns;
+use attractor_record::Patterns;
 
 use super::labels::Labels;
 use super::sink::Seen;
 use super::{Detector, Options, duplicate, induction, positional};
 use crate::config::Config;
-use crate::error::Result;
 use crate::measure::{CACHE, Geometry};
 use crate::statistics::bootstrap::FEWEST_INPUTS;
 use crate::statistics::{Pairings, Relabelling, SignFlips, mean_of, stream};
+use attractor::Result;
 
 /// Most inputs whose tokens are paired with one another's patterns; bounds the work, which grows as their square.
 const PAIRED: usize = 64;

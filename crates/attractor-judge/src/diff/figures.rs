@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use attractor::retrieve::HeadStatistics;
-use attractor_capture::record::Token;
-use attractor_capture::{Patterns, strips};
+use attractor_record::Token;
+use attractor_record::{Patterns, strips};
 
 use super::metric::Metric;
 use crate::detect::sink::{Column, Seen, strongest};
 use crate::detect::{Detector, Labels};
-use crate::error::{Error, Result};
 use crate::measure::Geometry;
+use attractor::{Error, Result};
 
 /// One number a metric; `None`: it could not be taken.
 pub(super) type Figures = [Option<f64>; Metric::ALL.len()];
@@ -181,7 +181,7 @@ pub(super) fn pair(sides: [&dyn Patterns; 2], place: &Place, layer: usize, head:
             *map = sides[side].weights(layer, head, input, rows.clone())?;
             match map {
                 Some(weights) if weights.len() != rows.len() * g.keys => {
-                    return Err(Error::source(format!(
+                    return Err(Error::format(format!(
                         "diff: L{layer}H{head} of {}, input {input}: {} weights for {} rows of {} keys; the source \
                          contradicts its own shape",
                         ["A", "B"][side],

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// A figure of a head that is compared; [`Metric::Loss`] is one of the whole model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -99,11 +99,11 @@ impl Condition {
     /// Reads a condition.
     ///
     /// # Errors
-    /// `is_request`, with the grammar and the known metrics.
+    /// `is_usage`, with the grammar and the known metrics.
     pub fn parse(text: &str) -> Result<Self> {
         let known = || Metric::ALL.map(Metric::name).join(", ");
         let wrong = |what: String| {
-            Err(Error::request(format!(
+            Err(Error::usage(format!(
                 "--fail-on {text:?}: {what}; write METRIC<NUMBER or METRIC>NUMBER, for example \"induction<-0.1\"; the \
                  metrics are {}",
                 known()
@@ -159,7 +159,7 @@ mod tests {
         ] {
             let error = Condition::parse(text).unwrap_err();
             let message = error.to_string();
-            assert!(error.is_request() && message.contains(why), "{text}: {message}");
+            assert!(error.is_usage() && message.contains(why), "{text}: {message}");
             assert!(message.contains("METRIC<NUMBER") && message.contains("effective_keys"), "{message}");
         }
     }

@@ -8,9 +8,9 @@ mod metric;
 
 use std::collections::{BTreeMap, HashMap};
 
-use attractor_capture::Patterns;
-use attractor_capture::patterns::LayerShape;
-use attractor_capture::record::Token;
+use attractor_record::LayerShape;
+use attractor_record::Patterns;
+use attractor_record::Token;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -18,9 +18,9 @@ use figures::Place;
 pub use metric::{Condition, Metric};
 
 use crate::config::Config;
-use crate::error::{Error, Result};
 use crate::measure::{Geometry, repeated_in_words, repeated_inputs};
 use crate::statistics::{Bootstrap, Interval, mean};
+use attractor::{Error, Result};
 
 /// How two sources are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -139,7 +139,7 @@ impl Diff {
 /// # Cost
 /// One pass over the maps of both; strips of 1 Mi numbers a thread. The answer is the same for any number of threads.
 /// # Errors
-/// `is_request` if the two read other tokens, or share no head; `is_source` if one cannot be read.
+/// `is_usage` if the two read other tokens, or share no head; `is_format` if one cannot be read.
 pub fn diff(
     a: &dyn Patterns,
     b: &dyn Patterns,
@@ -173,7 +173,7 @@ pub fn diff(
     let tasks: Vec<(usize, usize)> =
         matched.iter().flat_map(|(layer, heads)| heads.iter().map(move |&head| (*layer, head))).collect();
     if tasks.is_empty() {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "diff: A and B have no head in common; {}",
             if notes.is_empty() { "one of them holds no head".to_string() } else { notes.join("; ") }
         )));
@@ -276,7 +276,7 @@ fn change(a: &[Option<f64>], b: &[Option<f64>], between: bool, bootstrap: &Boots
 /// Refuses sources that read other tokens.
 fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<String>) -> Result<()> {
     if a.inputs() != b.inputs() || a.inputs() == 0 {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "diff: A has {} inputs, B has {}; both must have read the same: capture them with the same input options",
             a.inputs(),
             b.inputs()
@@ -295,7 +295,7 @@ fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<String>) -> R
                 Some(token) => format!("{:?} (number {})", token.text, token.id),
                 None => format!("nothing, it has {} tokens", tokens.len()),
             };
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "diff: input {input}, position {at}: A read {}, B read {}; both must have read the same tokens: capture \
                  them with the same input options, or give token ids (--input)",
                 say(left),

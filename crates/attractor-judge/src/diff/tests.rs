@@ -151,7 +151,7 @@ fn other_tokens_are_refused_with_their_place() {
     b.tokens[2][7].text = "other".into();
     let options = DiffOptions::default();
     let error = diff(&a, &b, None, &options).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("input 2, position 7"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("input 2, position 7"), "{error}");
     assert!(error.to_string().contains("\"other\" (number 9999)"), "{error}");
     let error = diff(&a, &noisy(5), None, &options).unwrap_err();
     assert!(error.to_string().contains("A has 6 inputs, B has 5"), "{error}");
@@ -165,7 +165,7 @@ fn what_has_no_partner_is_said() {
     assert_eq!(found.heads.iter().map(HeadDiff::name).collect::<Vec<_>>(), ["L0H0"]);
     assert_eq!(found.notes, ["layers only in A: 1", "layer 0: heads only in A: 1"]);
     let error = diff(&a, &Maps::causal(&ids(5), 1), None, &DiffOptions::default()).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("no head in common"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("no head in common"), "{error}");
 }
 
 /// A head that turned into no number, wholly or in one row, is no head that did not change: a gate must see it.

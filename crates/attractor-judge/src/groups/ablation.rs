@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use attractor_capture::evidence::{Ablation, AblationMode, Evidence, LossKind, Scope};
+use attractor_record::evidence::{Ablation, AblationMode, Evidence, LossKind, Scope};
 
 use super::gradient::{cut, left_out, loss_words, nothing};
 use super::{Case, Figure, found, listed};

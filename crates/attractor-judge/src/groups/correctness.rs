@@ -1,6 +1,6 @@
 //! 1. Correctness: are these attention weights, and the ones that the model used? All heads, all inputs.
 
-use attractor_capture::record::Facts;
+use attractor_record::Facts;
 
 use super::{Case, listed};
 use crate::Result;

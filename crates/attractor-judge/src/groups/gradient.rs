@@ -1,6 +1,6 @@
 //! 8. Gradient flow: does the loss reach attention, head by head, and is the gradient right?
 
-use attractor_capture::evidence::{Evidence, LossKind, NoLoss};
+use attractor_record::evidence::{Evidence, LossKind, NoLoss};
 
 use super::{Case, found, listed, plural};
 use crate::config::Key;

@@ -13,9 +13,9 @@ mod query;
 mod tokens;
 mod uniform;
 
-use attractor_capture::Patterns;
-use attractor_capture::evidence::Evidence;
-use attractor_capture::record::Role;
+use attractor_record::Patterns;
+use attractor_record::Role;
+use attractor_record::evidence::Evidence;
 
 pub use heads::Class;
 pub(crate) use heads::class_of;

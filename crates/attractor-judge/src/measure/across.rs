@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use attractor_capture::strips;
+use attractor_record::strips;
 
 use super::divergence::jensen_shannon;
 use super::{Geometry, HeadInput, Source};
-use crate::error::Result;
+use attractor::Result;
 
 /// Mean divergence from uniform (nats a row) below which there is no pattern to explain.
 const NOTHING: f64 = 1e-5;
@@ -192,7 +192,7 @@ fn pair_distances(source: &Source<'_>, g: &Geometry, paired: &[usize]) -> Result
 fn rows_of<'a>(source: &'a Source<'_>, inputs: &[usize], rows: std::ops::Range<usize>) -> Result<Vec<Cow<'a, [f32]>>> {
     let mut blocks = Vec::with_capacity(inputs.len());
     for &input in inputs {
-        let missing = || crate::Error::source(format!("judge: the map of input {input} was there and is gone"));
+        let missing = || crate::Error::format(format!("judge: the map of input {input} was there and is gone"));
         blocks.push(source.distributions(input, rows.clone())?.ok_or_else(missing)?);
     }
     Ok(blocks)

@@ -1,16 +1,16 @@
 //! Inputs that were given twice: one observation, not two.
 
-use attractor_capture::Patterns;
-use attractor_capture::record::Role;
+use attractor_record::Patterns;
+use attractor_record::Role;
 
-use crate::error::Result;
+use attractor::Result;
 
 /// Inputs that repeat an earlier one, each with that one; `None` if what the inputs are is not known.
 ///
 /// Inputs are equal if their tokens are; images, if what entered the first layer is.
 ///
 /// # Errors
-/// `is_source` if the patterns cannot be read.
+/// `is_format` if the patterns cannot be read.
 pub fn repeated_inputs(patterns: &dyn Patterns) -> Result<Option<Vec<(usize, usize)>>> {
     let count = patterns.inputs();
     let is_text = |input: usize| {

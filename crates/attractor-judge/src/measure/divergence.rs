@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{Geometry, Source, vector};
-use crate::error::Result;
 use crate::statistics::Triangle;
+use attractor::Result;
 
 /// Least mass on the common support for which a row has a distribution there.
 const LEAST_MASS: f64 = 1e-9;

@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use attractor::retrieve::Mask;
-use attractor_capture::Patterns;
-use attractor_capture::record::{Role, Token};
+use attractor_record::Patterns;
+use attractor_record::{Role, Token};
 
 use super::{block_read_twice, vector};
 use crate::config::{Config, Key};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Most occurrences of its token that a query is compared with on either side, nearest first.
 ///
@@ -125,7 +125,7 @@ impl Geometry {
             for (input, known) in known.iter_mut().enumerate() {
                 let mask = patterns.mask(shape.layer, input)?;
                 let (queries, keys) = patterns.shape(shape.layer, input)?;
-                mask.check(keys).map_err(|e| Error::source(format!("judge: L{}, input {input}: {e}", shape.layer)))?;
+                mask.check(keys).map_err(|e| Error::format(format!("judge: L{}, input {input}: {e}", shape.layer)))?;
                 let same = known.iter().find(|g| g.queries == queries && g.keys == keys && g.mask == mask).cloned();
                 let geometry = match same {
                     Some(geometry) => geometry,

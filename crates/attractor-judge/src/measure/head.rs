@@ -1,11 +1,11 @@
 //! One head on one input.
 
 use attractor::retrieve::{HeadStatistics, Request};
-use attractor_capture::{Patterns, strips};
+use attractor_record::{Patterns, strips};
 
 use super::divergence::jensen_shannon;
 use super::{Geometry, Source, vector};
-use crate::error::Result;
+use attractor::Result;
 
 /// The figures of one head on one input. `None`: it could not be taken.
 #[derive(Debug, Default)]

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use attractor_capture::Patterns;
+use attractor_record::Patterns;
 use rayon::prelude::*;
 
 pub use distinct::{repeated_in_words, repeated_inputs};
@@ -28,7 +28,7 @@ pub(crate) use repeats::SHORTEST;
 pub use repeats::block_read_twice;
 
 use crate::config::{Config, Key};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Most numbers (f32) of one head's maps held at once: 64 MiB a thread.
 pub(crate) const CACHE: usize = 16 << 20;
@@ -78,7 +78,7 @@ pub(crate) fn fetch(
 ) -> Result<Option<Vec<f32>>> {
     let expected = rows.len() * keys;
     match patterns.weights(layer, head, input, rows.clone())? {
-        Some(w) if w.len() != expected => Err(Error::source(format!(
+        Some(w) if w.len() != expected => Err(Error::format(format!(
             "judge: rows {rows:?} of L{layer}H{head}, input {input}, came as {} numbers; expected {expected} \
              (rows x {keys} keys); the source contradicts its own shape",
             w.len(),

@@ -1,6 +1,6 @@
 //! Text that is read twice.
 
-use attractor_capture::record::{Role, Token};
+use attractor_record::{Role, Token};
 
 /// Shortest block of tokens read twice.
 pub(crate) const SHORTEST: usize = 4;

@@ -6,8 +6,8 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use attractor_capture::record::ModelInfo;
-use attractor_capture::table::{Column, Table};
+use attractor_record::ModelInfo;
+use attractor_record::table::{Column, Table};
 use serde::{Deserialize, Serialize};
 
 pub use text::{Kind, Line};
@@ -167,7 +167,7 @@ impl Report {
     ///
     /// # Errors
     /// None in practice: the columns are equally long.
-    pub fn to_table(&self) -> attractor_capture::Result<Table> {
+    pub fn to_table(&self) -> attractor::Result<Table> {
         let text = |pick: &dyn Fn(&Check) -> String| Column::Text(self.checks.iter().map(pick).collect());
         let number = |pick: &dyn Fn(&Check) -> Option<f64>| {
             Column::Number(self.checks.iter().map(|c| pick(c).unwrap_or(f64::NAN)).collect())

@@ -1,6 +1,6 @@
 //! Detectors on attention whose answers are known: found, absent, not resolvable, not testable, and why.
 
-use attractor_capture::record::Role;
+use attractor_record::Role;
 
 use super::*;
 use crate::detect::{Detection, Detections, Detector, Finding, Options, detect};
@@ -369,10 +369,10 @@ fn options_out_of_range_are_refused() {
     assert_eq!(Detector::parse("sink, previous,sink").unwrap(), [Detector::Previous, Detector::Sink]);
     assert_eq!(Detector::parse("all").unwrap(), Detector::ALL);
     let error = Detector::parse("previous,prevoius").unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("\"prevoius\"; expected"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("\"prevoius\"; expected"), "{error}");
     assert!(Detector::parse("").is_err());
     let maps = Maps::causal(&[vec![1, 2]], 1).head(0, uniform);
-    let refuse = |options: Options| assert!(detect(&maps, &options).unwrap_err().is_request());
+    let refuse = |options: Options| assert!(detect(&maps, &options).unwrap_err().is_usage());
     refuse(Options { fdr: f64::NAN, ..options() });
     refuse(Options { fdr: 1.0, ..options() });
     refuse(Options { permutations: 98, ..options() });

@@ -1,6 +1,6 @@
 //! What a live model contributes: probes, gradients, ablations, perplexity.
 
-use attractor_capture::evidence::{
+use attractor_record::evidence::{
     Ablation, AblationMode, CausalityProbe, Evidence, FiniteDifference, Gradients, HeadGradient, LossKind, NoLoss,
     ParameterGroup, Scope,
 };

@@ -9,11 +9,12 @@ mod timing;
 
 use std::ops::Range;
 
+use attractor::Result;
 use attractor::random::Philox;
 use attractor::retrieve::{HeadStatistics, Mask, Request, dense};
-use attractor_capture::patterns::LayerShape;
-use attractor_capture::record::{Facts, ModelInfo, Role, Task, Token};
-use attractor_capture::{Patterns, Result};
+use attractor_record::LayerShape;
+use attractor_record::Patterns;
+use attractor_record::{Facts, ModelInfo, Role, Task, Token};
 
 /// Dense maps in memory.
 pub(crate) struct Maps {

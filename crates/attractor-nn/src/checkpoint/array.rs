@@ -1,6 +1,6 @@
 //! Tensors as they come out of a file: a shape, a number format, and f32 values.
 
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use half::{bf16, f16};
 
 /// A tensor in memory, row-major.

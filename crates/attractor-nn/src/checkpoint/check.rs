@@ -1,7 +1,7 @@
 //! Configuration against weights: every tensor that a model needs, by name and shape, and none that speaks against it.
 
 use super::spec::{Family, Head, Spec};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// A tensor that a model of this description has.
 struct Expected {

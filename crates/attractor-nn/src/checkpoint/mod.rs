@@ -12,7 +12,7 @@ pub mod npy;
 mod pickle;
 pub mod safetensors;
 mod shards;
-mod source;
+pub(crate) mod source;
 pub mod spec;
 pub mod torch;
 mod zip;
@@ -20,7 +20,8 @@ mod zip;
 pub use array::{Array, Dtype};
 pub(crate) use source::{read_json, read_small};
 
-use crate::error::{Error, Result};
+use crate::checkpoint::source::unreadable;
+use attractor::{Error, Result};
 use shards::Shards;
 use spec::{Head, Spec};
 use std::path::{Path, PathBuf};
@@ -46,11 +47,11 @@ impl Checkpoint {
     /// takes, in this order, the given one, a configuration stored inside it, and a config.json beside it.
     ///
     /// # Errors
-    /// `is_io` where a file cannot be read, `is_format` where it is torn or no checkpoint, `is_refused` where it would
+    /// `is_io` where a file cannot be read, `is_format` where it is torn or no checkpoint, `is_unsupported` where it would
     /// have to run code, `is_unsupported` for an architecture that is not built in, `is_shape` where configuration and
-    /// weights disagree, `is_request` where no configuration is to be had.
+    /// weights disagree, `is_usage` where no configuration is to be had.
     pub fn open(path: &Path, configuration: Option<&Path>) -> Result<Self> {
-        let about = std::fs::metadata(path).map_err(|e| Error::reading(path, "the checkpoint", &e))?;
+        let about = std::fs::metadata(path).map_err(|e| unreadable(path, "the checkpoint", &e))?;
         let shards = if about.is_dir() { Shards::in_folder(path)? } else { Shards::lone(path)? };
         let folder = match (about.is_dir(), path.parent()) {
             (true, _) => path.to_path_buf(),
@@ -113,7 +114,7 @@ impl Checkpoint {
     /// A tensor as f32, found as by [`Checkpoint::has`].
     ///
     /// # Errors
-    /// `is_request` if there is none, `is_non_finite` if it holds NaN or infinity, `is_io` if the file cannot be read
+    /// `is_usage` if there is none, `is_non_finite` if it holds NaN or infinity, `is_io` if the file cannot be read
     /// any more.
     pub fn tensor(&self, name: &str) -> Result<Array> {
         self.shards.tensor(name)
@@ -150,7 +151,7 @@ fn configuration_of(
     if file.exists() {
         return Ok((read_json(&file, "the configuration")?, file.display().to_string()));
     }
-    Err(Error::request(format!(
+    Err(Error::usage(format!(
         "{}: there is no config.json beside the weights and no configuration with a `model_type` inside them; expected one \
          to know the architecture: give a config.json as the configuration",
         path.display()

@@ -2,7 +2,7 @@
 
 use super::array::{Array, Dtype, elements, sizes};
 use super::source::Source;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use std::path::Path;
 
 /// Longest header: the format's own first version allows no more.

@@ -6,7 +6,7 @@
 
 use super::heap::{Heap, Id, MOST, Node};
 use super::source::Source;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use std::collections::HashMap;
 
 /// Most bytes of a fetched name.
@@ -82,7 +82,7 @@ impl<'a> Bytes<'a> {
 /// Runs one pickle and gives the object on top at its end.
 ///
 /// # Errors
-/// `is_refused` for a name that could only be there to run code; `is_format` for anything that no pickle of torch holds.
+/// `is_unsupported` for a name that could only be there to run code; `is_format` for anything that no pickle of torch holds.
 pub(super) fn load(bytes: &mut Bytes<'_>, heap: &mut Heap) -> Result<Id> {
     Machine { bytes, heap, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() }.run()
 }
@@ -446,7 +446,7 @@ impl Machine<'_, '_> {
             return Err(self.wrong(format_args!("expected names of at most {LONGEST_NAME} bytes, got a longer one")));
         }
         if super::globals::runs_code(&module, &name) {
-            return Err(Error::refused(format!(
+            return Err(Error::unsupported(format!(
                 "{}: this pickle asks Python to run `{}.{}`, which no checkpoint needs; it was refused and no code was \
                  run. Do not open the file with torch.load either; get safetensors weights from a source that you trust",
                 self.bytes.source.path().display(),

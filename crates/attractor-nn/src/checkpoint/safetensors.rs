@@ -5,7 +5,7 @@
 
 use super::array::{Array, Dtype, elements, sizes};
 use super::source::Source;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -84,7 +84,7 @@ impl Safetensors {
     /// A tensor as f32, whatever its format; integers and truth values are converted.
     ///
     /// # Errors
-    /// `is_request` if there is no such tensor; `is_unsupported` for a number format that is not read;
+    /// `is_usage` if there is no such tensor; `is_unsupported` for a number format that is not read;
     /// `is_non_finite` for NaN or infinity.
     pub fn tensor(&self, name: &str) -> Result<Array> {
         let (stored, dtype) = self.stored(name)?;
@@ -116,7 +116,7 @@ impl Safetensors {
         let path = self.source.path().display();
         let stored = self.tensors.get(name).ok_or_else(|| {
             let first: Vec<_> = self.names().take(5).collect();
-            Error::request(format!(
+            Error::usage(format!(
                 "{path}: there is no tensor `{name}` among the {} here (the first: {})",
                 self.tensors.len(),
                 first.join(", ")

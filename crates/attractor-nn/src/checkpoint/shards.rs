@@ -6,7 +6,8 @@ use super::safetensors::Safetensors;
 use super::source::{Source, read_json};
 use super::spec::Family;
 use super::torch::Torch;
-use crate::error::{Error, Result};
+use crate::checkpoint::source::unreadable;
+use attractor::{Error, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -79,7 +80,7 @@ impl Shards {
     /// One file.
     pub(super) fn lone(path: &Path) -> Result<Self> {
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "{}: expected a weight file or a model folder, got a JSON file; give the folder that holds it",
                 path.display()
             )));
@@ -101,9 +102,9 @@ impl Shards {
             }
         }
         let mut found = Vec::new();
-        let entries = std::fs::read_dir(folder).map_err(|e| Error::reading(folder, "the folder", &e))?;
+        let entries = std::fs::read_dir(folder).map_err(|e| unreadable(folder, "the folder", &e))?;
         for entry in entries {
-            let path = entry.map_err(|e| Error::reading(folder, "the folder", &e))?.path();
+            let path = entry.map_err(|e| unreadable(folder, "the folder", &e))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let weights = [".safetensors", ".pt", ".pth", ".bin"].iter().any(|end| name.ends_with(end));
             if weights && !NOT_WEIGHTS.contains(&name.as_str()) && !name.starts_with("rng_state") {
@@ -112,13 +113,13 @@ impl Shards {
         }
         found.sort();
         match found.as_slice() {
-            [] => Err(Error::request(format!(
+            [] => Err(Error::usage(format!(
                 "{}: there are no weights in this folder; expected model.safetensors, model.safetensors.index.json, \
                  pytorch_model.bin or one file that ends in .safetensors, .pt, .pth or .bin",
                 folder.display()
             ))),
             [_] => Self::of(found),
-            several => Err(Error::request(format!(
+            several => Err(Error::usage(format!(
                 "{}: there are {} weight files and no index that says how they belong together ({}); give the one that \
                  is meant",
                 folder.display(),
@@ -224,7 +225,7 @@ impl Shards {
 
     pub(super) fn tensor(&self, name: &str) -> Result<Array> {
         let Some((_, (file, there))) = self.resolve(name) else {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "{}: there is no tensor `{name}` among the {} of this checkpoint (the first: {})",
                 self.files[0].source().path().display(),
                 self.names.len(),

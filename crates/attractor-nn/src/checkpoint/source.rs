@@ -1,6 +1,6 @@
 //! A file that is read by ranges, every range checked against the file's real length before anything is allocated.
 
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -20,14 +20,14 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let about = std::fs::metadata(path).map_err(|e| Error::reading(path, "the weight file", &e))?;
+        let about = std::fs::metadata(path).map_err(|e| unreadable(path, "the weight file", &e))?;
         if !about.is_file() {
             return Err(Error::format(format!(
                 "{}: expected a weight file, got something that is not a regular file; give a file or a model folder",
                 path.display()
             )));
         }
-        let file = File::open(path).map_err(|e| Error::reading(path, "the weight file", &e))?;
+        let file = File::open(path).map_err(|e| unreadable(path, "the weight file", &e))?;
         let source = Self { path: path.to_path_buf(), file: Mutex::new(file), length: about.len() };
         let start = source.read(0, source.length.min(64), "the first bytes")?;
         if start.starts_with(b"version https://git-lfs") {
@@ -70,7 +70,7 @@ impl Source {
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         file.seek(SeekFrom::Start(offset))
             .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|e| Error::reading(&self.path, what, &e))?;
+            .map_err(|e| unreadable(&self.path, what, &e))?;
         Ok(bytes)
     }
 
@@ -89,7 +89,7 @@ impl Source {
 
 /// Reads a small text file (a configuration, an index, a vocabulary) of at most `limit` bytes.
 pub(crate) fn read_small(path: &Path, limit: u64, what: &str) -> Result<Vec<u8>> {
-    let about = std::fs::metadata(path).map_err(|e| Error::reading(path, what, &e))?;
+    let about = std::fs::metadata(path).map_err(|e| unreadable(path, what, &e))?;
     if !about.is_file() {
         return Err(Error::format(format!("{}: expected {what}, got something that is not a file", path.display())));
     }
@@ -103,7 +103,7 @@ pub(crate) fn read_small(path: &Path, limit: u64, what: &str) -> Result<Vec<u8>>
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|e| Error::reading(path, what, &e))?;
+        .map_err(|e| unreadable(path, what, &e))?;
     Ok(bytes)
 }
 
@@ -113,4 +113,15 @@ pub(crate) fn read_json(path: &Path, what: &str) -> Result<serde_json::Value> {
     serde_json::from_slice(&bytes).map_err(|e| {
         Error::format(format!("{}: {what} is no valid JSON: {e}; fetch or write it again", path.display()))
     })
+}
+
+/// The system's refusal to read `path`, with a word about what it was wanted for.
+pub(crate) fn unreadable(path: &Path, wanted: &str, error: &std::io::Error) -> Error {
+    let advice = match error.kind() {
+        std::io::ErrorKind::NotFound => "; check the path",
+        std::io::ErrorKind::PermissionDenied => "; check the permissions",
+        _ => "",
+    };
+    let error = std::io::Error::new(error.kind(), error.to_string());
+    Error::io(format!("{}: {wanted} cannot be read: {error}{advice}", path.display())).because(error)
 }

@@ -1,6 +1,6 @@
 //! A model in words: what a configuration says after it was read and checked, the same for every family.
 
-use attractor_capture::record::Task;
+use attractor_record::Task;
 use serde::{Deserialize, Serialize};
 
 /// The families of models that can be read; it decides the names of the tensors.

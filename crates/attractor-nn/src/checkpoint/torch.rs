@@ -5,7 +5,7 @@ use super::heap::{Heap, Id, Node, Storage, Tensor};
 use super::pickle::{Bytes, load};
 use super::source::Source;
 use super::zip;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -44,7 +44,7 @@ impl Torch {
     /// Reads the description of all tensors.
     ///
     /// # Errors
-    /// `is_refused` for a pickle that would run code; `is_unsupported` for TorchScript, compression and whole pickled
+    /// `is_unsupported` for a pickle that would run code; `is_unsupported` for TorchScript, compression and whole pickled
     /// modules; `is_format` for what is torn or no torch file.
     pub fn open(path: &Path) -> Result<Self> {
         let source = Source::open(path)?;
@@ -99,12 +99,12 @@ impl Torch {
     /// A tensor as f32, whatever its format; integers and truth values are converted.
     ///
     /// # Errors
-    /// `is_request` if there is no such tensor; `is_unsupported` for a number format that is not read; `is_non_finite`
+    /// `is_usage` if there is no such tensor; `is_unsupported` for a number format that is not read; `is_non_finite`
     /// for NaN or infinity.
     pub fn tensor(&self, name: &str) -> Result<Array> {
         let path = self.source.path().display();
         let view = self.tensors.get(name).ok_or_else(|| {
-            Error::request(format!("{path}: there is no tensor `{name}` among the {} here", self.tensors.len()))
+            Error::usage(format!("{path}: there is no tensor `{name}` among the {} here", self.tensors.len()))
         })?;
         let dtype = view.dtype.as_ref().map_err(|foreign| {
             Error::unsupported(format!(
@@ -353,7 +353,7 @@ fn state_dict<'h>(source: &Source, heap: &'h Heap, root: Id) -> Result<Vec<(Stri
     match heap.get(dict) {
         Node::Dict(_) => {}
         Node::Inert(_) => {
-            return Err(Error::refused(format!(
+            return Err(Error::unsupported(format!(
                 "{path}: the weights are inside a pickled object of `{}`, which only Python code can rebuild; no code was \
                  run. Save the weights alone: torch.save(model.state_dict(), ...)",
                 heap.name(dict)

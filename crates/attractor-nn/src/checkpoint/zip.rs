@@ -3,7 +3,7 @@
 //! Refusing compression is a decision: torch.save never compresses, and what is stored cannot unfold beyond the file.
 
 use super::source::Source;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use std::collections::BTreeMap;
 
 /// An entry: where its local header lies and how long it is.

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use attractor::retrieve::tiled;
-use attractor_capture::evidence::{Ablation, AblationMode, Scope};
+use attractor_record::evidence::{Ablation, AblationMode, Scope};
 use rayon::prelude::*;
 
 use super::{Ablate, Progress};
-use crate::error::{Error, Result};
 use crate::loss::Case;
 use crate::model::{Maps, Model, Observer, Overrides, Replacement, Tap, Want};
 use crate::ops;
+use attractor::{Error, Result};
 
 /// All modes, in the order of the report.
 pub(super) const MODES: [AblationMode; 7] = [

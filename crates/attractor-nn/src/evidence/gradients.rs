@@ -1,13 +1,13 @@
 //! Gradients of the loss through attention, and whether they are gradients.
 
-use attractor_capture::evidence::{FiniteDifference, Gradients, HeadGradient, ParameterGroup};
+use attractor_record::evidence::{FiniteDifference, Gradients, HeadGradient, ParameterGroup};
 use rayon::prelude::*;
 
 use super::Progress;
-use crate::error::Result;
 use crate::loss::Case;
 use crate::model::{Model, Traced};
 use crate::ops;
+use attractor::Result;
 
 /// dL/dA per head, norms per parameter group, and a finite-difference check on the first input.
 pub(super) fn gradients(

@@ -8,11 +8,11 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use attractor_capture::evidence::{CausalityProbe, Evidence, LossKind};
+use attractor_record::evidence::{CausalityProbe, Evidence, LossKind};
 
-use crate::error::{Error, Result};
 use crate::loss::{Case, Targets};
 use crate::model::{Input, Model};
+use attractor::{Error, Result};
 
 /// By default gradients and ablations are taken of the first so many tokens of an input: gradients hold the maps whole, O(heads x
 /// tokens^2) a layer, and every ablation is a pass of its own.
@@ -90,7 +90,7 @@ pub fn gather(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Evidence> {
     if inputs.is_empty() {
-        return Err(Error::request("evidence: there are no inputs; give at least one"));
+        return Err(Error::usage("evidence: there are no inputs; give at least one"));
     }
     let targets = Targets {
         seed: options.seed,

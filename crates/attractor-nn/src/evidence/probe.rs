@@ -1,12 +1,12 @@
 //! The causality probe: change one token, and nothing before it may move.
 
 use attractor::random::Philox;
-use attractor_capture::evidence::CausalityProbe;
+use attractor_record::evidence::CausalityProbe;
 
 use super::Options;
-use crate::error::Result;
 use crate::model::{Input, Model, Overrides};
 use crate::ops;
+use attractor::Result;
 
 /// Replaces one token of the second half and compares the last hidden states before and from it on.
 ///

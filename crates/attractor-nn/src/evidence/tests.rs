@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use attractor::random::Philox;
-use attractor_capture::evidence::{AblationMode, Evidence, LossKind, NoLoss, Scope};
+use attractor_record::evidence::{AblationMode, Evidence, LossKind, NoLoss, Scope};
 
 use super::{Ablate, Options, gather};
 use crate::checkpoint::Checkpoint;
-use crate::error::Result;
 use crate::loss::{Case, Targets};
 use crate::model::{Input, Maps, Model, Observer, Overrides, Replacement, Tap, Traced, Want};
 use crate::ops;
+use attractor::Result;
 
 const KINDS: [&str; 12] = [
     "bert_classifier_tiny",
@@ -319,13 +319,13 @@ fn full_ablation_covers_every_head_by_every_mode_and_none_covers_nothing() {
 fn what_cannot_be_served_is_refused_by_name() {
     let model = model("gpt2_tiny");
     let run = |inputs: &[Input]| gather(&model, inputs, &Options::default(), &mut |_| ()).unwrap_err();
-    assert!(run(&[]).is_request());
+    assert!(run(&[]).is_usage());
     assert!(run(&[Input::Tokens(vec![1; 65])]).to_string().contains("64 positions"));
-    assert!(run(&[Input::Tokens(vec![1, 96])]).is_value());
-    assert!(run(&[Input::Image { values: vec![0.0; 4] }]).is_request());
+    assert!(run(&[Input::Tokens(vec![1, 96])]).is_usage());
+    assert!(run(&[Input::Image { values: vec![0.0; 4] }]).is_usage());
     let overrides = Overrides::one(Scope::Head { layer: 0, head: 99 }, Replacement::Zero);
     let error = model.forward(&Input::Tokens(vec![1, 2]), &mut (), &overrides).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("head 99"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("head 99"), "{error}");
 }
 
 #[test]

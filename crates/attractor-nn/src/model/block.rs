@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use super::overrides::Overrides;
 use super::parts::{Linear, Mlp, Normalise};
 use crate::checkpoint::spec::Placement;
-use crate::error::Result;
 use crate::ops::elementwise::SoftCap;
 use crate::ops::rows::{MaskedSoftmax, Rotate, Rotation};
 use crate::ops::{self, Matrix, Unary, unary};
+use attractor::Result;
 
 /// One layer of the model. Activations are [batch x positions, features].
 #[derive(Debug, Clone)]

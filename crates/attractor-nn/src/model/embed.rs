@@ -3,9 +3,9 @@
 use super::input::Input;
 use super::parts::{Linear, Normalise};
 use crate::checkpoint::spec::{Activation, Head, Position, Spec};
-use crate::error::Result;
 use crate::ops::elementwise::SoftCap;
 use crate::ops::{self, Matrix, unary};
+use attractor::Result;
 
 /// What makes the first hidden state.
 #[derive(Debug, Clone)]

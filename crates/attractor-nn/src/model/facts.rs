@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use attractor::retrieve::{Heads, Problem, dense};
-use attractor_capture::record::{Facts, LayerRecord};
+use attractor_record::{Facts, LayerRecord};
 use rayon::prelude::*;
 
 use super::{Model, Tap};
-use crate::error::{Error, Result};
 use crate::ops;
+use attractor::{Error, Result};
 
 /// What of a tap goes into the record; queries and keys always do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +36,7 @@ impl Model {
     /// spaced and include the last.
     ///
     /// # Errors
-    /// `is_request` for a tap of a layer that the model does not have, `is_shape` if something was not tapped.
+    /// `is_usage` for a tap of a layer that the model does not have, `is_shape` if something was not tapped.
     pub fn record(&self, tap: Tap, keep: Keep) -> Result<LayerRecord> {
         let facts = self.facts(&tap)?;
         let kept = |wanted: bool, x: Vec<f32>| if wanted { x } else { Vec::new() };
@@ -65,7 +65,7 @@ impl Model {
 
     fn facts(&self, tap: &Tap) -> Result<Facts> {
         let block = self.blocks.get(tap.layer).ok_or_else(|| {
-            Error::request(format!("tap: there is no layer {}, the model has {}", tap.layer, self.blocks.len()))
+            Error::usage(format!("tap: there is no layer {}, the model has {}", tap.layer, self.blocks.len()))
         })?;
         let (n, h, d) = (tap.positions, tap.heads, tap.width);
         let [features, hidden] = block.output.weight.dims();

@@ -1,7 +1,7 @@
 //! What a model reads, checked before anything is computed.
 
 use crate::checkpoint::spec::Spec;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// One input.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ impl Input {
     /// Refuses what the model cannot read.
     ///
     /// # Errors
-    /// `is_request` for the wrong kind, an empty or too long text, `is_value` for tokens outside the table, `is_shape`
+    /// `is_usage` for the wrong kind, an empty or too long text, `is_usage` for tokens outside the table, `is_shape`
     /// for an image of another size, `is_non_finite` for pixels that are no numbers.
     pub fn check(&self, spec: &Spec) -> Result<()> {
         match (self, &spec.image) {
@@ -67,25 +67,23 @@ impl Input {
                 }
             }
             (Self::Image { .. }, None) => {
-                Err(Error::request(format!("input: a {} model reads text, got an image", spec.family.name())))
+                Err(Error::usage(format!("input: a {} model reads text, got an image", spec.family.name())))
             }
-            (_, Some(_)) => {
-                Err(Error::request(format!("input: a {} model reads images, got text", spec.family.name())))
-            }
+            (_, Some(_)) => Err(Error::usage(format!("input: a {} model reads images, got text", spec.family.name()))),
             (Self::Tokens(ids) | Self::Padded { ids, .. }, None) => {
                 if ids.is_empty() {
-                    return Err(Error::request("input: the text has no tokens; give at least one"));
+                    return Err(Error::usage("input: the text has no tokens; give at least one"));
                 }
                 if let Some(limit) = spec.position_limit()
                     && ids.len() > limit
                 {
-                    return Err(Error::request(format!(
+                    return Err(Error::usage(format!(
                         "input: {} tokens, the model has {limit} positions; cut the text (--seq-len {limit})",
                         ids.len()
                     )));
                 }
                 if let Some(at) = ids.iter().position(|&id| id as usize >= spec.vocab) {
-                    return Err(Error::value(format!(
+                    return Err(Error::usage(format!(
                         "input: token {at} has number {}, the model's table has {} rows; the tokenizer belongs to \
                          another model",
                         ids[at], spec.vocab

@@ -5,9 +5,9 @@ use super::block::Block;
 use super::embed::{Embedding, Top};
 use super::parts::{Linear, Mlp, Normalise};
 use crate::checkpoint::spec::{Activation, Family, Head, Norm, Placement, Position, Spec};
-use crate::error::{Error, Result};
 use crate::ops::{self, Matrix};
 use crate::weights::{Reader, Tensors};
+use attractor::{Error, Result};
 
 impl Model {
     /// Builds the model that `spec` describes from named tensors.

@@ -29,8 +29,8 @@ pub use traced::Traced;
 
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::spec::{Family, Spec};
-use crate::error::{Error, Result};
 use crate::ops::{self, Matrix};
+use attractor::{Error, Result};
 use block::{Block, Place};
 use embed::{Embedding, Top};
 use parts::Normalise;
@@ -101,7 +101,7 @@ impl Model {
         }
         let n = input.positions(&self.spec);
         if layer >= self.spec.layers || hidden.len() != n * self.spec.hidden {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "resume: layer {layer} with {} hidden values; the model has {} layers, the input {n} positions of {}",
                 hidden.len(),
                 self.spec.layers,

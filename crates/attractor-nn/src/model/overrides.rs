@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use attractor::retrieve::{Mask, Request};
-use attractor_capture::evidence::{AblationMode, Scope};
+use attractor_record::evidence::{AblationMode, Scope};
 
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Attention maps from elsewhere (the mean of other inputs, another input's).
 pub trait Maps: Send + Sync {
@@ -38,7 +38,7 @@ impl Replacement {
     /// The replacement that a mode names; `maps` where the mode needs some.
     ///
     /// # Errors
-    /// `is_request` if it needs maps and there are none.
+    /// `is_usage` if it needs maps and there are none.
     pub fn of(mode: AblationMode, maps: Option<Arc<dyn Maps>>) -> Result<Self> {
         Ok(match mode {
             AblationMode::Uniform => Self::Uniform,
@@ -47,7 +47,7 @@ impl Replacement {
             AblationMode::Local => Self::Local,
             AblationMode::Zero => Self::Zero,
             AblationMode::MeanMap | AblationMode::OtherInput => Self::Map(maps.ok_or_else(|| {
-                Error::request(format!("override: mode {mode:?} needs maps of another input of the same length"))
+                Error::usage(format!("override: mode {mode:?} needs maps of another input of the same length"))
             })?),
         })
     }
@@ -167,7 +167,7 @@ impl Overrides {
                 Scope::Whole => (0, 0),
             };
             if layer >= layers || head >= heads {
-                return Err(Error::request(format!(
+                return Err(Error::usage(format!(
                     "override: there is no layer {layer}, head {head}; the model has {layers} layers of {heads} heads, \
                      counted from 0"
                 )));

@@ -2,7 +2,7 @@
 
 use attractor::retrieve::{Dot, Heads, Mask, Modifiers, Problem, Separation};
 
-use crate::error::Result;
+use attractor::Result;
 
 /// What an observer wants of a layer. Nothing else is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,8 +4,8 @@ use burn::tensor::{Gradients, Tensor};
 
 use super::block::Place;
 use super::{Input, Model};
-use crate::error::Result;
 use crate::ops::{self, Matrix};
+use attractor::Result;
 
 /// A copy of a model whose parameters record what is done with them.
 pub struct Traced {

@@ -4,7 +4,7 @@ use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder};
 
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Numbers that a byte-level vocabulary needs at least: one a byte.
 const BYTES: usize = 256;
@@ -12,14 +12,14 @@ const BYTES: usize = 256;
 /// Learns a vocabulary of `vocab` tokens from `text` and gives it as tokenizer.json. No special tokens.
 ///
 /// # Errors
-/// `is_value` for fewer tokens than there are bytes, `is_request` for a text that is too short to merge that much.
+/// `is_usage` for fewer tokens than there are bytes, `is_usage` for a text that is too short to merge that much.
 pub fn train_byte_pairs(text: &str, vocab: usize) -> Result<Vec<u8>> {
     if vocab < BYTES {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "tokenizer: a vocabulary of {vocab}; a byte-level one takes at least {BYTES}"
         )));
     }
-    let broken = |e: tokenizers::Error| Error::request(format!("tokenizer: the vocabulary cannot be learnt: {e}"));
+    let broken = |e: tokenizers::Error| Error::usage(format!("tokenizer: the vocabulary cannot be learnt: {e}"));
     let mut trainer = BpeTrainerBuilder::new()
         .show_progress(false)
         .vocab_size(vocab)
@@ -39,7 +39,7 @@ pub fn train_byte_pairs(text: &str, vocab: usize) -> Result<Vec<u8>> {
     tokenizer.train(&mut trainer, std::iter::once(text)).map_err(broken)?;
     let learnt = tokenizer.get_vocab_size(true);
     if learnt != vocab {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "tokenizer: the text yields {learnt} tokens, {vocab} were asked for; give more text or --vocab {learnt}"
         )));
     }

@@ -1,7 +1,7 @@
 //! Which files make a tokenizer, and the older ones rewritten as tokenizer.json.
 
 use crate::checkpoint::{read_json, read_small};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ impl Files {
                  (AutoTokenizer.from_pretrained(folder).save_pretrained(folder)), or give token numbers with --input"
             )));
         }
-        Err(Error::request(format!(
+        Err(Error::usage(format!(
             "{place}: there is no tokenizer here; expected tokenizer.json, vocab.txt, or vocab.json with merges.txt: add \
              one, or give token numbers with --input FILE"
         )))

@@ -5,8 +5,8 @@ use crate::checkpoint::npy::Npy;
 use crate::checkpoint::read_json;
 use crate::checkpoint::safetensors::Safetensors;
 use crate::checkpoint::spec::Spec;
-use crate::error::{Error, Result};
-use attractor_capture::record::{Role, Token};
+use attractor::{Error, Result};
+use attractor_record::{Role, Token};
 use serde_json::Value;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use std::path::Path;
 /// file (`input_ids`, or the only tensor there), [positions] or [inputs, positions].
 ///
 /// # Errors
-/// `is_io`, `is_format` for a file that is damaged or holds something else; `is_request` for an empty input and for a
+/// `is_io`, `is_format` for a file that is damaged or holds something else; `is_usage` for an empty input and for a
 /// number that a table of `vocabulary` rows does not have.
 pub fn read_ids(path: &Path, vocabulary: usize) -> Result<Vec<Vec<u32>>> {
     let end = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
@@ -39,14 +39,14 @@ pub fn read_ids(path: &Path, vocabulary: usize) -> Result<Vec<Vec<u32>>> {
         _ => from_json(&read_json(path, "the token numbers")?, path)?,
     };
     if inputs.is_empty() || inputs.iter().any(Vec::is_empty) {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "{}: an input without tokens; expected at least one number in each",
             path.display()
         )));
     }
     for (number, input) in inputs.iter().enumerate() {
         if let Some(position) = input.iter().position(|&id| id < 0 || id >= vocabulary as i64) {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "{}: input {number}, position {position}: expected a token number from 0 to {}, got {}; the numbers are \
                  from another model's tokenizer",
                 path.display(),

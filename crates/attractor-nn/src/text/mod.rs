@@ -10,8 +10,8 @@ mod roles;
 pub use bpe::train_byte_pairs;
 pub use ids::{describe, read_ids};
 
-use crate::error::{Error, Result};
-use attractor_capture::record::Token;
+use attractor::{Error, Result};
+use attractor_record::Token;
 use roles::Roles;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ impl Tokenizer {
     /// (GPT-2, RoBERTa).
     ///
     /// # Errors
-    /// `is_request` if the folder holds none of them; `is_format` if a file is damaged; `is_unsupported` for a
+    /// `is_usage` if the folder holds none of them; `is_format` if a file is damaged; `is_unsupported` for a
     /// SentencePiece model alone.
     pub fn open(folder: &Path) -> Result<Self> {
         let files = files::Files::read(folder)?;
@@ -63,12 +63,12 @@ impl Tokenizer {
     /// Tokens of a text, with the special tokens that the model expects around it if `add_special`.
     ///
     /// # Errors
-    /// `is_request` for a text without any token; `is_format` if the tokenizer yields a token that the model's table
+    /// `is_usage` for a text without any token; `is_format` if the tokenizer yields a token that the model's table
     /// does not have.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<Token>> {
         let content = self.numbers(text, false)?;
         if content.is_empty() {
-            return Err(Error::request(
+            return Err(Error::usage(
                 "the text is empty, or the tokenizer makes no token of it; expected at least one token: give a longer text",
             ));
         }
@@ -83,11 +83,11 @@ impl Tokenizer {
     /// A last piece of 16 tokens of text or more is an input too; a shorter one is dropped unless it is the only one.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode`]; `is_request` if `length` leaves no room beside the special tokens.
+    /// As [`Tokenizer::encode`]; `is_usage` if `length` leaves no room beside the special tokens.
     pub fn sequences(&self, text: &str, length: usize) -> Result<Vec<Vec<Token>>> {
         let content = self.numbers(text, false)?;
         if content.is_empty() {
-            return Err(Error::request(
+            return Err(Error::usage(
                 "the text is empty, or the tokenizer makes no token of it; expected at least one token: give a longer text",
             ));
         }
@@ -104,7 +104,7 @@ impl Tokenizer {
             })?;
         let (head, tail) = (&whole[..before], &whole[before + content.len()..]);
         let room = length.checked_sub(head.len() + tail.len()).filter(|&room| room > 0).ok_or_else(|| {
-            Error::request(format!(
+            Error::usage(format!(
                 "a sequence length of {length} leaves no room for text beside {} special tokens; expected at least {}",
                 head.len() + tail.len(),
                 head.len() + tail.len() + 1

@@ -1,8 +1,8 @@
 //! What a token is there for, and how its piece reads.
 
 use crate::checkpoint::read_json;
-use crate::error::Result;
-use attractor_capture::record::Role;
+use attractor::Result;
+use attractor_record::Role;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

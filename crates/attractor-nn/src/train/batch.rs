@@ -4,7 +4,7 @@ use attractor::random::Philox;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// Shares of the rows of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ impl Mixture {
         match (0.0..=1.0).contains(&self.repeated) {
             true => Ok(()),
             false => {
-                Err(Error::value(format!("train: a share of {} repeated rows; it must lie in 0..=1", self.repeated)))
+                Err(Error::usage(format!("train: a share of {} repeated rows; it must lie in 0..=1", self.repeated)))
             }
         }
     }
@@ -46,14 +46,14 @@ pub(super) struct Batch {
 pub(super) fn draw(text: &[u32], plan: &Plan, vocab: usize, step: usize) -> Result<Batch> {
     let length = plan.length;
     if plan.mixture.repeated < 1.0 && text.len() < length + 1 {
-        return Err(Error::request(format!(
+        return Err(Error::usage(format!(
             "train: the text has {} tokens, a sequence takes {}; give more text or shorter sequences",
             text.len(),
             length + 1
         )));
     }
     if let Some(at) = text.iter().position(|&id| id as usize >= vocab) {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "train: token {at} of the text has number {}, the vocabulary has {vocab}; tokenizer and model do not belong \
              together",
             text[at]

@@ -1,21 +1,17 @@
-//! A trained model as a Hugging Face folder, and a training run as one file that can be taken up again.
+//! A trained model as the files of a Hugging Face folder, and a training as a state that can be taken up again.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
 
-use attractor_capture::run::{Durability, write_whole};
-use attractor_capture::training::{Checkpoint, Numbers};
+use attractor::State;
 use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
-use serde_json::json;
 
 use super::adamw::AdamW;
 use super::{Plan, Shape, Training};
-use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::ops;
 use crate::weights::transpose;
+use attractor::{Error, Result};
 
 /// How weights are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,69 +46,62 @@ pub fn config_json(shape: &Shape, special: [Option<u32>; 3]) -> String {
     serde_json::to_string_pretty(&config).unwrap_or_default() + "\n"
 }
 
-/// Writes config.json, model.safetensors and tokenizer.json into `folder`, each whole or not at all.
+/// A file of a model's folder: its name, and what is in it.
+pub type ModelFile = (&'static str, Vec<u8>);
+
+/// The files of a Hugging Face folder: tokenizer.json, config.json and model.safetensors, in the order in which they are
+/// best written, the weights last.
 ///
 /// # Errors
-/// `is_io`.
-pub fn write_model(
-    folder: &Path,
+/// `is_usage` for a model of another kind.
+pub fn model_files(
     model: &Model,
     shape: &Shape,
     special: [Option<u32>; 3],
     tokenizer_json: &[u8],
     precision: Precision,
-) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|e| {
-        Error::io(format!("{}: {e}; check the path, its permissions and the space on the disk", folder.display()))
-    })?;
+) -> Result<[ModelFile; 3]> {
     let tensors = named(model, shape)?;
-    let bytes = match precision {
+    let weights = match precision {
         Precision::F32 => serialise(&tensors, Dtype::F32, |x| x.to_le_bytes().to_vec())?,
         Precision::F16 => serialise(&tensors, Dtype::F16, |x| f16::from_f32(x).to_le_bytes().to_vec())?,
     };
-    let write = |name: &str, bytes: &[u8]| write_whole(&folder.join(name), bytes, Durability::Power);
-    write("tokenizer.json", tokenizer_json)?;
-    write("config.json", config_json(shape, special).as_bytes())?;
-    Ok(write("model.safetensors", &bytes)?)
+    Ok([
+        ("tokenizer.json", tokenizer_json.to_vec()),
+        ("config.json", config_json(shape, special).into_bytes()),
+        ("model.safetensors", weights),
+    ])
 }
 
 impl Training {
-    /// Writes all that is needed to go on, in one file that is replaced whole.
-    ///
-    /// # Errors
-    /// `is_io`.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        let about = json!({ "format": FORMAT, "step": self.step, "shape": self.shape, "plan": self.plan });
-        let mut file = Checkpoint { about, ..Checkpoint::default() };
+    /// Takes out all that is needed to go on, beside shape and plan.
+    pub fn state(&self) -> State {
+        let mut state = State::default();
         let mut model = self.model.clone();
         let moments = self.optimiser.first.iter().zip(&self.optimiser.second);
         for (parameter, (first, second)) in model.parameters().into_iter().zip(moments) {
-            let (name, shape) = (parameter.name, parameter.tensor.dims());
+            let (name, shape) = (parameter.name, parameter.tensor.dims().to_vec());
             let values = ops::values(parameter.tensor.clone());
-            file.put(&format!("{name}/first"), &shape, Numbers::F32(first.clone()));
-            file.put(&format!("{name}/second"), &shape, Numbers::F32(second.clone()));
-            file.put(&name, &shape, Numbers::F32(values));
+            state.floats.insert(format!("{name}/first"), (shape.clone(), first.clone()));
+            state.floats.insert(format!("{name}/second"), (shape.clone(), second.clone()));
+            state.floats.insert(name, (shape, values));
         }
-        Ok(file.write(path)?)
+        state.integers.insert("step".to_string(), vec![self.step as u64]);
+        state
     }
 
-    /// Takes up a run that [`save`](Self::save) wrote.
+    /// Takes up a training whose [`state`](Self::state) was kept.
     ///
     /// # Errors
-    /// `is_io`, `is_format` for a file of another kind or a torn one, and what [`Training::new`] refuses.
-    pub fn resume(path: &Path) -> Result<Self> {
-        let file = Checkpoint::read(path)?;
-        let foreign = |why: String| {
-            Error::format(format!("{}: no training state ({why}); start anew or give the right file", path.display()))
+    /// `is_format` for the state of another training, and what [`Training::new`] refuses.
+    pub fn restored(shape: Shape, plan: Plan, state: &State) -> Result<Self> {
+        let read = |name: &str, shape: &[usize]| match state.floats.get(name) {
+            Some((found, numbers)) if found == shape => Ok(numbers.clone()),
+            Some((found, _)) => Err(Error::format(format!("{name} has the shape {found:?}, expected {shape:?}"))),
+            None => Err(Error::format(format!("there is no array {name}"))),
         };
-        if file.about["format"] != FORMAT {
-            return Err(foreign("another format".to_string()));
-        }
-        let shape: Shape = serde_json::from_value(file.about["shape"].clone()).map_err(|e| foreign(e.to_string()))?;
-        let plan: Plan = serde_json::from_value(file.about["plan"].clone()).map_err(|e| foreign(e.to_string()))?;
-        let step = file.about["step"].as_u64().ok_or_else(|| foreign("its step is no number".to_string()))?;
-        let read = |name: &str, shape: &[usize]| -> Result<Vec<f32>> {
-            file.floats(name, shape).map(<[f32]>::to_vec).map_err(|e| foreign(e.to_string()))
+        let [step] = state.integers.get("step").map_or(&[][..], Vec::as_slice) else {
+            return Err(Error::format("its step is not a number"));
         };
         let mut training = Self::new(shape, plan)?;
         let mut optimiser = AdamW::new(&mut training.model, plan.weight_decay);
@@ -123,12 +112,10 @@ impl Training {
             *parameter.tensor = ops::tensor(read(&parameter.name, &shape)?, shape);
         }
         training.optimiser = optimiser;
-        training.step = step as usize;
+        training.step = *step as usize;
         Ok(training)
     }
 }
-
-const FORMAT: &str = "attractor training 2";
 
 type Named = (String, Vec<usize>, Vec<f32>);
 
@@ -141,9 +128,7 @@ fn named(model: &Model, shape: &Shape) -> Result<Vec<Named>> {
         .map(|p| (p.name.clone(), (ops::values(p.tensor.clone()), p.tensor.dims())))
         .collect();
     let part = |name: String| {
-        parts
-            .get(&name)
-            .ok_or_else(|| Error::request(format!("export: the model has no {name}; it is of another kind")))
+        parts.get(&name).ok_or_else(|| Error::usage(format!("export: the model has no {name}; it is of another kind")))
     };
     let ours = |layer: &str, rest: &str| {
         let rest = rest

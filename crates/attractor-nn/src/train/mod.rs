@@ -11,14 +11,14 @@ mod shape;
 use serde::{Deserialize, Serialize};
 
 pub use batch::Mixture;
-pub use export::{Precision, config_json, write_model};
+pub use export::{ModelFile, Precision, config_json, model_files};
 pub use shape::Shape;
 
-use crate::error::{Error, Result};
 use crate::loss::cross_entropy;
 use crate::model::{Model, Traced};
 use crate::ops;
 use adamw::AdamW;
+use attractor::{Error, Result};
 
 /// How to train.
 ///
@@ -71,22 +71,22 @@ impl Plan {
     /// Refuses what cannot be trained.
     ///
     /// # Errors
-    /// `is_value` for a size or rate outside its range, `is_request` for sequences longer than the model's positions.
+    /// `is_usage` for a size or rate outside its range, `is_usage` for sequences longer than the model's positions.
     pub fn check(&self, shape: &Shape) -> Result<()> {
         let positive = |name: &str, x: f64| match x > 0.0 && x.is_finite() {
             true => Ok(()),
-            false => Err(Error::value(format!("train: {name} is {x}; it must be a positive number"))),
+            false => Err(Error::usage(format!("train: {name} is {x}; it must be a positive number"))),
         };
         positive("steps", self.steps as f64)?;
         positive("batch", self.batch as f64)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip)?;
         if !(0.0..=1.0).contains(&self.final_share) || !(self.weight_decay >= 0.0) || self.weight_decay > 1.0 {
-            return Err(Error::value("train: final_share and weight_decay must lie in 0..=1"));
+            return Err(Error::usage("train: final_share and weight_decay must lie in 0..=1"));
         }
         self.mixture.check()?;
         if self.length < 8 || self.length > shape.positions {
-            return Err(Error::request(format!(
+            return Err(Error::usage(format!(
                 "train: sequences of {} tokens; the model has {} positions, and less than 8 tokens teach nothing",
                 self.length, shape.positions
             )));
@@ -180,7 +180,7 @@ impl Training {
         let logits = traced
             .model()
             .row_logits(chosen)
-            .ok_or_else(|| Error::request("train: this model has no next-token head"))?;
+            .ok_or_else(|| Error::usage("train: this model has no next-token head"))?;
         let loss = cross_entropy(logits, &batch.targets);
         let mut backward = loss.backward();
         let value = f64::from(ops::values(loss)[0]);

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use attractor::random::Philox;
-use attractor_capture::record::Task;
+use attractor_record::Task;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Array;
 use crate::checkpoint::spec::{Activation, Family, Head, Norm, Placement, Position, Spec};
-use crate::error::{Error, Result};
 use crate::model::Model;
+use attractor::{Error, Result};
 
 /// Sizes of a small causal language model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl Shape {
     /// Refuses sizes that make no model.
     ///
     /// # Errors
-    /// `is_value`.
+    /// `is_usage`.
     pub fn check(&self) -> Result<()> {
         let sizes = [
             ("vocab", self.vocab),
@@ -55,18 +55,18 @@ impl Shape {
         ];
         for (name, size) in sizes {
             if size == 0 || size > 1 << 20 {
-                return Err(Error::value(format!("model: {name} is {size}; it must lie in 1..=2^20")));
+                return Err(Error::usage(format!("model: {name} is {size}; it must lie in 1..=2^20")));
             }
         }
         if self.hidden % self.heads != 0 {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "model: a width of {} cannot be shared by {} heads; make it a multiple",
                 self.hidden, self.heads
             )));
         }
         for (a, b) in [(self.vocab, self.hidden), (self.positions, self.hidden), (self.inner, self.hidden)] {
             if a.saturating_mul(b) > LARGEST || 3 * self.hidden * self.hidden > LARGEST {
-                return Err(Error::value(format!("model: a matrix of {a} x {b} is too large to train here")));
+                return Err(Error::usage(format!("model: a matrix of {a} x {b} is too large to train here")));
             }
         }
         Ok(())

@@ -1,10 +1,10 @@
 //! config.json in both spellings, against what transformers 5.23.0 makes of it.
 
 use crate::build::*;
-use attractor_capture::record::Task;
 use attractor_nn::checkpoint::Checkpoint;
 use attractor_nn::checkpoint::config::read;
 use attractor_nn::checkpoint::spec::*;
+use attractor_record::Task;
 use serde_json::{Value, json};
 
 fn spec(value: Value) -> Spec {

@@ -49,7 +49,7 @@ fn names_that_run_code_are_refused_by_name() {
     ] {
         says(
             &pickle_error(call(module, name)),
-            Error::is_refused,
+            Error::is_unsupported,
             &["x.pt", &format!("`{module}.{name}`"), "no code was run"],
         );
     }
@@ -58,7 +58,7 @@ fn names_that_run_code_are_refused_by_name() {
 #[test]
 fn every_instruction_that_fetches_a_name_is_watched() {
     let system =
-        |instructions: &[u8]| says(&pickle_error([instructions, b"."].concat()), Error::is_refused, &["os.system"]);
+        |instructions: &[u8]| says(&pickle_error([instructions, b"."].concat()), Error::is_unsupported, &["os.system"]);
     system(b"cos\nsystem\n(X\x04\0\0\0echotR");
     system(b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04echo\x85R");
     system(b"(X\x04\0\0\0echoios\nsystem\n");
@@ -76,9 +76,9 @@ fn recorded_attacks_and_programs_are_refused() {
     let read = |name: &str| Torch::open(&data(name)).map(|_| ()).unwrap_err();
     for name in ["evil.pt", "evil_legacy.pt"] {
         let error = read(name);
-        says(&error, Error::is_refused, &[name, "no code was run", "system"]);
+        says(&error, Error::is_unsupported, &[name, "no code was run", "system"]);
     }
-    says(&read("whole_module.pt"), Error::is_refused, &["torch.nn.modules.linear.Linear", "state_dict()"]);
+    says(&read("whole_module.pt"), Error::is_unsupported, &["torch.nn.modules.linear.Linear", "state_dict()"]);
     says(&read("script.pt"), Error::is_unsupported, &["TorchScript", "state_dict()"]);
 }
 

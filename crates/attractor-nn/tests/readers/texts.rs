@@ -1,8 +1,8 @@
 //! Tokenizers of every layout, and inputs given as numbers.
 
 use crate::build::*;
-use attractor_capture::record::{Role, Token};
 use attractor_nn::text::{Tokenizer, describe, read_ids};
+use attractor_record::{Role, Token};
 use std::path::Path;
 
 const PIECES: [&str; 14] =
@@ -140,7 +140,7 @@ fn a_long_text_is_cut_and_a_short_rest_is_dropped() {
     // A short length cuts pieces that are all shorter than 16: whole ones are kept.
     assert_eq!(lengths(9, 6), [6, 6]);
     let error = tokenizer.sequences(&text(9), 2).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("at least 3"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("at least 3"), "{error}");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn given_numbers_are_read_from_every_layout() {
         folder.put("e.safetensors", safetensors(&[raw("input_ids", "I64", &[2, 3], longs.clone()), f32s("x", &[2])]));
     assert_eq!(read_ids(&path, 7).unwrap(), two);
     let error = read_ids(&path, 6).unwrap_err();
-    assert!(error.is_request() && error.to_string().contains("input 1, position 2"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("input 1, position 2"), "{error}");
 }
 
 #[test]

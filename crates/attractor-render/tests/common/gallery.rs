@@ -3,28 +3,29 @@
 //! Drawn by the example `gallery` and held to the pictures in `tests/golden`.
 
 use attractor::random::Philox;
-use attractor_render::axis::Side;
-use attractor_render::classes::{Classes, Member};
-use attractor_render::colour::{ColourMap, Scale, Spacing};
-use attractor_render::compare::before_after;
-use attractor_render::contour::{Contour, Field, Trajectory};
-use attractor_render::grid::{self, Overview, Panels, overview};
-use attractor_render::heatmap::{Style, heatmap};
-use attractor_render::histogram::Histogram;
-use attractor_render::images::{Images, Picture};
-use attractor_render::intervals::{Estimate, Intervals};
-use attractor_render::lines::{Lines, Series, profile};
-use attractor_render::map::{HeadMap, Map, Origin};
-use attractor_render::network::Network;
-use attractor_render::panels::beside;
-use attractor_render::patches::Patches;
-use attractor_render::positions::Bands;
-use attractor_render::pyramid;
-use attractor_render::rolling::{Ball, Level, Rest, Rolling};
-use attractor_render::scatter::{Point, Scatter};
-use attractor_render::stacked::stacked;
-use attractor_render::transform::without_keys;
-use attractor_render::words::Words;
+use attractor_render::canvas::axis::Side;
+use attractor_render::canvas::colour::ColourMap;
+use attractor_render::canvas::scale::{Scale, Spacing};
+use attractor_render::figures::classes::{Classes, Member};
+use attractor_render::figures::compare::before_after;
+use attractor_render::figures::contour::{Contour, Field, Trajectory};
+use attractor_render::figures::grid::{self, Overview, Panels, overview};
+use attractor_render::figures::heatmap::{Style, heatmap};
+use attractor_render::figures::histogram::Histogram;
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::intervals::{Estimate, Intervals};
+use attractor_render::figures::lines::{Lines, Series, profile};
+use attractor_render::figures::network::Network;
+use attractor_render::figures::panels::beside;
+use attractor_render::figures::patches::Patches;
+use attractor_render::figures::positions::Bands;
+use attractor_render::figures::rolling::{Ball, Level, Rest, Rolling};
+use attractor_render::figures::scatter::{Point, Scatter};
+use attractor_render::figures::stacked::stacked;
+use attractor_render::figures::words::Words;
+use attractor_render::maps::map::{HeadMap, Map, Origin};
+use attractor_render::maps::pyramid;
+use attractor_render::maps::transform::without_keys;
 
 /// Names, in the order in which they are shown, and figures.
 pub fn all() -> Vec<(&'static str, String)> {

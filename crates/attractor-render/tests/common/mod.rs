@@ -6,11 +6,11 @@ pub mod xml;
 
 use std::ops::Range;
 
+use attractor::Result;
 use attractor::random::Philox;
 use attractor::retrieve::{HeadStatistics, Mask};
-use attractor_capture::Result;
-use attractor_capture::patterns::{LayerShape, Patterns};
-use attractor_capture::record::{Facts, ModelInfo, Role, Task, Token};
+use attractor_record::{Facts, ModelInfo, Role, Task, Token};
+use attractor_record::{LayerShape, Patterns};
 
 /// What a head does with a causal row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

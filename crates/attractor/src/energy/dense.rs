@@ -57,12 +57,12 @@ impl DenseMemory {
     /// Stores patterns.
     ///
     /// # Errors
-    /// `is_value` for a degree below 2, or one whose powers no number holds.
+    /// `is_usage` for a degree below 2, or one whose powers no number holds.
     pub fn new(patterns: StoredPatterns, interaction: Interaction) -> Result<Self> {
         let (n, degree) = (patterns.units(), interaction.degree());
         let bits = f64::from(degree) * (n as f64).log2();
         if degree < 2 || bits > 1000.0 {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "dense memory: degree {degree} for {n} units; expected 2 or more, with N^n below 2^1000"
             )));
         }
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn degrees_out_of_range_are_refused() {
         for degree in [0, 1, 200] {
-            assert!(DenseMemory::new(patterns(64, 2, 0), Interaction::Polynomial { degree }).unwrap_err().is_value());
+            assert!(DenseMemory::new(patterns(64, 2, 0), Interaction::Polynomial { degree }).unwrap_err().is_usage());
         }
     }
 }

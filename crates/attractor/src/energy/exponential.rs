@@ -38,10 +38,10 @@ impl ExponentialMemory {
     /// Stores patterns.
     ///
     /// # Errors
-    /// `is_value` if beta does not lie in (0, 300].
+    /// `is_usage` if beta does not lie in (0, 300].
     pub fn new(patterns: StoredPatterns, beta: f64) -> Result<Self> {
         if !(beta > 0.0 && beta <= MOST_BETA) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "exponential memory: beta is {beta:?}; expected one above 0, up to {MOST_BETA}"
             )));
         }
@@ -247,7 +247,7 @@ mod tests {
     fn betas_out_of_range_are_refused() {
         for beta in [0.0, -1.0, f64::NAN, 301.0] {
             let patterns = StoredPatterns::random(5, 2, &mut Philox::new(0, 0)).unwrap();
-            assert!(ExponentialMemory::new(patterns, beta).unwrap_err().is_value());
+            assert!(ExponentialMemory::new(patterns, beta).unwrap_err().is_usage());
         }
     }
 }

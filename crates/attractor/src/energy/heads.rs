@@ -16,7 +16,7 @@ impl Projection {
     /// From W, `[outputs, inputs]`, and b, `[outputs]`; an empty bias is none.
     ///
     /// # Errors
-    /// `is_shape` if the numbers do not fit, `is_value` for one that is no number.
+    /// `is_shape` if the numbers do not fit, `is_usage` for one that is no number.
     pub fn new(outputs: usize, inputs: usize, weight: Vec<f64>, bias: Vec<f64>) -> Result<Self> {
         if !bias.is_empty() && bias.len() != outputs {
             return Err(Error::shape(format!(
@@ -25,7 +25,7 @@ impl Projection {
             )));
         }
         if let Some(at) = bias.iter().position(|b| !b.is_finite()) {
-            return Err(Error::value(format!("projection: bias {at} is {}; expected a number", bias[at])));
+            return Err(Error::usage(format!("projection: bias {at} is {}; expected a number", bias[at])));
         }
         Ok(Self { weight: RealPatterns::new(outputs, inputs, weight)?, bias })
     }
@@ -96,7 +96,7 @@ impl Heads {
     /// # Cost
     /// O(queries x stored x d) a step, in f64.
     /// # Errors
-    /// `is_shape` for axes that disagree, `is_value` for no heads or a beta that is no positive number.
+    /// `is_shape` for axes that disagree, `is_usage` for no heads or a beta that is no positive number.
     /// # Source
     /// Ramsauer et al. 2021, eq. (10); Vaswani et al. 2017 for no steps.
     pub fn associate(
@@ -113,7 +113,7 @@ impl Heads {
             )));
         }
         if self.heads == 0 {
-            return Err(Error::value("heads: none was asked for; give at least one"));
+            return Err(Error::usage("heads: none was asked for; give at least one"));
         }
         let [q, k, v] = [(&self.query, queries), (&self.key, stored), (&self.value, values)]
             .map(|(projection, rows)| self.divided(projection.as_ref(), rows));
@@ -210,12 +210,12 @@ mod tests {
         let (stored, queries) = (rows(5, 3), rows(2, 3));
         assert!(plain(0).associate(&queries, &stored, &rows(4, 3)).unwrap_err().is_shape());
         assert!(plain(0).associate(&rows(2, 4), &stored, &stored).unwrap_err().is_shape());
-        assert!(Heads { heads: 0, ..plain(0) }.associate(&queries, &stored, &stored).unwrap_err().is_value());
-        assert!(Heads { beta: 0.0, ..plain(0) }.associate(&queries, &stored, &stored).unwrap_err().is_value());
+        assert!(Heads { heads: 0, ..plain(0) }.associate(&queries, &stored, &stored).unwrap_err().is_usage());
+        assert!(Heads { beta: 0.0, ..plain(0) }.associate(&queries, &stored, &stored).unwrap_err().is_usage());
         let five = Projection::new(5, 3, vec![0.0; 15], vec![]).unwrap();
         let uneven = Heads { heads: 2, query: Some(five), ..plain(0) };
         assert!(uneven.associate(&queries, &stored, &stored).unwrap_err().is_shape());
         assert!(Projection::new(2, 2, vec![0.0; 4], vec![1.0]).unwrap_err().is_shape());
-        assert!(Projection::new(1, 1, vec![0.0], vec![f64::NAN]).unwrap_err().is_value());
+        assert!(Projection::new(1, 1, vec![0.0], vec![f64::NAN]).unwrap_err().is_usage());
     }
 }

@@ -25,13 +25,13 @@ impl Polynomial {
     /// From coefficients, lowest power first.
     ///
     /// # Errors
-    /// `is_shape` without any, `is_value` for one that is no number.
+    /// `is_shape` without any, `is_usage` for one that is no number.
     pub fn new(coefficients: Vec<f64>) -> Result<Self> {
         if coefficients.is_empty() {
             return Err(Error::shape("landscape: a polynomial without coefficients; give at least one"));
         }
         match coefficients.iter().position(|c| !c.is_finite()) {
-            Some(at) => Err(Error::value(format!(
+            Some(at) => Err(Error::usage(format!(
                 "landscape: the coefficient of x^{at} is {}; expected a number",
                 coefficients[at]
             ))),
@@ -84,10 +84,10 @@ impl Polynomial {
     /// Stationary points between two places, ascending, and what they are.
     ///
     /// # Errors
-    /// `is_value` if the places are no interval.
+    /// `is_usage` if the places are no interval.
     pub fn stationary(&self, low: f64, high: f64) -> Result<Vec<(f64, Stationary)>> {
         if !(low < high && low.is_finite() && high.is_finite()) {
-            return Err(Error::value(format!("landscape: from {low} to {high}; expected an interval")));
+            return Err(Error::usage(format!("landscape: from {low} to {high}; expected an interval")));
         }
         let slope = self.derivative();
         let zeros = slope.zeros(low, high);
@@ -111,7 +111,7 @@ impl Polynomial {
     /// with one place, the room is one.
     ///
     /// # Errors
-    /// `is_value` for a place that is no number, and if the bound is beyond numbers.
+    /// `is_usage` for a place that is no number, and if the bound is beyond numbers.
     pub fn span(&self, places: &[f64]) -> Result<(f64, f64)> {
         let slope = self.derivative();
         let highest = slope.coefficients.iter().rposition(|c| *c != 0.0).unwrap_or(0);
@@ -120,7 +120,7 @@ impl Polynomial {
         let stationary = if highest > 0 { self.stationary(-bound, bound)? } else { Vec::new() };
         let all = || stationary.iter().map(|point| point.0).chain(places.iter().copied());
         if let Some(place) = places.iter().find(|place| !place.is_finite()) {
-            return Err(Error::value(format!("landscape: a place at {place}; expected a number")));
+            return Err(Error::usage(format!("landscape: a place at {place}; expected a number")));
         }
         let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
         Ok(match low < high {
@@ -133,10 +133,10 @@ impl Polynomial {
     /// A ball that rolls: x -= rate dE/dx, the start and every step.
     ///
     /// # Errors
-    /// `is_value` for a start or rate that is no number, or a rate that is not above zero.
+    /// `is_usage` for a start or rate that is no number, or a rate that is not above zero.
     pub fn roll(&self, start: f64, rate: f64, steps: usize) -> Result<Vec<f64>> {
         if !(start.is_finite() && rate > 0.0 && rate.is_finite()) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "landscape: a start of {start} and a rate of {rate}; expected numbers, rate > 0"
             )));
         }
@@ -153,10 +153,10 @@ impl Polynomial {
 /// Energies over a square, [y, x], `side` x `side` places from `low` to `high`, the ends included.
 ///
 /// # Errors
-/// `is_value` if the ends are no interval or there are not two places.
+/// `is_usage` if the ends are no interval or there are not two places.
 pub fn grid(low: f64, high: f64, side: usize, energy: impl Fn(&[f64]) -> f64) -> Result<Vec<f64>> {
     if !(low < high && low.is_finite() && high.is_finite()) || side < 2 {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "landscape: {side} places from {low} to {high}; expected two or more, an interval"
         )));
     }
@@ -206,7 +206,7 @@ pub fn classical_path(patterns: &RealPatterns, start: &[f64]) -> Vec<Vec<f64>> {
 /// The modern update from a state, z += damping (T(z) - z): its start and every step, until none is longer than `tolerance`.
 ///
 /// # Errors
-/// `is_value` unless 0 < damping < 2, where the energy is sure to fall; `is_shape` for a state of another width.
+/// `is_usage` unless 0 < damping < 2, where the energy is sure to fall; `is_shape` for a state of another width.
 pub fn modern_path(
     memory: &Modern,
     start: &[f64],
@@ -215,7 +215,7 @@ pub fn modern_path(
     steps: usize,
 ) -> Result<Vec<Vec<f64>>> {
     if !(damping > 0.0 && damping < 2.0) {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "landscape: a damping of {damping}; only above 0 and below 2 is the energy sure to fall"
         )));
     }
@@ -295,7 +295,7 @@ mod tests {
         assert!(well.span(&[7.0]).unwrap().1 > 7.0);
         let (line, flat) = (Polynomial::new(vec![0.0, 1.0]).unwrap(), Polynomial::new(vec![2.0, 0.0, 0.0]).unwrap());
         assert_eq!((line.span(&[3.0]).unwrap(), flat.span(&[]).unwrap()), ((2.0, 4.0), (-1.0, 1.0)));
-        assert!(line.span(&[f64::NAN]).unwrap_err().is_value());
+        assert!(line.span(&[f64::NAN]).unwrap_err().is_usage());
     }
 
     /// Three corners stored: no update of either memory leads uphill; the classical one also rests at the fourth corner.
@@ -315,17 +315,17 @@ mod tests {
             }
         }
         assert_eq!(classical_path(&patterns, &[-1.0, -1.0]), [[-1.0, -1.0]]);
-        assert!(modern_path(&memory, &[0.0, 0.0], 2.0, 0.0, 1).unwrap_err().is_value());
+        assert!(modern_path(&memory, &[0.0, 0.0], 2.0, 0.0, 1).unwrap_err().is_usage());
         assert!(modern_path(&memory, &[0.0], 1.0, 0.0, 1).unwrap_err().is_shape());
     }
 
     #[test]
     fn what_is_no_landscape_is_refused() {
         assert!(Polynomial::new(vec![]).unwrap_err().is_shape());
-        assert!(Polynomial::new(vec![0.0, f64::NAN]).unwrap_err().is_value());
+        assert!(Polynomial::new(vec![0.0, f64::NAN]).unwrap_err().is_usage());
         let line = Polynomial::new(vec![0.0, 1.0]).unwrap();
-        assert!(line.stationary(1.0, 1.0).unwrap_err().is_value());
-        assert!(line.roll(0.0, 0.0, 1).unwrap_err().is_value());
-        assert!(grid(0.0, 1.0, 1, |_| 0.0).unwrap_err().is_value());
+        assert!(line.stationary(1.0, 1.0).unwrap_err().is_usage());
+        assert!(line.roll(0.0, 0.0, 1).unwrap_err().is_usage());
+        assert!(grid(0.0, 1.0, 1, |_| 0.0).unwrap_err().is_usage());
     }
 }

@@ -65,11 +65,11 @@ impl MaxCut {
     /// passed over.
     ///
     /// # Errors
-    /// `is_value` for anything else, with the number of the line.
+    /// `is_usage` for anything else, with the number of the line.
     pub fn parse(text: &str) -> Result<Self> {
         let mut lines =
             text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())).filter(|line| !line.1.is_empty());
-        let wrong = |line: usize, what: String| Error::value(format!("gset: line {line}: {what}"));
+        let wrong = |line: usize, what: String| Error::usage(format!("gset: line {line}: {what}"));
         let (first, header) = lines.next().ok_or_else(|| wrong(1, "nothing there; expected `nodes edges`".into()))?;
         let numbers: Vec<_> = header.split_whitespace().map(str::parse::<usize>).collect();
         let [Ok(nodes), Ok(count)] = numbers[..] else {
@@ -170,7 +170,7 @@ mod tests {
             ("3 999999999999\n1 2 1\n", "line 2: the text ends after 1 of 999999999999"),
         ] {
             let error = MaxCut::parse(text).unwrap_err();
-            assert!(error.is_value() && error.to_string().contains(says), "{text:?}: {error}");
+            assert!(error.is_usage() && error.to_string().contains(says), "{text:?}: {error}");
         }
         let windows = MaxCut::parse(" 3 1 \r\n\r\n1 3 -2\r\n").unwrap();
         assert_eq!((windows.total(), windows.couplings().weight(0, 2)), (-2.0, 2.0));

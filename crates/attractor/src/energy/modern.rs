@@ -103,10 +103,10 @@ impl Modern {
     /// Stores patterns.
     ///
     /// # Errors
-    /// `is_value` if beta is no positive number.
+    /// `is_usage` if beta is no positive number.
     pub fn new(patterns: RealPatterns, beta: f64, separator: Separator) -> Result<Self> {
         if !(beta > 0.0 && beta.is_finite()) {
-            return Err(Error::value(format!("modern memory: beta is {beta}; it must be a positive number")));
+            return Err(Error::usage(format!("modern memory: beta is {beta}; it must be a positive number")));
         }
         let offset = separator.most_entropy(patterns.count()) / beta + patterns.largest_norm().powi(2) / 2.0;
         Ok(Self { patterns, beta, separator, offset })
@@ -313,7 +313,7 @@ mod tests {
     fn betas_out_of_range_are_refused() {
         for beta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let one = RealPatterns::new(1, 1, vec![1.0]).unwrap();
-            assert!(Modern::new(one, beta, Separator::Softmax).unwrap_err().is_value());
+            assert!(Modern::new(one, beta, Separator::Softmax).unwrap_err().is_usage());
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn grid(rows: usize, columns: usize, closed: bool) -> Result<Vec<(usize, usi
 /// Ising's ferromagnet on a rectangle or torus: every neighbouring pair coupled by `coupling`.
 ///
 /// # Errors
-/// As [`grid`]; `is_value` for a coupling that is no finite number.
+/// As [`grid`]; `is_usage` for a coupling that is no finite number.
 /// # Source
 /// Onsager 1944, *Crystal statistics*: on the torus with J = 1 it orders below T = 2 / ln(1 + sqrt 2) = 2.269185.
 pub fn ferromagnet(rows: usize, columns: usize, closed: bool, coupling: f64) -> Result<Couplings> {
@@ -114,7 +114,7 @@ pub fn mattis(units: usize, pairs: &[(usize, usize)], random: &mut Philox) -> Re
 /// -sum (L - 2). Bonds of different loops add up, and those that cancel are left out.
 ///
 /// # Errors
-/// As [`Couplings::sparse`] for the pairs; `is_value` if no loop is found (a tree), or none is asked for.
+/// As [`Couplings::sparse`] for the pairs; `is_usage` if no loop is found (a tree), or none is asked for.
 /// # Source
 /// Hen, Job, Albash, Ronnow, Troyer and Lidar 2015, *Probing for quantum speedup in spin-glass problems with planted
 /// solutions*; differs: no loop is refused for its length.
@@ -128,7 +128,7 @@ pub fn planted_loops(units: usize, pairs: &[(usize, usize)], loops: usize, rando
         let Some(cycle) = closed_walk(&neighbours, random) else {
             failed += 1;
             if failed > 100 * (units + loops) {
-                return Err(Error::value(format!(
+                return Err(Error::usage(format!(
                     "problem: {planted} of {loops} loops found on {units} units with {} pairs; give a graph with cycles",
                     pairs.len()
                 )));
@@ -145,7 +145,7 @@ pub fn planted_loops(units: usize, pairs: &[(usize, usize)], loops: usize, rando
         planted += 1;
     }
     if loops == 0 {
-        return Err(Error::value("problem: no loop is asked for; give at least one"));
+        return Err(Error::usage("problem: no loop is asked for; give at least one"));
     }
     let edges: Vec<_> = bonds.into_iter().map(|((i, j), weight)| (i, j, weight)).collect();
     Ok(Planted { couplings: Couplings::sparse(units, &edges)?, ground, energy })
@@ -222,9 +222,9 @@ mod tests {
         assert!(sherrington_kirkpatrick(1, random).unwrap_err().is_shape());
         assert!(torus_glass(2, 5, random).unwrap_err().is_shape());
         assert!(ferromagnet(0, 5, false, 1.0).unwrap_err().is_shape());
-        assert!(ferromagnet(3, 3, true, f64::NAN).unwrap_err().is_value());
+        assert!(ferromagnet(3, 3, true, f64::NAN).unwrap_err().is_usage());
         assert!(planted_loops(4, &[(0, 1), (1, 2), (2, 3)], 1, random).unwrap_err().to_string().contains("0 of 1"));
-        assert!(planted_loops(3, &[(0, 1), (1, 2), (2, 0)], 0, random).unwrap_err().is_value());
+        assert!(planted_loops(3, &[(0, 1), (1, 2), (2, 0)], 0, random).unwrap_err().is_usage());
         assert!(mattis(3, &[(0, 3)], random).unwrap_err().is_shape());
     }
 }

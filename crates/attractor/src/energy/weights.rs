@@ -40,12 +40,12 @@ impl Weights {
     /// Weights [N, N] without self-connections.
     ///
     /// # Errors
-    /// `is_shape` if there are not N^2 of them, N >= 1; `is_value` for one that is no number, or a diagonal that is not
+    /// `is_shape` if there are not N^2 of them, N >= 1; `is_usage` for one that is no number, or a diagonal that is not
     /// zero (a unit that holds itself: [`with_diagonal`](Self::with_diagonal) if that is wanted).
     pub fn new(units: usize, values: Vec<f64>) -> Result<Self> {
         let weights = Self::with_diagonal(units, values)?;
         match (0..units).find(|&i| weights.weight(i, i) != 0.0) {
-            Some(i) => Err(Error::value(format!(
+            Some(i) => Err(Error::usage(format!(
                 "weights: w[{i}, {i}] is {}; the diagonal must be zero (`with_diagonal` keeps one, `without_diagonal` \
                  takes it away)",
                 weights.weight(i, i)
@@ -67,7 +67,7 @@ impl Weights {
         }
         if let Some(at) = values.iter().position(|w| !w.is_finite()) {
             let (i, j) = (at / units, at % units);
-            return Err(Error::value(format!("weights: w[{i}, {j}] is {}; expected a number", values[at])));
+            return Err(Error::usage(format!("weights: w[{i}, {j}] is {}; expected a number", values[at])));
         }
         let mut asymmetry = 0f64;
         for i in 0..units {
@@ -86,7 +86,7 @@ impl Weights {
     /// With a bias at every unit (a threshold theta is a bias of -theta).
     ///
     /// # Errors
-    /// `is_shape` if there are not N of them, `is_value` for one that is no number.
+    /// `is_shape` if there are not N of them, `is_usage` for one that is no number.
     pub fn with_biases(mut self, biases: Vec<f64>) -> Result<Self> {
         if biases.len() != self.units {
             return Err(Error::shape(format!(
@@ -96,7 +96,7 @@ impl Weights {
             )));
         }
         if let Some(unit) = biases.iter().position(|b| !b.is_finite()) {
-            return Err(Error::value(format!("weights: bias {unit} is {}; expected a number", biases[unit])));
+            return Err(Error::usage(format!("weights: bias {unit} is {}; expected a number", biases[unit])));
         }
         self.biases = biases;
         self.ties = self.tie_widths();
@@ -472,11 +472,11 @@ mod tests {
         assert!(Weights::new(2, vec![0.0; 3]).unwrap_err().is_shape());
         assert!(Weights::new(usize::MAX, vec![]).unwrap_err().is_shape());
         let error = Weights::new(2, vec![0.0, f64::NAN, 0.0, 0.0]).unwrap_err();
-        assert!(error.is_value() && error.to_string().contains("w[0, 1] is NaN"), "{error}");
+        assert!(error.is_usage() && error.to_string().contains("w[0, 1] is NaN"), "{error}");
         let error = Weights::new(2, vec![0.0, 1.0, 1.0, 0.5]).unwrap_err();
-        assert!(error.is_value() && error.to_string().contains("w[1, 1] is 0.5"), "{error}");
+        assert!(error.is_usage() && error.to_string().contains("w[1, 1] is 0.5"), "{error}");
         let good = || Weights::new(2, vec![0.0, 1.0, 1.0, 0.0]).unwrap();
         assert!(good().with_biases(vec![0.0]).unwrap_err().is_shape());
-        assert!(good().with_biases(vec![0.0, f64::INFINITY]).unwrap_err().is_value());
+        assert!(good().with_biases(vec![0.0, f64::INFINITY]).unwrap_err().is_usage());
     }
 }

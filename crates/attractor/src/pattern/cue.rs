@@ -53,10 +53,10 @@ impl Spins {
     /// The state with each unit turned round with probability `share`: the number of wrong units varies.
     ///
     /// # Errors
-    /// `is_value` if the share lies outside [0, 1].
+    /// `is_usage` if the share lies outside [0, 1].
     pub fn with_noise(&self, share: f64, random: &mut Philox) -> Result<Self> {
         if !(0.0..=1.0).contains(&share) {
-            return Err(Error::value(format!("spins: a noise of {share}; expected a share from 0 to 1")));
+            return Err(Error::usage(format!("spins: a noise of {share}; expected a share from 0 to 1")));
         }
         let mut spins = self.clone();
         for unit in 0..self.len() {
@@ -70,7 +70,7 @@ impl Spins {
     /// From bits, 0 as -1 and 1 as +1.
     ///
     /// # Errors
-    /// `is_value` for any other number, with its place.
+    /// `is_usage` for any other number, with its place.
     pub fn from_bits(bits: &[i8]) -> Result<Self> {
         let mut spins = Self::new(bits.len());
         for (unit, &bit) in bits.iter().enumerate() {
@@ -78,7 +78,7 @@ impl Spins {
                 0 => {}
                 1 => spins.set(unit, true),
                 other => {
-                    return Err(Error::value(format!(
+                    return Err(Error::usage(format!(
                         "spins: unit {unit} is {other}; expected the bit 0 or 1 (+1 and -1 are signs: use `from_signs`)"
                     )));
                 }
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(Spins::from_bits(&state.to_bits()).unwrap(), state);
         assert!(state.to_bits().iter().zip(state.to_signs()).all(|(bit, sign)| 2 * bit - 1 == sign));
         let error = Spins::from_bits(&[0, 1, -1]).unwrap_err();
-        assert!(error.is_value() && error.to_string().contains("unit 2 is -1"), "{error}");
+        assert!(error.is_usage() && error.to_string().contains("unit 2 is -1"), "{error}");
     }
 
     /// 10 000 units at 0.3, within five standard errors; the ends are sure.
@@ -116,7 +116,7 @@ mod tests {
         assert!((f64::from(wrong(0.3, &mut random)) - 3000.0).abs() < 5.0 * (10_000.0 * 0.3 * 0.7f64).sqrt());
         assert_eq!((wrong(0.0, &mut random), wrong(1.0, &mut random)), (0, 10_000));
         for bad in [-0.1, 1.1, f64::NAN] {
-            assert!(state.with_noise(bad, &mut random).unwrap_err().is_value());
+            assert!(state.with_noise(bad, &mut random).unwrap_err().is_usage());
         }
     }
 

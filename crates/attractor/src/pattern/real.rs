@@ -14,7 +14,7 @@ impl RealPatterns {
     /// From numbers, pattern after pattern.
     ///
     /// # Errors
-    /// `is_shape` if there is no pattern or feature, or not `count` x `width` numbers; `is_value` for one that is no
+    /// `is_shape` if there is no pattern or feature, or not `count` x `width` numbers; `is_usage` for one that is no
     /// number, with its place.
     pub fn new(count: usize, width: usize, numbers: Vec<f64>) -> Result<Self> {
         if count == 0 || width == 0 || count.checked_mul(width) != Some(numbers.len()) {
@@ -24,7 +24,7 @@ impl RealPatterns {
             )));
         }
         if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "patterns: feature {} of pattern {} is {}; expected a number",
                 at % width,
                 at / width,
@@ -144,6 +144,6 @@ mod tests {
             assert!(RealPatterns::new(count, width, vec![0.0; numbers]).unwrap_err().is_shape());
         }
         let error = RealPatterns::new(2, 2, vec![0.0, 1.0, 2.0, f64::NAN]).unwrap_err();
-        assert!(error.is_value() && error.to_string().contains("feature 1 of pattern 1 is NaN"), "{error}");
+        assert!(error.is_usage() && error.to_string().contains("feature 1 of pattern 1 is NaN"), "{error}");
     }
 }

@@ -21,7 +21,7 @@ impl Spins {
     /// From numbers that are +1 or -1.
     ///
     /// # Errors
-    /// `is_value` for any other number, with its place.
+    /// `is_usage` for any other number, with its place.
     pub fn from_signs(signs: &[i8]) -> Result<Self> {
         let mut spins = Self::new(signs.len());
         for (unit, &sign) in signs.iter().enumerate() {
@@ -29,7 +29,7 @@ impl Spins {
                 1 => spins.set(unit, true),
                 -1 => {}
                 other => {
-                    return Err(Error::value(format!(
+                    return Err(Error::usage(format!(
                         "spins: unit {unit} is {other}; expected +1 or -1 (0 and 1 are bits: map them to -1 and +1)"
                     )));
                 }
@@ -138,10 +138,10 @@ impl Spins {
     /// The state with exactly `count` random units turned round.
     ///
     /// # Errors
-    /// `is_value` if there are fewer units.
+    /// `is_usage` if there are fewer units.
     pub fn with_flips(&self, count: usize, random: &mut Philox) -> Result<Self> {
         if count > self.len {
-            return Err(Error::value(format!("spins: {count} flips of {} units; at most all of them", self.len)));
+            return Err(Error::usage(format!("spins: {count} flips of {} units; at most all of them", self.len)));
         }
         let mut spins = self.clone();
         for &unit in &random.permutation(self.len)[..count] {
@@ -187,12 +187,12 @@ mod tests {
             let masked = a.masked(len / 2, &mut random);
             assert_eq!(masked.to_signs()[..len / 2], x[..len / 2]);
         }
-        assert!(Spins::new(4).with_flips(5, &mut random).unwrap_err().is_value());
+        assert!(Spins::new(4).with_flips(5, &mut random).unwrap_err().is_usage());
     }
 
     #[test]
     fn other_alphabets_are_refused() {
         let error = Spins::from_signs(&[1, -1, 0]).unwrap_err();
-        assert!(error.is_value() && error.to_string().contains("unit 2 is 0"), "{error}");
+        assert!(error.is_usage() && error.to_string().contains("unit 2 is 0"), "{error}");
     }
 }

@@ -57,11 +57,11 @@ impl StoredPatterns {
     /// Patterns of mean activity a: each unit +1 with probability (1 + a) / 2, so that two patterns overlap by a^2.
     ///
     /// # Errors
-    /// `is_value` if the activity lies outside [-1, 1]; else as [`random`](Self::random).
+    /// `is_usage` if the activity lies outside [-1, 1]; else as [`random`](Self::random).
     pub fn biased(units: usize, count: usize, activity: f64, random: &mut Philox) -> Result<Self> {
         check(units, count)?;
         if !(-1.0..=1.0).contains(&activity) {
-            return Err(Error::value(format!("patterns: a mean activity of {activity}; expected one from -1 to 1")));
+            return Err(Error::usage(format!("patterns: a mean activity of {activity}; expected one from -1 to 1")));
         }
         let mut words = Vec::new();
         for _ in 0..count {
@@ -226,7 +226,7 @@ mod tests {
             assert_eq!(all.activity(), sure);
         }
         for bad in [1.5, f64::NAN] {
-            assert!(StoredPatterns::biased(9, 2, bad, &mut Philox::new(0, 0)).unwrap_err().is_value());
+            assert!(StoredPatterns::biased(9, 2, bad, &mut Philox::new(0, 0)).unwrap_err().is_usage());
         }
     }
 

@@ -164,16 +164,16 @@ pub fn retrieve(problem: &Problem<'_>) -> Result<Retrieved> {
 /// Keys outside `keys`, hidden keys and keys of score -inf are left out.
 ///
 /// # Errors
-/// As [`Problem::check`]; `is_value` for another separation than softmax, or an invalid row.
+/// As [`Problem::check`]; `is_usage` for another separation than softmax, or an invalid row.
 pub fn summarise(problem: &Problem<'_>, head: usize, row: usize, keys: Range<usize>) -> Result<Summary> {
     problem.check()?;
     if !matches!(problem.separation, Separation::Softmax { .. }) || problem.modifiers.sinks.is_some() {
-        return Err(Error::value("summarise: only a softmax without a learned sink has mergeable summaries"));
+        return Err(Error::usage("summarise: only a softmax without a learned sink has mergeable summaries"));
     }
     let vectors = Head::of(problem, head);
     let dense = row_of(problem, &vectors, head, row);
     if dense.state == State::Invalid {
-        return Err(Error::value(format!("summarise: row {row} of head {head} has a score that is not a number")));
+        return Err(Error::usage(format!("summarise: row {row} of head {head} has a score that is not a number")));
     }
     let width = problem.values.map_or(0, |v| v.width);
     let seen: Vec<usize> = keys.filter(|&j| j < problem.keys.rows && dense.visible[j]).collect();
@@ -199,7 +199,7 @@ pub fn weights(problem: &Problem<'_>, head: usize, rows: Range<usize>) -> Result
 /// Statistics of every head.
 ///
 /// # Errors
-/// As [`Problem::check`] and [`Request::check`]; `is_value` if the weights of the separation form no distribution.
+/// As [`Problem::check`] and [`Request::check`]; `is_usage` if the weights of the separation form no distribution.
 pub fn statistics(problem: &Problem<'_>, request: &Request) -> Result<Vec<HeadStatistics>> {
     problem.check()?;
     problem.check_statistics(request)?;

@@ -96,10 +96,10 @@ impl Mask {
     /// Checks the rules against a problem's shape.
     ///
     /// # Errors
-    /// `is_value` for a window or block of zero keys, `is_shape` if `hidden` has another length than the keys.
+    /// `is_usage` for a window or block of zero keys, `is_shape` if `hidden` has another length than the keys.
     pub fn check(&self, keys: usize) -> Result<()> {
         if self.window == Some(0) || self.block == Some(0) {
-            return Err(Error::value(
+            return Err(Error::usage(
                 "mask: a window or block of 0 keys admits nothing; give at least 1, or leave it out",
             ));
         }

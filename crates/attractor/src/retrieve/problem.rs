@@ -140,7 +140,7 @@ impl Problem<'_> {
     /// Checks that all shapes and parameters fit together.
     ///
     /// # Errors
-    /// `is_shape` for axes that disagree, `is_value` for parameters outside their range.
+    /// `is_shape` for axes that disagree, `is_usage` for parameters outside their range.
     pub fn check(&self) -> Result<()> {
         let (q, k) = (&self.queries, &self.keys);
         if q.width != k.width {
@@ -184,10 +184,10 @@ impl Problem<'_> {
         if let Some(cap) = self.modifiers.soft_cap
             && !(cap > 0.0 && cap.is_finite())
         {
-            return Err(Error::value(format!("retrieve: soft cap is {cap}; it must be a positive number")));
+            return Err(Error::usage(format!("retrieve: soft cap is {cap}; it must be a positive number")));
         }
         if self.modifiers.sinks.is_some() && !matches!(self.separation, Separation::Softmax { .. }) {
-            return Err(Error::value("retrieve: a learned sink joins a softmax only; use Separation::Softmax"));
+            return Err(Error::usage("retrieve: a learned sink joins a softmax only; use Separation::Softmax"));
         }
         self.modifiers.mask.check(k.rows)?;
         self.separation.check()
@@ -207,7 +207,7 @@ impl Problem<'_> {
     /// Checks that statistics can be given.
     pub(crate) fn check_statistics(&self, request: &Request) -> Result<()> {
         if !self.separation.is_distribution() {
-            return Err(Error::value(
+            return Err(Error::usage(
                 "statistics: the weights of an identity or polynomial separation form no distribution; \
                  ask for the retrieval alone, or separate by softmax, top-k, max, sparsemax or entmax",
             ));

@@ -86,16 +86,16 @@ impl Separation {
     /// Checks the parameters.
     ///
     /// # Errors
-    /// `is_value` for a beta that is not a positive number, a degree or k of zero.
+    /// `is_usage` for a beta that is not a positive number, a degree or k of zero.
     pub fn check(self) -> Result<()> {
         let beta = self.beta();
         if !(beta > 0.0 && beta.is_finite()) {
-            return Err(Error::value(format!("separation: beta is {beta}; it must be a positive number")));
+            return Err(Error::usage(format!("separation: beta is {beta}; it must be a positive number")));
         }
         match self {
-            Self::TopK { k: 0, .. } => Err(Error::value("separation: top-k with k = 0 keeps nothing; give k >= 1")),
+            Self::TopK { k: 0, .. } => Err(Error::usage("separation: top-k with k = 0 keeps nothing; give k >= 1")),
             Self::Polynomial { degree: 0 } => {
-                Err(Error::value("separation: a polynomial of degree 0 ignores the scores; give degree >= 1"))
+                Err(Error::usage("separation: a polynomial of degree 0 ignores the scores; give degree >= 1"))
             }
             _ => Ok(()),
         }

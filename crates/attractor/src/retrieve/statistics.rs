@@ -75,11 +75,11 @@ impl Request {
     /// Checks the request against the number of keys.
     ///
     /// # Errors
-    /// `is_value` for a window, bin count, lag or pooled side of zero, `is_shape` if a class or the tokens have
+    /// `is_usage` for a window, bin count, lag or pooled side of zero, `is_shape` if a class or the tokens have
     /// another length than the keys.
     pub fn check(&self, keys: usize) -> Result<()> {
         if self.window == 0 || self.bins == 0 || self.lags.contains(&0) || self.pooled == Some(0) {
-            return Err(Error::value("statistics: window, bins, lags and pooled side must be at least 1"));
+            return Err(Error::usage("statistics: window, bins, lags and pooled side must be at least 1"));
         }
         for class in &self.classes {
             if class.members.len() != keys {

@@ -315,7 +315,7 @@ impl WithSimd for StatisticsTask<'_, '_> {
 /// # Cost
 /// O(n m d) time, the scores computed once; O(n + m) memory a head and 1 to 3 MiB a thread.
 /// # Errors
-/// As [`Problem::check`] and [`Request::check`]; `is_value` if the weights of the separation form no distribution.
+/// As [`Problem::check`] and [`Request::check`]; `is_usage` if the weights of the separation form no distribution.
 pub fn statistics(problem: &Problem<'_>, request: &Request) -> Result<Vec<HeadStatistics>> {
     problem.check()?;
     problem.check_statistics(request)?;

@@ -90,7 +90,7 @@ pub enum Engine {
 impl Annealing {
     fn check(&self) -> Result<()> {
         if self.reads == 0 {
-            return Err(Error::value("anneal: no read; give at least one"));
+            return Err(Error::usage("anneal: no read; give at least one"));
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Annealing {
     /// Anneals all reads, on all threads of the pool.
     ///
     /// # Errors
-    /// `is_value` for no read.
+    /// `is_usage` for no read.
     /// # Accuracy
     /// A decision's probability is met to 2^-23 (rarer ones than 2^-24 never happen), and to a relative 4e-6. Couplings that
     /// are no whole numbers are rounded to single precision, and so are their fields, which are made anew every 64
@@ -151,11 +151,11 @@ impl Annealing {
     /// Anneals by a given engine.
     ///
     /// # Errors
-    /// As [`run`](Self::run); `is_value` if the engine cannot hold the problem.
+    /// As [`run`](Self::run); `is_usage` if the engine cannot hold the problem.
     pub fn run_by(&self, engine: Engine, couplings: &Couplings) -> Result<Annealed> {
         self.check()?;
         let refused = || {
-            Error::value(format!(
+            Error::usage(format!(
                 "anneal: {engine:?} does not hold fields up to {}{}; `run` chooses an engine that does",
                 couplings.largest_field(),
                 if couplings.is_whole() { "" } else { " that are no whole numbers" }
@@ -208,12 +208,12 @@ impl Annealing {
     /// down), the curve of the schedule kept.
     ///
     /// # Errors
-    /// `is_value` for no restart, more than there are sweeps, or more reads than can be counted.
+    /// `is_usage` for no restart, more than there are sweeps, or more reads than can be counted.
     pub fn with_restarts(&self, restarts: usize) -> Result<Self> {
         let sweeps = self.schedule.sweeps();
         let reads = self.reads.checked_mul(restarts);
         let (Some(reads), 1..) = (reads, sweeps.checked_div(restarts).unwrap_or(0)) else {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "anneal: {restarts} restarts in a budget of {sweeps} sweeps; expected 1 to {sweeps}"
             )));
         };
@@ -310,7 +310,7 @@ mod tests {
                                 assert!(read.energy <= read.last_energy);
                             }
                         }
-                        Err(error) => assert!(!couplings.is_whole() && error.is_value(), "{error}"),
+                        Err(error) => assert!(!couplings.is_whole() && error.is_usage(), "{error}"),
                     }
                 }
             }
@@ -387,7 +387,7 @@ mod tests {
         let short = long.with_restarts(10).unwrap();
         assert_eq!((short.reads, short.schedule.sweeps()), (30, 100));
         assert_eq!((short.schedule.temperatures()[0], short.schedule.temperatures()[99]), (4.0, 0.25));
-        assert!(long.with_restarts(0).unwrap_err().is_value() && long.with_restarts(1001).unwrap_err().is_value());
+        assert!(long.with_restarts(0).unwrap_err().is_usage() && long.with_restarts(1001).unwrap_err().is_usage());
     }
 
     /// Any memory of spins may be followed: a Hebbian one cooled from a random state ends in a pattern or its mirror.
@@ -410,6 +410,6 @@ mod tests {
             follow(&memory, &Spins::new(3), &schedule, Rule::HeatBath, &mut random, |_| ()).unwrap_err().is_shape()
         );
         let none = Annealing { reads: 0, ..annealing(1.0, 0.5, 3, 1) };
-        assert!(none.run(&torus_glass(3, 3, &mut random).unwrap()).unwrap_err().is_value());
+        assert!(none.run(&torus_glass(3, 3, &mut random).unwrap()).unwrap_err().is_usage());
     }
 }

@@ -77,7 +77,7 @@ impl Colouring {
     /// Classes that somebody else made.
     ///
     /// # Errors
-    /// `is_shape` if not every unit stands in exactly one class, `is_value` if two of a class are coupled.
+    /// `is_shape` if not every unit stands in exactly one class, `is_usage` if two of a class are coupled.
     pub fn new(couplings: &Couplings, classes: Vec<Vec<u32>>) -> Result<Self> {
         let mut colour = vec![usize::MAX; couplings.units()];
         for (at, class) in classes.iter().enumerate() {
@@ -97,7 +97,7 @@ impl Colouring {
             return Err(Error::shape(format!("colouring: unit {unit} stands in no class; give each one")));
         }
         if let Some((i, j, _)) = couplings.edges().find(|&(i, j, _)| colour[i] == colour[j]) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "colouring: units {i} and {j} of class {} are coupled; updated at once they keep another distribution",
                 colour[i]
             )));
@@ -187,7 +187,7 @@ mod tests {
     fn false_colourings_are_refused() {
         let path = Couplings::sparse(3, &[(0, 1, 1.0), (1, 2, 1.0)]).unwrap();
         assert!(Colouring::new(&path, vec![vec![0, 2], vec![1]]).is_ok());
-        assert!(Colouring::new(&path, vec![vec![0, 1], vec![2]]).unwrap_err().is_value());
+        assert!(Colouring::new(&path, vec![vec![0, 1], vec![2]]).unwrap_err().is_usage());
         for classes in [vec![vec![0], vec![1]], vec![vec![0, 2], vec![1, 2]], vec![vec![0, 2], vec![1, 3]]] {
             assert!(Colouring::new(&path, classes).unwrap_err().is_shape());
         }

@@ -59,7 +59,7 @@ impl BoltzmannMachine {
     /// All parameters normal with mean zero and this standard deviation (of zero weights the hidden units would stay alike).
     ///
     /// # Errors
-    /// `is_shape` for no visible unit or more units than memory holds, `is_value` for a deviation that is negative or no
+    /// `is_shape` for no visible unit or more units than memory holds, `is_usage` for a deviation that is negative or no
     /// finite number.
     pub fn new(visible: usize, hidden: usize, deviation: f64, random: &mut Philox) -> Result<Self> {
         let units = visible.checked_add(hidden).filter(|n| visible > 0 && n.checked_mul(8 * n).is_some());
@@ -69,7 +69,7 @@ impl BoltzmannMachine {
             )));
         };
         if !(deviation >= 0.0 && deviation.is_finite()) {
-            return Err(Error::value(format!("boltzmann: a deviation of {deviation}; expected zero or more")));
+            return Err(Error::usage(format!("boltzmann: a deviation of {deviation}; expected zero or more")));
         }
         let mut weights = vec![0.0; units * units];
         for i in 0..units {
@@ -105,7 +105,7 @@ impl BoltzmannMachine {
     /// Its energy, to sample or anneal.
     ///
     /// # Errors
-    /// `is_value` if a parameter is no finite number: learning diverged.
+    /// `is_usage` if a parameter is no finite number: learning diverged.
     pub fn couplings(&self) -> Result<Couplings> {
         Couplings::dense(self.biases.len(), &self.weights)?.with_biases(self.biases.clone())
     }
@@ -213,7 +213,7 @@ impl BoltzmannMachine {
     /// Its mean is the gradient as far as the chains have forgotten where they came from; hidden units start at random.
     ///
     /// # Errors
-    /// `is_shape` for no pattern, one of another length, or chains of another machine; `is_value` if a parameter is no
+    /// `is_shape` for no pattern, one of another length, or chains of another machine; `is_usage` if a parameter is no
     /// finite number.
     /// # Source
     /// Chains that go on: Younes 1989; Tieleman 2008 (for the restricted machine: PCD).
@@ -262,7 +262,7 @@ impl BoltzmannMachine {
     /// One step up a gradient.
     ///
     /// # Errors
-    /// `is_shape` for a gradient of another machine, `is_value` if the rate, or a parameter after the step, is no finite
+    /// `is_shape` for a gradient of another machine, `is_usage` if the rate, or a parameter after the step, is no finite
     /// number; the parameters are then as before.
     pub fn ascend(&mut self, gradient: &Gradient, rate: f64) -> Result<()> {
         if gradient.weights.len() != self.weights.len() || gradient.biases.len() != self.biases.len() {
@@ -275,7 +275,7 @@ impl BoltzmannMachine {
         let step = |old: &[f64], by: &[f64]| old.iter().zip(by).map(|(p, g)| p + rate * g).collect::<Vec<_>>();
         let (weights, biases) = (step(&self.weights, &gradient.weights), step(&self.biases, &gradient.biases));
         if !weights.iter().chain(&biases).all(|p| p.is_finite()) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "boltzmann: a step of rate {rate} leaves the finite numbers; learn at a smaller rate"
             )));
         }
@@ -419,7 +419,7 @@ mod tests {
         let random = &mut Philox::new(0, 0);
         assert!(BoltzmannMachine::new(0, 3, 0.1, random).unwrap_err().is_shape());
         assert!(BoltzmannMachine::new(usize::MAX, 1, 0.1, random).unwrap_err().is_shape());
-        assert!(BoltzmannMachine::new(2, 0, f64::NAN, random).unwrap_err().is_value());
+        assert!(BoltzmannMachine::new(2, 0, f64::NAN, random).unwrap_err().is_usage());
         let mut machine = BoltzmannMachine::new(2, 1, 0.1, random).unwrap();
         assert!(machine.log_likelihood(&[]).unwrap_err().is_shape());
         assert!(machine.gradient(&[Spins::new(3)]).unwrap_err().is_shape());
@@ -427,7 +427,7 @@ mod tests {
         assert!(machine.sampled_gradient(&[Spins::new(2)], &mut [Spins::new(2)], 1, 1, random).unwrap_err().is_shape());
         let gradient = machine.gradient(&[Spins::new(2)]).unwrap();
         let before = machine.clone();
-        assert!(machine.ascend(&gradient, f64::NAN).unwrap_err().is_value() && machine == before);
+        assert!(machine.ascend(&gradient, f64::NAN).unwrap_err().is_usage() && machine == before);
         assert!(machine.ascend(&Gradient::zero(2), 0.1).unwrap_err().is_shape());
         let large = BoltzmannMachine::new(15, 6, 0.1, random).unwrap();
         assert!(large.log_likelihood(&[Spins::new(15)]).unwrap_err().is_shape());

@@ -22,7 +22,7 @@ impl Enumerated {
     /// All states of a memory of spins at a temperature.
     ///
     /// # Errors
-    /// `is_shape` for more than 20 units, `is_value` for a temperature that is not above zero.
+    /// `is_shape` for more than 20 units, `is_usage` for a temperature that is not above zero.
     /// # Cost
     /// 2^N flips, 16 bytes a state.
     pub fn new(couplings: &Couplings, temperature: f64) -> Result<Self> {
@@ -168,7 +168,7 @@ mod tests {
         let exact = Enumerated::new(&pair, 1e-3).unwrap();
         assert_eq!(exact.probabilities(), [0.5, 0.0, 0.0, 0.5]);
         assert!((exact.log_z() - (1e9 + 2f64.ln())).abs() < 1e-6);
-        assert!(Enumerated::new(&pair, 0.0).unwrap_err().is_value());
+        assert!(Enumerated::new(&pair, 0.0).unwrap_err().is_usage());
         assert!(Enumerated::new(&Couplings::sparse(21, &[]).unwrap(), 1.0).unwrap_err().is_shape());
     }
 }

@@ -19,7 +19,7 @@ impl Schedule {
     /// T_k = T_0 + (T_end - T_0) k / (K - 1), k = 0..K: one sweep is at the end's temperature.
     ///
     /// # Errors
-    /// `is_value` if a temperature is not above zero and finite, the end lies above the start, or there is no sweep.
+    /// `is_usage` if a temperature is not above zero and finite, the end lies above the start, or there is no sweep.
     pub fn linear(start: f64, end: f64, sweeps: usize) -> Result<Self> {
         Self::between("linear", start, end, sweeps, |share| start + (end - start) * share)
     }
@@ -56,7 +56,7 @@ impl Schedule {
     /// ground state with probability one; that takes sweeps without number, which nobody has.
     ///
     /// # Errors
-    /// `is_value` if the constant is not above zero and finite, or there is no sweep.
+    /// `is_usage` if the constant is not above zero and finite, or there is no sweep.
     /// # Source
     /// Geman and Geman 1984, *Stochastic relaxation, Gibbs distributions, and the Bayesian restoration of images*, theorem B.
     pub fn geman(constant: f64, sweeps: usize) -> Result<Self> {
@@ -75,16 +75,16 @@ impl Schedule {
     /// Any temperatures that do not rise.
     ///
     /// # Errors
-    /// `is_value` if there is none, one is not above zero and finite, or one lies above the one before it.
+    /// `is_usage` if there is none, one is not above zero and finite, or one lies above the one before it.
     pub fn new(temperatures: Vec<f64>) -> Result<Self> {
         if temperatures.is_empty() {
-            return Err(Error::value("schedule: no sweep; give at least one temperature"));
+            return Err(Error::usage("schedule: no sweep; give at least one temperature"));
         }
         for &temperature in &temperatures {
             check_temperature("schedule", "temperature", temperature)?;
         }
         if let Some(at) = temperatures.windows(2).position(|pair| pair[1] > pair[0]) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "schedule: the temperature rises from {} to {} at sweep {}; annealing only cools (temper to go up again)",
                 temperatures[at],
                 temperatures[at + 1],
@@ -98,7 +98,7 @@ impl Schedule {
         check_temperature(name, "start", start)?;
         check_temperature(name, "end", end)?;
         if end > start {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "schedule: {name} from {start} up to {end}; annealing cools, so swap start and end"
             )));
         }
@@ -133,7 +133,7 @@ impl Schedule {
     /// end, so that several short runs may cost what a long one does.
     ///
     /// # Errors
-    /// `is_value` for no sweep.
+    /// `is_usage` for no sweep.
     pub fn in_sweeps(&self, sweeps: usize) -> Result<Self> {
         let old = &self.temperatures;
         let (start, end) = (old[0], old[old.len() - 1]);
@@ -150,7 +150,7 @@ pub(super) fn check_temperature(operation: &str, name: &str, temperature: f64) -
     if temperature > 0.0 && temperature.is_finite() {
         return Ok(());
     }
-    Err(Error::value(format!(
+    Err(Error::usage(format!(
         "{operation}: {name} is {temperature}; expected a number above zero (at zero temperature: settle)"
     )))
 }
@@ -215,7 +215,7 @@ mod tests {
                 (f64::INFINITY, 1.0, 5),
                 (2.0, 1.0, 0),
             ] {
-                assert!(make(start, end, sweeps).unwrap_err().is_value(), "{start} {end} {sweeps}");
+                assert!(make(start, end, sweeps).unwrap_err().is_usage(), "{start} {end} {sweeps}");
             }
         }
         let rises = Schedule::new(vec![2.0, 1.0, 1.5]).unwrap_err();

@@ -64,7 +64,7 @@ impl<'a> Tempering<'a> {
     /// their own, so that the number of threads changes nothing.
     ///
     /// # Errors
-    /// `is_value` for fewer than two temperatures, one that is not above zero and finite, or one that does not rise.
+    /// `is_usage` for fewer than two temperatures, one that is not above zero and finite, or one that does not rise.
     pub fn new(couplings: &'a Couplings, temperatures: &[f64], rule: Rule, seed: u64) -> Result<Self> {
         check_ladder(temperatures)?;
         let rung = |at: usize| {
@@ -198,12 +198,12 @@ impl<'a> Tempering<'a> {
     /// stationary law: adapt first, then sample.
     ///
     /// # Errors
-    /// `is_value` if a pair has not been tried yet.
+    /// `is_usage` if a pair has not been tried yet.
     /// # Source
     /// Syed et al. 2022, algorithm 4; differs: linear interpolation.
     pub fn adapt(&mut self) -> Result<()> {
         if let Some(pair) = self.tried.iter().position(|pair| pair.tried == 0) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "tempering: rungs {pair} and {} have not tried to exchange; make at least two rounds before adapting",
                 pair + 1
             )));
@@ -237,7 +237,7 @@ pub fn exchange_probability(t_a: f64, t_b: f64, e_a: f64, e_b: f64) -> f64 {
 /// Temperatures from the coldest to the hottest, each the same factor above the one before.
 ///
 /// # Errors
-/// `is_value` for fewer than two rungs, a temperature that is not above zero and finite, or an end that does not lie above.
+/// `is_usage` for fewer than two rungs, a temperature that is not above zero and finite, or an end that does not lie above.
 pub fn ladder(coldest: f64, hottest: f64, rungs: usize) -> Result<Vec<f64>> {
     check_temperature("tempering", "coldest", coldest)?;
     check_temperature("tempering", "hottest", hottest)?;
@@ -252,7 +252,7 @@ pub fn ladder(coldest: f64, hottest: f64, rungs: usize) -> Result<Vec<f64>> {
 
 fn check_ladder(temperatures: &[f64]) -> Result<()> {
     if temperatures.len() < 2 {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "tempering: {} temperatures; expected at least two, to exchange between",
             temperatures.len()
         )));
@@ -261,7 +261,7 @@ fn check_ladder(temperatures: &[f64]) -> Result<()> {
         check_temperature("tempering", "a temperature", temperature)?;
     }
     if let Some(at) = temperatures.windows(2).position(|pair| pair[1] <= pair[0]) {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "tempering: rung {at} has temperature {}, rung {} has {}; give them rising from the coldest",
             temperatures[at],
             at + 1,
@@ -387,10 +387,10 @@ mod tests {
     fn ladders_that_do_not_rise_are_refused() {
         let pair = Couplings::sparse(2, &[(0, 1, 1.0)]).unwrap();
         for bad in [&[1.0][..], &[], &[1.0, 1.0], &[2.0, 1.0], &[0.0, 1.0], &[1.0, f64::NAN], &[1.0, f64::INFINITY]] {
-            assert!(Tempering::new(&pair, bad, Rule::HeatBath, 0).unwrap_err().is_value(), "{bad:?}");
+            assert!(Tempering::new(&pair, bad, Rule::HeatBath, 0).unwrap_err().is_usage(), "{bad:?}");
         }
         assert!(ladder(1.0, 0.5, 3).is_err() && ladder(1.0, 2.0, 1).is_err() && ladder(0.0, 2.0, 3).is_err());
         let mut fresh = Tempering::new(&pair, &[1.0, 2.0], Rule::HeatBath, 0).unwrap();
-        assert!(fresh.adapt().unwrap_err().is_value());
+        assert!(fresh.adapt().unwrap_err().is_usage());
     }
 }

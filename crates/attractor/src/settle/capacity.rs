@@ -20,12 +20,12 @@ pub const CRITICAL_LOAD: f64 = 0.137906;
 /// m = erf(y) with sqrt(2 alpha) = erf(y) / y - (2 / sqrt(pi)) exp(-y^2), the largest y.
 ///
 /// # Errors
-/// `is_value` if the load is no number above zero.
+/// `is_usage` if the load is no number above zero.
 /// # Source
 /// Amit, Gutfreund and Sompolinsky 1987, *Statistical mechanics of neural networks near saturation*.
 pub fn retrieval_overlap(load: f64) -> Result<Option<f64>> {
     if !(load > 0.0 && load.is_finite()) {
-        return Err(Error::value(format!("capacity: a load of {load}; expected a number above zero")));
+        return Err(Error::usage(format!("capacity: a load of {load}; expected a number above zero")));
     }
     let left = (2.0 * load).sqrt();
     let right = |y: f64| libm::erf(y) / y - std::f64::consts::FRAC_2_SQRT_PI * (-y * y).exp();
@@ -91,10 +91,10 @@ impl Plan {
     /// Checks that the plan can be carried out.
     ///
     /// # Errors
-    /// `is_value` for a number outside its range, `is_shape` for patterns that cannot be held.
+    /// `is_usage` for a number outside its range, `is_shape` for patterns that cannot be held.
     pub fn check(&self) -> Result<()> {
         if self.seeds == 0 || self.cues == 0 || self.sweeps == 0 || self.loads.is_empty() {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "capacity: {} loads, {} seeds, {} cues, {} sweeps; expected at least one of each",
                 self.loads.len(),
                 self.seeds,
@@ -103,10 +103,10 @@ impl Plan {
             )));
         }
         if let Some(load) = self.loads.iter().find(|load| !(**load > 0.0 && load.is_finite())) {
-            return Err(Error::value(format!("capacity: a load of {load}; expected a number above zero")));
+            return Err(Error::usage(format!("capacity: a load of {load}; expected a number above zero")));
         }
         if !(0.0..=1.0).contains(&self.noise) {
-            return Err(Error::value(format!("capacity: a noise of {}; expected a share from 0 to 1", self.noise)));
+            return Err(Error::usage(format!("capacity: a noise of {}; expected a share from 0 to 1", self.noise)));
         }
         Ok(())
     }
@@ -198,7 +198,7 @@ mod tests {
         assert!((retrieval_overlap(CRITICAL_LOAD - 1e-6).unwrap().unwrap() - 0.9674).abs() < 2e-3);
         assert_eq!(retrieval_overlap(CRITICAL_LOAD + 1e-6).unwrap(), None);
         for load in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(retrieval_overlap(load).unwrap_err().is_value());
+            assert!(retrieval_overlap(load).unwrap_err().is_usage());
         }
     }
 
@@ -249,7 +249,7 @@ mod tests {
             Plan { noise: 1.5, ..plan(&[0.1]) },
             plan(&[f64::NAN]),
         ] {
-            assert!(bad.check().unwrap_err().is_value(), "{bad:?}");
+            assert!(bad.check().unwrap_err().is_usage(), "{bad:?}");
         }
         assert!(measure(&Plan { units: 0, ..plan(&[0.1]) }, 0.1).unwrap_err().is_shape());
     }

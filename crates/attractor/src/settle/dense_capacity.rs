@@ -21,12 +21,12 @@ fn inverse_erfc(p: f64) -> f64 {
 /// error = 1/2 erfc(sqrt(N^(n-1) / (2 (2n-3)!! K))), so K = alpha_n N^(n-1).
 ///
 /// # Errors
-/// `is_value` for a degree below 2 or an error that does not lie in (0, 1/2).
+/// `is_usage` for a degree below 2 or an error that does not lie in (0, 1/2).
 /// # Source
 /// Krotov and Hopfield 2016, *Dense associative memory for pattern recognition*.
 pub fn dense_theory(units: usize, degree: u32, error: f64) -> Result<f64> {
     if degree < 2 || !(error > 0.0 && error < 0.5) {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "capacity: degree {degree}, error {error}; expected a degree of 2 or more and an error in (0, 1/2)"
         )));
     }
@@ -84,11 +84,11 @@ fn wrong_units(plan: &DensePlan, units: usize, count: usize, set: u64) -> Result
 /// # Cost
 /// About 9 sets x cues x N fields of O(K).
 /// # Errors
-/// `is_value` for a plan out of range, or if the numbers tried do not enclose the error: more sets or units are needed.
+/// `is_usage` for a plan out of range, or if the numbers tried do not enclose the error: more sets or units are needed.
 pub fn measure_dense(plan: &DensePlan, units: usize) -> Result<DenseCapacity> {
     let theory = dense_theory(units, plan.degree, plan.error)?;
     if plan.sets < 2 || plan.cues == 0 || units == 0 {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "capacity: {} sets, {} cues, {units} units; expected two sets or more, and one cue and unit",
             plan.sets, plan.cues
         )));
@@ -116,7 +116,7 @@ pub fn measure_dense(plan: &DensePlan, units: usize) -> Result<DenseCapacity> {
         Some(below + share * (above - below))
     };
     let missing = || {
-        Error::value(format!(
+        Error::usage(format!(
             "capacity: an error of {} is not met between {} and {} patterns of {units} units; take more sets or units",
             plan.error,
             counts[0],
@@ -134,14 +134,14 @@ pub fn measure_dense(plan: &DensePlan, units: usize) -> Result<DenseCapacity> {
 /// Slope of ln K against ln N by least squares, and its standard error from those of the capacities; theory says n - 1.
 ///
 /// # Errors
-/// `is_value` if there are not two sizes.
+/// `is_usage` if there are not two sizes.
 pub fn capacity_slope(measured: &[DenseCapacity]) -> Result<(f64, f64)> {
     let x: Vec<f64> = measured.iter().map(|one| (one.units as f64).ln()).collect();
     let mean = x.iter().sum::<f64>() / x.len() as f64;
     let spread: f64 = x.iter().map(|x| (x - mean).powi(2)).sum();
     // Negated, so that no size at all (a mean that is no number) is refused too.
     if !(spread > 0.0) {
-        return Err(Error::value("capacity: a slope needs at least two sizes"));
+        return Err(Error::usage("capacity: a slope needs at least two sizes"));
     }
     let slope = measured.iter().zip(&x).map(|(one, x)| (x - mean) * one.patterns.ln()).sum::<f64>() / spread;
     let variance = measured.iter().zip(&x).map(|(one, x)| ((x - mean) * one.log_error).powi(2)).sum::<f64>();
@@ -159,8 +159,8 @@ mod tests {
             let found = dense_theory(100, degree, 0.005).unwrap() / 100f64.powi(degree as i32 - 1);
             assert!((found / alpha - 1.0).abs() < 4e-3, "{degree}: {found}");
         }
-        assert!(dense_theory(10, 1, 0.005).unwrap_err().is_value());
-        assert!(dense_theory(10, 2, 0.6).unwrap_err().is_value());
+        assert!(dense_theory(10, 1, 0.005).unwrap_err().is_usage());
+        assert!(dense_theory(10, 2, 0.6).unwrap_err().is_usage());
     }
 
     /// A small run of what the example runs at length.
@@ -173,7 +173,7 @@ mod tests {
         assert!((slope - 2.0).abs() < 0.2 + 3.0 * error, "{slope} +- {error}");
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(one.install(|| measure_dense(&plan, 40).unwrap()), measured[0]);
-        assert!(capacity_slope(&measured[..1]).unwrap_err().is_value());
-        assert!(measure_dense(&DensePlan { sets: 1, ..plan }, 40).unwrap_err().is_value());
+        assert!(capacity_slope(&measured[..1]).unwrap_err().is_usage());
+        assert!(measure_dense(&DensePlan { sets: 1, ..plan }, 40).unwrap_err().is_usage());
     }
 }

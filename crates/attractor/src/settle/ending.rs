@@ -87,7 +87,7 @@ pub struct Explained {
 /// # Cost
 /// O(P N / 64) for the overlaps.
 /// # Errors
-/// `is_shape` if state and patterns differ in length, `is_value` for a likeness out of range.
+/// `is_shape` if state and patterns differ in length, `is_usage` for a likeness out of range.
 /// # Source
 /// Amit, Gutfreund and Sompolinsky 1985, *Spin-glass models of neural networks* (symmetric mixtures of odd numbers).
 pub fn explain(settled: &Settled, patterns: &StoredPatterns, likeness: Likeness) -> Result<Explained> {
@@ -100,7 +100,7 @@ pub fn explain(settled: &Settled, patterns: &StoredPatterns, likeness: Likeness)
     }
     let in_range = |share: f64| share > 0.0 && share <= 1.0;
     if !(in_range(likeness.pattern) && in_range(likeness.mixture)) {
-        return Err(Error::value(format!("explain: {likeness:?}; overlaps per unit lie in (0, 1]")));
+        return Err(Error::usage(format!("explain: {likeness:?}; overlaps per unit lie in (0, 1]")));
     }
     let whole = patterns.overlaps(&settled.state);
     let mut order: Vec<usize> = (0..whole.len()).collect();
@@ -225,7 +225,7 @@ mod tests {
         assert!(explain(&at(Spins::new(5)), &stored(), Likeness::default()).unwrap_err().is_shape());
         for pattern in [0.0, 1.1, f64::NAN] {
             let bad = Likeness { pattern, ..Likeness::default() };
-            assert!(explain(&at(Spins::new(1001)), &stored(), bad).unwrap_err().is_value());
+            assert!(explain(&at(Spins::new(1001)), &stored(), bad).unwrap_err().is_usage());
         }
     }
 }

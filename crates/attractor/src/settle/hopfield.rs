@@ -56,7 +56,7 @@ fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
         )));
     }
     if sweeps == 0 {
-        return Err(Error::value("settle: no sweep is allowed; give at least one"));
+        return Err(Error::usage("settle: no sweep is allowed; give at least one"));
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
 /// With symmetric weights and no negative diagonal every turn lowers the energy, so it ends.
 ///
 /// # Errors
-/// `is_shape` if the cue has another length, `is_value` for no sweeps.
+/// `is_shape` if the cue has another length, `is_usage` for no sweeps.
 pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, sweeps: usize) -> Result<Settled> {
     check(memory, start, sweeps)?;
     Ok(update(memory, start, (0..memory.units()).collect(), order, sweeps, |_| ()))
@@ -271,7 +271,7 @@ mod tests {
     fn what_cannot_be_asked_is_said() {
         let memory = Hebb::new(StoredPatterns::random(6, 2, &mut Philox::new(0, 0)).unwrap());
         assert!(asynchronous(&memory, &Spins::new(5), Order::Sequential, 1).unwrap_err().is_shape());
-        assert!(synchronous(&memory, &Spins::new(6), 0).unwrap_err().is_value());
+        assert!(synchronous(&memory, &Spins::new(6), 0).unwrap_err().is_usage());
     }
 
     /// Frames are the recall itself: neighbours differ in one unit, and the last is where recall ends, however few are kept.

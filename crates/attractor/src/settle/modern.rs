@@ -57,16 +57,16 @@ fn check(memory: &Modern, start: &[f64], iteration: &Iteration) -> Result<()> {
         )));
     }
     if let Some(at) = start.iter().position(|z| !z.is_finite()) {
-        return Err(Error::value(format!("descend: feature {at} of the query is {}; expected a number", start[at])));
+        return Err(Error::usage(format!("descend: feature {at} of the query is {}; expected a number", start[at])));
     }
     let Iteration { damping, tolerance, .. } = *iteration;
     if !(damping > 0.0 && damping < 2.0) {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "descend: a damping of {damping}; only above 0 and below 2 is the energy sure to fall"
         )));
     }
     if !(tolerance >= 0.0) {
-        return Err(Error::value(format!("descend: a tolerance of {tolerance}; expected a number from 0 on")));
+        return Err(Error::usage(format!("descend: a tolerance of {tolerance}; expected a number from 0 on")));
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ fn check(memory: &Modern, start: &[f64], iteration: &Iteration) -> Result<()> {
 /// # Cost
 /// O(N d) a step.
 /// # Errors
-/// `is_shape` if the query has another width; `is_value` for one that is no number, a damping that does not lie in
+/// `is_shape` if the query has another width; `is_usage` for one that is no number, a damping that does not lie in
 /// (0, 2), or a tolerance below 0.
 pub fn descend(memory: &Modern, start: &[f64], iteration: Iteration) -> Result<Outcome> {
     check(memory, start, &iteration)?;
@@ -125,7 +125,7 @@ pub struct Swept {
 /// # Cost
 /// O(N d) a step of each.
 /// # Errors
-/// As [`descend`]; `is_value` for a beta that is no positive number.
+/// As [`descend`]; `is_usage` for a beta that is no positive number.
 pub fn sweep_beta(memory: &Modern, betas: &[f64], queries: &[Vec<f64>], iteration: Iteration) -> Result<Vec<Swept>> {
     let mut all = Vec::with_capacity(betas.len() * queries.len());
     for &beta in betas {
@@ -211,11 +211,11 @@ mod tests {
         let memory = memory(5, 3, 2, 1.0, Separator::Sparsemax);
         let iteration = Iteration::default();
         assert!(descend(&memory, &[0.0], iteration).unwrap_err().is_shape());
-        assert!(descend(&memory, &[0.0, f64::NAN], iteration).unwrap_err().is_value());
+        assert!(descend(&memory, &[0.0, f64::NAN], iteration).unwrap_err().is_usage());
         for damping in [0.0, 2.0, f64::NAN] {
-            assert!(descend(&memory, &[0.0; 2], Iteration { damping, ..iteration }).unwrap_err().is_value());
+            assert!(descend(&memory, &[0.0; 2], Iteration { damping, ..iteration }).unwrap_err().is_usage());
         }
-        assert!(descend(&memory, &[0.0; 2], Iteration { tolerance: f64::NAN, ..iteration }).unwrap_err().is_value());
-        assert!(sweep_beta(&memory, &[0.0], &[], iteration).unwrap_err().is_value());
+        assert!(descend(&memory, &[0.0; 2], Iteration { tolerance: f64::NAN, ..iteration }).unwrap_err().is_usage());
+        assert!(sweep_beta(&memory, &[0.0], &[], iteration).unwrap_err().is_usage());
     }
 }

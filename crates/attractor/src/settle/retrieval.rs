@@ -29,13 +29,13 @@ pub struct StorageBound {
 /// 1 - p, c = b / W0(exp(a + ln b)), a = 2 / (d - 1) (1 + ln(2 beta K^2 p (d - 1))), b = 2 K^2 beta / 5.
 ///
 /// # Errors
-/// `is_value` for d below 2, numbers that are not positive, or p above 1.
+/// `is_usage` for d below 2, numbers that are not positive, or p above 1.
 /// # Source
 /// Ramsauer et al. 2021, theorem 3; its printed examples are c = 3.1546 (d 20, beta 1, K 3, p 0.001) and 1.3718 (d 75, K 1).
 pub fn storage_bound(width: usize, beta: f64, radius: f64, failure: f64) -> Result<StorageBound> {
     let positive = |x: f64| x > 0.0 && x.is_finite();
     if width < 2 || !(positive(beta) && positive(radius) && positive(failure) && failure <= 1.0) {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "storage bound: d {width}, beta {beta}, K {radius}, p {failure}; expected d >= 2, positive numbers, p <= 1"
         )));
     }
@@ -185,7 +185,7 @@ mod tests {
         for (width, beta, radius, failure) in
             [(1, 1.0, 1.0, 0.1), (5, 0.0, 1.0, 0.1), (5, 1.0, f64::NAN, 0.1), (5, 1.0, 1.0, 1.5)]
         {
-            assert!(storage_bound(width, beta, radius, failure).unwrap_err().is_value());
+            assert!(storage_bound(width, beta, radius, failure).unwrap_err().is_usage());
         }
     }
 

@@ -9,19 +9,20 @@ use attractor::energy::problems::{
 use attractor::energy::{Couplings, MaxCut};
 use attractor::random::Philox;
 use attractor::sample::{Annealed, Annealing, Rule, Schedule};
-use attractor_render::axis::Side;
-use attractor_render::images::{Images, Picture};
-use attractor_render::lines::{Lines, Series};
-use attractor_render::stacked::stacked;
+use attractor_render::canvas::axis::Side;
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::lines::{Lines, Series};
+use attractor_render::figures::stacked::stacked;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::data::ink;
+use super::ink;
 use super::recall::style;
 use crate::args::{Common, MOST_BYTES};
 use crate::console::{Progress, counted, number, print, short};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
 
 /// How the temperature falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,7 +126,7 @@ struct Problem {
 /// The text of a graph.
 fn text_of(path: &Path) -> Outcome<String> {
     const MOST: u64 = 1 << 30;
-    let wrong = |what: String| Failure::unreadable(format!("{}: {what}", path.display()));
+    let wrong = |what: String| Error::io(format!("{}: {what}", path.display()));
     let size = std::fs::metadata(path).map_err(|e| wrong(format!("the graph cannot be read: {e}")))?.len();
     if size > MOST {
         return Err(wrong(format!("{size} bytes; at most {MOST} are read")));
@@ -149,13 +150,10 @@ fn problem(args: &Anneal, seed: u64) -> Outcome<Problem> {
     };
     if let Some(path) = &args.graph {
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(Failure::unreadable(format!(
-                "{}: is no file; name a graph in the Gset format",
-                path.display()
-            )));
+            return Err(Error::io(format!("{}: is no file; name a graph in the Gset format", path.display())));
         }
         let text = text_of(path)?;
-        let cut = MaxCut::parse(&text).map_err(|e| Failure::unreadable(format!("{}: {e}", path.display())))?;
+        let cut = MaxCut::parse(&text).map_err(|e| Error::io(format!("{}: {e}", path.display())))?;
         let problem = plain(cut.couplings().clone(), format!("largest cut of {}", path.display()), None);
         return Ok(Problem { cut: Some(cut), ..problem });
     }
@@ -182,7 +180,7 @@ fn problem(args: &Anneal, seed: u64) -> Outcome<Problem> {
         (Some(side), _) => side,
         (None, true) => 16,
         (None, false) => {
-            return Err(Failure::usage(
+            return Err(Error::usage(
                 "there is nothing to anneal: give --graph FILE, --sk 256, --torus 32, --planted 24, --ising 32, or --demo",
             ));
         }
@@ -284,7 +282,7 @@ fn figure(
         Draw::State => {
             let side = problem
                 .side
-                .ok_or_else(|| Failure::usage("--draw state: only the states of lattices are pictures; draw run"))?;
+                .ok_or_else(|| Error::usage("--draw state: only the states of lattices are pictures; draw run"))?;
             let best = annealed.best();
             let values = [ink(&best.state), ink(&best.last)];
             let picture = |values, name| Picture { width: side, height: side, values, name };
@@ -347,12 +345,12 @@ fn text(problem: &Problem, annealing: &Annealing, annealed: &Annealed, units: us
 pub fn run(args: &Anneal, common: &Common) -> Outcome {
     let largest = [args.sk, args.torus, args.planted, args.ising].into_iter().flatten().max();
     if let Some(size) = largest.filter(|&size| size > if args.sk == Some(size) { 1 << 15 } else { 1 << 12 }) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "a size of {size}: at most 32768 spins of a glass, 4096 along a side of a lattice"
         )));
     }
     if args.sweeps > MOST_SWEEPS || args.reads > MOST_READS {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{} sweeps, {} reads: at most {MOST_SWEEPS} and {MOST_READS}",
             args.sweeps, args.reads
         )));
@@ -375,7 +373,7 @@ pub fn run(args: &Anneal, common: &Common) -> Outcome {
     let annealing = if args.restarts == 1 { annealing } else { annealing.with_restarts(args.restarts)? };
     let bytes = annealing.bytes(&problem.couplings, rayon::current_num_threads());
     if bytes > MOST_BYTES {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{units} units, {} reads, {} sweeps: states{} take {:.1} GB, at most {:.0} GB; ask for fewer{}",
             annealing.reads,
             annealing.schedule.sweeps(),

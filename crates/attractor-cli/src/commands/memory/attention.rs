@@ -5,10 +5,10 @@ use std::path::Path;
 use attractor::energy::{Modern, Separator};
 use attractor::pattern::RealPatterns;
 use attractor::retrieve::{Dot, Heads, Mask, Modifiers, Problem, Separation, dense};
-use attractor_render::axis::Side;
-use attractor_render::colour::number;
-use attractor_render::lines::{Lines, Series};
-use attractor_render::scatter::{Point, Scatter};
+use attractor_render::canvas::axis::Side;
+use attractor_render::canvas::numbers::number;
+use attractor_render::figures::lines::{Lines, Series};
+use attractor_render::figures::scatter::{Point, Scatter};
 use serde_json::{Value, json};
 
 use super::modern::{BETAS, Case};

@@ -6,20 +6,24 @@ use attractor::energy::{Couplings, Energy};
 use attractor::pattern::{Spins, StoredPatterns};
 use attractor::random::Philox;
 use attractor::sample::{Enumerated, Rule, Schedule, follow, gibbs::probability_of_up};
-use attractor_render::axis::Side;
-use attractor_render::images::{Images, Picture};
-use attractor_render::lines::{Lines, Series};
-use attractor_render::panels::beside;
+use attractor_render::canvas::axis::Side;
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::lines::{Lines, Series};
+use attractor_render::figures::panels::beside;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::data::{Data, Stored, ink};
+use super::data::Data;
 use super::hopfield::RuleName;
+use super::ink;
 use super::recall::style;
 use crate::args::Common;
+use crate::console::context;
 use crate::console::{counted, print};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
+use attractor_data::patterns::Stored;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -67,13 +71,13 @@ impl Boltzmann {
     fn check(&self) -> Outcome {
         let count = self.temperatures.len();
         if !(1..=MOST_TEMPERATURES).contains(&count) {
-            return Err(Failure::usage(format!("--temperatures: {count} of them; give 1 to {MOST_TEMPERATURES}")));
+            return Err(Error::usage(format!("--temperatures: {count} of them; give 1 to {MOST_TEMPERATURES}")));
         }
         if let Some(wrong) = self.temperatures.iter().find(|t| !(1e-6..=1e6).contains(*t)) {
-            return Err(Failure::usage(format!("--temperatures {wrong:?}: give numbers above 0, from 1e-6 to 1e6")));
+            return Err(Error::usage(format!("--temperatures {wrong:?}: give numbers above 0, from 1e-6 to 1e6")));
         }
         if !(1..=MOST_SAMPLES).contains(&self.samples) || !(1..=MOST_SWEEPS).contains(&self.sweeps) {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--samples {}, --sweeps {}: give 1 to {MOST_SAMPLES} and 1 to {MOST_SWEEPS}",
                 self.samples, self.sweeps
             )));
@@ -82,17 +86,19 @@ impl Boltzmann {
     }
 
     /// What is stored: the glyphs have 25 units, too many states to add up, so that the law's example is smaller.
-    fn stored(&self, seed: u64) -> Outcome<Stored> {
+    fn stored(&self, common: &Common) -> Outcome<Stored> {
         match self.data.demo && self.draw == Draw::Law {
-            true => Data { demo: false, random: Some("2x12".to_string()), ..self.data.clone() }.stored("", seed),
-            false => self.data.stored("glyphs-5", seed),
+            true => Data { demo: false, random: Some("2x12".to_string()), ..self.data.clone() }
+                .source()
+                .stored("", &context(common)),
+            false => self.data.source().stored("glyphs-5", &context(common)),
         }
     }
 
     fn couplings(&self, patterns: &StoredPatterns, seed: u64) -> Outcome<Couplings> {
         let weights = self.rule.rule(seed).learn(patterns)?.weights.without_diagonal();
         if weights.asymmetry() > 0.0 {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--rule {}: its weights are not symmetric, by up to {:.3}: there is no energy and no distribution; choose \
                  another, perceptron-symmetric for one",
                 self.rule.rule(seed).name(),
@@ -132,8 +138,9 @@ struct Law {
 }
 
 impl Law {
-    fn new(args: &Boltzmann, seed: u64) -> Outcome<Self> {
-        let stored = args.stored(seed)?;
+    fn new(args: &Boltzmann, common: &Common) -> Outcome<Self> {
+        let seed = common.seed;
+        let stored = args.stored(common)?;
         let couplings = args.couplings(&stored.patterns, seed)?;
         let at =
             args.temperatures.iter().map(|&t| Ok((t, Enumerated::new(&couplings, t)?))).collect::<Outcome<Vec<_>>>()?;
@@ -288,8 +295,9 @@ struct Samples {
 }
 
 impl Samples {
-    fn new(args: &Boltzmann, seed: u64) -> Outcome<Self> {
-        let stored = args.stored(seed)?;
+    fn new(args: &Boltzmann, common: &Common) -> Outcome<Self> {
+        let seed = common.seed;
+        let stored = args.stored(common)?;
         let couplings = args.couplings(&stored.patterns, seed)?;
         let units = stored.patterns.units();
         let draw = |at: usize, number: usize, schedule: &Schedule| -> Outcome<Drawn> {
@@ -382,7 +390,7 @@ pub fn run(args: &Boltzmann, common: &Common) -> Outcome {
     let (document, text) = match args.draw {
         Draw::Law => {
             common.refuse_unused(&["samples", "sweeps"], "--draw law, which adds up all states")?;
-            let law = Law::new(args, common.seed)?;
+            let law = Law::new(args, common)?;
             save(&|| law.figure())?;
             (law.json(), law.text())
         }
@@ -393,7 +401,7 @@ pub fn run(args: &Boltzmann, common: &Common) -> Outcome {
             (firing_json(&args.temperatures), firing_text(&args.temperatures))
         }
         Draw::Samples => {
-            let samples = Samples::new(args, common.seed)?;
+            let samples = Samples::new(args, common)?;
             save(&|| samples.figure(args.sweeps))?;
             (samples.json(), samples.text(args.sweeps))
         }

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use attractor::settle::capacity::{CRITICAL_LOAD, Measured, Plan, measure, retrieval_overlap};
-use attractor_render::axis::Side;
-use attractor_render::lines::{Lines, Series};
+use attractor_render::canvas::axis::Side;
+use attractor_render::figures::lines::{Lines, Series};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::hopfield::RuleName;
 use crate::args::{Common, MOST_BYTES};
 use crate::console::{Progress, percent, print, short};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
 
 /// What counts as recalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -152,7 +153,7 @@ const MOST_SETS: usize = 1 << 20;
 /// Refuses what nobody waits for, and what no memory holds: patterns twice over at a bit a unit, or the weights of a learning rule, on every thread.
 fn check_size(capacity: &Capacity) -> Outcome {
     if capacity.seeds > MOST_SETS || capacity.cues > MOST_SETS {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--seeds {}, --cues {}: at most {MOST_SETS} of each",
             capacity.seeds, capacity.cues
         )));
@@ -165,7 +166,7 @@ fn check_size(capacity: &Capacity) -> Outcome {
     };
     match one * threads <= MOST_BYTES as f64 {
         true => Ok(()),
-        false => Err(Failure::usage(format!(
+        false => Err(Error::usage(format!(
             "--neurons {} at a load of {}: the {what} of {threads} sets at a time take {:.1} GB; at most {:.0} GB: ask for \
              fewer, or for fewer --threads",
             capacity.neurons,

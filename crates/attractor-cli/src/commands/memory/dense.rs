@@ -4,12 +4,14 @@ use attractor::energy::{DenseMemory, ExponentialMemory, Interaction, SpinMemory}
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::data::{Data, Stored, warn};
+use super::data::Data;
 use super::recall::{self, Recall};
 use crate::args::Common;
+use crate::console::context;
 use crate::console::{print, short};
 use crate::error::Outcome;
 use crate::picture;
+use attractor_data::patterns::Stored;
 
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,10 +86,7 @@ fn answered<M: SpinMemory>(memory: &M, name: &str, args: &Dense, stored: &Stored
 
 /// Runs the command.
 pub fn run(args: &Dense, common: &Common) -> Outcome {
-    let stored = args.data.stored("glyphs-8", common.seed)?;
-    if !common.quiet {
-        warn(&stored.notes);
-    }
+    let stored = args.data.source().stored("glyphs-8", &context(common))?;
     let patterns = stored.patterns.clone();
     match args.exponential {
         Some(beta) => {

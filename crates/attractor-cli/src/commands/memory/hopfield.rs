@@ -4,21 +4,25 @@ use attractor::energy::rules::{Learned, Margin, Rule};
 use attractor::energy::{Energy, Hebb, SpinMemory, Weights};
 use attractor::pattern::{Spins, StoredPatterns};
 use attractor::settle::capacity::CRITICAL_LOAD;
-use attractor_render::colour::ColourMap;
-use attractor_render::heatmap::{Style, heatmap};
-use attractor_render::images::{Images, Picture};
-use attractor_render::map::{Map, Pooling};
-use attractor_render::panels::beside;
-use attractor_render::scale::Scale;
+use attractor_render::canvas::colour::ColourMap;
+use attractor_render::canvas::scale::Scale;
+use attractor_render::figures::heatmap::{Style, heatmap};
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::panels::beside;
+use attractor_render::maps::map::{Map, Pooling};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::data::{Data, Stored, ink, warn};
+use super::data::Data;
+use super::ink;
 use super::recall::{self, Recall, Recalled};
 use crate::args::Common;
+use crate::console::context;
 use crate::console::print;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
+use attractor_data::patterns::Stored;
 
 /// A learning rule by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,7 +100,7 @@ fn weights(stored: &Stored, learned: Option<&Learned>) -> Outcome<Weights> {
     let units = stored.patterns.units();
     match learned {
         _ if units > MOST => {
-            Err(Failure::usage(format!("--draw: {units} units have too many weights for a picture; at most {MOST}")))
+            Err(Error::usage(format!("--draw: {units} units have too many weights for a picture; at most {MOST}")))
         }
         Some(learned) => Ok(learned.weights.clone()),
         None => Ok(Rule::Hebb.learn(&stored.patterns)?.weights),
@@ -277,10 +281,7 @@ fn answered<M: SpinMemory>(
 
 /// Runs the command.
 pub fn run(args: &Hopfield, common: &Common) -> Outcome {
-    let stored = args.data.stored("glyphs-5", common.seed)?;
-    if !common.quiet {
-        warn(&stored.notes);
-    }
+    let stored = args.data.source().stored("glyphs-5", &context(common))?;
     // Without weights: exact, and of any size.
     if args.rule == RuleName::Hebb {
         let patterns: StoredPatterns = stored.patterns.clone();

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use attractor::energy::landscape::{Polynomial, Stationary, classical_path, grid, modern_path, quadratic};
 use attractor::energy::{Energy, Modern, Separator};
 use attractor::pattern::RealPatterns;
-use attractor_render::axis::Side;
-use attractor_render::colour::{ColourMap, number};
-use attractor_render::contour::{Contour, Field, Trajectory};
-use attractor_render::panels::beside;
-use attractor_render::rolling::{Ball, Level, Rest, Rolling};
+use attractor_render::canvas::axis::Side;
+use attractor_render::canvas::colour::ColourMap;
+use attractor_render::canvas::numbers::number;
+use attractor_render::figures::contour::{Contour, Field, Trajectory};
+use attractor_render::figures::panels::beside;
+use attractor_render::figures::rolling::{Ball, Level, Rest, Rolling};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::args::Common;
 use crate::console::{counted, print};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
 
 /// Which landscape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -102,7 +104,7 @@ struct Curve {
 impl Curve {
     fn new(args: &Landscape) -> Outcome<Self> {
         if args.polynomial.len() > 33 || args.start.is_empty() || args.start.len() > MOST {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "{} coefficients, {} balls: give 1 to 33 coefficients and 1 to {MOST} starts",
                 args.polynomial.len(),
                 args.start.len()
@@ -123,7 +125,7 @@ impl Curve {
                     path.truncate(end + 1);
                 }
                 if let Some(step) = path.windows(2).position(|x| !(energy.energy(x[1]) <= energy.energy(x[0]) + 1e-9)) {
-                    return Err(Failure::usage(format!(
+                    return Err(Error::usage(format!(
                         "--rate {}: from {} the ball is thrown uphill in step {}; give a smaller rate",
                         args.rate,
                         number(start),
@@ -251,7 +253,7 @@ fn formula(coefficients: &[f64]) -> String {
         let x = match power {
             0 => String::new(),
             1 => "x".to_string(),
-            _ => format!("x{}", attractor_render::colour::superscript(power as i32)),
+            _ => format!("x{}", attractor_render::canvas::numbers::superscript(power as i32)),
         };
         out += &format!("{sign}{}", format!("{size}{x}").trim());
     }
@@ -260,7 +262,7 @@ fn formula(coefficients: &[f64]) -> String {
 
 /// "x,y;x,y" as places.
 fn places(option: &str, text: &str) -> Outcome<Vec<[f64; 2]>> {
-    let wrong = || Failure::usage(format!("--{option} {text}: give places x,y;x,y, for example 1,1;-1,1"));
+    let wrong = || Error::usage(format!("--{option} {text}: give places x,y;x,y, for example 1,1;-1,1"));
     let place = |place: &str| {
         let (x, y) = place.split_once(',')?;
         let place = [x.trim().parse::<f64>().ok()?, y.trim().parse().ok()?];
@@ -269,7 +271,7 @@ fn places(option: &str, text: &str) -> Outcome<Vec<[f64; 2]>> {
     let all = text.split(';').map(place).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
     match all.len() {
         1..=MOST => Ok(all),
-        n => Err(Failure::usage(format!("--{option}: {n} places; give 1 to {MOST}"))),
+        n => Err(Error::usage(format!("--{option}: {n} places; give 1 to {MOST}"))),
     }
 }
 
@@ -290,13 +292,13 @@ impl Plane {
         let modern = Modern::new(patterns.clone(), args.beta, Separator::Softmax)?;
         let classical = args.draw == Draw::ModernAgainstClassical;
         if classical && let Some(at) = stored.iter().position(|x| x.iter().any(|z| z.abs() != 1.0)) {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--stored: pattern {at} is {},{}; a classical memory stores +1 and -1: give corners, or --draw contours",
                 stored[at][0], stored[at][1]
             )));
         }
         if classical && let Some(at) = starts.iter().position(|x| x.iter().any(|z| z.abs() > 1.0)) {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--from: start {at} is {},{}; a classical state stays from -1 to 1",
                 starts[at][0], starts[at][1]
             )));
@@ -466,7 +468,7 @@ pub fn run(args: &Landscape, common: &Common) -> Outcome {
         return run(&Landscape { demo: false, polynomial, start, ..args.clone() }, common);
     }
     if args.steps > MOST_STEPS {
-        return Err(Failure::usage(format!("--steps {}: at most {MOST_STEPS}", args.steps)));
+        return Err(Error::usage(format!("--steps {}: at most {MOST_STEPS}", args.steps)));
     }
     let (document, text) = match args.draw {
         Draw::Curve => {

@@ -14,8 +14,8 @@ mod recall;
 pub use data::Data;
 
 use attractor::settle::Frames;
-use attractor_render::images::{Images, Picture};
-use attractor_render::moving::Moving;
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::moving::Moving;
 use clap::Subcommand;
 
 use super::rbm::likelihood::{self, Likelihood};
@@ -57,6 +57,11 @@ pub fn run(memory: &Memory, common: &Common) -> Outcome {
     }
 }
 
+/// A state as grey values: +1 dark, as ink is.
+pub fn ink(state: &attractor::pattern::Spins) -> Vec<f32> {
+    state.to_signs().into_iter().map(f32::from).collect()
+}
+
 /// States of a recall that are shown at most.
 const FRAMES: usize = 120;
 
@@ -71,7 +76,7 @@ fn cue(recall: &recall::Recall) -> String {
 /// A recall that moves, or, where pictures do not, its states side by side.
 fn moving(
     frames: &Frames,
-    stored: &data::Stored,
+    stored: &attractor_data::patterns::Stored,
     title: &str,
     mut notes: Vec<String>,
     ending: &str,
@@ -84,14 +89,14 @@ fn moving(
         notes.push(format!("{} states before the last are left out", frames.left_out));
     }
     if ending == "svg" {
-        let states: Vec<Vec<f32>> = frames.states.iter().map(data::ink).collect();
+        let states: Vec<Vec<f32>> = frames.states.iter().map(ink).collect();
         let (size, numbers) = ((width, height), &frames.energies);
         return Ok(Moving { title, notes, size, frames: &states, numbers, unit: "energy" }.svg(&recall::style())?);
     }
     // As evenly spread as whole numbers are, the first and the last among them.
     let shown = count.min(STILLS);
     let chosen: Vec<usize> = (0..shown).map(|i| i * (count - 1) / (shown - 1).max(1)).collect();
-    let values: Vec<Vec<f32>> = chosen.iter().map(|&at| data::ink(&frames.states[at])).collect();
+    let values: Vec<Vec<f32>> = chosen.iter().map(|&at| ink(&frames.states[at])).collect();
     let names: Vec<String> = chosen.iter().map(|&at| format!("E {:.2}", frames.energies[at])).collect();
     let pictures: Vec<Picture<'_>> =
         values.iter().zip(&names).map(|(values, name)| Picture { width, height, values, name }).collect();

@@ -7,21 +7,24 @@ use attractor::pattern::RealPatterns;
 use attractor::random::Philox;
 use attractor::settle::modern::{Iteration, Outcome as Descended, descend, sweep_beta};
 use attractor::settle::retrieval::{Diagnosis, Reason, diagnose, storage_bound};
-use attractor_render::axis::Side;
-use attractor_render::colour::ColourMap;
-use attractor_render::heatmap::Style;
-use attractor_render::images::{Images, Picture};
-use attractor_render::lines::{Lines, Series};
-use attractor_render::scale::{Scale, Spacing};
+use attractor_render::canvas::axis::Side;
+use attractor_render::canvas::colour::ColourMap;
+use attractor_render::canvas::scale::{Scale, Spacing};
+use attractor_render::figures::heatmap::Style;
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::lines::{Lines, Series};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::attention::{attention_figure, run_soft_maximum, soft_maximum_figure, weights_figure};
-use super::data::{self, Data};
+use super::data::Data;
 use crate::args::Common;
+use crate::console::context;
 use crate::console::{number, print, short};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
+use attractor_data::patterns::twins;
 
 /// How scores become weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,20 +116,20 @@ pub struct Case {
 /// Patterns less their mean, brought to the mean length one: scores are then cosines, and beta has a meaning of its own.
 fn case(args: &ModernArgs, common: &Common) -> Outcome<Case> {
     if !(args.noise >= 0.0 && args.noise.is_finite()) {
-        return Err(Failure::usage(format!("--noise {}: give a deviation of 0 or more", args.noise)));
+        return Err(Error::usage(format!("--noise {}: give a deviation of 0 or more", args.noise)));
     }
     if args.steps == 0 {
-        return Err(Failure::usage("--steps 0: give at least 1"));
+        return Err(Error::usage("--steps 0: give at least 1"));
     }
     let (count, width, values, picture, source) = match &args.data.random {
         Some(_) => {
-            let stored = args.data.stored("glyphs-8", common.seed)?;
+            let stored = args.data.source().stored("glyphs-8", &context(common))?;
             let of = |at| stored.patterns.pattern(at).to_signs().into_iter().map(f64::from).collect::<Vec<_>>();
             let values: Vec<f64> = (0..stored.patterns.count()).flat_map(of).collect();
             (stored.patterns.count(), stored.patterns.units(), values, stored.picture, stored.source)
         }
         None => {
-            let samples = args.data.samples("glyphs-8")?;
+            let samples = args.data.source().samples("glyphs-8")?;
             let values = samples.values.iter().map(|&x| f64::from(x)).collect();
             (samples.count, samples.features, values, samples.picture(), samples.source)
         }
@@ -145,11 +148,8 @@ fn case(args: &ModernArgs, common: &Common) -> Outcome<Case> {
         length = if norms > 0.0 { norms / count as f64 } else { 1.0 };
         values.iter_mut().for_each(|x| *x /= length);
     }
-    if !common.quiet {
-        data::warn(&data::twins(
-            values.chunks_exact(width).map(|row| row.iter().map(|x| x.to_bits()).collect::<Vec<_>>()),
-        ));
-    }
+    let equal = twins(values.chunks_exact(width).map(|row| row.iter().map(|x| x.to_bits()).collect::<Vec<_>>()));
+    equal.iter().for_each(|note| context(common).note(note));
     let memory = Modern::new(RealPatterns::new(count, width, values)?, args.beta, args.separation.separator())?;
     // Of the data's own size, whatever the patterns were brought to.
     let deviation = args.noise / length;
@@ -367,7 +367,7 @@ pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
     let case = case(args, common)?;
     let memory = &case.memory;
     if args.query >= case.queries.len() {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--query {}: there are {} queries, counted from 0",
             args.query,
             case.queries.len()

@@ -6,18 +6,20 @@ use attractor::energy::{Descends, SpinMemory, Updating};
 use attractor::pattern::{Cue, Spins, StoredPatterns};
 use attractor::random::Philox;
 use attractor::settle::{self, Ending, Frames, Likeness, Order, Settled, explain};
-use attractor_render::axis::Side;
-use attractor_render::colour::ColourMap;
-use attractor_render::heatmap::Style;
-use attractor_render::images::{Images, Picture};
-use attractor_render::lines::{Lines, Series};
-use attractor_render::scale::Scale;
+use attractor_render::canvas::axis::Side;
+use attractor_render::canvas::colour::ColourMap;
+use attractor_render::canvas::scale::Scale;
+use attractor_render::figures::heatmap::Style;
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::lines::{Lines, Series};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::data::{Stored, ink};
+use super::ink;
 use crate::console::number;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
+use attractor_data::patterns::Stored;
 
 /// How a cue is made and recalled.
 #[derive(Debug, Clone, Args)]
@@ -77,16 +79,16 @@ impl Recall {
     fn check(&self) -> Outcome {
         let share = |name: &str, value: f64| match (0.0..=1.0).contains(&value) {
             true => Ok(()),
-            false => Err(Failure::usage(format!("--{name} {value}: give a share from 0 to 1"))),
+            false => Err(Error::usage(format!("--{name} {value}: give a share from 0 to 1"))),
         };
         share("noise", self.noise)?;
         share("mask", self.mask)?;
         if self.mask > 0.0 && self.update == Update::Synchronous {
-            return Err(Failure::usage("--mask: known units are held fast one by one; leave --update synchronous out"));
+            return Err(Error::usage("--mask: known units are held fast one by one; leave --update synchronous out"));
         }
         match self.cues {
             1..=MOST_CUES => Ok(()),
-            cues => Err(Failure::usage(format!("--cues {cues}: give 1 to {MOST_CUES}"))),
+            cues => Err(Error::usage(format!("--cues {cues}: give 1 to {MOST_CUES}"))),
         }
     }
 
@@ -102,7 +104,7 @@ impl Recall {
         let units = pattern.len();
         let known = units - (self.mask * units as f64).round() as usize;
         if self.mask > 0.0 && known == units {
-            return Err(Failure::usage(format!("--mask {}: of {units} units it frees none; give more", self.mask)));
+            return Err(Error::usage(format!("--mask {}: of {units} units it frees none; give more", self.mask)));
         }
         if known == units {
             let wrong = (self.noise * units as f64).round() as usize;

@@ -4,21 +4,22 @@ mod pictures;
 
 use std::path::PathBuf;
 
-use attractor_capture::evidence::{Evidence, Scope};
-use attractor_capture::table::{Column, Table};
-use attractor_capture::{Patterns, Selection};
 use attractor_judge::analysis::table::{Extras, columns};
 use attractor_nn::evidence::{self, Ablate, Options};
 use attractor_nn::model::Input;
+use attractor_record::evidence::{Evidence, Scope};
+use attractor_record::table::{Column, Table};
+use attractor_record::{Patterns, Selection};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
 use crate::console::{Progress, print, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::forward::{self, Opened};
 use crate::inputs::{self, Prepared};
 use crate::target::{self, Live};
 use crate::{output, picture};
+use attractor::Error;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -60,11 +61,11 @@ impl Format {
         let format = output::format(metrics.output.as_deref(), metrics.format, &Self::ENDINGS, otherwise)?;
         let pictured = format.picture().is_some();
         let refused =
-            |what: &str| Err(Failure::usage(format!("{what}: name the picture with -o FILE.svg, .png or .pdf")));
+            |what: &str| Err(Error::usage(format!("{what}: name the picture with -o FILE.svg, .png or .pdf")));
         match (&metrics.output, metrics.draw.first()) {
             (None, _) if pictured => refused("--format"),
             (None, _) if format == Self::Parquet => {
-                Err(Failure::usage("--format parquet is not for a terminal; name a file with --output heads.parquet"))
+                Err(Error::usage("--format parquet is not for a terminal; name a file with --output heads.parquet"))
             }
             (_, Some(column)) if !pictured => refused(&format!("--draw {column}")),
             _ if metrics.histogram && !pictured => refused("--histogram"),
@@ -181,7 +182,7 @@ fn gather(
 fn table(patterns: &dyn Patterns, extras: &Extras<'_>, metrics: &Metrics) -> Outcome<Table> {
     let more = columns(patterns, extras)?;
     if extras.rank && !more.iter().any(|(name, _)| name == "effective_rank") {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{}: --rank needs maps, and there is none of finite numbers here; capture with --keep stats+qk",
             metrics.target.display()
         )));
@@ -194,7 +195,7 @@ pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
     let format = Format::of(metrics, common)?;
     let selection = metrics.chosen.selection()?;
     if metrics.importance && target::is_run(&metrics.target) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{}: is a run, and --importance needs the model; name the checkpoint",
             metrics.target.display()
         )));
@@ -240,7 +241,7 @@ fn written(table: &Table, format: Format) -> Outcome<Vec<u8>> {
     Ok(match format {
         Format::Csv => table.csv().into_bytes(),
         Format::Json => format!("{}\n", table.json()).into_bytes(),
-        Format::Parquet => table.parquet()?,
+        Format::Parquet => attractor_capture::parquet(table)?,
         _ => aligned(table).into_bytes(),
     })
 }

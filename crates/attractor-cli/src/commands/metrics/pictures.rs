@@ -1,16 +1,17 @@
 //! Pictures of the table of heads: a column by layer and head, as a histogram, against another; attention by distance.
 
-use attractor_capture::Patterns;
-use attractor_capture::table::{Column, Table};
 use attractor_judge::statistics::Bootstrap;
-use attractor_render::axis::Side;
-use attractor_render::histogram::Histogram;
-use attractor_render::intervals::{Estimate, Intervals};
-use attractor_render::lines::{Lines, Series};
-use attractor_render::scatter::{Point, Scatter};
+use attractor_record::Patterns;
+use attractor_record::table::{Column, Table};
+use attractor_render::canvas::axis::Side;
+use attractor_render::figures::histogram::Histogram;
+use attractor_render::figures::intervals::{Estimate, Intervals};
+use attractor_render::figures::lines::{Lines, Series};
+use attractor_render::figures::scatter::{Point, Scatter};
 
 use crate::console::{capital, counted};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
 
 /// What is drawn where nothing was named.
 const DEFAULT: &str = "normalised_entropy";
@@ -30,7 +31,7 @@ pub fn figure(patterns: &dyn Patterns, table: &Table, drawn: &[String], histogra
         [column] if histogram => column_histogram(table, column),
         [column] => by_head(patterns, table, column, seed),
         [across, up] if !histogram => against(table, across, up),
-        _ => Err(Failure::usage(format!(
+        _ => Err(Error::usage(format!(
             "--draw {}: give one column, two to be drawn against each other, or \"profile\"; --histogram takes one column",
             drawn.join(",")
         ))),
@@ -56,7 +57,7 @@ fn column(table: &Table, name: &str) -> Outcome<Vec<f64>> {
             .filter(|(name, column)| !matches!(column, Column::Text(_)) && name != "layer" && name != "head")
             .map(|(name, _)| name.as_str())
             .collect();
-        Failure::usage(format!(
+        Error::usage(format!(
             "--draw {name}: there is no such column of numbers; there are {}, and \"profile\"",
             known.join(", ")
         ))
@@ -216,7 +217,7 @@ fn profile(patterns: &dyn Patterns) -> Outcome<String> {
         }
     }
     let (Some(width), Some(first)) = (width, layers.first()) else {
-        return Err(Failure::usage("--draw profile: the statistics by distance were not kept; name the checkpoint"));
+        return Err(Error::usage("--draw profile: the statistics by distance were not kept; name the checkpoint"));
     };
     let longest = profiles.iter().map(|(_, profile)| profile.mass.len() * width).max().unwrap_or(0);
     let log = longest > LINEAR;

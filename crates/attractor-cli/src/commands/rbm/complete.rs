@@ -2,14 +2,15 @@
 
 use attractor::random::Philox;
 use attractor::sample::rbm::{Rows, generate};
-use attractor_capture::Samples;
+use attractor_data::Samples;
 
 use super::against::{self, Wrong};
 use super::generate::{Against, GenerateRbm};
 use super::made::Made;
-use super::store::Stored;
 use crate::console::{counted, percent};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
+use attractor_data::Machine as Stored;
 
 /// Rows as rows.
 pub fn rows_of(values: &[f32], width: usize) -> Vec<Vec<f32>> {
@@ -43,12 +44,12 @@ impl Cues {
     /// The last units unknown.
     fn masked(samples: &Samples, mask: f64, seed: u64) -> Outcome<Self> {
         if !(0.0..=1.0).contains(&mask) {
-            return Err(Failure::usage(format!("--mask {mask}: give a share from 0 to 1")));
+            return Err(Error::usage(format!("--mask {mask}: give a share from 0 to 1")));
         }
         let n = samples.features;
         let known_units = n - (mask * n as f64).round() as usize;
         if known_units == n {
-            return Err(Failure::usage(format!("--mask {mask}: of {n} units it frees none; give more")));
+            return Err(Error::usage(format!("--mask {mask}: of {n} units it frees none; give more")));
         }
         let known: Vec<bool> = (0..n).map(|unit| unit < known_units).collect();
         let cue = |row: usize| {
@@ -63,7 +64,7 @@ impl Cues {
     /// A share of the units, chosen at random in each row, turned round.
     fn noisy(samples: &Samples, noise: f64, seed: u64) -> Outcome<Self> {
         if !(noise > 0.0 && noise < 0.5) {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--noise {noise}: give a share between 0 and 0.5; from one half on rows say nothing, or the opposite"
             )));
         }
@@ -93,13 +94,13 @@ impl Cues {
 /// Bits, whose errors can be counted.
 fn check_bits(stored: &Stored, samples: &Samples, option: &str) -> Outcome {
     if stored.rbm.visible().variance().is_some() {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{option}: bits are compared; this machine has real numbers as visible units"
         )));
     }
     match samples.values.iter().position(|&x| x != 0.0 && x != 1.0) {
         None => Ok(()),
-        Some(at) => Err(Failure::usage(format!(
+        Some(at) => Err(Error::usage(format!(
             "{option}: row {}, unit {} is {}; only bits can be right or wrong: cut the rows with --threshold",
             at / samples.features,
             at % samples.features,

@@ -9,12 +9,13 @@ use serde_json::json;
 use super::complete::{chained, completed, given, rows_of};
 use super::made::{self, Made};
 use super::pictures;
-use super::store::Stored;
 use crate::args::{Common, MOST_BYTES};
 use crate::commands::memory::hopfield::RuleName;
 use crate::console::{counted, print};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
+use attractor_data::Machine as Stored;
 
 #[derive(Debug, Subcommand)]
 pub enum Generate {
@@ -131,7 +132,7 @@ fn dreamt(args: &GenerateRbm, stored: &Stored, seed: u64) -> Outcome<Made> {
 /// Runs the command.
 pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
     if args.samples == 0 {
-        return Err(Failure::usage("--samples 0: give at least 1"));
+        return Err(Error::usage("--samples 0: give at least 1"));
     }
     let output = args.output.as_deref();
     made::check(output)?;
@@ -142,7 +143,7 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
     if args.draw == Some(Draw::Architecture) {
         let path = output.filter(|path| picture::is_picture(&picture::ending(path)));
         let path =
-            path.ok_or_else(|| Failure::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
+            path.ok_or_else(|| Error::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
         picture::save_checked(path, |_| pictures::architecture(&stored.rbm))?;
         if common.json {
             let (visible, hidden) = (stored.rbm.visible_units(), stored.rbm.hidden_units());
@@ -154,7 +155,7 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
     let width = (stored.rbm.visible_units() + stored.rbm.hidden_units()) as u64;
     let bytes = (args.samples as u64).max(args.chain.unwrap_or(0) as u64).saturating_mul(64 * width);
     if bytes > MOST_BYTES {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--samples {}, --chain {}: the states take {:.1} GB; at most {:.0} GB",
             args.samples,
             args.chain.unwrap_or(0),

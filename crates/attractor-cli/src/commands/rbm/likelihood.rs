@@ -5,16 +5,17 @@ use std::path::PathBuf;
 
 use attractor::sample::rbm::ais::{self, Annealing, Estimate};
 use attractor::sample::rbm::{Rbm, Rows, exact, generate, likelihood};
-use attractor_capture::Samples;
+use attractor_data::Samples;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::options::BETAS;
-use super::store::Stored;
 use crate::args::{Common, MOST_BYTES};
 use crate::commands::memory::Data;
 use crate::console::{Progress, counted, print};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
+use attractor_data::Machine as Stored;
 
 #[derive(Debug, Args)]
 pub struct Likelihood {
@@ -87,7 +88,7 @@ fn ways(args: &Likelihood, stored: &Stored, common: &Common) -> Outcome<Vec<Way>
 
 fn check(args: &Likelihood, rbm: &Rbm) -> Outcome {
     if !BETAS.contains(&args.betas) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--betas {}: give {} to {} temperatures; with few of them the estimate is of no use (1000 is usual)",
             args.betas,
             BETAS.start(),
@@ -95,7 +96,7 @@ fn check(args: &Likelihood, rbm: &Rbm) -> Outcome {
         )));
     }
     if args.runs < 2 || args.steps == 0 {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--runs {}, --steps {}: give at least 2 runs, whose spread is the error, and 1 step",
             args.runs, args.steps
         )));
@@ -104,7 +105,7 @@ fn check(args: &Likelihood, rbm: &Rbm) -> Outcome {
     let width = (rbm.visible_units() + rbm.hidden_units()) as u64;
     let bytes = (args.runs as u64).saturating_mul(64 * width);
     if bytes > MOST_BYTES {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--runs {}: the states take {:.1} GB; at most {:.0} GB",
             args.runs,
             bytes as f64 / 1e9,
@@ -121,7 +122,7 @@ pub fn run(args: &Likelihood, common: &Common) -> Outcome {
         None => Stored::demo()?,
     };
     check(args, &stored.rbm)?;
-    let samples = stored.fitting(args.data.samples("digits")?, args.data.threshold)?;
+    let samples = stored.fitting(args.data.source().samples("digits")?, args.data.threshold)?;
     let parts = parts(&samples);
     let ways = ways(args, &stored, common)?;
     let mut table = Vec::new();

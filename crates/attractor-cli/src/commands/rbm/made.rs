@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use attractor_capture::training::{Checkpoint, Numbers};
+use attractor_data::training::{Checkpoint, Numbers};
 use serde_json::{Value, json};
 
 use super::against::Wrong;
 use super::pictures;
-use super::store::Stored;
 use crate::args::Common;
 use crate::console::{counted, print, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::picture;
+use attractor::Error;
+use attractor_data::Machine as Stored;
 
 /// Rows of pictures, each named.
 pub struct Made {
@@ -38,7 +39,7 @@ pub fn check(output: Option<&Path>) -> Outcome {
     match output {
         Some(path) if !["csv", "safetensors"].contains(&picture::ending(path).as_str()) => picture::checked(path)
             .map(drop)
-            .map_err(|e| Failure::usage(format!("{}; or .csv or .safetensors for numbers", e.message))),
+            .map_err(|e| Error::usage(format!("{}; or .csv or .safetensors for numbers", e.message()))),
         _ => Ok(()),
     }
 }

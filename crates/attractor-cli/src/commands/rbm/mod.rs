@@ -9,5 +9,4 @@ mod measure;
 pub mod options;
 mod pictures;
 pub mod resume;
-mod store;
 pub mod train;

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 
 use crate::args::MOST_BYTES;
 use crate::commands::memory::Data;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
 
 /// Sizes and rates that go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -126,7 +127,7 @@ impl TrainRbm {
     /// The divergence alarm as it was asked for.
     pub fn alarm(&self) -> Outcome<Alarm> {
         Alarm::new(self.alarm_margin, self.alarm_patience).map_err(|_| {
-            Failure::usage(format!(
+            Error::usage(format!(
                 "--alarm-margin {}, --alarm-patience {}: give nats from 0 on, and 1 likelihood or more",
                 self.alarm_margin, self.alarm_patience
             ))
@@ -149,13 +150,13 @@ fn sampler(args: &TrainRbm, default: SamplerName, (steps, batch): (usize, usize)
     let name = args.sampler.unwrap_or(default);
     let chains = args.chains.unwrap_or(batch);
     if let (Some(count), SamplerName::Cd) = (args.chains, name) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--chains {count}: contrastive divergence (--sampler cd) has no chains of its own; leave it out, or choose \
              --sampler pcd or pt"
         )));
     }
     if let (Some(count), SamplerName::Cd | SamplerName::Pcd) = (args.temperatures, name) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--temperatures {count}: only parallel tempering has temperatures; leave it out, or choose --sampler pt"
         )));
     }
@@ -165,7 +166,7 @@ fn sampler(args: &TrainRbm, default: SamplerName, (steps, batch): (usize, usize)
         SamplerName::Pt => {
             let count = args.temperatures.unwrap_or(8);
             if !(2..=1024).contains(&count) {
-                return Err(Failure::usage(format!("--temperatures {count}: give 2 to 1024")));
+                return Err(Error::usage(format!("--temperatures {count}: give 2 to 1024")));
             }
             let temperatures = (0..count).map(|i| i as f32 / (count - 1) as f32).collect();
             Sampler::Tempering { steps, chains, temperatures }
@@ -180,17 +181,17 @@ pub const BETAS: RangeInclusive<usize> = 10..=10_000_000;
 fn watching(args: &TrainRbm) -> Outcome {
     args.alarm()?;
     if args.roll_back && args.likelihood_every == 0 {
-        return Err(Failure::usage(
+        return Err(Error::usage(
             "--roll-back with --likelihood-every 0: without a likelihood nothing says when to go back; leave one of them out",
         ));
     }
     match args.betas {
         None => Ok(()),
         Some(_) if args.likelihood_every == 0 => {
-            Err(Failure::usage("--betas with --likelihood-every 0: no likelihood is measured; leave one of them out"))
+            Err(Error::usage("--betas with --likelihood-every 0: no likelihood is measured; leave one of them out"))
         }
         Some(betas) if BETAS.contains(&betas) => Ok(()),
-        Some(betas) => Err(Failure::usage(format!(
+        Some(betas) => Err(Error::usage(format!(
             "--betas {betas}: give {} to {} temperatures; with few of them the estimate is of no use (1000 is usual)",
             BETAS.start(),
             BETAS.end()
@@ -217,7 +218,7 @@ pub fn settings(
     let (lr, steps) = (args.lr.unwrap_or(lr), args.k.unwrap_or(k));
     let hidden = match (given, args.hidden) {
         (Some(given), Some(asked)) if given != asked => {
-            return Err(Failure::usage(format!(
+            return Err(Error::usage(format!(
                 "--hidden {asked}: the machine of --weights has {given} hidden units; leave --hidden out"
             )));
         }
@@ -226,17 +227,17 @@ pub fn settings(
     };
     let bytes = (features as u64).saturating_mul(hidden as u64).saturating_mul(16);
     if bytes > MOST_BYTES {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--hidden {hidden}: weights, movement and their copies take {:.1} GB; at most {:.0} GB",
             bytes as f64 / 1e9,
             MOST_BYTES as f64 / 1e9
         )));
     }
     if epochs == 0 || batch == 0 {
-        return Err(Failure::usage(format!("--epochs {epochs}, --batch-size {batch}: give at least 1 of each")));
+        return Err(Error::usage(format!("--epochs {epochs}, --batch-size {batch}: give at least 1 of each")));
     }
     if let Some(target) = args.sparsity.filter(|target| !(0.0..=1.0).contains(target)) {
-        return Err(Failure::usage(format!("--sparsity {target}: a wanted mean activation; give a share from 0 to 1")));
+        return Err(Error::usage(format!("--sparsity {target}: a wanted mean activation; give a share from 0 to 1")));
     }
     let sampler = sampler(args, if small { SamplerName::Pt } else { SamplerName::Cd }, (steps, batch))?;
     let chains = match &sampler {
@@ -247,7 +248,7 @@ pub fn settings(
     // States of data and model, and their probabilities, unit by unit.
     let states = (batch.saturating_add(chains) as u64).saturating_mul((features + hidden) as u64).saturating_mul(8);
     if states > MOST_BYTES {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "--batch-size {batch} and {chains} chains: their states take {:.1} GB; at most {:.0} GB",
             states as f64 / 1e9,
             MOST_BYTES as f64 / 1e9

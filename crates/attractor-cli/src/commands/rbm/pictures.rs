@@ -1,15 +1,15 @@
 //! What a machine learnt, dreams and went through, as figures.
 
 use attractor::sample::rbm::Rbm;
-use attractor_render::axis::Side;
-use attractor_render::colour::ColourMap;
-use attractor_render::heatmap::Style;
-use attractor_render::histogram::Histogram;
-use attractor_render::images::{Images, Picture};
-use attractor_render::lines::{Lines, Series};
-use attractor_render::network::Network;
-use attractor_render::scale::Scale;
-use attractor_render::stacked::stacked;
+use attractor_render::canvas::axis::Side;
+use attractor_render::canvas::colour::ColourMap;
+use attractor_render::canvas::scale::Scale;
+use attractor_render::figures::heatmap::Style;
+use attractor_render::figures::histogram::Histogram;
+use attractor_render::figures::images::{Images, Picture};
+use attractor_render::figures::lines::{Lines, Series};
+use attractor_render::figures::network::Network;
+use attractor_render::figures::stacked::stacked;
 use serde_json::Value;
 
 use crate::error::Outcome;
@@ -66,7 +66,9 @@ pub fn states(
     let unit = values.iter().flatten().all(|x| (0.0..=1.0).contains(x));
     let scale = match unit {
         true => Scale::unit(),
-        false => Scale::fit(attractor_render::scale::Spacing::Linear, values.iter().flatten().map(|&x| f64::from(x))),
+        false => {
+            Scale::fit(attractor_render::canvas::scale::Spacing::Linear, values.iter().flatten().map(|&x| f64::from(x)))
+        }
     };
     let style = Style { colours: ColourMap::Greys, scale, unit: String::new(), ..Style::default() };
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();

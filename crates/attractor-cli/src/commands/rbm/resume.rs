@@ -7,13 +7,14 @@
 use std::path::Path;
 
 use attractor::sample::rbm::{Alarm, Plan, Rbm, Rows, Trainer, Visible};
-use attractor_capture::Samples;
-use attractor_capture::training::{Checkpoint, MetricLog};
+use attractor_data::Samples;
+use attractor_data::training::{Checkpoint, MetricLog};
 use serde_json::{Value, json};
 
 use super::options::TrainRbm;
-use super::store::{TRAINING, state};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use attractor::Error;
+use attractor_data::machine::TRAINING;
 
 /// Parts of a plan that may be others when a training goes on.
 const MAY_CHANGE: [&str; 3] = ["rates", "decay", "clip"];
@@ -96,10 +97,10 @@ pub fn begun(
     let file = Checkpoint::read(&path)?;
     let earlier = &file.about["training"];
     if earlier["data"].is_null() {
-        return Err(Failure::unreadable(format!("{}: is no training of attractor train rbm", path.display())));
+        return Err(Error::io(format!("{}: is no training of attractor train rbm", path.display())));
     }
     if earlier["data"] != about["data"] {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{}: was begun with {} rows of {}, now there are {} of {}, or cut, scaled or held out otherwise; go on with the same \
              data and --threshold, --scale and --held-out, or name a new folder",
             path.display(),
@@ -110,15 +111,15 @@ pub fn begun(
         )));
     }
     if let Some((key, was, is)) = differing(earlier, &about) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{}: was begun with {key} {was}, now it is {is}; go on with the same data and options, or name a new folder",
             path.display()
         )));
     }
     let alarm: Alarm = serde_json::from_value(file.about["alarm"].clone())
-        .map_err(|e| Failure::unreadable(format!("{}: the alarm cannot be read: {e}", path.display())))?;
+        .map_err(|e| Error::io(format!("{}: the alarm cannot be read: {e}", path.display())))?;
     let alarm = alarm.tuned(args.alarm_margin, args.alarm_patience)?;
-    trainer.restore(&state(&file)?).map_err(|e| Failure::unreadable(format!("{}: {e}", path.display())))?;
+    trainer.restore(&file.state()?).map_err(|e| Error::format(format!("{}: {e}", path.display())))?;
     let mut notes = Vec::new();
     let mut about = about;
     let mut changes = earlier["changes"].as_array().cloned().unwrap_or_default();

@@ -4,19 +4,21 @@ use std::path::Path;
 use std::time::Instant;
 
 use attractor::sample::rbm::{Alarm, Epoch, Rbm, Reading, Rows, Trainer, Verdict, generate, monitor};
-use attractor_capture::Samples;
-use attractor_capture::training::{Claim, MetricLog};
+use attractor_data::Samples;
+use attractor_data::training::{Checkpoint, Claim, MetricLog};
 use serde_json::{Value, json};
 
 use super::measure::{Likelihood, measured, metrics};
 use super::options::{Settings, TrainRbm, settings};
 use super::pictures;
 use super::resume::{Begun, begun, go_on};
-use super::store::{BEST, MODEL, Stored, TRAINING, cut, training};
 use crate::args::Common;
 use crate::console::{Progress, counted, print, write};
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::interrupt::Interrupt;
+use attractor::Error;
+use attractor_data::machine::{BEST, MODEL, Machine as Stored, TRAINING};
+use attractor_data::patterns::cut;
 
 /// Rows to learn from, and rows to look at.
 fn split(samples: &Samples, share: Option<f64>) -> Outcome<(Samples, Option<Samples>)> {
@@ -26,7 +28,7 @@ fn split(samples: &Samples, share: Option<f64>) -> Outcome<(Samples, Option<Samp
         (share, _) => {
             let share = share.unwrap_or(0.1);
             if !(0.0..1.0).contains(&share) {
-                return Err(Failure::usage(format!("--held-out {share}: give a share from 0 to below 1")));
+                return Err(Error::usage(format!("--held-out {share}: give a share from 0 to below 1")));
             }
             let wanted = (share * count as f64).round() as usize;
             // Evenly spread, so that data that are sorted by class are split within classes.
@@ -37,7 +39,7 @@ fn split(samples: &Samples, share: Option<f64>) -> Outcome<(Samples, Option<Samp
     held.iter().for_each(|&row| out[row] = true);
     let train: Vec<usize> = (0..count).filter(|&row| !out[row]).collect();
     if train.is_empty() {
-        return Err(Failure::usage("nothing is left to learn from; hold out fewer rows"));
+        return Err(Error::usage("nothing is left to learn from; hold out fewer rows"));
     }
     Ok((samples.chosen(&train), (!held.is_empty()).then(|| samples.chosen(&held))))
 }
@@ -47,11 +49,11 @@ fn first(file: &Path, features: usize) -> Outcome<Rbm> {
     let rbm = Stored::read(file)?.rbm;
     match (rbm.visible_units() == features, rbm.visible().variance()) {
         (true, None) => Ok(rbm),
-        (true, Some(_)) => Err(Failure::usage(format!(
+        (true, Some(_)) => Err(Error::usage(format!(
             "--weights {}: a machine of real visible units; training begins from machines of bits",
             file.display()
         ))),
-        (false, _) => Err(Failure::usage(format!(
+        (false, _) => Err(Error::usage(format!(
             "--weights {}: a machine of {} visible units, the data have {features} numbers a row; both must have as many",
             file.display(),
             rbm.visible_units()
@@ -79,7 +81,7 @@ impl Run<'_> {
     /// Everything that is needed to go on; the epoch that is under way is what a crash costs.
     fn save(&self, trainer: &Trainer, alarm: &Alarm) -> Outcome {
         let about = json!({ "training": self.about, "alarm": alarm });
-        Ok(training(&trainer.state(), about).write(&self.args.output.join(TRAINING))?)
+        Ok(Checkpoint::of_state(&trainer.state(), about).write(&self.args.output.join(TRAINING))?)
     }
 
     /// Features, dreams, curves and what the units do.
@@ -141,23 +143,23 @@ impl Run<'_> {
 fn fits(args: &TrainRbm) -> Outcome {
     let folder = &args.output;
     if folder.exists() && !folder.is_dir() {
-        return Err(Failure::usage(format!("{}: is a file; name a folder", folder.display())));
+        return Err(Error::usage(format!("{}: is a file; name a folder", folder.display())));
     }
     // Of another training, or somebody's only copy.
     let is_there = |name: &&str| folder.join(name).metadata().is_ok_and(|file| file.len() > 0);
     let earlier = [MODEL, BEST, "metrics.jsonl"].into_iter().find(is_there);
     if let (false, false, Some(name)) = (args.resume, folder.join(TRAINING).exists(), earlier) {
-        return Err(Failure::usage(format!(
+        return Err(Error::usage(format!(
             "{}: holds {name} already, which would be lost; name a new folder",
             folder.display()
         )));
     }
     match (args.resume, folder.join(TRAINING).exists()) {
-        (false, true) => Err(Failure::usage(format!(
+        (false, true) => Err(Error::usage(format!(
             "{}: holds a training already; go on with --resume, or name a new folder",
             folder.display()
         ))),
-        (true, false) => Err(Failure::unreadable(format!(
+        (true, false) => Err(Error::io(format!(
             "{}: there is nothing here to go on with; begin without --resume",
             folder.join(TRAINING).display()
         ))),
@@ -174,9 +176,9 @@ fn claimed(args: &TrainRbm) -> Outcome<Claim> {
 }
 
 /// What is said when Ctrl-C has ended the training early.
-fn stopped(done: u64, epochs: u64, args: &TrainRbm) -> Failure {
+fn stopped(done: u64, epochs: u64, args: &TrainRbm) -> Error {
     let folder = args.output.display();
-    Failure::interrupted(match done {
+    Error::interrupted(match done {
         0 => format!("stopped before the first epoch was whole; {folder} holds nothing to go on from: begin again"),
         _ => format!(
             "stopped: {done} of {epochs} epochs are whole and kept in {folder}; the one under way is lost\nnext: {}",
@@ -189,7 +191,7 @@ fn stopped(done: u64, epochs: u64, args: &TrainRbm) -> Failure {
 pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     let (folder, start) = (&args.output, Instant::now());
     fits(args)?;
-    let samples = args.data.samples("digits")?;
+    let samples = args.data.source().samples("digits")?;
     let samples = cut(samples, args.data.threshold, args.gaussian);
     if !args.gaussian {
         samples.check_unit()?;
@@ -238,10 +240,10 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
         if done == 0 && !matches!(ended, Ok(Some(_))) {
             // Nothing is lost: what there is is what the options say.
             std::fs::remove_file(folder.join(TRAINING))
-                .map_err(|e| Failure::unreadable(format!("{}: {e}", folder.join(TRAINING).display())))?;
+                .map_err(|e| Error::io(format!("{}: {e}", folder.join(TRAINING).display())))?;
         }
         let ended = ended.map_err(|e| {
-            Failure::usage(match done {
+            Error::usage(match done {
                 0 => format!("{e}: begin again with a lower --lr, or with --clip"),
                 _ => format!("{e}: --resume with a lower --lr, or with --clip, goes on from epoch {done}"),
             })
@@ -303,7 +305,7 @@ pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
     match rolled_back {
         true => {
             let best = std::fs::read(folder.join(BEST));
-            let best = best.map_err(|e| Failure::unreadable(format!("{}: {e}", folder.join(BEST).display())))?;
+            let best = best.map_err(|e| Error::io(format!("{}: {e}", folder.join(BEST).display())))?;
             write(&folder.join(MODEL), &best)?;
         }
         false => run.model(&trainer).write(&folder.join(MODEL), run.about.clone())?,

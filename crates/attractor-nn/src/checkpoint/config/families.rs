@@ -7,7 +7,7 @@ use super::keys::Keys;
 use super::rope::{self, Around};
 use super::{Top, activation, head_width, labels, task_of, top};
 use crate::checkpoint::spec::{Family, Head, ImageSpec, Norm, Placement, Position, Spec};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// BERT and RoBERTa.
 pub(super) fn bert(keys: Keys<'_>, family: Family) -> Result<Spec> {

@@ -1,6 +1,6 @@
 //! Typed reading of one JSON object, every refusal with the key, the value and what was expected.
 
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 use serde_json::{Map, Value};
 
 /// Largest width, depth aside, that a configuration may name: products of three still fit in 64 bits.

@@ -9,8 +9,8 @@ mod keys;
 mod rope;
 
 use super::spec::{Activation, Family, Head, Spec};
-use crate::error::{Error, Result};
-use attractor_capture::record::Task;
+use attractor::{Error, Result};
+use attractor_record::Task;
 use keys::Keys;
 use serde_json::Value;
 

@@ -6,7 +6,7 @@
 
 use super::keys::Keys;
 use crate::checkpoint::spec::{Rope, Scaling};
-use crate::error::{Error, Result};
+use attractor::{Error, Result};
 
 /// What transformers takes where nothing is said.
 const THETA: f64 = 10_000.0;

@@ -51,7 +51,7 @@ impl Couplings {
     /// From edges (i, j, J_ij), held by rows of what is there; a weight of zero is dropped. Biases are zero.
     ///
     /// # Errors
-    /// `is_shape` if a unit does not exist or there are none or too many; `is_value` for a loop at one unit, a pair given
+    /// `is_shape` if a unit does not exist or there are none or too many; `is_usage` for a loop at one unit, a pair given
     /// twice (in either direction), a weight that is no finite number.
     pub fn sparse(units: usize, edges: &[(usize, usize, f64)]) -> Result<Self> {
         check_units(units)?;
@@ -63,12 +63,12 @@ impl Couplings {
                 )));
             }
             if i == j {
-                return Err(Error::value(format!(
+                return Err(Error::usage(format!(
                     "couplings: edge {at} joins unit {i} with itself; x_i^2 = 1, so leave it out (it adds -J/2 to every state)"
                 )));
             }
             if !weight.is_finite() {
-                return Err(Error::value(format!(
+                return Err(Error::usage(format!(
                     "couplings: edge {at} ({i}, {j}) weighs {weight}; expected a number"
                 )));
             }
@@ -91,7 +91,7 @@ impl Couplings {
             let row = &mut entries[starts[i]..starts[i + 1]];
             row.sort_unstable_by_key(|entry| entry.0);
             if let Some(twice) = row.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-                return Err(Error::value(format!(
+                return Err(Error::usage(format!(
                     "couplings: the pair ({i}, {}) is given twice; add the weights and give it once",
                     twice[0].0
                 )));
@@ -111,12 +111,12 @@ impl Couplings {
     /// From a symmetric matrix, row-major, its diagonal zero. Biases are zero.
     ///
     /// # Errors
-    /// `is_shape` if it is not N x N, `is_value` for entries that are no finite numbers, a diagonal, or two entries of a
+    /// `is_shape` if it is not N x N, `is_usage` for entries that are no finite numbers, a diagonal, or two entries of a
     /// pair that differ (says by how much; see [`symmetrised`](Self::symmetrised)).
     pub fn dense(units: usize, matrix: &[f64]) -> Result<Self> {
         let (couplings, lost) = Self::symmetrised(units, matrix)?;
         if let Some(i) = (0..units).find(|&i| matrix[i * units + i] != 0.0) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "couplings: the diagonal is {} at unit {i}; x_i^2 = 1, so set it to zero (it adds {} to every state's energy)",
                 matrix[i * units + i],
                 -lost.diagonal
@@ -126,7 +126,7 @@ impl Couplings {
             let pairs = (0..units).flat_map(|i| (0..i).map(move |j| (i, j)));
             let apart = |(i, j): (usize, usize)| (matrix[i * units + j] - matrix[j * units + i]).abs();
             let (i, j) = pairs.max_by(|&a, &b| apart(a).total_cmp(&apart(b))).unwrap_or_default();
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "couplings: the matrix is not symmetric: J[{i}, {j}] = {}, J[{j}, {i}] = {}, {:.3} % of its squared weight; \
                  `symmetrised` takes the mean of both and tells what is lost",
                 matrix[i * units + j],
@@ -143,7 +143,7 @@ impl Couplings {
     /// antisymmetric part A. The dynamics is not: an asymmetric net has other fields and may cycle.
     ///
     /// # Errors
-    /// `is_shape` if it is not N x N, `is_value` for entries that are no finite numbers.
+    /// `is_shape` if it is not N x N, `is_usage` for entries that are no finite numbers.
     pub fn symmetrised(units: usize, matrix: &[f64]) -> Result<(Self, Lost)> {
         check_units(units)?;
         if units.checked_mul(units) != Some(matrix.len()) {
@@ -154,7 +154,7 @@ impl Couplings {
         }
         if let Some(at) = matrix.iter().position(|weight| !weight.is_finite()) {
             let (i, j) = (at / units, at % units);
-            return Err(Error::value(format!("couplings: J[{i}, {j}] is {}; expected a number", matrix[at])));
+            return Err(Error::usage(format!("couplings: J[{i}, {j}] is {}; expected a number", matrix[at])));
         }
         check_sum(matrix.iter().copied())?;
         let mut both = vec![0.0; matrix.len()];
@@ -183,7 +183,7 @@ impl Couplings {
     /// The spins' field is half the bits' field sum_j W_ij v_j + a_i, so that sigma(2 h_spin / T) = sigma(h_bit / T).
     ///
     /// # Errors
-    /// As [`sparse`](Self::sparse); `is_shape` for another number of biases, `is_value` if one is no finite number.
+    /// As [`sparse`](Self::sparse); `is_shape` for another number of biases, `is_usage` if one is no finite number.
     pub fn of_bits(units: usize, edges: &[(usize, usize, f64)], biases: &[f64]) -> Result<(Self, f64)> {
         let quarter: Vec<_> = edges.iter().map(|&(i, j, weight)| (i, j, weight / 4.0)).collect();
         let couplings = Self::sparse(units, &quarter)?.with_biases(biases.to_vec())?;
@@ -201,7 +201,7 @@ impl Couplings {
     /// With biases b in place of those it has.
     ///
     /// # Errors
-    /// `is_shape` for another number of them, `is_value` if one is no finite number.
+    /// `is_shape` for another number of them, `is_usage` if one is no finite number.
     pub fn with_biases(mut self, biases: Vec<f64>) -> Result<Self> {
         if biases.len() != self.biases.len() {
             return Err(Error::shape(format!(
@@ -211,7 +211,7 @@ impl Couplings {
             )));
         }
         if let Some(at) = biases.iter().position(|bias| !bias.is_finite()) {
-            return Err(Error::value(format!("couplings: the bias of unit {at} is {}; expected a number", biases[at])));
+            return Err(Error::usage(format!("couplings: the bias of unit {at} is {}; expected a number", biases[at])));
         }
         check_sum(biases.iter().copied())?;
         self.biases = biases;
@@ -289,7 +289,7 @@ fn check_sum(weights: impl Iterator<Item = f64>) -> Result<()> {
     let all = 4.0 * weights.map(f64::abs).sum::<f64>();
     match all.is_finite() {
         true => Ok(()),
-        false => Err(Error::value(
+        false => Err(Error::usage(
             "couplings: the sizes of the weights add up to inf; divide all weights by the same number, the states stay the same",
         )),
     }

@@ -106,7 +106,7 @@ fn symmetrising_keeps_the_energy_and_tells_what_is_lost() {
     let (_, of_rotation) = Couplings::symmetrised(2, &[0.0, 1.5, -1.5, 0.0]).unwrap();
     assert_eq!(of_rotation, Lost { asymmetry: 1.5, share: 1.0, diagonal: 0.0 });
     let error = Couplings::dense(2, &[0.0, 1.5, 1.25, 0.0]).unwrap_err();
-    assert!(error.is_value() && error.to_string().contains("J[1, 0] = 1.25, J[0, 1] = 1.5"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("J[1, 0] = 1.25, J[0, 1] = 1.5"), "{error}");
 }
 
 #[test]
@@ -120,16 +120,16 @@ fn what_is_no_coupling_is_refused() {
     ];
     for (edges, says) in value {
         let error = Couplings::sparse(3, edges).unwrap_err();
-        assert!(error.is_value() && error.to_string().contains(says), "{error}");
+        assert!(error.is_usage() && error.to_string().contains(says), "{error}");
     }
     assert!(Couplings::sparse(3, &[(0, 3, 1.0)]).unwrap_err().is_shape());
     assert!(Couplings::sparse(0, &[]).unwrap_err().is_shape());
     assert!(Couplings::dense(2, &[0.0; 3]).unwrap_err().is_shape());
     assert!(Couplings::dense(usize::MAX, &[]).unwrap_err().is_shape());
-    assert!(Couplings::dense(2, &[0.0, f64::NAN, 0.0, 0.0]).unwrap_err().is_value());
+    assert!(Couplings::dense(2, &[0.0, f64::NAN, 0.0, 0.0]).unwrap_err().is_usage());
     assert!(Couplings::dense(1, &[2.0]).unwrap_err().to_string().contains("diagonal is 2 at unit 0"));
     let two = Couplings::sparse(2, &[(0, 1, 1.0)]).unwrap();
     assert!(two.clone().with_biases(vec![0.0]).unwrap_err().is_shape());
-    assert!(two.with_biases(vec![0.0, f64::NAN]).unwrap_err().is_value());
+    assert!(two.with_biases(vec![0.0, f64::NAN]).unwrap_err().is_usage());
     assert!(Couplings::of_bits(2, &[(0, 1, 1.0)], &[0.0]).unwrap_err().is_shape());
 }

@@ -117,7 +117,7 @@ impl Rule {
     /// # Cost
     /// 8 N^2 bytes; O(N^2 P) time, for perceptrons each epoch, O(N^2) a dream for unlearning.
     /// # Errors
-    /// `is_value` for a parameter outside its range, `is_shape` for more units than weights can be held for.
+    /// `is_usage` for a parameter outside its range, `is_shape` for more units than weights can be held for.
     pub fn learn(self, patterns: &StoredPatterns) -> Result<Learned> {
         let units = patterns.units();
         if units > super::weights::MOST_UNITS {
@@ -143,14 +143,14 @@ impl Rule {
             Self::Perceptron { margin, symmetric, epochs } => {
                 margin.check()?;
                 if epochs == 0 {
-                    return Err(Error::value("learn: a perceptron of no epochs; give at least one"));
+                    return Err(Error::usage("learn: a perceptron of no epochs; give at least one"));
                 }
                 let (values, epochs, converged) = perceptron::learn(&signs, margin, symmetric, epochs);
                 (Weights::new(units, values)?, Report { epochs, converged, ..once })
             }
             Self::Unlearning { dreams, strength, seed } => {
                 if !(strength > 0.0 && strength.is_finite()) {
-                    return Err(Error::value(format!("learn: an unlearning strength of {strength}; give one above 0")));
+                    return Err(Error::usage(format!("learn: an unlearning strength of {strength}; give one above 0")));
                 }
                 let values = unlearning::learn(&signs, dreams, strength, seed)?;
                 (Weights::new(units, values)?, Report { epochs: dreams, ..once })
@@ -262,7 +262,7 @@ mod tests {
             Rule::Perceptron { margin: Margin::Field(1.0), symmetric: true, epochs: 0 },
             Rule::Unlearning { dreams: 1, strength: 0.0, seed: 0 },
         ] {
-            assert!(bad.learn(&patterns).unwrap_err().is_value(), "{bad:?}");
+            assert!(bad.learn(&patterns).unwrap_err().is_usage(), "{bad:?}");
         }
         let wide = StoredPatterns::random(40_000, 1, &mut Philox::new(1, 0)).unwrap();
         assert!(Rule::Hebb.learn(&wide).unwrap_err().is_shape());

@@ -38,13 +38,13 @@ impl Annealing {
         let t = &self.temperatures;
         let rises = t.windows(2).all(|pair| pair[0] < pair[1]);
         if t.len() < 2 || t.len() > 1 << 31 || t[0] != 0.0 || t[t.len() - 1] != 1.0 || !rises {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "AIS: {} temperatures that must rise from 0 to 1; give at least those two",
                 t.len()
             )));
         }
         if self.runs == 0 || self.runs > 1 << 24 {
-            return Err(Error::value(format!("AIS: {} runs; expected 1 to 2^24", self.runs)));
+            return Err(Error::usage(format!("AIS: {} runs; expected 1 to 2^24", self.runs)));
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ impl<'a> Runs<'a> {
         let base = path::base_log_partition(self.rbm, self.base) + path::log_partition_shift(self.rbm);
         let estimate = Estimate::new(self.log_weights, base, reverse);
         if !estimate.log_partition.is_finite() {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "AIS: ln Z came out as {}; the parameters are too large for f32",
                 estimate.log_partition
             )));
@@ -217,7 +217,7 @@ impl<'a> Runs<'a> {
 /// # Cost
 /// Two products of runs x visible x hidden a temperature.
 /// # Errors
-/// `is_value` for temperatures or a number of runs out of range, `is_shape` for base rates of another length.
+/// `is_usage` for temperatures or a number of runs out of range, `is_shape` for base rates of another length.
 pub fn forward(
     rbm: &Rbm,
     base: &[f32],
@@ -364,10 +364,10 @@ mod tests {
         let ask = |base: &[f32], annealing: &Annealing| forward(&rbm, base, annealing, &|_, _| {}).unwrap_err();
         assert!(ask(&[0.0], &Annealing::linear(5, 2, 0)).is_shape());
         assert!(ask(&[0.0, f32::NAN], &Annealing::linear(5, 2, 0)).is_shape());
-        assert!(ask(&[0.0; 2], &Annealing::linear(5, 0, 0)).is_value());
-        assert!(ask(&[0.0; 2], &Annealing::linear(0, 1, 0)).is_value());
+        assert!(ask(&[0.0; 2], &Annealing::linear(5, 0, 0)).is_usage());
+        assert!(ask(&[0.0; 2], &Annealing::linear(0, 1, 0)).is_usage());
         for temperatures in [vec![], vec![0.0, 0.5], vec![0.0, 0.6, 0.5, 1.0], vec![0.0, f64::NAN, 1.0]] {
-            assert!(ask(&[0.0; 2], &Annealing { temperatures, runs: 1, seed: 0 }).is_value());
+            assert!(ask(&[0.0; 2], &Annealing { temperatures, runs: 1, seed: 0 }).is_usage());
         }
     }
 }

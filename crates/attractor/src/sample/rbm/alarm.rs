@@ -86,10 +86,10 @@ impl Alarm {
     /// An alarm with this margin in nats a row, and this many readings before it fires.
     ///
     /// # Errors
-    /// `is_value` if the margin is negative or no number, or the patience zero.
+    /// `is_usage` if the margin is negative or no number, or the patience zero.
     pub fn new(margin: f64, patience: u32) -> Result<Self> {
         if !(margin >= 0.0 && margin.is_finite()) || patience == 0 {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "divergence alarm: a margin of {margin} nats and a patience of {patience}; expected zero or more, and one or more"
             )));
         }
@@ -108,12 +108,12 @@ impl Alarm {
     /// Judges a reading.
     ///
     /// # Errors
-    /// `is_value` if a number is not finite or the standard error is negative: such a training has broken down already.
+    /// `is_usage` if a number is not finite or the standard error is negative: such a training has broken down already.
     pub fn observe(&mut self, reading: Reading) -> Result<Verdict> {
         let Reading { epoch, log_likelihood, standard_error, reconstruction_error } = reading;
         let all_finite = [log_likelihood, standard_error, reconstruction_error].iter().all(|x| x.is_finite());
         if !all_finite || standard_error < 0.0 {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "divergence alarm: epoch {epoch} reads a log-likelihood of {log_likelihood} +- {standard_error} and a \
                  reconstruction error of {reconstruction_error}; expected finite numbers: go back to the best checkpoint"
             )));
@@ -213,14 +213,14 @@ mod tests {
     fn readings_that_are_no_numbers_are_refused() {
         let mut alarm = Alarm::default();
         for bad in [reading(0, f64::NAN, 0.0, 0.0), reading(0, 0.0, -1.0, 0.0), reading(0, 0.0, 0.0, f64::INFINITY)] {
-            assert!(alarm.observe(bad).unwrap_err().is_value());
+            assert!(alarm.observe(bad).unwrap_err().is_usage());
         }
         assert_eq!(alarm.best(), None);
         // What was seen stays where the alarm is tuned anew.
         alarm.observe(reading(0, -1.0, 0.0, 0.2)).unwrap();
         let mut alarm = alarm.tuned(0.05, 1).unwrap();
         assert!(matches!(alarm.observe(reading(1, -1.1, 0.0, 0.1)).unwrap(), Verdict::Diverging { .. }));
-        assert!(Alarm::new(0.1, 0).unwrap_err().is_value());
-        assert!(Alarm::new(-1.0, 1).unwrap_err().is_value() && Alarm::new(f64::NAN, 1).unwrap_err().is_value());
+        assert!(Alarm::new(0.1, 0).unwrap_err().is_usage());
+        assert!(Alarm::new(-1.0, 1).unwrap_err().is_usage() && Alarm::new(f64::NAN, 1).unwrap_err().is_usage());
     }
 }

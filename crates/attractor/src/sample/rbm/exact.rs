@@ -52,7 +52,7 @@ impl Enumeration {
         let of_hidden = is_gaussian || m <= n;
         let units = enumerated_units(rbm);
         if units > LIMIT {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "exact partition function: {units} {} units, 2^{units} states; at most {LIMIT} are enumerated: estimate by AIS",
                 if of_hidden { "hidden" } else { "visible" },
             )));
@@ -155,7 +155,7 @@ fn gray(state: usize) -> usize {
 /// # Cost
 /// O(2^units x other units), on all threads.
 /// # Errors
-/// `is_value` if the layer to be enumerated has more than [`LIMIT`] units.
+/// `is_usage` if the layer to be enumerated has more than [`LIMIT`] units.
 pub fn log_partition(rbm: &Rbm, progress: Progress<'_>) -> Result<f64> {
     let enumeration = Enumeration::new(rbm)?;
     Ok(sums::log_sum_exp(&enumeration.block_sums(progress)) + enumeration.constant())
@@ -166,14 +166,14 @@ pub fn log_partition(rbm: &Rbm, progress: Progress<'_>) -> Result<f64> {
 /// # Cost
 /// At most twice that of [`log_partition`].
 /// # Errors
-/// As [`log_partition`]; `is_value` if the probabilities are not finite.
+/// As [`log_partition`]; `is_usage` if the probabilities are not finite.
 pub fn sample(rbm: &Rbm, count: usize, seed: u64) -> Result<Vec<f32>> {
     let enumeration = Enumeration::new(rbm)?;
     let (n, m) = (rbm.visible_units(), rbm.hidden_units());
     let sums = enumeration.block_sums(&|_, _| {});
     let total = sums::log_sum_exp(&sums);
     if !total.is_finite() {
-        return Err(Error::value(format!("exact sampling: ln Z is {total}; the parameters are too large")));
+        return Err(Error::usage(format!("exact sampling: ln Z is {total}; the parameters are too large")));
     }
     let choose = |logs: &[f64], total: f64, u: f64| {
         let mut left = u;
@@ -310,9 +310,9 @@ mod tests {
     fn too_many_units_are_refused() {
         let wide = |n: usize, m: usize, visible| Rbm::new(visible, vec![0.0; n * m], vec![0.0; n], vec![0.0; m]);
         let error = log_partition(&wide(23, 24, Visible::Binary).unwrap(), QUIET).unwrap_err();
-        assert!(error.is_value() && error.to_string().contains("AIS"), "{error}");
+        assert!(error.is_usage() && error.to_string().contains("AIS"), "{error}");
         let gaussian = wide(2, 23, Visible::unit_gaussian(2)).unwrap();
-        assert!(log_partition(&gaussian, QUIET).unwrap_err().is_value());
+        assert!(log_partition(&gaussian, QUIET).unwrap_err().is_usage());
         // Few hidden units suffice, however many visible ones there are: 2^(300 + 1) states of weight one.
         let got = log_partition(&wide(300, 1, Visible::Binary).unwrap(), QUIET).unwrap();
         assert!((got - 301.0 * std::f64::consts::LN_2).abs() < 1e-10);

@@ -66,7 +66,7 @@ impl<'a> Walkers<'a> {
 
 fn check_steps(steps: usize) -> Result<()> {
     if steps == 0 || steps > 1 << 31 {
-        return Err(Error::value(format!("rbm sampling: {steps} steps; expected 1 to 2^31")));
+        return Err(Error::usage(format!("rbm sampling: {steps} steps; expected 1 to 2^31")));
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ fn check_steps(steps: usize) -> Result<()> {
 /// [`tempered`], or [`exact::sample`](super::exact::sample) on small machines.
 ///
 /// # Errors
-/// As [`Rbm::accepts`]; `is_value` for no steps.
+/// As [`Rbm::accepts`]; `is_usage` for no steps.
 pub fn gibbs(rbm: &Rbm, start: Rows<'_>, steps: usize, seed: u64) -> Result<Vec<f32>> {
     check_steps(steps)?;
     let mut walkers = Walkers::from_rows(rbm, start, seed)?;
@@ -97,7 +97,7 @@ pub struct Tempered {
 /// Draws `count` states by parallel tempering between the base-rate model and the machine, `steps` steps from the base rates.
 ///
 /// # Errors
-/// `is_value` for no steps, no samples or temperatures that do not rise to 1; `is_shape` for base rates of another length.
+/// `is_usage` for no steps, no samples or temperatures that do not rise to 1; `is_shape` for base rates of another length.
 pub fn tempered(
     rbm: &Rbm,
     base: &[f32],
@@ -137,7 +137,7 @@ pub fn tempered(
 /// `known` has one entry a visible unit, the same for all rows. What the rows hold at unknown units is where chains start.
 ///
 /// # Errors
-/// As [`Rbm::accepts`]; `is_shape` if `known` has another length, `is_value` if no step is left after `burn_in`.
+/// As [`Rbm::accepts`]; `is_shape` if `known` has another length, `is_usage` if no step is left after `burn_in`.
 pub fn complete(
     rbm: &Rbm,
     rows: Rows<'_>,
@@ -155,7 +155,7 @@ pub fn complete(
         )));
     }
     if burn_in >= steps {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "rbm completion: a burn-in of {burn_in} leaves none of {steps} steps; give more steps"
         )));
     }
@@ -205,18 +205,18 @@ pub struct Denoising<'a> {
 /// one half is the guess with the fewest wrong units.
 ///
 /// # Errors
-/// As [`tempered`]; `is_value` unless units and rows are bits and 0 < `flipped` < 1/2.
+/// As [`tempered`]; `is_usage` unless units and rows are bits and 0 < `flipped` < 1/2.
 pub fn denoise(rbm: &Rbm, rows: Rows<'_>, how: &Denoising<'_>) -> Result<Vec<f32>> {
     let &Denoising { flipped, base, temperatures, chains, steps, seed } = how;
     if !(flipped > 0.0 && flipped < 0.5) {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "rbm denoising: a share of {flipped} turned round; give one between 0 and 1/2, beyond which rows say the opposite"
         )));
     }
     rbm.accepts(rows)?;
     let bits = rows.values().iter().all(|&x| x == 0.0 || x == 1.0);
     if rbm.visible().variance().is_some() || !bits {
-        return Err(Error::value("rbm denoising: bits are turned round; units and rows must be bits"));
+        return Err(Error::usage("rbm denoising: bits are turned round; units and rows must be bits"));
     }
     let odds = ((1.0 - flipped) / flipped).ln() as f32;
     let one = |at: usize| {
@@ -363,11 +363,11 @@ mod tests {
         }
         let ask = |flipped, rows: &[f32]| denoise(&rbm, Rows::new(rows, n).unwrap(), &how(flipped)).unwrap_err();
         for flipped in [0.0, 0.5, f64::NAN] {
-            assert!(ask(flipped, &rows).is_value());
+            assert!(ask(flipped, &rows).is_usage());
         }
-        assert!(ask(0.1, &[0.5, 0.0, 1.0, 1.0]).is_value());
+        assert!(ask(0.1, &[0.5, 0.0, 1.0, 1.0]).is_usage());
         let grey = toy::gaussian(n, 3, 0);
-        assert!(denoise(&grey, Rows::new(&rows, n).unwrap(), &how(0.1)).unwrap_err().is_value());
+        assert!(denoise(&grey, Rows::new(&rows, n).unwrap(), &how(0.1)).unwrap_err().is_usage());
     }
 
     /// E(v_i given the known units), by enumeration, within what 500 steps of 60 chains allow.
@@ -422,10 +422,10 @@ mod tests {
     fn what_cannot_be_drawn_is_refused() {
         let rbm = toy::machine(3, 2, 1.0, 0);
         let rows = Rows::new(&[0.0, 1.0, 0.0], 3).unwrap();
-        assert!(gibbs(&rbm, rows, 0, 0).unwrap_err().is_value());
+        assert!(gibbs(&rbm, rows, 0, 0).unwrap_err().is_usage());
         assert!(complete(&rbm, rows, &[true; 2], 5, 1, 0).unwrap_err().is_shape());
-        assert!(complete(&rbm, rows, &[true; 3], 5, 5, 0).unwrap_err().is_value());
-        assert!(tempered(&rbm, &[0.0; 3], &[0.5], 2, 3, 0).unwrap_err().is_value());
+        assert!(complete(&rbm, rows, &[true; 3], 5, 5, 0).unwrap_err().is_usage());
+        assert!(tempered(&rbm, &[0.0; 3], &[0.5], 2, 3, 0).unwrap_err().is_usage());
         assert!(tempered(&rbm, &[0.0; 2], &[1.0], 2, 3, 0).unwrap_err().is_shape());
         assert!(from_base_rates(&rbm, &[0.0], 2, 0).unwrap_err().is_shape());
     }

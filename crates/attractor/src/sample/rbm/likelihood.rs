@@ -39,10 +39,10 @@ fn needs_bits(rbm: &Rbm, rows: Rows<'_>) -> Result<()> {
     rbm.accepts(rows)?;
     needs_rows(rows)?;
     if rbm.visible != Visible::Binary {
-        return Err(Error::value("pseudo-likelihood: defined here for binary visible units; ask for the likelihood"));
+        return Err(Error::usage("pseudo-likelihood: defined here for binary visible units; ask for the likelihood"));
     }
     if let Some(at) = rows.values().iter().position(|&x| x != 0.0 && x != 1.0) {
-        return Err(Error::value(format!(
+        return Err(Error::usage(format!(
             "pseudo-likelihood: row {}, unit {} is {}; expected 0 or 1: binarise the data first",
             at / rows.units(),
             at % rows.units(),
@@ -71,7 +71,7 @@ fn log_sigmoid(x: f64) -> f64 {
 /// # Cost
 /// O(visible x hidden) a bit and O(visible^2 x hidden) a row.
 /// # Errors
-/// As [`Rbm::accepts`]; `is_value` for data that are not 0 or 1 and for Gaussian units, `is_shape` for no rows.
+/// As [`Rbm::accepts`]; `is_usage` for data that are not 0 or 1 and for Gaussian units, `is_shape` for no rows.
 pub fn pseudo_log_likelihood(rbm: &Rbm, rows: Rows<'_>) -> Result<Mean> {
     needs_bits(rbm, rows)?;
     let each: Vec<f64> = rows
@@ -176,14 +176,14 @@ mod tests {
     fn what_has_no_pseudo_likelihood_is_refused() {
         let rbm = toy::machine(2, 2, 1.0, 0);
         let ask = |values: &[f32]| pseudo_log_likelihood(&rbm, Rows::new(values, 2).unwrap()).unwrap_err();
-        assert!(ask(&[0.5, 1.0]).is_value());
+        assert!(ask(&[0.5, 1.0]).is_usage());
         assert!(ask(&[]).is_shape());
         let gaussian = toy::gaussian(2, 2, 0);
-        assert!(pseudo_log_likelihood(&gaussian, Rows::new(&[0.0, 1.0], 2).unwrap()).unwrap_err().is_value());
+        assert!(pseudo_log_likelihood(&gaussian, Rows::new(&[0.0, 1.0], 2).unwrap()).unwrap_err().is_usage());
         assert!(mean_log_likelihood(&rbm, Rows::new(&[], 2).unwrap(), 0.0).unwrap_err().is_shape());
-        assert!(rbm.free_energy(Rows::new(&[2.0, 0.0], 2).unwrap()).unwrap_err().is_value());
+        assert!(rbm.free_energy(Rows::new(&[2.0, 0.0], 2).unwrap()).unwrap_err().is_usage());
         assert!(rbm.free_energy(Rows::new(&[1.0, 0.0, 1.0], 3).unwrap()).unwrap_err().is_shape());
-        assert!(Rows::new(&[f32::NAN], 1).unwrap_err().is_value());
+        assert!(Rows::new(&[f32::NAN], 1).unwrap_err().is_usage());
         assert!(Rows::new(&[1.0], 2).unwrap_err().is_shape() && Rows::new(&[], 0).unwrap_err().is_shape());
         for (weights, variance) in [(vec![f32::NAN], None), (vec![1.0], Some(0.0)), (vec![1.0, 2.0], None)] {
             let visible = variance.map_or(Visible::Binary, |s| Visible::Gaussian { variance: vec![s] });

@@ -71,7 +71,7 @@ impl Rbm {
     /// A machine of these parameters; `weights` is [visible, hidden], row by row.
     ///
     /// # Errors
-    /// `is_shape` if the sizes disagree or a layer is empty; `is_value` for a parameter that is not finite or a variance
+    /// `is_shape` if the sizes disagree or a layer is empty; `is_usage` for a parameter that is not finite or a variance
     /// that is not above zero.
     pub fn new(visible: Visible, weights: Vec<f32>, visible_bias: Vec<f32>, hidden_bias: Vec<f32>) -> Result<Self> {
         let (n, m) = (visible_bias.len(), hidden_bias.len());
@@ -86,7 +86,7 @@ impl Rbm {
         }
         for (name, numbers) in [("weight", &weights), ("visible bias", &visible_bias), ("hidden bias", &hidden_bias)] {
             if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
-                return Err(Error::value(format!("rbm: {name} {at} is {}; expected finite numbers", numbers[at])));
+                return Err(Error::usage(format!("rbm: {name} {at} is {}; expected finite numbers", numbers[at])));
             }
         }
         if let Some(variance) = visible.variance() {
@@ -97,7 +97,7 @@ impl Rbm {
                 )));
             }
             if let Some(at) = variance.iter().position(|s| !(*s > 0.0 && s.is_finite())) {
-                return Err(Error::value(format!(
+                return Err(Error::usage(format!(
                     "rbm: the variance of visible unit {at} is {}; expected a number above zero",
                     variance[at]
                 )));
@@ -111,7 +111,7 @@ impl Rbm {
     ///
     /// # Errors
     /// `is_shape` if the data have another width than the variances, or no row, or no hidden unit is asked for;
-    /// `is_value` for data that the visible units cannot take.
+    /// `is_usage` for data that the visible units cannot take.
     /// # Source
     /// Hinton 2010, *A practical guide to training restricted Boltzmann machines*, section 8.
     pub fn initial(visible: Visible, hidden: usize, data: Rows<'_>, seed: u64) -> Result<Self> {
@@ -176,7 +176,7 @@ impl Rbm {
     /// Checks that rows may be given to the visible units.
     ///
     /// # Errors
-    /// `is_shape` for another width; `is_value` for a number outside [0, 1] at a binary unit.
+    /// `is_shape` for another width; `is_usage` for a number outside [0, 1] at a binary unit.
     pub fn accepts(&self, rows: Rows<'_>) -> Result<()> {
         let n = self.visible_units();
         if rows.units() != n {
@@ -195,7 +195,7 @@ impl Rbm {
             )
             && let Some(at) = rows.values().iter().position(outside)
         {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "rbm: row {}, unit {} is {}; binary visible units take numbers from 0 to 1: scale the data, or use Gaussian units",
                 at / n,
                 at % n,

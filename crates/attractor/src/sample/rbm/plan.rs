@@ -132,10 +132,10 @@ impl Plan {
     /// Checks that the plan can be carried out.
     ///
     /// # Errors
-    /// `is_value` for a number outside its range.
+    /// `is_usage` for a number outside its range.
     pub fn check(&self) -> Result<()> {
         let refuse = |what: &str, got: String, expected: &str| {
-            Err(Error::value(format!("rbm training: {what} of {got}; expected {expected}")))
+            Err(Error::usage(format!("rbm training: {what} of {got}; expected {expected}")))
         };
         let counts = match &self.sampler {
             Sampler::Contrastive { steps } => vec![("steps", *steps)],
@@ -242,7 +242,7 @@ mod tests {
             Plan { decay: Decay::Linear { updates: 9, end: 2.0 }, ..plan.clone() },
             Plan { sparsity: Some(Sparsity { target: 0.1, cost: 1.0, memory: 1.0 }), ..plan.clone() },
         ] {
-            assert!(bad.check().unwrap_err().is_value(), "{bad:?}");
+            assert!(bad.check().unwrap_err().is_usage(), "{bad:?}");
         }
     }
 

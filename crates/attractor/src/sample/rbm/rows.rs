@@ -15,7 +15,7 @@ impl<'a> Rows<'a> {
     /// Rows of `units` numbers.
     ///
     /// # Errors
-    /// `is_shape` if the numbers do not fill whole rows, `is_value` if one is not finite.
+    /// `is_shape` if the numbers do not fill whole rows, `is_usage` if one is not finite.
     pub fn new(values: &'a [f32], units: usize) -> Result<Self> {
         if units == 0 || !values.len().is_multiple_of(units) {
             return Err(Error::shape(format!(
@@ -24,7 +24,7 @@ impl<'a> Rows<'a> {
             )));
         }
         if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "rows: row {}, unit {} is {}; expected finite numbers",
                 at / units,
                 at % units,

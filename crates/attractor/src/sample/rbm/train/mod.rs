@@ -4,7 +4,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use state::State;
+pub use crate::State;
 
 use super::chains::{self, Replicas};
 use super::half::{self, How, Place};
@@ -194,7 +194,7 @@ impl Trainer {
     /// One update on these rows, at most as many as the plan's batch.
     ///
     /// # Errors
-    /// As [`Rbm::accepts`]; `is_shape` for no rows or too many; `is_value` when the parameters have left the finite numbers.
+    /// As [`Rbm::accepts`]; `is_shape` for no rows or too many; `is_usage` when the parameters have left the finite numbers.
     pub fn update(&mut self, batch: Rows<'_>) -> Result<Step> {
         self.rbm.accepts(batch)?;
         if batch.count() == 0 || batch.count() > self.plan.batch {
@@ -210,7 +210,7 @@ impl Trainer {
     fn update_on(&mut self, rows: &[&[f32]]) -> Result<Step> {
         let Self { rbm, plan, chains, pairs_visible, pairs_hidden, .. } = self;
         let update = u32::try_from(self.update).ok().filter(|&update| update < 1 << 31).ok_or_else(|| {
-            Error::value(
+            Error::usage(
                 "rbm training: 2^31 updates are done and the random numbers used up; start anew with another seed",
             )
         })?;
@@ -282,7 +282,7 @@ impl Trainer {
         let seen = self.motion.apply(rbm, &pairs, settings);
         self.update += 1;
         if !rbm.visible_bias.iter().chain(&rbm.hidden_bias).all(|x| x.is_finite()) || !seen.moment_gap.is_finite() {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "rbm training: after update {} the parameters are no longer finite; go back to a checkpoint and lower the \
                  learning rates, or clip the gradient",
                 self.update

@@ -1,21 +1,11 @@
 //! The state of a training, taken out and put back.
 
-use std::collections::BTreeMap;
-
 use super::{Chains, Trainer};
+use crate::State;
 use crate::error::{Error, Result};
 use crate::random::Philox;
 use crate::sample::rbm::plan::Sampler;
 use crate::sample::rbm::step::Motion;
-
-/// All that a training is between two updates, as plain arrays by name. The plan is not in it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct State {
-    /// Shape and numbers.
-    pub floats: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    /// Counters.
-    pub integers: BTreeMap<String, Vec<u64>>,
-}
 
 impl Trainer {
     /// Takes the whole state out.
@@ -75,7 +65,7 @@ impl Trainer {
     /// Puts a state back; the plan and the sizes must be those that it was taken from.
     ///
     /// # Errors
-    /// `is_shape` for an array that is missing, superfluous or of another size; `is_value` for numbers that are not finite,
+    /// `is_shape` for an array that is missing, superfluous or of another size; `is_usage` for numbers that are not finite,
     /// counters that contradict each other or another seed. The training is then as it was.
     pub fn restore(&mut self, state: &State) -> Result<()> {
         let own = self.state();
@@ -100,11 +90,11 @@ impl Trainer {
                 )));
             }
             if let Some(bad) = numbers.iter().find(|x| !x.is_finite()) {
-                return Err(Error::value(format!("rbm restore: {name} holds {bad}; expected finite numbers")));
+                return Err(Error::usage(format!("rbm restore: {name} holds {bad}; expected finite numbers")));
             }
         }
         if state.floats.get("variance") != own.floats.get("variance") {
-            return Err(Error::value("rbm restore: the state has other variances; use the machine it was made with"));
+            return Err(Error::usage("rbm restore: the state has other variances; use the machine it was made with"));
         }
         for (name, numbers) in &state.integers {
             if numbers.len() != own.integers[name].len() {
@@ -117,7 +107,7 @@ impl Trainer {
         }
         let number = |name: &str| state.integers[name][0];
         if number("seed") != self.plan.seed {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "rbm restore: a state of seed {} for a plan of seed {}; go on with the seed it was made with",
                 number("seed"),
                 self.plan.seed
@@ -130,7 +120,7 @@ impl Trainer {
             || rows > 0 && number("step").checked_mul(batch).is_none_or(|done| done >= rows)
             || rows > 1 << 40
         {
-            return Err(Error::value(format!(
+            return Err(Error::usage(format!(
                 "rbm restore: {} updates of {batch} rows done in an epoch of {rows}; the counters contradict each other",
                 number("step")
             )));
@@ -139,7 +129,7 @@ impl Trainer {
             let mut slots = state.integers["chains.slots"].clone();
             slots.sort_unstable();
             if !slots.iter().copied().eq(0..slots.len() as u64) {
-                return Err(Error::value("rbm restore: chains.slots does not name every replica once"));
+                return Err(Error::usage("rbm restore: chains.slots does not name every replica once"));
             }
             replicas.slots.clone_from(&state.integers["chains.slots"]);
             replicas.tried.clone_from(&state.integers["chains.tried"]);

@@ -132,7 +132,7 @@ fn what_cannot_be_trained_is_refused() {
     let data = Rows::new(&data, 4).unwrap();
     let rbm = Rbm::initial(Visible::Binary, 3, data, 2).unwrap();
     let new = |plan| Trainer::new(rbm.clone(), plan, data);
-    assert!(new(Plan { batch: 0, ..Plan::new(1) }).unwrap_err().is_value());
+    assert!(new(Plan { batch: 0, ..Plan::new(1) }).unwrap_err().is_usage());
     let mut trainer = new(Plan { batch: 4, ..Plan::new(1) }).unwrap();
     assert!(trainer.update(data).unwrap_err().is_shape());
     let other = Rows::new(&[0.0, 1.0, 0.0, 0.0], 4).unwrap();
@@ -143,7 +143,7 @@ fn what_cannot_be_trained_is_refused() {
     // Rates beyond reason leave the numbers, and it is said.
     let mut wild = new(Plan { rates: Rates::all(f32::MAX), ..Plan::new(1) }).unwrap();
     let error = (0..20).find_map(|_| wild.epoch(data).err()).unwrap();
-    assert!(error.is_value() && error.to_string().contains("finite"), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("finite"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! Restricted Boltzmann machines as files.
+
+use std::path::Path;
+
+use attractor::sample::rbm::{Rbm, Visible};
+use attractor::{Error, Kind, Result};
+
+use serde_json::{Value, json};
+
+use crate::Samples;
+use crate::patterns::cut;
+use crate::training::{Checkpoint, Numbers};
+
+/// The trained machine.
+pub const MODEL: &str = "rbm.safetensors";
+/// The machine as it was when its likelihood was best.
+pub const BEST: &str = "best.safetensors";
+/// All that is needed to go on.
+pub const TRAINING: &str = "training.safetensors";
+
+/// A machine of 16 hidden units that learnt 1347 of the digits: `attractor train rbm --demo`.
+static DEMO: &[u8] = include_bytes!("../demo/rbm.safetensors");
+
+/// A machine with what its pictures and chains need.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The machine.
+    pub rbm: Rbm,
+    /// Visible biases of the base-rate model, where chains start.
+    pub base: Vec<f32>,
+    /// Rows and columns of a visible state.
+    pub picture: (usize, usize),
+}
+
+impl Machine {
+    /// Writes it.
+    pub fn write(&self, path: &Path, about: Value) -> Result<()> {
+        let (n, m) = (self.rbm.visible_units(), self.rbm.hidden_units());
+        let kind = if self.rbm.visible().variance().is_some() { "gaussian" } else { "binary" };
+        let mut file = Checkpoint {
+            about: json!({
+                "model": "rbm", "visible": kind, "picture": [self.picture.0, self.picture.1], "trained": about,
+            }),
+            ..Checkpoint::default()
+        };
+        file.put("weights", &[n, m], Numbers::F32(self.rbm.weights().to_vec()));
+        file.put("visible_bias", &[n], Numbers::F32(self.rbm.visible_bias().to_vec()));
+        file.put("hidden_bias", &[m], Numbers::F32(self.rbm.hidden_bias().to_vec()));
+        file.put("base_rates", &[n], Numbers::F32(self.base.clone()));
+        if let Some(variance) = self.rbm.visible().variance() {
+            file.put("variance", &[n], Numbers::F32(variance.to_vec()));
+        }
+        Ok(file.write(path)?)
+    }
+
+    /// Reads a machine, the one in a folder of a training, or one of scikit-learn (an `.npz` of `components_`,
+    /// `intercept_hidden_` and `intercept_visible_`).
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = if path.is_dir() { path.join(MODEL) } else { path.to_path_buf() };
+        if path.is_dir() && !file.exists() && path.join(TRAINING).exists() {
+            return Err(Error::io(format!(
+                "{}: the training here has not ended; let it end with --resume, or name {BEST} in it if there is one",
+                path.display()
+            )));
+        }
+        Self::of(&Checkpoint::read(&file)?, &file)
+    }
+
+    /// The machine that the program brings along.
+    pub fn demo() -> Result<Self> {
+        Self::of(&Checkpoint::parse(DEMO)?, Path::new("the built-in machine"))
+    }
+
+    /// Rows of the machine's size.
+    pub fn fitting(&self, samples: Samples, threshold: Option<f32>) -> Result<Samples> {
+        if samples.features != self.rbm.visible_units() {
+            return Err(Error::usage(format!(
+                "{}: rows of {} numbers for a machine of {} visible units; give rows of its size",
+                samples.source,
+                samples.features,
+                self.rbm.visible_units()
+            )));
+        }
+        Ok(cut(samples, threshold, self.rbm.visible().variance().is_some()))
+    }
+
+    fn of(read: &Checkpoint, file: &Path) -> Result<Self> {
+        let wrong = |e: Error| e.at(file.display());
+        if read.tensors.contains_key("components_") {
+            return Self::of_scikit_learn(read).map_err(|e| e.of_kind(Kind::Format).at(file.display()));
+        }
+        let shape = |name: &str| -> Result<Vec<usize>> {
+            read.tensors.get(name).map(|tensor| tensor.shape.clone()).ok_or_else(|| {
+                Error::io(format!(
+                    "{}: holds no {name}; it is no restricted Boltzmann machine (nor one of scikit-learn, whose arrays are \
+                     components_, intercept_hidden_ and intercept_visible_)",
+                    file.display()
+                ))
+            })
+        };
+        let (n, m) = match shape("weights")?[..] {
+            [n, m] => (n, m),
+            ref other => {
+                return Err(Error::io(format!(
+                    "{}: weights of shape {other:?}; expected [visible, hidden]",
+                    file.display()
+                )));
+            }
+        };
+        let floats = |name: &str, shape: &[usize]| read.floats(name, shape).map(<[f32]>::to_vec).map_err(wrong);
+        let visible = match read.about["visible"].as_str() {
+            Some("gaussian") => Visible::Gaussian { variance: floats("variance", &[n])? },
+            _ => Visible::Binary,
+        };
+        let rbm =
+            Rbm::new(visible, floats("weights", &[n, m])?, floats("visible_bias", &[n])?, floats("hidden_bias", &[m])?)
+                .map_err(|e| Error::io(format!("{}: {e}", file.display())))?;
+        // Without base rates chains start at one half.
+        let base = if read.tensors.contains_key("base_rates") { floats("base_rates", &[n])? } else { vec![0.0; n] };
+        let side = |at: usize| read.about["picture"][at].as_u64().map(|x| x as usize);
+        let picture = side(0).zip(side(1)).filter(|(a, b)| a.checked_mul(*b) == Some(n)).unwrap_or((1, n));
+        Ok(Self { rbm, base, picture })
+    }
+
+    /// A `BernoulliRBM`; it says nothing of base rates or pictures, so chains start at one half, and what can be a square is.
+    fn of_scikit_learn(read: &Checkpoint) -> Result<Self> {
+        let [m, n] = read.tensors["components_"].shape[..] else {
+            return Err(Error::io(format!(
+                "components_ of shape {:?}; expected [hidden, visible]",
+                read.tensors["components_"].shape
+            )));
+        };
+        let components = read.floats("components_", &[m, n])?;
+        let (visible, hidden) = (read.floats("intercept_visible_", &[n])?, read.floats("intercept_hidden_", &[m])?);
+        let rbm = Rbm::from_scikit_learn(components, visible, hidden)?;
+        let side = n.isqrt();
+        let picture = if side * side == n { (side, side) } else { (1, n) };
+        Ok(Self { rbm, base: vec![0.0; n], picture })
+    }
+}

@@ -1,0 +1,106 @@
+//! A capture in memory.
+
+use std::ops::Range;
+
+use attractor::retrieve::{HeadStatistics, Mask, tiled};
+
+use crate::kernel::{default_request, head_problem};
+use crate::patterns::{LayerShape, Patterns, check_rows, no_input, no_layer};
+use crate::{Facts, InputRecord, LayerRecord, ModelInfo, Token};
+use attractor::Result;
+
+/// A capture in memory: what a model showed on some inputs.
+///
+/// Weights are recomputed from queries and keys when asked for; no map is held.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Captured {
+    /// What was captured.
+    pub info: ModelInfo,
+    /// The inputs, in order.
+    pub inputs: Vec<InputRecord>,
+}
+
+impl Captured {
+    fn input(&self, input: usize) -> Result<&InputRecord> {
+        self.inputs.get(input).ok_or_else(|| no_input(input, self.inputs.len()))
+    }
+
+    /// The record of a layer for an input; `None` if that layer was not captured.
+    ///
+    /// # Errors
+    /// `is_usage` if there is no such input.
+    pub fn layer(&self, layer: usize, input: usize) -> Result<Option<&LayerRecord>> {
+        Ok(self.input(input)?.layers.iter().find(|record| record.layer == layer))
+    }
+
+    /// `None` if the layer was captured, but not for this input.
+    fn kept(&self, layer: usize, input: usize) -> Result<Option<&LayerRecord>> {
+        let record = self.layer(layer, input)?;
+        match record.is_some() || self.layers().iter().any(|shape| shape.layer == layer) {
+            true => Ok(record),
+            false => Err(no_layer(layer, input, &self.layers())),
+        }
+    }
+}
+
+impl Patterns for Captured {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    fn tokens(&self, input: usize) -> &[Token] {
+        self.inputs.get(input).map_or(&[], |record| &record.tokens)
+    }
+
+    fn prompt_length(&self, input: usize) -> Option<usize> {
+        self.inputs.get(input).and_then(|record| record.prompt_length)
+    }
+
+    fn layers(&self) -> Vec<LayerShape> {
+        let mut shapes: Vec<LayerShape> = Vec::new();
+        for record in self.inputs.iter().flat_map(|input| &input.layers) {
+            if let Err(place) = shapes.binary_search_by_key(&record.layer, |shape| shape.layer) {
+                let heads = (0..record.heads).collect();
+                let (model_heads, key_heads) = (record.heads, record.key_heads);
+                shapes.insert(place, LayerShape { layer: record.layer, heads, model_heads, key_heads });
+            }
+        }
+        shapes
+    }
+
+    fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
+        Ok(self.kept(layer, input)?.map_or_else(Mask::full, |record| record.mask.clone()))
+    }
+
+    fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {
+        Ok(self.kept(layer, input)?.map_or((0, 0), |record| (record.queries, record.keys)))
+    }
+
+    fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
+        let Some(record) = self.kept(layer, input)? else { return Ok(None) };
+        let problem = head_problem(record, head)?;
+        match record.statistics.get(head) {
+            Some(statistics) => Ok(Some(statistics.clone())),
+            None => Ok(tiled::statistics(&problem, &default_request(self.tokens(input), record.keys))?.pop()),
+        }
+    }
+
+    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
+        let Some(record) = self.kept(layer, input)? else { return Ok(None) };
+        check_rows(&rows, record.queries)?;
+        Ok(Some(tiled::weights(&head_problem(record, head)?, 0, rows)?))
+    }
+
+    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
+        let record = self.kept(layer, input)?.filter(|record| !record.input.is_empty());
+        Ok(record.map(|record| record.input.clone()))
+    }
+
+    fn facts(&self, layer: usize, input: usize) -> Result<Facts> {
+        Ok(self.kept(layer, input)?.map_or_else(Facts::default, |record| record.facts.clone()))
+    }
+}

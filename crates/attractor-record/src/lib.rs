@@ -1,0 +1,29 @@
+//! The vocabulary between rooms: what flows from models to runs, judgement and pictures, and no file format.
+//!
+//! [`LayerRecord`] is what attention did in one layer for one input, [`Patterns`] the one door to such records wherever they
+//! lie, [`Evidence`] what only a live model can show, [`Selection`] which layers and heads are meant.
+
+mod captured;
+pub mod evidence;
+pub mod kernel;
+mod layer;
+mod model;
+pub mod observations;
+pub mod patterns;
+mod restricted;
+pub mod selection;
+pub mod table;
+mod token;
+
+pub use attractor::{Error, Result};
+pub use captured::Captured;
+pub use evidence::Evidence;
+pub use kernel::default_request;
+pub use layer::{Facts, InputRecord, LayerRecord};
+pub use model::{ModelInfo, Task};
+pub use observations::{MaskOrigin, Observations, Precision};
+pub use patterns::{LayerShape, Patterns, strips};
+pub use restricted::Restricted;
+pub use selection::Selection;
+pub use table::Table;
+pub use token::{Role, Token};

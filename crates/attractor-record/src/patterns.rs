@@ -1,0 +1,86 @@
+//! One door to attention patterns, wherever they are: in memory, in a run on disk, in a foreign file.
+
+use std::ops::Range;
+
+use attractor::retrieve::{HeadStatistics, Mask};
+
+use crate::{Facts, ModelInfo, Token};
+use attractor::{Error, Result};
+
+/// Numbers of a strip: 16 MB.
+const STRIP: usize = 4 << 20;
+
+/// Cuts rows of a map with `keys` keys into strips to ask [`Patterns::weights`] for, at least a row each.
+///
+/// Every request unpacks all the keys of a head once, so many small ones cost more than the weights themselves.
+pub fn strips(rows: Range<usize>, keys: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = (STRIP / keys.max(1)).max(1);
+    rows.clone().step_by(step).map(move |start| start..(start + step).min(rows.end))
+}
+
+/// A captured layer and which of its heads were kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerShape {
+    /// The model's own layer number.
+    pub layer: usize,
+    /// Numbers of the kept query heads, ascending.
+    pub heads: Vec<usize>,
+    /// Query heads of the model's layer.
+    pub model_heads: usize,
+    /// Key heads of the model's layer.
+    pub key_heads: usize,
+}
+
+/// A source of attention patterns.
+///
+/// Layers and heads are addressed by the model's own numbers. `Ok(None)` means "was not kept", which is no error:
+/// the caller says "not testable" and why.
+pub trait Patterns: Sync {
+    /// What was captured.
+    fn info(&self) -> &ModelInfo;
+    /// Number of inputs.
+    fn inputs(&self) -> usize;
+    /// Tokens of an input, one a position; empty if unknown.
+    fn tokens(&self, input: usize) -> &[Token];
+    /// Number of leading positions that were given.
+    fn prompt_length(&self, input: usize) -> Option<usize>;
+    /// The kept layers, ascending.
+    fn layers(&self) -> Vec<LayerShape>;
+    /// The mask of a layer for an input.
+    fn mask(&self, layer: usize, input: usize) -> Result<Mask>;
+    /// Queries and keys of a layer for an input.
+    fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)>;
+    /// Row statistics of a head, from the model's own numbers.
+    fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>>;
+    /// Weights of some rows of a head, [rows, keys], exactly zero where the mask forbids.
+    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>>;
+    /// The layer's normalised input to attention, [queries, model width].
+    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>>;
+    /// What was checked while the model ran.
+    fn facts(&self, layer: usize, input: usize) -> Result<Facts>;
+}
+
+/// The refusal of an input that is not there.
+pub fn no_input(input: usize, inputs: usize) -> Error {
+    match inputs {
+        0 => Error::usage(format!("there is no input {input}: nothing was captured")),
+        n => Error::usage(format!("there is no input {input}; inputs are 0..={}", n - 1)),
+    }
+}
+
+/// The refusal of a layer that was not kept.
+pub fn no_layer(layer: usize, input: usize, layers: &[LayerShape]) -> Error {
+    let kept: Vec<String> = layers.iter().map(|shape| shape.layer.to_string()).collect();
+    Error::usage(format!("layer {layer} was not kept for input {input}; kept layers: {}", kept.join(", ")))
+}
+
+/// Refuses rows that are not there.
+///
+/// # Errors
+/// `is_usage`.
+pub fn check_rows(rows: &Range<usize>, queries: usize) -> Result<()> {
+    match rows.start <= rows.end && rows.end <= queries {
+        true => Ok(()),
+        false => Err(Error::usage(format!("rows {}..{} of {queries} queries do not exist", rows.start, rows.end))),
+    }
+}

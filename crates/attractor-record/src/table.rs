@@ -1,0 +1,253 @@
+//! Metrics of every head as columns: CSV and JSON (Parquet is written by `attractor-capture`).
+
+use std::ops::Range;
+
+use attractor::retrieve::HeadStatistics;
+use serde_json::{Map, Value, json};
+
+use crate::patterns::Patterns;
+use attractor::{Error, Result};
+
+/// Values of a column, one a row of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    /// Whole numbers.
+    Whole(Vec<i64>),
+    /// Numbers; NaN where a metric has no value (an empty cell, null in JSON and Parquet).
+    Number(Vec<f64>),
+    /// Whole numbers, where there is one.
+    MaybeWhole(Vec<Option<i64>>),
+    /// Text.
+    Text(Vec<String>),
+}
+
+/// A table: named columns of equal length.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    columns: Vec<(String, Column)>,
+}
+
+/// Means over rows, weighted by how many there are.
+#[derive(Default)]
+struct Means(Vec<(&'static str, f64, u64)>);
+
+impl Means {
+    fn add(&mut self, name: &'static str, values: impl Iterator<Item = f64>) {
+        let place = match self.0.iter().position(|(known, ..)| *known == name) {
+            Some(place) => place,
+            None => {
+                self.0.push((name, 0.0, 0));
+                self.0.len() - 1
+            }
+        };
+        for value in values.filter(|value| !value.is_nan()) {
+            self.0[place].1 += value;
+            self.0[place].2 += 1;
+        }
+    }
+}
+
+fn add_rows(means: &mut Means, s: &HeadStatistics) {
+    let rows = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>().into_iter();
+    let each = |f: fn(&HeadStatistics, usize) -> f32| (0..s.entropy.len()).map(move |row| f64::from(f(s, row)));
+    means.add("entropy", rows(&s.entropy));
+    if s.visible.len() == s.entropy.len() {
+        means.add("normalised_entropy", each(HeadStatistics::normalised_entropy));
+    }
+    means.add("effective_keys", each(HeadStatistics::effective_keys));
+    means.add("participation", rows(&s.participation));
+    means.add("peak", rows(&s.peak));
+    means.add("mean_distance", rows(&s.mean_distance));
+    means.add("self_mass", rows(&s.self_mass));
+    means.add("previous_mass", rows(&s.previous_mass));
+    means.add("first_mass", rows(&s.first_mass));
+    means.add("window_mass", rows(&s.window_mass));
+    means.add("same_token_mass", rows(&s.same_token_mass));
+    means.add("sink_mass", rows(&s.sink_mass));
+    let counted = (s.queries - s.empty_rows.min(s.queries) - s.invalid_rows.min(s.queries)) as f64;
+    means.add("largest_column_share", s.column_argmax().map(|key| s.column_mass[key] / counted).into_iter());
+}
+
+impl Table {
+    /// One row a kept head: means over all rows of all inputs that have a value.
+    ///
+    /// `largest_column_share` is the attention that the best-attended key receives, as a share of all, averaged over
+    /// inputs; `rows`, `empty_rows` and `invalid_rows` are counts over all inputs.
+    ///
+    /// # Errors
+    /// What reading the statistics answers.
+    pub fn of(patterns: &dyn Patterns) -> Result<Self> {
+        Self::of_inputs(patterns, 0..patterns.inputs())
+    }
+
+    /// The same over some inputs alone.
+    ///
+    /// # Errors
+    /// As [`Table::of`].
+    pub fn of_inputs(patterns: &dyn Patterns, chosen: Range<usize>) -> Result<Self> {
+        let (mut layers, mut heads, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut empty, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
+        let mut numbers: Vec<(&'static str, Vec<f64>)> = Vec::new();
+        for shape in patterns.layers() {
+            for &head in &shape.heads {
+                let mut means = Means::default();
+                let mut counts = [0i64; 4];
+                for input in chosen.clone() {
+                    let Some(s) = patterns.statistics(shape.layer, head, input)? else { continue };
+                    let found = [1, s.queries as i64, s.empty_rows as i64, s.invalid_rows as i64];
+                    counts.iter_mut().zip(found).for_each(|(count, found)| *count += found);
+                    add_rows(&mut means, &s);
+                }
+                for (name, sum, count) in means.0 {
+                    let mean = sum / count as f64;
+                    match numbers.iter_mut().find(|(known, _)| *known == name) {
+                        Some((_, column)) => column.resize(layers.len(), f64::NAN),
+                        None => numbers.push((name, vec![f64::NAN; layers.len()])),
+                    }
+                    if let Some((_, column)) = numbers.iter_mut().find(|(known, _)| *known == name) {
+                        column.push(mean);
+                    }
+                }
+                layers.push(shape.layer as i64);
+                heads.push(head as i64);
+                for (column, count) in [&mut inputs, &mut rows, &mut empty, &mut invalid].into_iter().zip(counts) {
+                    column.push(count);
+                }
+            }
+        }
+        let mut table = Self::default();
+        let whole = [("layer", layers), ("head", heads), ("inputs", inputs), ("rows", rows)];
+        let length = whole[0].1.len();
+        table.columns.extend(whole.into_iter().map(|(name, x)| (name.to_string(), Column::Whole(x))));
+        for (name, mut column) in numbers {
+            column.resize(length, f64::NAN);
+            if column.iter().any(|x| !x.is_nan()) {
+                table.columns.push((name.to_string(), Column::Number(column)));
+            }
+        }
+        for (name, column) in [("empty_rows", empty), ("invalid_rows", invalid)] {
+            table.columns.push((name.to_string(), Column::Whole(column)));
+        }
+        Ok(table)
+    }
+
+    /// A table of given columns.
+    ///
+    /// # Errors
+    /// `is_usage` if they differ in length or share a name.
+    pub fn new(columns: Vec<(String, Column)>) -> Result<Self> {
+        let lengths: Vec<usize> = columns.iter().map(|(_, column)| length(column)).collect();
+        if lengths.windows(2).any(|w| w[0] != w[1]) {
+            return Err(Error::usage(format!("table: columns of {lengths:?} rows; they must be equally long")));
+        }
+        let twice =
+            columns.iter().enumerate().find(|(i, (name, _))| columns[..*i].iter().any(|(other, _)| other == name));
+        match twice {
+            Some((_, (name, _))) => Err(Error::usage(format!("table: two columns are called {name:?}"))),
+            None => Ok(Self { columns }),
+        }
+    }
+
+    /// The same table with more columns behind the others.
+    ///
+    /// # Errors
+    /// As [`Table::new`].
+    pub fn with(self, more: Vec<(String, Column)>) -> Result<Self> {
+        Self::new(self.columns.into_iter().chain(more).collect())
+    }
+
+    /// The columns, in order.
+    pub fn columns(&self) -> &[(String, Column)] {
+        &self.columns
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.columns.first().map_or(0, |(_, column)| length(column))
+    }
+
+    fn cell(&self, column: usize, row: usize) -> Value {
+        match &self.columns[column].1 {
+            Column::Whole(x) => json!(x[row]),
+            Column::Number(x) => json!(x[row].is_finite().then(|| x[row])),
+            Column::MaybeWhole(x) => json!(x[row]),
+            Column::Text(x) => json!(x[row]),
+        }
+    }
+
+    /// Comma-separated values with a header line; RFC 4180 quoting; numbers at full precision.
+    pub fn csv(&self) -> String {
+        let quoted = |text: &str| match text.contains(['"', ',', '\n', '\r']) {
+            true => format!("\"{}\"", text.replace('"', "\"\"")),
+            false => text.to_string(),
+        };
+        let line = |cells: Vec<String>| cells.join(",") + "\n";
+        let mut csv = line(self.columns.iter().map(|(name, _)| quoted(name)).collect());
+        for row in 0..self.rows() {
+            let cell = |column| match self.cell(column, row) {
+                Value::Null => String::new(),
+                Value::String(text) => quoted(&text),
+                value => value.to_string(),
+            };
+            csv += &line((0..self.columns.len()).map(cell).collect());
+        }
+        csv
+    }
+
+    /// One object a row.
+    pub fn json(&self) -> Value {
+        let object = |row| -> Map<String, Value> {
+            self.columns.iter().enumerate().map(|(i, (name, _))| (name.clone(), self.cell(i, row))).collect()
+        };
+        (0..self.rows()).map(|row| Value::Object(object(row))).collect()
+    }
+}
+
+fn length(column: &Column) -> usize {
+    match column {
+        Column::Whole(x) => x.len(),
+        Column::Number(x) => x.len(),
+        Column::MaybeWhole(x) => x.len(),
+        Column::Text(x) => x.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+
+    fn table() -> Table {
+        let columns = [
+            ("layer", Column::Whole(vec![0, 7])),
+            ("entropy", Column::Number(vec![1.25, f64::NAN])),
+            ("name", Column::Text(vec!["a,\"b\"".into(), "ø".into()])),
+        ];
+        Table::new(columns.map(|(name, column)| (name.to_string(), column)).into()).unwrap()
+    }
+
+    #[test]
+    fn csv_quotes_and_leaves_missing_cells_empty() {
+        assert_eq!(table().csv(), "layer,entropy,name\n0,1.25,\"a,\"\"b\"\"\"\n7,,ø\n");
+    }
+
+    #[test]
+    fn json_has_null_for_a_missing_value() {
+        assert_eq!(table().json()[1], json!({ "layer": 7, "entropy": null, "name": "ø" }));
+    }
+
+    #[test]
+    fn more_columns_stand_behind_the_others() {
+        let more = table().with(vec![("rank".to_string(), Column::Number(vec![2.0, f64::NAN]))]).unwrap();
+        assert_eq!(more.csv().lines().next(), Some("layer,entropy,name,rank"));
+        assert_eq!(more.json()[0]["rank"], 2.0);
+        assert!(table().with(vec![("layer".to_string(), Column::Whole(vec![1, 2]))]).unwrap_err().is_usage());
+        assert!(table().with(vec![("rank".to_string(), Column::Number(vec![1.0]))]).unwrap_err().is_usage());
+    }
+
+    #[test]
+    fn unequal_columns_are_refused() {
+        let columns = vec![("a".to_string(), Column::Whole(vec![1])), ("b".to_string(), Column::Whole(vec![]))];
+        assert!(Table::new(columns).unwrap_err().is_usage());
+    }
+}

@@ -1,0 +1,85 @@
+//! Numbers as figures write them: few characters, powers of ten where digits would not fit.
+
+/// A number in as few characters as tell it: "0.25", "10⁻³", "1 200".
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 {
+        return "0".to_string();
+    }
+    if !value.is_finite() {
+        return if value.is_nan() {
+            "NaN".to_string()
+        } else if value > 0.0 {
+            "∞".to_string()
+        } else {
+            "−∞".to_string()
+        };
+    }
+    let text = if (1e-3..1e6).contains(&size) {
+        let digits = (3 - size.log10().floor() as i32 - 1).clamp(0, 6) as usize;
+        let text = format!("{value:.digits$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+    } else {
+        let exponent = size.log10().floor();
+        let mut mantissa = format!("{:.1}", value / 10f64.powf(exponent));
+        let mut exponent = exponent as i32;
+        if mantissa.trim_start_matches('-') == "10.0" {
+            mantissa = mantissa.replace("10.0", "1.0");
+            exponent += 1;
+        }
+        let mantissa = mantissa.trim_end_matches(".0");
+        let power = superscript(exponent);
+        match mantissa {
+            "1" => format!("10{power}"),
+            "-1" => format!("-10{power}"),
+            _ => format!("{mantissa}·10{power}"),
+        }
+    };
+    text.replace('-', "−")
+}
+
+/// A whole number as an exponent: "⁻³".
+pub fn superscript(number: i32) -> String {
+    number
+        .to_string()
+        .chars()
+        .map(|c| match c {
+            '-' => '⁻',
+            '1' => '¹',
+            '2' => '²',
+            '3' => '³',
+            '4' => '⁴',
+            '5' => '⁵',
+            '6' => '⁶',
+            '7' => '⁷',
+            '8' => '⁸',
+            '9' => '⁹',
+            _ => '⁰',
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.25, "0.25"),
+            (0.123456, "0.123"),
+            (12.3456, "12.3"),
+            (1234.5, "1234"),
+            (-0.5, "−0.5"),
+            (2.38e-7, "2.4·10⁻⁷"),
+            (1e-12, "10⁻¹²"),
+            (9.99e-9, "10⁻⁸"),
+            (-1e-6, "−10⁻⁶"),
+            (f64::NAN, "NaN"),
+            (3.0e9, "3·10⁹"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The nine groups: every check with value, null, effect, interval, threshold and verdict.
+
+use std::fmt::Write as _;
+
+use attractor_judge::{Check, Report, Verdict};
+
+use super::strip::strip;
+use super::{Budget, badge, figure, plural};
+use crate::canvas::text::escape;
+
+/// Failed checks of single layers and heads that a group shows.
+const MOST: usize = 200;
+/// The same of those that did not fail: the script shows all of them, from the JSON in the page.
+const FEW: usize = 6;
+
+/// What a check takes, bytes; measured 600 to 900.
+const ROW: usize = 900;
+
+/// The anchor of a check.
+pub(super) fn anchor(check: &Check) -> String {
+    let id: String = check.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("check-{id}-{}", check.place())
+}
+
+pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<String>) -> String {
+    let mut out = String::from(
+        "<section id=\"groups\"><h2>Nine groups of checks</h2>\n\
+         <p class=\"key\">Each figure stands beside what it would be if there were nothing (null), its interval over \
+         inputs and the threshold it is held against. In the strips: <span class=\"mark value\">●</span> value, \
+         <span class=\"mark interval\">━</span> interval, <span class=\"mark null\">│</span> null, \
+         <span class=\"mark limit\">┆</span> threshold.</p>\n",
+    );
+    if report.checks.is_empty() {
+        out.push_str("<p>No check was made.</p>");
+    }
+    // The model's own checks are never left out; what is shown of heads shares a sixth of the rest.
+    let parts: Vec<(String, Vec<&Check>)> = report
+        .groups
+        .iter()
+        .map(|group| {
+            let own = || report.checks.iter().filter(|c| c.group == group.number);
+            let model: Vec<&Check> = own().filter(|c| c.is_of_model()).collect();
+            let mut text = String::new();
+            let _ = write!(
+                text,
+                "<section class=\"group\" id=\"group-{0}\"><h3><span class=\"number\">{0}</span> {1} {2}</h3>\n",
+                group.number,
+                escape(&group.title),
+                badge(group.verdict, None)
+            );
+            match model.is_empty() {
+                true => {
+                    let _ = write!(text, "<p>Not testable. {}</p>", escape(&group.why));
+                }
+                false => text.push_str(&table(&model, &rows(&model), "Check")),
+            }
+            (text, own().filter(|c| !c.is_of_model()).collect())
+        })
+        .collect();
+    budget.spend(out.len() + parts.iter().map(|(text, _)| text.len()).sum::<usize>());
+    let mut share = budget.share(6);
+    let before = share.left;
+    let count = parts.len();
+    // Where all fit, none is held back for a later group.
+    let all_fit = parts.iter().map(|(_, single)| ROW * single.len().min(MOST)).sum::<usize>() <= share.left;
+    for (index, (text, mut single)) in parts.into_iter().enumerate() {
+        out.push_str(&text);
+        if !single.is_empty() {
+            // What an earlier group did not need goes to the later ones.
+            let mut own = share.share(if all_fit { 1 } else { count - index });
+            let given = own.left;
+            out.push_str(&singles(&mut single, &mut own, left_out));
+            share.spend(given - own.left);
+        }
+        out.push_str("</section>\n");
+    }
+    budget.spend(before - share.left);
+    out.push_str("</section>\n");
+    out
+}
+
+/// Checks of layers and heads, failures first, folded away.
+fn singles(checks: &mut [&Check], share: &mut Budget, left_out: &mut Vec<String>) -> String {
+    let failed = checks.iter().filter(|c| c.verdict == Verdict::Fail).count();
+    checks.sort_by_key(|c| c.verdict != Verdict::Fail);
+    let mut shown = Vec::new();
+    let mut body = String::new();
+    let few = if failed == 0 { FEW } else { MOST.min(failed) };
+    for check in checks.iter().take(few) {
+        let row = row(check);
+        if !share.take(row.len() + 16) {
+            break;
+        }
+        body.push_str(&row);
+        shown.push(*check);
+    }
+    if shown.len() < few.min(checks.len()) {
+        left_out.push(format!("checks of single layers and heads in group {}", checks[0].group));
+    }
+    if shown.is_empty() {
+        return String::new();
+    }
+    let count = plural(checks.len(), "check");
+    let gone = checks.len() - shown.len();
+    let more = match gone {
+        0 => String::new(),
+        _ => format!("<p class=\"key\">And {gone} more: with a script here, or in the JSON inside this page.</p>"),
+    };
+    let badge = match failed {
+        0 => String::new(),
+        n => format!(" {}", badge(Verdict::Fail, Some(&format!("{n} failed")))),
+    };
+    format!(
+        "<details class=\"singles\" data-group=\"{}\" data-count=\"{}\"{}><summary>By layer and head: \
+         {count}{badge}</summary><div class=\"singles-body\">{}{more}</div></details>\n",
+        checks[0].group,
+        checks.len(),
+        if failed > 0 { " open=\"open\"" } else { "" },
+        table(&shown, &body, "Where")
+    )
+}
+
+fn table(checks: &[&Check], body: &str, first: &str) -> String {
+    // Where nothing was testable there are only words.
+    let kind = if checks.iter().any(|c| c.value.is_some() || c.verdict != Verdict::Skipped) {
+        "checks"
+    } else {
+        "checks words"
+    };
+    let numbers: String = ["Value", "Interval", "Null", "Effect", "Threshold"]
+        .map(|name| format!("<th scope=\"col\" class=\"n\">{name}</th>"))
+        .concat();
+    format!(
+        "<div class=\"wide\"><table class=\"{kind}\"><thead><tr><th scope=\"col\">Verdict</th>\
+         <th scope=\"col\">{first}</th>{numbers}<td></td></tr></thead>\n<tbody>{body}</tbody></table></div>\n"
+    )
+}
+
+fn rows(checks: &[&Check]) -> String {
+    checks.iter().map(|c| row(c)).collect()
+}
+
+fn row(check: &Check) -> String {
+    let interval = match &check.interval {
+        Some(i) => format!(
+            "<span title=\"{:.0} % {}\">{} … {}</span>",
+            100.0 * i.level,
+            escape(&i.method),
+            figure(Some(i.low)),
+            figure(Some(i.high))
+        ),
+        None => figure(None),
+    };
+    let model = check.is_of_model();
+    let (name, id) = match (check.layer, check.head) {
+        (None, None) => (format!("<code>{}</code>", escape(&check.id)), format!(" id=\"{}\"", anchor(check))),
+        (Some(layer), Some(head)) => (
+            format!("<a href=\"#row-L{layer}H{head}\">L{layer}H{head}</a> <code>{}</code>", escape(&check.id)),
+            String::new(),
+        ),
+        _ => (format!("{} <code>{}</code>", check.place(), escape(&check.id)), String::new()),
+    };
+    let strip = if model { strip(check) } else { String::new() };
+    let source = match (model, check.threshold_source.is_empty()) {
+        (true, false) => format!(
+            " <span class=\"source\">Held against: {}.</span>",
+            escape(check.threshold_source.trim_end_matches('.'))
+        ),
+        _ => String::new(),
+    };
+    if check.verdict == Verdict::Skipped && check.value.is_none() {
+        return format!(
+            "<tr{id} class=\"only\"><td>{}</td><td colspan=\"7\"><span class=\"name\">{name}</span> {}</td></tr>\n",
+            badge(check.mark(), None),
+            escape(&check.why)
+        );
+    }
+    let cells: String = [
+        ("Value", figure(check.value)),
+        ("Interval", interval),
+        ("Null", figure(check.null)),
+        ("Effect", figure(check.effect)),
+        ("Threshold", figure(check.threshold)),
+    ]
+    .into_iter()
+    .map(|(label, text)| format!("<td class=\"n\" data-label=\"{label}\">{text}</td>"))
+    .collect();
+    format!(
+        "<tr{id}><td>{}</td><th scope=\"row\">{name}</th>{cells}<td class=\"picture\">{strip}</td></tr>\
+         <tr class=\"why\"><td></td><td colspan=\"7\">{}{source}</td></tr>\n",
+        badge(check.mark(), None),
+        escape(&check.why)
+    )
+}
