@@ -20,8 +20,9 @@ use attractor::random::Philox;
 use attractor_nn::checkpoint::{Array, Checkpoint};
 use attractor_nn::model::{Input, Keep, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
-use attractor_record::Captured;
-use attractor_record::{InputRecord, LayerRecord, ModelInfo, Role, Token};
+use attractor_record::{Captured, InputRecord, ModelInfo, Role, Selection, Token};
+use attractor_session::capture::Recorder;
+
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Layers.
@@ -357,29 +358,31 @@ impl<'a> Capture<'a> {
     /// # Panics
     /// If the model cannot read them.
     pub fn run(&self, inputs: &[Vec<u32>]) -> Captured {
+        let (all, keep) = (Selection::all(), Keep { values: true, z: true, input: true });
         let record = |(index, ids): (usize, &Vec<u32>)| {
-            let mut recorder = Recorder { capture: self, layers: Vec::new() };
-            let input = Input::Tokens(ids.clone());
+            let (input, tokens) = (Input::Tokens(ids.clone()), tokens(ids));
+            let mut recorder = Tampered { capture: self, inner: Recorder::new(self.certifier, &all, keep, &tokens) };
             self.model.forward(&input, &mut recorder, &Overrides::none()).expect("the model reads its inputs");
-            InputRecord { index, tokens: tokens(ids), prompt_length: None, grid: None, layers: recorder.layers }
+            let layers = recorder.inner.into_layers();
+            InputRecord { index, tokens, prompt_length: None, grid: None, layers }
         };
         Captured { info: info(self.model, true), inputs: inputs.iter().enumerate().map(record).collect() }
     }
 }
 
-struct Recorder<'a> {
+/// The recorder of every capture, with a fault planted before it.
+struct Tampered<'a> {
     capture: &'a Capture<'a>,
-    layers: Vec<LayerRecord>,
+    inner: Recorder<'a>,
 }
 
-impl Observer for Recorder<'_> {
-    fn wants(&self, _: usize) -> Want {
-        Want::all()
+impl Observer for Tampered<'_> {
+    fn wants(&self, layer: usize) -> Want {
+        self.inner.wants(layer)
     }
 
-    fn tap(&mut self, mut tap: Tap) -> attractor_nn::Result<()> {
+    fn tap(&mut self, mut tap: Tap) -> attractor::Result<()> {
         (self.capture.tamper)(&mut tap);
-        self.layers.push(self.capture.certifier.record(tap, Keep { values: true, z: true, input: true })?);
-        Ok(())
+        self.inner.tap(tap)
     }
 }

@@ -14,7 +14,7 @@ use npyz::zip::CompressionMethod;
 use npyz::zip::write::FileOptions;
 use serde_json::{Map, json};
 
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 use attractor_data::files::write_by;
 use attractor_record::{Patterns, strips};
 
@@ -116,18 +116,15 @@ pub fn arrays(patterns: &dyn Patterns, input: usize) -> Result<Vec<Array<'_>>> {
             let (layer, own) = (shape.layer, heads.clone());
             let read: Rows<'_> = Box::new(move |slot, rows| {
                 patterns.weights(layer, own[slot], input, rows)?.ok_or_else(|| {
-                    Error::usage(format!(
-                        "L{layer}H{}: its map was not kept; capture with --keep stats+qk (or pattern), or name the \
-                         checkpoint instead of the run",
-                        own[slot]
-                    ))
+                    Error::usage(format!("L{layer}H{}: its map was not kept", own[slot]))
+                        .hinted(Hint::Capture { keep: "stats+qk" })
                 })
             });
             all.push(Array { layer, heads, whole, is_mean: false, rows, columns, read });
         }
     }
     if all.is_empty() {
-        return Err(Error::usage("export: no head is left to be written; choose other --layers or --heads"));
+        return Err(Error::usage("export: no head is left to be written; choose other layers or heads"));
     }
     Ok(all)
 }
@@ -159,8 +156,8 @@ pub fn write(
 
 fn too_large(needed: u64, allowed: u64) -> Error {
     Error::budget(format!(
-        "export: {needed} bytes or more for {allowed} allowed; choose fewer --layers or --heads, aggregate with --by word, \
-         or raise --max-bytes"
+        "export: {needed} bytes or more for {allowed} allowed; choose fewer layers or heads, aggregate by word, or raise the \
+         limit"
     ))
 }
 

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use attractor_record::Selection;
+use attractor_session::judgement::Ablate as HowMuch;
+use attractor_session::{Selection, export, inputs};
 use clap::{Args, ValueEnum};
 
 use crate::error::Outcome;
-use attractor::Error;
+use attractor_session::Error;
 
 /// Most memory that a command takes for what it was asked to make.
 pub const MOST_BYTES: u64 = 16 << 30;
@@ -56,7 +57,7 @@ pub struct Inputs {
     /// Inputs as they are: token ids (JSON, .npy, .safetensors) or images (PNG, JPEG, .npy); may be repeated for images
     #[arg(long)]
     pub input: Vec<PathBuf>,
-    /// Tokens an input [default: 128, or what the model has positions for]
+    /// Tokens per input [default: 128, or what the model has positions for]
     #[arg(long)]
     pub seq_len: Option<usize>,
     /// Inputs at most, the first ones
@@ -65,6 +66,14 @@ pub struct Inputs {
     /// Configuration of a lone weight file (a config.json)
     #[arg(long)]
     pub model_config: Option<PathBuf>,
+}
+
+impl Inputs {
+    /// As the jobs read them.
+    pub fn given(&self) -> inputs::Inputs {
+        let Self { text, text_file, input, seq_len, max_inputs, model_config } = self.clone();
+        inputs::Inputs { text, text_file, input, seq_len, max_inputs, model_config }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,6 +86,16 @@ pub enum Ablate {
     Full,
 }
 
+impl From<Ablate> for HowMuch {
+    fn from(ablate: Ablate) -> Self {
+        match ablate {
+            Ablate::None => Self::None,
+            Ablate::Standard => Self::Standard,
+            Ablate::Full => Self::Full,
+        }
+    }
+}
+
 /// What one line of the answer stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum By {
@@ -84,6 +103,15 @@ pub enum By {
     Token,
     /// A word: shares of its tokens are added
     Word,
+}
+
+impl From<By> for export::By {
+    fn from(by: By) -> Self {
+        match by {
+            By::Token => Self::Token,
+            By::Word => Self::Word,
+        }
+    }
 }
 
 /// Which layers and heads.
@@ -134,11 +162,11 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         "mb" => 1e6,
         "gb" => 1e9,
         "tb" => 1e12,
-        other => return Err(format!("{text:?}: {other:?} is no unit of bytes; write 500MB or 4GiB")),
+        other => return Err(format!("{text:?}: {other:?} is not a unit of bytes; write 500MB or 4GiB")),
     };
     match text[..digits].parse::<f64>() {
         Ok(number) if number.is_finite() => Ok((number * unit) as u64),
-        _ => Err(format!("{text:?} is no number of bytes; write 500MB or 4GiB")),
+        _ => Err(format!("{text:?} is not a number of bytes; write 500MB or 4GiB")),
     }
 }
 

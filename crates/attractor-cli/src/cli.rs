@@ -21,8 +21,8 @@ use crate::commands::report::ReportArgs;
 use crate::commands::rollout::Rollout;
 use crate::commands::train::Train;
 use crate::commands::validate::Validate;
+use crate::console::on_threads;
 use crate::error::Outcome;
-use attractor::Error;
 
 /// Shows, tests and trains the memory inside neural networks.
 #[derive(Debug, Parser)]
@@ -96,16 +96,6 @@ impl Cli {
 
     /// Runs the command. `Ok(false)`: it ran, and checks failed.
     pub fn run(&self) -> Outcome<bool> {
-        if let Some(threads) = self.common.threads {
-            if threads == 0 {
-                return Err(Error::usage("--threads 0: give at least one thread"));
-            }
-            if threads > 4096 {
-                return Err(Error::usage(format!("--threads {threads}: give at most 4096")));
-            }
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-            pool.map_err(|e| Error::usage(format!("--threads {threads}: {e}")))?;
-        }
         let common = &self.common;
         match &self.command {
             Command::Demo(demo) => commands::demo::run(demo, common),
@@ -119,10 +109,16 @@ impl Cli {
             Command::Convert(convert) => commands::convert::run(convert, common),
             Command::Export(export) => commands::export::run(export, common).map(|()| true),
             Command::Report(report) => commands::report::run(report, common).map(|()| true),
-            Command::Memory(memory) => commands::memory::run(memory, common).map(|()| true),
-            Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
-            Command::Train(Train::Rbm(train)) => commands::rbm::train::run(train, common).map(|()| true),
-            Command::Generate(Generate::Rbm(generate)) => commands::rbm::generate::run(generate, common).map(|()| true),
+            Command::Memory(memory) => on_threads(common, || commands::memory::run(memory, common)).map(|()| true),
+            Command::Train(Train::CausalLm(train)) => {
+                on_threads(common, || commands::train::run(train, common)).map(|()| true)
+            }
+            Command::Train(Train::Rbm(train)) => {
+                on_threads(common, || commands::rbm::train::run(train, common)).map(|()| true)
+            }
+            Command::Generate(Generate::Rbm(generate)) => {
+                on_threads(common, || commands::rbm::generate::run(generate, common)).map(|()| true)
+            }
         }
     }
 }

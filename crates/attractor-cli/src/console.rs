@@ -5,11 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use attractor::{Context, Note};
-use attractor_data::files::{Durability, write_whole};
-use attractor_judge::Verdict;
-use attractor_judge::report::Report;
-use attractor_judge::report::{Kind, Line};
+use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
+use attractor_session::{Context, Durability, Note, Step, write_whole};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Common;
@@ -44,6 +41,14 @@ impl Progress {
             bar.set_position(done as u64);
         }
     }
+
+    /// The same as a job says it.
+    fn show(&self, step: Step<'_>) {
+        match step.figure {
+            Some((name, value)) => self.step(&format!("{name} {value:.3}"), step.done, step.total),
+            None => self.step(step.stage, step.done, step.total),
+        }
+    }
 }
 
 impl Drop for Progress {
@@ -54,15 +59,51 @@ impl Drop for Progress {
     }
 }
 
+/// Runs a job with this command line's seed and threads; it is watched by a bar, and its notes go to standard error.
+pub fn work<T: Send>(common: &Common, job: impl FnOnce(&Context<'_>) -> Outcome<T> + Send) -> Outcome<T> {
+    let progress = Progress::new(common.quiet);
+    let show = |step: Step<'_>| progress.show(step);
+    let say = |note: &Note| say(note, common.json);
+    let mut context = Context::new(common.seed).with_progress(&show);
+    if !common.quiet {
+        context = context.with_listener(&say);
+    }
+    if let Some(threads) = common.threads {
+        context = context.with_threads(threads)?;
+    }
+    context.install(|| job(&context))
+}
+
+/// Runs a job on the threads that the command line asks for.
+pub fn on_threads<T: Send>(common: &Common, job: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+    match common.threads {
+        Some(threads) => Context::new(common.seed).with_threads(threads)?.install(job),
+        None => job(),
+    }
+}
+
 /// What a job of the library is given: the seed, and notes to standard error.
 pub fn context(common: &Common) -> Context<'static> {
     let context = Context::new(common.seed);
-    if common.quiet { context } else { context.with_listener(&say) }
+    if common.quiet { context } else { context.with_listener(&note) }
 }
 
-/// Says a note.
-fn say(note: &Note) {
-    anstream::eprintln!("note: {}", words(note));
+fn note(note: &Note) {
+    say(note, false);
+}
+
+/// Says a note; what an answer in JSON holds itself is not said beside it.
+fn say(note: &Note, json: bool) {
+    match note {
+        Note::BuiltInText | Note::RepeatedTokens { .. } if json => {}
+        Note::BuiltInText => {
+            anstream::eprintln!("no --text, --text-file or --input was given: the built-in text is used");
+        }
+        Note::RepeatedTokens { seed } => anstream::eprintln!(
+            "no --text, --text-file or --input was given: repeated random tokens (seed {seed}) are used"
+        ),
+        other => anstream::eprintln!("note: {}", words(other)),
+    }
 }
 
 /// A note in words.
@@ -113,16 +154,16 @@ pub fn percent(share: f64) -> String {
     if shown.abs() < 1e-4 { format!("{percent:.2e} %") } else { format!("{shown} %") }
 }
 
-/// With a capital, as headings are.
-pub fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// Writes a file whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
     check_name(path)?;
-    Ok(write_whole(path, bytes, Durability::Process)?)
+    write_whole(path, bytes, Durability::Process)
+}
+
+/// A result as one line of JSON.
+pub fn json(result: &impl serde::Serialize) -> String {
+    // Results are structures of numbers, names and lists: they always can be written.
+    serde_json::to_string(result).unwrap_or_default()
 }
 
 /// Prints to standard output; a closed pipe ends quietly, anything else that stops it ends the program.

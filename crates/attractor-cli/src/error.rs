@@ -1,9 +1,9 @@
 //! What a refusal is on a command line: its exit code, and its hint as an option.
 
-use attractor::{Error, Hint, Kind};
+use attractor_session::{Error, Hint, Kind};
 
 /// A command's result.
-pub type Outcome<T = ()> = attractor::Result<T>;
+pub type Outcome<T = ()> = attractor_session::Result<T>;
 
 /// Exit codes: 0 ok, 1 checks failed, 2 usage, 3 unreadable input or a write that failed, 130 stopped by Ctrl-C.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,13 @@
-//! The `attractor` command line: one straight path from a checkpoint to verdicts. No formula lives here.
+//! The `attractor` command line: options in, jobs of `attractor-session`, words out. No formula and no job lives here.
 
 mod args;
 mod cli;
 mod commands;
 mod console;
 mod error;
-mod forward;
-mod inputs;
 mod interrupt;
-mod judged;
 mod output;
 mod picture;
-mod target;
 
 use std::process::ExitCode;
 

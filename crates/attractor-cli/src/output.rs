@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::error::Outcome;
 use crate::picture;
-use attractor::Error;
+use attractor_session::Error;
 
 /// Refuses a name that no file can have, before any work is done for it.
 pub fn check_name(path: &Path) -> Outcome {

@@ -35,7 +35,7 @@ pub struct LayerShape {
 ///
 /// Layers and heads are addressed by the model's own numbers. `Ok(None)` means "was not kept", which is no error:
 /// the caller says "not testable" and why.
-pub trait Patterns: Sync {
+pub trait Patterns: Send + Sync {
     /// What was captured.
     fn info(&self) -> &ModelInfo;
     /// Number of inputs.

@@ -14,13 +14,13 @@ use attractor::{Error, Result};
 ///
 /// # Example
 /// ```
-/// use attractor_capture::selection::Selection;
+/// use attractor_record::Selection;
 /// let selection = Selection::parse(Some("0,3-5"), Some("1,5.0,L3H2-3"))?;
 /// assert_eq!(selection.heads(5, 4), [0, 1]);
 /// assert_eq!(selection.heads(3, 4), [1, 2, 3]);
 /// assert!(!selection.layer(1));
 /// assert!(selection.check(6, 3).unwrap_err().to_string().contains("heads 0..=2"));
-/// # Ok::<(), attractor_capture::Error>(())
+/// # Ok::<(), attractor_record::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
@@ -184,6 +184,11 @@ impl Selection {
             true => (0..count).filter(|&head| selected(head)).collect(),
             false => Vec::new(),
         }
+    }
+
+    /// True if layers are named, and not heads alone.
+    pub fn names_layers(&self) -> bool {
+        self.layers.is_some()
     }
 
     /// True if nothing is left out.

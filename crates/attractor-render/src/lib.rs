@@ -2,12 +2,13 @@
 //!
 //! Figures are SVG: text stays text, maps are PNGs of one pixel a cell inside them. A figure stands alone as a file and
 //! inside a page alike. [`canvas`] is what they are drawn with, [`maps`] what is drawn, [`figures`] the kinds of figures,
-//! [`page`] the report.
+//! [`page`] the report, [`results`] what jobs found.
 
 pub mod canvas;
 pub mod figures;
 pub mod maps;
 pub mod page;
+pub mod results;
 
 pub use attractor::{Error, Result};
 pub use page::{Options, report_html};

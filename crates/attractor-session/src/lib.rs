@@ -1,7 +1,56 @@
 //! The jobs of the house as a library: options in, typed results out.
 //!
-//! Every job takes plain options with a `check()` of their own and a [`Context`](attractor::Context), and answers with a
-//! typed, serialisable result. Nothing here prints, exits, reads the environment, handles signals or touches the global
-//! thread pool: several callers in one process work side by side. The command line, Python and the tests are its faces.
+//! Every job is a module with plain `Options`, their `check()`, and `run(&options, &context)` that answers with a typed,
+//! serialisable result. Nothing here prints, exits, reads the environment, handles signals or touches the global thread
+//! pool: several callers in one process work side by side. The command line, Python and the tests are its faces.
+//!
+//! | job           | from                    | to                                                     |
+//! |---------------|-------------------------|--------------------------------------------------------|
+//! | [`capture`]   | a checkpoint, inputs    | a run on disk, or patterns in memory                   |
+//! | [`import`]    | maps from elsewhere     | a run with its certificate                             |
+//! | [`info`]      | a checkpoint or a run   | what it is                                             |
+//! | [`judgement`] | a checkpoint or a run   | verdicts                                               |
+//! | [`demo`]      | the embedded model      | verdicts                                               |
+//! | [`heads`]     | a checkpoint or a run   | which head does what                                   |
+//! | [`metrics`]   | a checkpoint or a run   | a table, one row per head                              |
+//! | [`follow`]    | a checkpoint or a run   | where a query's last state comes from                  |
+//! | [`compare`]   | two of a kind           | what changed, head by head                             |
+//! | [`export`]    | a checkpoint or a run   | maps for other programs                                |
+//!
+//! # Example
+//! ```
+//! use attractor_session::{Context, demo};
+//! let judged = demo::run(&Context::new(0))?;
+//! println!("{}", judged.report.conclusion.headline);
+//! # Ok::<(), attractor_session::Error>(())
+//! ```
+
+pub mod capture;
+pub mod compare;
+pub mod demo;
+pub mod evidence;
+pub mod export;
+pub mod follow;
+pub mod heads;
+pub mod import;
+pub mod info;
+pub mod inputs;
+pub mod judgement;
+pub mod metrics;
+pub mod stimuli;
+pub mod target;
 
 pub use attractor::{Context, Error, Hint, Kind, Note, Result, Step};
+pub use attractor_capture::parquet;
+pub use attractor_data::files::{Durability, write_whole};
+pub use attractor_record::table::{Column, Table};
+pub use attractor_record::{Patterns, Precision, Role, Selection, Token};
+pub use inputs::Inputs;
+
+/// Serialises what has words as its words.
+fn as_words<T: std::fmt::Display, S: serde::Serializer>(
+    value: &T,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}

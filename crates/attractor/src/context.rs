@@ -164,6 +164,11 @@ impl<'a> Context<'a> {
         Self { progress: None, listener: None, ..self.clone() }
     }
 
+    /// The same, with progress but without notes.
+    pub fn without_notes(&self) -> Self {
+        Self { listener: None, ..self.clone() }
+    }
+
     /// Seed of everything random.
     pub fn seed(&self) -> u64 {
         self.seed

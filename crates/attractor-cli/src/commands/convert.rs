@@ -1,19 +1,13 @@
-//! `attractor convert`: attention from elsewhere into a run, certified as far as its content allows.
+//! `attractor convert`: attention maps from elsewhere into a run, certified as far as their content allows.
 
 use std::path::PathBuf;
 
-use attractor_capture::certificate::{Certificate, Verdict};
-use attractor_capture::import::{Import, ImportOptions};
-use attractor_capture::run::{Keep, RunOptions};
-use attractor_record::Patterns;
-use attractor_record::Precision;
+use attractor_session::import::{self, Certificate, Options, Verdict};
 use clap::Args;
-use serde_json::json;
 
 use crate::args::Common;
-use crate::console::print;
+use crate::console::{json, print, work};
 use crate::error::Outcome;
-use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct Convert {
@@ -22,7 +16,7 @@ pub struct Convert {
     /// The run, a folder
     #[arg(required_unless_present = "output")]
     pub run: Option<PathBuf>,
-    /// The same, as an option
+    /// Alias for RUN
     #[arg(long, short, conflicts_with = "run")]
     pub output: Option<PathBuf>,
     /// Precision of what is stored: f16 or f32
@@ -56,29 +50,20 @@ fn lines(certificate: &Certificate) -> String {
 
 /// Runs the command. `false` if the certificate fails.
 pub fn run(convert: &Convert, common: &Common) -> Outcome<bool> {
-    let out = convert.run.clone().or(convert.output.clone()).unwrap_or_default();
-    if !convert.source.exists() {
-        return Err(Error::io(format!("{}: there is nothing here", convert.source.display())));
-    }
-    let dtype: Precision = convert.dtype.parse()?;
-    let import = Import::open(&convert.source, &ImportOptions::default())?;
-    let options = RunOptions { keep: Keep::Pattern, dtype, seed: common.seed, ..RunOptions::default() };
-    import.write(&out, &options)?;
-    let certificate = import.certificate()?;
+    let options = Options {
+        source: convert.source.clone(),
+        output: convert.run.clone().or(convert.output.clone()).unwrap_or_default(),
+        dtype: convert.dtype.parse()?,
+    };
+    let found = work(common, |context| import::run(&options, context))?;
     if common.json {
-        let missing: Vec<_> =
-            import.missing().iter().map(|(layer, why)| json!({ "layer": layer, "why": why })).collect();
-        let summary = json!({
-            "run": out, "inputs": import.inputs(), "layers": import.layers().len(), "missing": missing,
-            "notes": import.notes(), "certificate": certificate,
-        });
-        print(&format!("{summary}\n"));
+        print(&format!("{}\n", json(&found)));
     } else if !common.quiet {
-        let mut text = format!("{} inputs, {} layers in {}\n", import.inputs(), import.layers().len(), out.display());
-        import.notes().iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
-        import.missing().iter().for_each(|(layer, why)| text.push_str(&format!("missing: layer {layer}: {why}\n")));
-        text.push_str(&lines(&certificate));
+        let mut text = format!("{} inputs, {} layers in {}\n", found.inputs, found.layers, found.run.display());
+        found.notes.iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
+        found.missing.iter().for_each(|m| text.push_str(&format!("missing: layer {}: {}\n", m.layer, m.why)));
+        text.push_str(&lines(&found.certificate));
         print(&text);
     }
-    Ok(certificate.verdict() != Verdict::Fail)
+    Ok(found.is_ok())
 }

@@ -3,34 +3,21 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use attractor_judge::diff::{Change, Checked, Condition, Diff, DiffOptions, HeadDiff, Metric, diff};
-use attractor_nn::loss::{Case, Targets};
-use attractor_record::evidence::LossKind;
-use attractor_record::{Patterns, Selection};
-use attractor_render::canvas::axis;
-use attractor_render::canvas::scale::{Scale, Spacing};
-use attractor_render::canvas::text::{escape, label};
-use attractor_render::figures::compare::before_after;
-use attractor_render::figures::heatmap::Style;
-use attractor_render::figures::intervals::{Estimate, Intervals};
-use attractor_render::maps::map::{self, SIDE};
+use attractor_render::results::compare::{differences, maps, most};
+use attractor_session::Error;
+use attractor_session::compare::{self, Change, Checked, Compared, Condition, HeadDiff, Metric, Options, junit};
 use clap::Args;
-use serde_json::json;
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{Progress, counted, print, write};
+use crate::console::{counted, json, print, work, write};
 use crate::error::Outcome;
-use crate::forward::{self, Opened};
-use crate::inputs::{self, Prepared};
 use crate::picture;
-use crate::target::{self, Live};
-use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// A checkpoint or a run: before
     pub a: PathBuf,
-    /// The same, after
+    /// A checkpoint or a run: after
     pub b: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
@@ -52,94 +39,6 @@ pub struct DiffArgs {
 
 /// Heads whose differences are printed at most.
 const SHOWN: usize = 24;
-/// Characters of a token along an axis.
-const LABEL: usize = 14;
-/// Tokens an input, where nobody says and both models have more positions.
-const SEQUENCE: usize = 128;
-
-/// One side: what attention did, and the loss of each input.
-struct Side {
-    patterns: Box<dyn Patterns>,
-    losses: Option<(LossKind, Vec<Option<f64>>)>,
-    /// Where its inputs came from.
-    source: Option<String>,
-}
-
-/// Reads a run, or the same inputs through one checkpoint.
-fn side(path: &Path, given: &Inputs, selection: &Selection, common: &Common) -> Outcome<Side> {
-    let Opened { patterns, live } =
-        forward::open(path, given, selection.clone(), common, |live| inputs::prepare(live, given, common))
-            .map_err(|e| e.at(path.display()))?;
-    let Some((live, prepared)) = live else { return Ok(Side { patterns, losses: None, source: None }) };
-    let losses = losses(&live, &prepared, common.seed, &Progress::new(common.quiet))?;
-    Ok(Side { patterns, losses, source: Some(prepared.source) })
-}
-
-/// The loss of each input, where the model has one without labels.
-fn losses(
-    live: &Live,
-    prepared: &Prepared,
-    seed: u64,
-    progress: &Progress,
-) -> Outcome<Option<(LossKind, Vec<Option<f64>>)>> {
-    let targets = Targets { seed, mask_token: prepared.mask_token, special: &prepared.special, labels: None };
-    let (kind, _) = targets.loss(&live.model);
-    if kind == LossKind::RelativeChange {
-        return Ok(None);
-    }
-    let mut losses = Vec::new();
-    for (index, item) in prepared.items.iter().enumerate() {
-        progress.step("losses", index, prepared.items.len());
-        losses.push(match Case::new(&live.model, &item.input, index, &targets)? {
-            Ok(case) => Some(case.loss(&live.model)?),
-            Err(_) => None,
-        });
-    }
-    Ok(Some((kind, losses)))
-}
-
-/// The two sides, read one after the other so that one model is in memory at a time.
-fn sides(args: &DiffArgs, common: &Common) -> Outcome<[Side; 2]> {
-    let selection = args.chosen.selection()?;
-    let paths = [&args.a, &args.b];
-    if let Some(path) = paths.iter().find(|path| !path.exists()) {
-        return Err(Error::io(format!("{}: there is nothing here; name two checkpoints or two runs", path.display())));
-    }
-    let [a, b] = paths;
-    match paths.map(|path| target::is_run(path)) {
-        [true, true] => {
-            let given = &args.inputs;
-            Ok([side(a, given, &selection, common)?, side(b, given, &selection, common)?])
-        }
-        [false, false] => {
-            let mut given = args.inputs.clone();
-            if given.seq_len.is_none() && given.input.is_empty() && given.text.is_none() {
-                // A length that both have positions for; images have none to cut.
-                let mut limit = SEQUENCE;
-                let mut image = false;
-                for path in paths {
-                    let checkpoint = target::checkpoint(path, given.model_config.as_deref())?;
-                    limit = limit.min(checkpoint.config().position_limit().unwrap_or(limit));
-                    image |= checkpoint.config().image.is_some();
-                }
-                given.seq_len = (!image).then_some(limit);
-            }
-            let quiet = Common { quiet: true, ..common.clone() };
-            Ok([side(a, &given, &selection, common)?, side(b, &given, &selection, &quiet)?])
-        }
-        [run, _] => {
-            let (run, checkpoint) = if run { (a, b) } else { (b, a) };
-            Err(Error::usage(format!(
-                "{} is a run and {} a checkpoint; name two of a kind: attractor capture {} -o RUN makes a run of the \
-                 checkpoint",
-                run.display(),
-                checkpoint.display(),
-                checkpoint.display()
-            )))
-        }
-    }
-}
-
 fn signed(value: f64) -> String {
     format!("{value:+.4}")
 }
@@ -176,17 +75,11 @@ fn columns(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// The head that changed most by a metric.
-fn most(found: &Diff, metric: Metric) -> Option<(&HeadDiff, &Change)> {
-    let changes = found.heads.iter().filter_map(|head| Some((head, head.changes.get(&metric)?)));
-    changes.reduce(|best, next| if next.1.difference.abs() > best.1.difference.abs() { next } else { best })
-}
-
-fn text(found: &Diff, args: &DiffArgs, sides: &[Side; 2]) -> String {
+fn text(compared: &Compared) -> String {
+    let found = &compared.diff;
     let mut out = String::new();
     // Writing to a String cannot fail.
-    for (name, path, side) in [("A", &args.a, &sides[0]), ("B", &args.b, &sides[1])] {
-        let info = side.patterns.info();
+    for (name, path, info) in [("A", &compared.a, &compared.model_a), ("B", &compared.b, &compared.model_b)] {
         let _ = writeln!(
             out,
             "{name}  {} ({}, {} layers x {} heads)",
@@ -196,7 +89,7 @@ fn text(found: &Diff, args: &DiffArgs, sides: &[Side; 2]) -> String {
             info.heads
         );
     }
-    let source = sides[0].source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
+    let source = compared.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
     let _ = writeln!(
         out,
         "{}{source}, {} compared; differences are B - A\n",
@@ -307,61 +200,6 @@ fn drawn(args: &DiffArgs) -> Outcome<Option<(Option<Metric>, &Path, String)>> {
     Ok(Some((metric, path, ending)))
 }
 
-/// B - A of a metric by layer and head.
-fn differences(found: &Diff, metric: Metric, names: [&str; 2]) -> Outcome<String> {
-    let heads: Vec<Estimate> = found
-        .heads
-        .iter()
-        .map(|head| {
-            let change = head.changes.get(&metric);
-            let interval = change.and_then(|c| c.interval.as_ref()).map(|i| (i.low, i.high));
-            Estimate { layer: head.layer, head: head.head, value: change.map(|c| c.difference), interval }
-        })
-        .collect();
-    let title = match metric {
-        Metric::Divergence => "Divergence between the maps".to_string(),
-        metric => format!("Change of {metric}"),
-    };
-    let notes = vec![
-        format!("from {} to {}", names[0], names[1]),
-        match heads.iter().any(|head| head.interval.is_some()) {
-            true => format!("strips: 95 % BCa intervals over {} inputs, paired", found.inputs),
-            false => "no intervals: they need five inputs".to_string(),
-        },
-    ];
-    let y = axis::Side::new(&match metric {
-        Metric::Divergence => format!("divergence ({})", metric.unit()),
-        metric => format!("{metric}, B − A ({})", metric.unit()),
-    });
-    Ok(Intervals { title: &title, notes, y, heads: &heads, references: &[(0.0, "no change")] }.svg()?)
-}
-
-/// Before, after and what changed, of the head that changed most, on the first input.
-fn maps(found: &Diff, sides: &[Side; 2], names: [&str; 2]) -> Outcome<String> {
-    let most = most(found, Metric::Divergence).ok_or_else(|| {
-        Error::usage("--draw map: one of the two kept no maps; capture with --keep stats+qk, or draw a metric")
-    })?;
-    let (layer, head) = (most.0.layer, most.0.head);
-    let read = |side: &Side| {
-        map::read(side.patterns.as_ref(), layer, head, 0, SIDE)?
-            .map(|read| read.map)
-            .ok_or_else(|| Error::usage(format!("--draw map: {}: input 0 has no map", most.0.name())))
-    };
-    let (before, after) = (read(&sides[0])?, read(&sides[1])?);
-    let tokens: Vec<String> = sides[0].patterns.tokens(0).iter().map(|token| label(&token.text, LABEL)).collect();
-    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-    let scale = Scale::fit(Spacing::Linear, before.values().chain(after.values()));
-    let style = Style { scale, ..Style::default() };
-    let title = format!(
-        "{}, which changed most (divergence {} of ln 2), input 0: A {}, B {}",
-        most.0.name(),
-        number(Some(most.1.difference)),
-        names[0],
-        names[1]
-    );
-    Ok(before_after((&before, &after), ("A", "B"), &title, &tokens, &style)?)
-}
-
 /// What each condition found, one line each.
 fn verdicts(checked: &[Checked]) -> String {
     let mut out = String::new();
@@ -387,88 +225,44 @@ fn verdicts(checked: &[Checked]) -> String {
     out
 }
 
-/// One case a condition; one that nothing could be tested by is skipped there and an error of the command.
-fn junit(checked: &[Checked]) -> String {
-    let failures = checked.iter().filter(|c| c.tested > 0 && !c.is_ok()).count();
-    let skipped = checked.iter().filter(|c| c.tested == 0).count();
-    let counts = format!("tests=\"{}\" failures=\"{failures}\" skipped=\"{skipped}\"", checked.len());
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"attractor diff\" {counts}>\n  <testsuite \
-         name=\"fail-on\" errors=\"0\" {counts}>\n"
-    );
-    for found in checked {
-        let _ =
-            write!(xml, "    <testcase classname=\"attractor.diff\" name=\"{}\"", escape(found.condition.text.trim()));
-        let met: Vec<String> = found.met.iter().map(|(name, value)| format!("{name} {}", signed(*value))).collect();
-        let untested = match found.untested.is_empty() {
-            true => None,
-            false => Some(format!("cannot be told for {}", some(&found.untested))),
-        };
-        let faults: Vec<String> = met.into_iter().chain(untested).collect();
-        let _ = match (found.tested, faults.is_empty()) {
-            (0, _) => writeln!(xml, "><skipped message=\"no head has this figure\"/></testcase>"),
-            (_, true) => writeln!(xml, "/>"),
-            (_, false) => writeln!(xml, "><failure message=\"{}\"/></testcase>", escape(&faults.join(", "))),
-        };
-    }
-    xml.push_str("  </testsuite>\n</testsuites>\n");
-    xml
-}
-
 /// Runs the command. `false` if a condition is met.
 pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
-    let conditions = args.fail_on.iter().map(|text| Condition::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    if args.junit.is_some() && conditions.is_empty() {
+    let options = Options {
+        inputs: args.inputs.given(),
+        selection: args.chosen.selection()?,
+        fail_on: args.fail_on.iter().map(|text| Condition::parse(text)).collect::<Outcome<Vec<_>>>()?,
+        ..Options::new(&args.a, &args.b)
+    };
+    if args.junit.is_some() && options.fail_on.is_empty() {
         return Err(Error::usage("--junit: there is no --fail-on, so there is nothing to pass or fail; give one"));
     }
     let picture = drawn(args)?;
-    let sides = sides(args, common)?;
-    let options = DiffOptions { seed: common.seed, ..DiffOptions::default() };
-    let losses = match (&sides[0].losses, &sides[1].losses) {
-        (Some((kind, a)), Some((other, b))) if kind == other => Some((a.as_slice(), b.as_slice())),
-        _ => None,
-    };
-    let mut found = diff(sides[0].patterns.as_ref(), sides[1].patterns.as_ref(), losses, &options)?;
-    if losses.is_none() {
-        found.notes.push("loss: not compared, it needs two models with a loss of the same kind".to_string());
-    }
-    if let Some((metric, path, ending)) = picture {
+    let (found, svg) = work(common, |context| {
+        let found = compare::run(&options, context)?;
         let names = [&args.a, &args.b].map(|path| path.file_name().and_then(|name| name.to_str()).unwrap_or("?"));
-        let svg = match metric {
-            Some(metric) => differences(&found, metric, names)?,
-            None => maps(&found, &sides, names)?,
+        let svg = match &picture {
+            None => None,
+            Some((Some(metric), ..)) => Some(differences(&found.diff, *metric, names)?),
+            Some((None, ..)) => Some(maps(&found.diff, found.patterns.each_ref().map(|p| p.as_ref()), names)?),
         };
-        picture::save(path, &ending, &svg)?;
+        Ok((found, svg))
+    })?;
+    if let (Some((_, path, ending)), Some(svg)) = (&picture, svg) {
+        picture::save(path, ending, &svg)?;
     }
-    let checked: Vec<Checked> = conditions.iter().map(|condition| found.check(condition)).collect();
     if let Some(path) = &args.junit {
-        write(path, junit(&checked).as_bytes())?;
+        write(path, junit(&found.fail_on).as_bytes())?;
     }
     if common.json {
-        let info = |side: &Side| side.patterns.info().clone();
-        let document = json!({
-            "schema": "attractor.diff/1", "a": args.a, "b": args.b, "model_a": info(&sides[0]),
-            "model_b": info(&sides[1]), "source": sides[0].source, "seed": common.seed, "diff": found,
-            "loss_kind": sides[0].losses.as_ref().filter(|_| losses.is_some()).map(|(kind, _)| kind),
-            "fail_on": checked,
-        });
-        print(&format!("{document}\n"));
+        print(&format!("{}\n", json(&found)));
     } else {
-        let mut out = text(&found, args, &sides);
-        if !checked.is_empty() {
+        let mut out = text(&found);
+        if !found.fail_on.is_empty() {
             out.push('\n');
-            out.push_str(&verdicts(&checked));
+            out.push_str(&verdicts(&found.fail_on));
         }
         print(&out);
     }
-    if let Some(untested) = checked.iter().find(|c| c.tested == 0) {
-        let metric = untested.condition.metric;
-        let why = found.notes.iter().find(|note| note.starts_with(metric.name()));
-        return Err(Error::usage(format!(
-            "--fail-on {:?}: no head has this figure ({}), so nothing was tested; give inputs that can serve it",
-            untested.condition.text,
-            why.map_or("it could not be taken", String::as_str)
-        )));
-    }
-    Ok(checked.iter().all(Checked::is_ok))
+    found.check_tested()?;
+    Ok(found.is_ok())
 }

@@ -1,31 +1,18 @@
 //! `attractor heads`: which head does what.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
-use attractor_judge::detect::induction::read_twice;
-use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, Finding, Options, detect};
-use attractor_judge::statistics::Correction;
-use attractor_nn::model::Input;
-use attractor_nn::text::{Tokenizer, describe};
-use attractor_record::Patterns;
-use attractor_record::{Role, Token};
-use attractor_render::canvas::axis::Side;
-use attractor_render::figures::classes::{Classes, Member};
-use attractor_render::figures::histogram::Histogram;
-use attractor_render::figures::intervals::{Estimate, Intervals};
+use attractor_render::results;
+use attractor_session::heads::{self, Correction, Detect, Detection, Detections, Detector, DetectorSummary, Finding};
+use attractor_session::{Error, parquet};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{Progress, capital, counted, print, write};
+use crate::console::{counted, print, work, write};
 use crate::error::Outcome;
-use crate::inputs::{Item, Prepared};
-use crate::target::Live;
-use crate::{forward, inputs, output, picture};
-use attractor::Error;
+use crate::{output, picture};
 
 /// How p-values are corrected over heads and detectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,7 +32,7 @@ pub struct Heads {
     #[command(flatten)]
     pub inputs: Inputs,
     /// Kinds of heads: previous, current, first, duplicate, induction, positional, sink, delimiter, or all. Without a text,
-    /// induction and duplicate alone are looked for in random tokens that are read twice
+    /// induction and duplicate alone are looked for in repeated random tokens
     #[arg(long, default_value = "all", value_name = "LIST")]
     pub detect: String,
     /// Rate of false names, after correction
@@ -71,109 +58,27 @@ pub struct Heads {
     pub chosen: Chosen,
 }
 
-/// Words of a block of random tokens, where positions and vocabulary allow.
-const BLOCK: usize = 50;
-/// Sequences of random tokens: 2^16 signs and 16! pairings resolve more heads than any model has.
-const SEQUENCES: usize = 16;
 /// Heads of a kind that are listed at most; --all lists all.
 const SHOWN: usize = 20;
 /// Characters of a line of prose.
 const WIDTH: usize = 100;
 
-fn options(heads: &Heads, common: &Common) -> Outcome<Options> {
-    Ok(Options {
-        detectors: Detector::parse(&heads.detect)?,
-        fdr: heads.fdr,
-        correction: match heads.correction {
-            Correct::Bh => Correction::Bh,
-            Correct::By => Correction::By,
-            Correct::Maxt => Correction::MaxT,
+fn options(args: &Heads) -> Outcome<heads::Options> {
+    Ok(heads::Options {
+        inputs: args.inputs.given(),
+        selection: args.chosen.selection()?,
+        detect: Detect {
+            detectors: Detector::parse(&args.detect)?,
+            fdr: args.fdr,
+            correction: match args.correction {
+                Correct::Bh => Correction::Bh,
+                Correct::By => Correction::By,
+                Correct::Maxt => Correction::MaxT,
+            },
+            permutations: args.permutations,
+            ..Detect::default()
         },
-        permutations: heads.permutations,
-        seed: common.seed,
-        ..Options::default()
-    })
-}
-
-/// What goes through the model: the given text, or random tokens read twice where repetitions are all that is asked for and
-/// nothing is given, or where the model has no tokenizer for a text.
-fn prepare(live: &Live, heads: &Heads, options: &Options, common: &Common) -> Outcome<Prepared> {
-    let given = &heads.inputs;
-    let nothing = given.text.is_none() && given.text_file.is_none() && given.input.is_empty();
-    let repeats = options.detectors.iter().all(|d| matches!(d, Detector::Induction | Detector::Duplicate));
-    let bare = live.checkpoint.tokenizer_path().is_none();
-    match nothing && live.checkpoint.config().image.is_none() && (repeats || bare) {
-        true => random_tokens(live, heads, common),
-        false => inputs::prepare(live, given, common),
-    }
-}
-
-/// Sequences of random tokens that are read twice, within the special tokens that the model expects.
-fn random_tokens(live: &Live, heads: &Heads, common: &Common) -> Outcome<Prepared> {
-    let spec = live.checkpoint.config();
-    let tokenizer = match live.checkpoint.tokenizer_path() {
-        Some(_) => Some(Tokenizer::open(live.checkpoint.folder())?.for_vocabulary(spec.vocab)),
-        None => None,
-    };
-    let all = describe(&(0..spec.vocab as u32).collect::<Vec<_>>(), tokenizer.as_ref(), spec)?;
-    // Words are pieces of text; a row of the table that the tokenizer does not know is none.
-    let is_word = |t: &&Token| t.role == Role::Text && (tokenizer.is_none() || t.text != format!("<{}>", t.id));
-    let words: Vec<u32> = all.iter().filter(is_word).map(|t| t.id).collect();
-    let around: Vec<Token> = match &tokenizer {
-        Some(tokenizer) => tokenizer.encode("a", true)?.into_iter().filter(|t| t.role.is_special()).collect(),
-        None => Vec::new(),
-    };
-    let (before, after): (Vec<&Token>, Vec<&Token>) =
-        around.iter().partition(|t| matches!(t.role, Role::Bos | Role::Cls));
-    let mut before: Vec<u32> = before.into_iter().map(|t| t.id).collect();
-    if let (true, Some(bos)) = (before.is_empty(), spec.bos_token) {
-        before.push(bos);
-    }
-    let after: Vec<u32> = after.into_iter().map(|t| t.id).collect();
-    let special = before.len() + after.len();
-    let limit = spec.position_limit().unwrap_or(usize::MAX);
-    let wanted = match heads.inputs.seq_len {
-        Some(length) if length > limit => {
-            return Err(Error::usage(format!(
-                "--seq-len {length}: the model has {limit} positions; give at most {limit}"
-            )));
-        }
-        Some(length) => length.saturating_sub(special) / 2,
-        None => BLOCK.min(limit.saturating_sub(special) / 2),
-    };
-    if heads.inputs.max_inputs == 0 {
-        return Err(Error::usage("--max-inputs 0: give at least 1"));
-    }
-    let block = wanted.min(2 * words.len() / 3);
-    let sequences = read_twice(&words, block, SEQUENCES.min(heads.inputs.max_inputs), common.seed).map_err(|e| {
-        Error::usage(format!(
-            "{}: random tokens cannot be read twice here ({e}); give --text-file, --input, or a longer --seq-len",
-            live.checkpoint.path().display()
-        ))
-    })?;
-    if !common.quiet && !common.json {
-        eprintln!(
-            "no --text, --text-file or --input was given: random tokens (seed {}), each sequence read twice, are used",
-            common.seed
-        );
-    }
-    let mut items = Vec::new();
-    for words in &sequences {
-        let ids = [&before[..], words, &after].concat();
-        let tokens = describe(&ids, tokenizer.as_ref(), spec)?;
-        items.push(Item { input: Input::Tokens(ids), tokens, grid: None });
-    }
-    Ok(Prepared {
-        source: format!(
-            "{} sequences of random tokens, blocks of {} to {} read twice, seed {}",
-            items.len(),
-            block - (items.len() - 1).min(block - block / 2),
-            block,
-            common.seed
-        ),
-        items,
-        mask_token: None,
-        special: Vec::new(),
+        ..heads::Options::new(&args.target)
     })
 }
 
@@ -346,105 +251,33 @@ fn text(detections: &Detections, all: bool) -> String {
     text
 }
 
-/// Scores by layer and head of one detector; of several, what each head was found to be.
-fn figure(detections: &Detections, target: &Path, histogram: bool) -> Outcome<String> {
-    let target = target.file_name().and_then(|name| name.to_str()).unwrap_or("?");
-    if let [summary] = &detections.detectors[..] {
-        let heads: Vec<Estimate> = detections
-            .heads
-            .iter()
-            .map(|d| {
-                let interval = d.interval.as_ref().map(|i| (i.low, i.high));
-                Estimate { layer: d.layer, head: d.head, value: d.score, interval }
-            })
-            .collect();
-        let found = match summary.found.len() {
-            0 => "none found".to_string(),
-            n => format!("{n} of {} found", detections.heads.len()),
-        };
-        let chance = detections.heads.iter().filter_map(|d| d.null).collect::<Vec<_>>();
-        let mut references = vec![(summary.threshold, "threshold")];
-        if !chance.is_empty() {
-            references.push((chance.iter().sum::<f64>() / chance.len() as f64, "chance, mean over heads"));
-        }
-        let title = capital(&format!("{} heads of {target}", summary.detector.name()));
-        let mut notes = vec![format!("{found}; {}", summary.definition)];
-        if histogram {
-            let scores: Vec<f64> = detections.heads.iter().filter_map(|d| d.score).collect();
-            let values = [("heads", &scores[..])];
-            let (x, thresholds) = (Side::new("score"), &references[..]);
-            return Ok(Histogram { title: &title, notes, x, values: &values, bins: 0, thresholds }.svg()?);
-        }
-        notes.push("strips: intervals over inputs".to_string());
-        return Ok(
-            Intervals { title: &title, notes, y: Side::new("score"), heads: &heads, references: &references }.svg()?
-        );
-    }
-    if histogram {
-        return Err(Error::usage("--histogram: draws one detector; name it with --detect, for example --detect sink"));
-    }
-    let kinds: Vec<&DetectorSummary> = detections.detectors.iter().filter(|s| !s.found.is_empty()).collect();
-    let names: Vec<&str> = kinds.iter().map(|summary| summary.detector.name()).collect();
-    let places: BTreeSet<(usize, usize)> = detections.heads.iter().map(|d| (d.layer, d.head)).collect();
-    let heads: Vec<Member> = places
-        .into_iter()
-        .map(|(layer, head)| {
-            let is = |summary: &&DetectorSummary| {
-                detections.of(summary.detector, layer, head).is_some_and(|d| d.verdict == Finding::Found)
-            };
-            let classes = kinds.iter().enumerate().filter(|(_, kind)| is(kind)).map(|(at, _)| at).collect();
-            Member { layer, head, classes }
-        })
-        .collect();
-    let notes = vec![format!(
-        "{}: at most {} over {} tests, {} inputs; a head of several kinds has a stripe of each",
-        detections.correction.describe(),
-        detections.fdr,
-        detections.tests,
-        detections.provenance.inputs
-    )];
-    Ok(Classes { title: &format!("Heads of {target}"), notes, names: &names, heads: &heads }.svg()?)
-}
-
-/// Looks at what a target holds.
-fn detected(patterns: &dyn Patterns, options: &Options, heads: &Heads, source: Option<String>) -> Outcome<Detections> {
-    let mut detections = detect(patterns, options)?;
-    detections.provenance.extra.insert("target".into(), heads.target.display().to_string());
-    if let Some(source) = source {
-        detections.provenance.extra.insert("inputs".into(), source);
-    }
-    Ok(detections)
-}
-
 /// Runs the command.
-pub fn run(heads: &Heads, common: &Common) -> Outcome {
-    let options = options(heads, common)?;
+pub fn run(args: &Heads, common: &Common) -> Outcome {
+    let options = options(args)?;
     options.check()?;
-    let ending = match &heads.output {
+    let ending = match &args.output {
         Some(path) => output::ending(path, &["json", "csv", "parquet", "svg", "png", "pdf"])?,
         None => String::new(),
     };
-    if heads.histogram && !picture::is_picture(&ending) {
+    if args.histogram && !picture::is_picture(&ending) {
         return Err(Error::usage("--histogram: name the picture with -o FILE.svg, .png or .pdf"));
     }
-    let opened = forward::open(&heads.target, &heads.inputs, heads.chosen.selection()?, common, |live| {
-        prepare(live, heads, &options, common)
-    })?;
-    Progress::new(common.quiet).step("looking for heads", 0, 1);
-    let source = opened.live.map(|(_, prepared)| prepared.source);
-    let detections = detected(opened.patterns.as_ref(), &options, heads, source)?;
-    let json = format!("{}\n", detections.to_json());
-    if let Some(path) = &heads.output {
+    let found = work(common, |context| heads::run(&options, context))?;
+    let json = format!("{}\n", found.to_json());
+    if let Some(path) = &args.output {
         match ending.as_str() {
             "json" => write(path, json.as_bytes())?,
-            "csv" => write(path, detections.to_table()?.csv().as_bytes())?,
-            "parquet" => write(path, &attractor_capture::parquet(&detections.to_table()?)?)?,
-            _ => picture::save(path, &ending, &figure(&detections, &heads.target, heads.histogram)?)?,
+            "csv" => write(path, found.to_table()?.csv().as_bytes())?,
+            "parquet" => write(path, &parquet(&found.to_table()?)?)?,
+            _ => {
+                let target = args.target.file_name().and_then(|name| name.to_str()).unwrap_or("?");
+                picture::save(path, &ending, &results::heads::figure(&found, target, args.histogram)?)?;
+            }
         }
     }
     match common.json {
         true => print(&json),
-        false => print(&text(&detections, heads.all)),
+        false => print(&text(&found, args.all)),
     }
     Ok(())
 }

@@ -2,16 +2,13 @@
 
 use std::path::PathBuf;
 
-use attractor_capture::Run;
-use attractor_record::Patterns;
+use attractor_session::info::{self, Options};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::args::Common;
-use crate::console::print;
+use crate::console::{json, print, work};
 use crate::error::Outcome;
-use crate::target;
-use attractor::Error;
 
 #[derive(Debug, Args)]
 pub struct Info {
@@ -25,34 +22,7 @@ pub struct Info {
     pub verify: bool,
 }
 
-fn of_run(path: &std::path::Path, verify: bool) -> Outcome<Value> {
-    let run = Run::open(path)?;
-    if verify {
-        run.verify()?;
-    }
-    let lengths: Vec<usize> = (0..run.inputs()).map(|input| run.tokens(input).len()).collect();
-    let layers: Vec<Value> =
-        run.layers().iter().map(|shape| json!({ "layer": shape.layer, "heads": shape.heads })).collect();
-    Ok(json!({
-        "kind": "run", "path": path, "model": run.info(), "manifest": run.manifest(), "inputs": run.inputs(),
-        "lengths": lengths, "layers": layers, "bytes": run.bytes()?, "verified": verify,
-        "certificate": run.certificate()?,
-    }))
-}
-
-fn of_checkpoint(path: &std::path::Path, model_config: Option<&std::path::Path>) -> Outcome<Value> {
-    let checkpoint = target::checkpoint(path, model_config)?;
-    let info = target::info(&checkpoint)?;
-    let spec = checkpoint.config();
-    Ok(json!({
-        "kind": "checkpoint", "path": path, "model": info,
-        "hidden": spec.hidden, "key_heads": spec.key_heads, "head_dim": spec.head_dim, "vocab": spec.vocab,
-        "mlp": spec.intermediate, "windows": spec.windows, "attention_soft_cap": spec.attention_soft_cap,
-        "tokenizer": checkpoint.tokenizer_path(), "tensors": checkpoint.names().count(),
-    }))
-}
-
-/// One line a field; nested values as JSON.
+/// One line per field; nested values as JSON.
 fn text(value: &Value, indent: usize, out: &mut String) {
     if let Some(map) = value.as_object() {
         for (key, value) in map {
@@ -75,20 +45,15 @@ fn text(value: &Value, indent: usize, out: &mut String) {
 }
 
 /// Runs the command.
-pub fn run(info: &Info, common: &Common) -> Outcome {
-    let path = &info.target;
-    if !path.exists() {
-        return Err(Error::io(format!("{}: there is nothing here", path.display())));
-    }
-    let value = match target::is_run(path) {
-        true => of_run(path, info.verify)?,
-        false => of_checkpoint(path, info.model_config.as_deref())?,
-    };
+pub fn run(args: &Info, common: &Common) -> Outcome {
+    let Info { target, model_config, verify } = args;
+    let options = Options { model_config: model_config.clone(), verify: *verify, ..Options::new(target) };
+    let found = work(common, |context| info::run(&options, context))?;
     if common.json {
-        print(&format!("{value}\n"));
+        print(&format!("{}\n", json(&found)));
     } else {
         let mut out = String::new();
-        text(&value, 0, &mut out);
+        text(&serde_json::to_value(&found).unwrap_or_default(), 0, &mut out);
         print(&out);
     }
     Ok(())

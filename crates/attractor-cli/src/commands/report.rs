@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
-use attractor_record::Selection;
 use clap::{Args, ValueEnum};
 
+use attractor_render::report_html;
+use attractor_session::judgement::{self, Options};
+use attractor_session::{Error, parquet};
+
+use super::validate::thresholds;
 use crate::args::{Ablate, Common, Inputs};
-use crate::console::{counted, print, write};
+use crate::console::{counted, print, work, write};
 use crate::error::Outcome;
-use crate::{judged, output};
-use attractor::Error;
+use crate::output;
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -71,34 +74,43 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     if format == ReportFormat::Parquet && args.output.is_none() {
         return Err(Error::usage("--format parquet is not for a terminal; name a file with --output checks.parquet"));
     }
-    let config = judged::thresholds(args.config.as_deref(), common)?;
-    let labels = args.labels.as_deref();
-    let judged = judged::judged(&args.target, &args.inputs, &Selection::all(), &config, args.ablate, labels, common)?;
-    let report = &judged.report;
-    if let Some(input) = args.show.iter().find(|input| **input >= report.provenance.inputs) {
-        return Err(Error::usage(format!(
-            "--show {input}: the target holds {} (counted from 0)",
-            counted(report.provenance.inputs, "input")
-        )));
+    let options = Options {
+        inputs: args.inputs.given(),
+        config: thresholds(args.config.as_deref(), common)?,
+        ablate: args.ablate.into(),
+        labels: args.labels.clone(),
+        ..Options::new(&args.target)
+    };
+    let (report, page) = work(common, |context| {
+        let judged = judgement::run(&options, context)?;
+        let inputs = judged.report.provenance.inputs;
+        if let Some(input) = args.show.iter().find(|input| **input >= inputs) {
+            let why = format!("the target holds {} (counted from 0)", counted(inputs, "input"));
+            return Err(Error::option("show", input, why));
+        }
+        let shown = attractor_render::Options { inputs: args.show.clone(), ..Default::default() };
+        let draw = || report_html(&judged.report, Some(judged.patterns.as_ref()), &shown);
+        let page = (format == ReportFormat::Html).then(draw);
+        Ok((judged.report, page))
+    })?;
+    if let Some(page) = page {
+        let path = args.output.clone().unwrap_or(PathBuf::from("report.html"));
+        write(&path, page.as_bytes())?;
+        match common.json {
+            true => print(&report.to_json()),
+            false if !common.quiet => {
+                print(&format!("{}\nThe page is {}\n", report.conclusion.headline, path.display()))
+            }
+            false => {}
+        }
+        return Ok(());
     }
     let bytes = match format {
-        ReportFormat::Html => {
-            let path = args.output.clone().unwrap_or(PathBuf::from("report.html"));
-            judged::page(&path, &judged, &args.show)?;
-            match common.json {
-                true => print(&report.to_json()),
-                false if !common.quiet => {
-                    print(&format!("{}\nThe page is {}\n", report.conclusion.headline, path.display()))
-                }
-                false => {}
-            }
-            return Ok(());
-        }
-        ReportFormat::Json => report.to_json().into_bytes(),
         ReportFormat::Junit => report.to_junit().into_bytes(),
         ReportFormat::Markdown => report.to_markdown().into_bytes(),
         ReportFormat::Csv => report.to_table()?.csv().into_bytes(),
-        ReportFormat::Parquet => attractor_capture::parquet(&report.to_table()?)?,
+        ReportFormat::Parquet => parquet(&report.to_table()?)?,
+        ReportFormat::Html | ReportFormat::Json => report.to_json().into_bytes(),
     };
     match &args.output {
         Some(path) => write(path, &bytes),

@@ -1,20 +1,23 @@
 //! `attractor validate`: nine groups of checks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use attractor_render::report_html;
+use attractor_session::judgement::{self, Options};
+
 use crate::args::{Ablate, Chosen, Common, Inputs};
-use crate::console::{print, print_report, write};
+use crate::console::{print, print_report, work, write};
 use crate::error::Outcome;
-use crate::{judged, output};
+use crate::output;
 
 #[derive(Debug, Args)]
 pub struct Validate {
     /// A checkpoint (folder, .pt, .bin, .safetensors) or a run
     #[arg(required_unless_present_any = ["checkpoint", "print_config"])]
     pub target: Option<PathBuf>,
-    /// The same, as an option
+    /// Alias for TARGET
     #[arg(long, conflicts_with = "target")]
     pub checkpoint: Option<PathBuf>,
     #[command(flatten)]
@@ -47,6 +50,15 @@ pub struct Validate {
     pub print_config: bool,
 }
 
+/// Thresholds, with the seed of the command line if one was given.
+pub fn thresholds(path: Option<&Path>, common: &Common) -> Outcome<judgement::Config> {
+    let mut config = judgement::thresholds(path)?;
+    if common.seed != 0 {
+        config.seed = common.seed;
+    }
+    Ok(config)
+}
+
 /// Runs the command. `false` if a check failed.
 pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
     if let Some(file) = &validate.output {
@@ -55,29 +67,38 @@ pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
     if let Some(file) = &validate.report {
         output::ending(file, &["html", "htm"])?;
     }
-    let mut config = judged::thresholds(validate.config.as_deref(), common)?;
+    let mut config = thresholds(validate.config.as_deref(), common)?;
     config.legacy = validate.legacy;
     if validate.print_config {
         print(&config.to_toml());
         return Ok(true);
     }
-    let path: PathBuf = validate.target.clone().or(validate.checkpoint.clone()).unwrap_or_default();
-    let selection = validate.chosen.selection()?;
-    let labels = validate.labels.as_deref();
-    let judged = judged::judged(&path, &validate.inputs, &selection, &config, validate.ablate, labels, common)?;
-    let report = &judged.report;
+    let options = Options {
+        target: validate.target.clone().or(validate.checkpoint.clone()).unwrap_or_default(),
+        inputs: validate.inputs.given(),
+        selection: validate.chosen.selection()?,
+        config,
+        ablate: validate.ablate.into(),
+        labels: validate.labels.clone(),
+    };
+    let (report, page) = work(common, |context| {
+        let judged = judgement::run(&options, context)?;
+        let draw = || report_html(&judged.report, Some(judged.patterns.as_ref()), &Default::default());
+        let page = validate.report.as_ref().map(|_| draw());
+        Ok((judged.report, page))
+    })?;
     if let Some(file) = &validate.junit {
         write(file, report.to_junit().as_bytes())?;
     }
     if let Some(file) = &validate.output {
         write(file, report.to_json().as_bytes())?;
     }
-    if let Some(file) = &validate.report {
-        judged::page(file, &judged, &[0])?;
+    if let (Some(file), Some(page)) = (&validate.report, page) {
+        write(file, page.as_bytes())?;
     }
     match common.json {
         true => print(&report.to_json()),
-        false => print_report(report),
+        false => print_report(&report),
     }
     Ok(report.is_ok())
 }

@@ -18,7 +18,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::archive::{npy, zip};
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 
 /// Most bytes of a file, and of what is unpacked from it.
 const MOST_BYTES: u64 = 1 << 30;
@@ -214,14 +214,15 @@ impl Samples {
             Some(at) => {
                 let (row, number, value) = (at / self.features, at % self.features, self.values[at]);
                 let (low, high) = self.values.iter().fold((0f32, 1f32), |(l, h), &x| (l.min(x), h.max(x)));
-                let next = match low < 0.0 {
-                    true => "cut with --threshold: what lies above it is 1".to_string(),
-                    false => format!("divide with --scale {high}, or cut with --threshold"),
+                let (next, hint) = match low < 0.0 {
+                    true => ("cut at a threshold: what lies above it is 1", Hint::GiveOne(vec!["threshold"])),
+                    false => ("divide by the largest, or cut at a threshold", Hint::give("scale", high)),
                 };
                 Err(Error::format(format!(
-                    "{}: row {row}, number {number}: {value} lies outside 0 to 1; {next}",
+                    "{}: row {row}, number {number}: {value} lies outside 0 to 1: {next}",
                     self.source
-                )))
+                ))
+                .hinted(hint))
             }
         }
     }

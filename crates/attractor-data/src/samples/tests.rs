@@ -120,6 +120,6 @@ fn what_is_built_in_is_what_it_should_be() {
     let held_out = digits.chosen(&digits.test);
     assert_eq!((held_out.count, held_out.row(0)), (450, digits.row(1081)));
     let sixteenths = digits.divided(1.0 / 16.0).unwrap();
-    assert!(sixteenths.check_unit().unwrap_err().to_string().contains("--scale 16"));
+    assert!(sixteenths.check_unit().unwrap_err().to_string().contains("scale = 16"));
     assert!(Samples::read("nowhere").unwrap_err().to_string().contains("digits"));
 }

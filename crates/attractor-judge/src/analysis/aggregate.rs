@@ -10,7 +10,7 @@ use attractor_record::{Patterns, strips};
 use attractor_record::{Role, Token};
 
 use super::query::bare;
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 
 /// Most cells of an aggregated map: 128 MiB.
 const MOST_CELLS: usize = 16 << 20;
@@ -196,6 +196,97 @@ pub fn aggregate(
         }
     }
     Ok(Some(map))
+}
+
+/// Which heads of a layer become one map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeadGroups {
+    /// Every head by itself.
+    #[default]
+    Each,
+    /// Query heads that share a key head, as their mean.
+    Shared,
+    /// All chosen heads, as their mean.
+    Mean,
+}
+
+impl HeadGroups {
+    /// The heads of a layer that become one map each.
+    ///
+    /// # Errors
+    /// `is_usage` if some heads of a group that shares a key head are missing: their mean would be another.
+    pub fn of(self, shape: &LayerShape) -> Result<Vec<Vec<usize>>> {
+        match self {
+            Self::Mean => return Ok(vec![shape.heads.clone()]),
+            Self::Each => return Ok(shape.heads.iter().map(|&head| vec![head]).collect()),
+            Self::Shared => {}
+        }
+        let groups = query_groups(shape);
+        let size = (shape.model_heads / shape.key_heads.max(1)).max(1);
+        match groups.iter().find(|group| group.len() < size) {
+            None => Ok(groups),
+            Some(part) => {
+                let first = part[0] / size * size;
+                let why = format!(
+                    "heads {first} to {} of layer {} share a key head and not all of them are here; choose or capture whole \
+                     groups",
+                    first + size - 1,
+                    shape.layer
+                );
+                Err(Error::option("grouped", "", why).hinted(Hint::Omit("grouped")))
+            }
+        }
+    }
+}
+
+/// Maps of one layer, by groups of positions and of heads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregated {
+    /// The model's own layer number.
+    pub layer: usize,
+    /// Which heads each map is the mean of.
+    pub groups: Vec<Vec<usize>>,
+    /// True if no head of the layer is missing.
+    pub whole: bool,
+    /// Groups of queries.
+    pub rows: usize,
+    /// Groups of keys.
+    pub columns: usize,
+    /// [rows, columns] of each group.
+    pub maps: Vec<Vec<f64>>,
+}
+
+/// The maps of one input by groups: a mean over heads and queries, a sum over keys. Layers of another length than
+/// `positions` keep their positions.
+///
+/// # Errors
+/// As [`aggregate`] and [`HeadGroups::of`]; `is_usage` if a map was not kept.
+pub fn aggregated(
+    patterns: &dyn Patterns,
+    input: usize,
+    heads: HeadGroups,
+    positions: &Partition,
+) -> Result<Vec<Aggregated>> {
+    let mut all = Vec::new();
+    for shape in patterns.layers() {
+        let (rows, columns) = patterns.shape(shape.layer, input)?;
+        let of = |count: usize| match positions.positions() == count {
+            true => positions.clone(),
+            false => Partition::identity(count),
+        };
+        let (rows, columns) = (of(rows), of(columns));
+        let groups = heads.of(&shape)?;
+        let map = |heads: &Vec<usize>| {
+            aggregate(patterns, shape.layer, heads, input, &rows, &columns)?.ok_or_else(|| {
+                Error::usage(format!("L{}: its maps were not kept", shape.layer))
+                    .hinted(Hint::Capture { keep: "stats+qk" })
+            })
+        };
+        let maps = groups.iter().map(map).collect::<Result<Vec<_>>>()?;
+        let whole = shape.heads.len() == shape.model_heads;
+        all.push(Aggregated { layer: shape.layer, groups, whole, rows: rows.len(), columns: columns.len(), maps });
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! | `stack`       | the fused map of each layer, with the residual stream in it                       |
 //! | `rollout`     | how much of each input token is in a query's last state, by products of maps      |
 //! | `flow`        | the same by the largest flow                                                      |
+//! | `share`       | the shares of an attribution, by token or word                                   |
+//! | `profile`     | mean attention weight by distance                                                 |
 //! | `query`       | which position is asked about: `cls`, `last`, a number, a token                   |
 //! | `aggregate`   | maps of words, spans and groups of heads that are distributions still             |
 //! | `rank`        | how many dimensions a map has beside the uniform map of its mask                  |
@@ -18,17 +20,21 @@ pub mod distance;
 pub mod flow;
 pub mod importance;
 pub mod metastable;
+pub mod profile;
 pub mod query;
 pub mod rank;
 pub mod rollout;
+pub mod share;
 mod singular;
 pub mod stack;
 pub mod table;
 
-pub use aggregate::{Partition, aggregate, query_groups};
+pub use aggregate::{Aggregated, HeadGroups, Partition, aggregate, aggregated, query_groups};
 pub use flow::flow;
 pub use importance::{HeadImportance, importance};
+pub use profile::{Profiles, profiles};
 pub use query::find_query;
 pub use rollout::{Attribution, Method, rollout, rollout_map};
+pub use share::{By, Share, shares};
 pub use singular::singular_values;
 pub use stack::{Fuse, Stack, StackOptions};

@@ -16,7 +16,7 @@ use attractor_record::{Patterns, strips};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 
 /// Most tokens for which cells are discarded: their order needs the whole map.
 pub const MOST_DISCARDED: usize = 4096;
@@ -146,10 +146,10 @@ impl<'a> Stack<'a> {
         kept.retain(|shape| !missing.contains(&shape.layer));
         let Some(tokens) = tokens else {
             return Err(Error::usage(format!(
-                "rollout: no layer from {} on has a map of input {input}; keep queries and keys or patterns when \
-                 capturing (--keep stats+qk)",
+                "rollout: no layer from {} on has a map of input {input}; keep queries and keys or patterns when capturing",
                 options.start
-            )));
+            ))
+            .hinted(Hint::Capture { keep: "stats+qk" }));
         };
         let mut notes = Vec::new();
         if !missing.is_empty() {
@@ -158,13 +158,14 @@ impl<'a> Stack<'a> {
             if !options.skip_missing {
                 return Err(Error::usage(format!(
                     "rollout: layer{} {names} of {all} {} no map here, and every layer from {} on is multiplied; capture \
-                     {}, begin later (--start), or take {} as the identity (--skip-missing)",
+                     {}, begin later, or take {} as the identity",
                     if missing.len() == 1 { "" } else { "s" },
                     if missing.len() == 1 { "has" } else { "have" },
                     options.start,
                     if missing.len() == 1 { "it" } else { "them" },
                     if missing.len() == 1 { "it" } else { "them" },
-                )));
+                ))
+                .hinted(Hint::GiveOne(vec!["start", "skip_missing"])));
             }
             notes.push(format!("layers without a map, taken as the identity: {names}"));
         }

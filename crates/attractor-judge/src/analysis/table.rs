@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use attractor_record::evidence::{AblationMode, Evidence};
-use attractor_record::table::Column;
+use attractor_record::table::{Column, Table};
 use attractor_record::{Patterns, strips};
 use rayon::prelude::*;
 
@@ -275,6 +275,35 @@ fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<([f64;
             Ok((means, found.iter().map(|ranks| ranks.queries).max().unwrap_or(0)))
         })
         .collect()
+}
+
+/// A column of numbers, NaN where a head has none; `None` if there is no such column.
+pub fn numbers(table: &Table, name: &str) -> Option<Vec<f64>> {
+    table.columns().iter().find(|(known, _)| known == name).and_then(|(_, column)| match column {
+        Column::Whole(x) => Some(x.iter().map(|&x| x as f64).collect()),
+        Column::Number(x) => Some(x.clone()),
+        Column::MaybeWhole(x) => Some(x.iter().map(|x| x.map_or(f64::NAN, |x| x as f64)).collect()),
+        Column::Text(_) => None,
+    })
+}
+
+/// 95 % BCa intervals over inputs of a column of [`Table::of`], head by head; `None` for a column that is taken over all
+/// inputs together.
+///
+/// # Errors
+/// What reading the statistics answers.
+pub fn intervals(patterns: &dyn Patterns, name: &str, seed: u64) -> Result<Option<Vec<Option<(f64, f64)>>>> {
+    let mut each = Vec::new();
+    for input in 0..patterns.inputs() {
+        each.extend(numbers(&Table::of_inputs(patterns, input..input + 1)?, name));
+    }
+    let Some(rows) = each.first().map(Vec::len) else { return Ok(None) };
+    let bootstrap = Bootstrap::new(seed, 1999, 0.95);
+    let interval = |row: usize| {
+        let own: Vec<f64> = each.iter().filter_map(|inputs| inputs.get(row).copied()).filter(|x| !x.is_nan()).collect();
+        bootstrap.interval(&own).ok().map(|interval| (interval.low, interval.high))
+    };
+    Ok(Some((0..rows).map(interval).collect()))
 }
 
 #[cfg(test)]

@@ -103,11 +103,11 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Self> {
         let known = || Metric::ALL.map(Metric::name).join(", ");
         let wrong = |what: String| {
-            Err(Error::usage(format!(
-                "--fail-on {text:?}: {what}; write METRIC<NUMBER or METRIC>NUMBER, for example \"induction<-0.1\"; the \
-                 metrics are {}",
+            let why = format!(
+                "{what}; write METRIC<NUMBER or METRIC>NUMBER, for example \"induction<-0.1\"; the metrics are {}",
                 known()
-            )))
+            );
+            Err(Error::option("fail_on", format!("{text:?}"), why))
         };
         let Some(at) = text.find(['<', '>']) else { return wrong("there is no < or >".into()) };
         let (name, rest) = (text[..at].trim(), text[at + 1..].trim());

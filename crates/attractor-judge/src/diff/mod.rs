@@ -4,6 +4,7 @@
 //! paired by input; the interval is a BCa bootstrap of their mean.
 
 mod figures;
+mod junit;
 mod metric;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,12 +16,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use figures::Place;
+pub use junit::junit;
 pub use metric::{Condition, Metric};
 
 use crate::config::Config;
 use crate::measure::{Geometry, repeated_in_words, repeated_inputs};
 use crate::statistics::{Bootstrap, Interval, mean};
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 
 /// How two sources are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -297,10 +299,11 @@ fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<String>) -> R
             };
             return Err(Error::usage(format!(
                 "diff: input {input}, position {at}: A read {}, B read {}; both must have read the same tokens: capture \
-                 them with the same input options, or give token ids (--input)",
+                 them with the same input options, or give token ids",
                 say(left),
                 say(right)
-            )));
+            ))
+            .hinted(Hint::GiveOne(vec!["input"])));
         }
     }
     if unknown > 0 {

@@ -17,7 +17,7 @@ pub(super) fn loss_words(loss: LossKind, none: Option<NoLoss>) -> String {
         Some(NoLoss::MaskTokenUnknown) => {
             "no loss: its mask token is not known; put its tokenizer.json beside the weights"
         }
-        Some(NoLoss::NoLabels) => "no loss: no labels were given; --labels gives one an input",
+        Some(NoLoss::NoLabels) => "no loss: no labels were given; give one per input",
     };
     match loss {
         LossKind::NextToken => "next-token cross-entropy".to_string(),

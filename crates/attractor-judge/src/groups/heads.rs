@@ -158,8 +158,7 @@ fn named(case: &Case<'_>, detector: Detector, id: &str, key: Key, what: &str) ->
                 parts.push(format!("no {what}; the best, {}, scores {:.2}", top.place(), score(top)));
                 if detector == Detector::Induction && !is_read_twice(case) {
                     parts.push(
-                        "a text need not ask for it: random tokens read twice do (attractor heads CHECKPOINT --detect \
-                         induction)"
+                        "a text need not ask for it: repeated random tokens do (the job heads, of induction alone)"
                             .to_string(),
                     );
                 }

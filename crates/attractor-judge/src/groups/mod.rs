@@ -166,7 +166,7 @@ impl Case<'_> {
         match (known, tokens.any(|t| t.role == Role::Patch)) {
             (_, true) => "the positions are image patches: none occurs twice".to_string(),
             (false, false) => "the tokens are not known".to_string(),
-            (true, false) if !maps => "the maps were not kept; capture with --keep stats+qk".to_string(),
+            (true, false) if !maps => "the maps were not kept; capture queries and keys (stats+qk)".to_string(),
             (true, false) => otherwise.to_string(),
         }
     }

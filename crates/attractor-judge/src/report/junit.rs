@@ -46,7 +46,7 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 /// Escapes text for XML 1.0 attributes and content; characters that XML cannot hold become U+FFFD.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

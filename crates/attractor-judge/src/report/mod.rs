@@ -10,6 +10,7 @@ use attractor_record::ModelInfo;
 use attractor_record::table::{Column, Table};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use junit::escape;
 pub use text::{Kind, Line};
 
 use crate::conclusion::Conclusion;

@@ -1,7 +1,7 @@
 //! What a model reads, checked before anything is computed.
 
 use crate::checkpoint::spec::Spec;
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 
 /// One input.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,10 +77,8 @@ impl Input {
                 if let Some(limit) = spec.position_limit()
                     && ids.len() > limit
                 {
-                    return Err(Error::usage(format!(
-                        "input: {} tokens, the model has {limit} positions; cut the text (--seq-len {limit})",
-                        ids.len()
-                    )));
+                    let why = format!("input: {} tokens, the model has {limit} positions; cut the text", ids.len());
+                    return Err(Error::usage(why).hinted(Hint::give("seq_len", limit)));
                 }
                 if let Some(at) = ids.iter().position(|&id| id as usize >= spec.vocab) {
                     return Err(Error::usage(format!(

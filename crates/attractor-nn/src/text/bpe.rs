@@ -4,7 +4,7 @@ use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder};
 
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 
 /// Numbers that a byte-level vocabulary needs at least: one a byte.
 const BYTES: usize = 256;
@@ -40,8 +40,9 @@ pub fn train_byte_pairs(text: &str, vocab: usize) -> Result<Vec<u8>> {
     let learnt = tokenizer.get_vocab_size(true);
     if learnt != vocab {
         return Err(Error::usage(format!(
-            "tokenizer: the text yields {learnt} tokens, {vocab} were asked for; give more text or --vocab {learnt}"
-        )));
+            "tokenizer: the text yields {learnt} tokens, {vocab} were asked for; give more text, or ask for fewer"
+        ))
+        .hinted(Hint::give("vocab", learnt)));
     }
     Ok(tokenizer.to_string(true).map_err(broken)?.into_bytes())
 }

@@ -1,7 +1,7 @@
 //! Which files make a tokenizer, and the older ones rewritten as tokenizer.json.
 
 use crate::checkpoint::{read_json, read_small};
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -36,13 +36,15 @@ impl Files {
         {
             return Err(Error::unsupported(format!(
                 "{place}: there is only a SentencePiece model; expected tokenizer.json: make one with transformers \
-                 (AutoTokenizer.from_pretrained(folder).save_pretrained(folder)), or give token numbers with --input"
-            )));
+                 (AutoTokenizer.from_pretrained(folder).save_pretrained(folder)), or give token ids"
+            ))
+            .hinted(Hint::GiveOne(vec!["input"])));
         }
         Err(Error::usage(format!(
             "{place}: there is no tokenizer here; expected tokenizer.json, vocab.txt, or vocab.json with merges.txt: add \
-             one, or give token numbers with --input FILE"
-        )))
+             one, or give token ids"
+        ))
+        .hinted(Hint::GiveOne(vec!["input"])))
     }
 
     fn of(mut value: Value, place: PathBuf) -> Result<Self> {

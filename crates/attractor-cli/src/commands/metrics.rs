@@ -1,25 +1,16 @@
-//! `attractor metrics`: one line a head.
-
-mod pictures;
+//! `attractor metrics`: one row per head.
 
 use std::path::PathBuf;
 
-use attractor_judge::analysis::table::{Extras, columns};
-use attractor_nn::evidence::{self, Ablate, Options};
-use attractor_nn::model::Input;
-use attractor_record::evidence::{Evidence, Scope};
-use attractor_record::table::{Column, Table};
-use attractor_record::{Patterns, Selection};
+use attractor_render::results;
+use attractor_session::metrics::{self, Measured, Options};
+use attractor_session::{Column, Error, Table, parquet};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{Progress, print, write};
+use crate::console::{print, work, write};
 use crate::error::Outcome;
-use crate::forward::{self, Opened};
-use crate::inputs::{self, Prepared};
-use crate::target::{self, Live};
 use crate::{output, picture};
-use attractor::Error;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -152,96 +143,46 @@ fn aligned(table: &Table) -> String {
     parts.iter().map(part).collect::<Vec<_>>().join("\n")
 }
 
-/// What importance needs of a live model, for the selected heads.
-fn gather(
-    live: &Live,
-    prepared: &Prepared,
-    selection: &Selection,
-    metrics: &Metrics,
-    common: &Common,
-) -> Outcome<Evidence> {
-    let progress = Progress::new(common.quiet);
-    let inputs: Vec<Input> = prepared.items.iter().map(|item| item.input.clone()).collect();
-    let options = Options {
-        seed: common.seed,
-        ablate: Ablate::Standard,
-        gradients: true,
-        mask_token: prepared.mask_token,
-        special: &prepared.special,
-        labels: metrics.labels.as_deref(),
-        ..Options::default()
-    };
-    let mut step = |p: evidence::Progress| progress.step(p.stage, p.done, p.total);
-    let mut evidence = evidence::gather(&live.model, &inputs, &options, &mut step)?;
-    let selected = |layer: usize, head: usize| selection.heads(layer, live.info.heads).contains(&head);
-    evidence.ablations.retain(|a| matches!(a.scope, Scope::Head { layer, head } if selected(layer, head)));
-    Ok(evidence)
-}
-
-/// The table of row statistics, and the columns that need maps or a model.
-fn table(patterns: &dyn Patterns, extras: &Extras<'_>, metrics: &Metrics) -> Outcome<Table> {
-    let more = columns(patterns, extras)?;
-    if extras.rank && !more.iter().any(|(name, _)| name == "effective_rank") {
-        return Err(Error::usage(format!(
-            "{}: --rank needs maps, and there is none of finite numbers here; capture with --keep stats+qk",
-            metrics.target.display()
-        )));
-    }
-    Ok(Table::of(patterns)?.with(more)?)
-}
-
-/// Runs the command.
-pub fn run(metrics: &Metrics, common: &Common) -> Outcome {
-    let format = Format::of(metrics, common)?;
-    let selection = metrics.chosen.selection()?;
-    if metrics.importance && target::is_run(&metrics.target) {
-        return Err(Error::usage(format!(
-            "{}: is a run, and --importance needs the model; name the checkpoint",
-            metrics.target.display()
-        )));
-    }
-    let given = &metrics.inputs;
-    let Opened { patterns, live } =
-        forward::open(&metrics.target, given, selection.clone(), common, |live| inputs::prepare(live, given, common))?;
-    let evidence = match &live {
-        Some((live, prepared)) if metrics.importance => Some(gather(live, prepared, &selection, metrics, common)?),
-        _ => None,
-    };
-    let image = live.as_ref().and_then(|(live, _)| live.checkpoint.config().image.as_ref());
-    let patch = image.map(|image| [image.patch_height as f64, image.patch_width as f64]);
-    let table = table(
-        patterns.as_ref(),
-        &Extras { rank: metrics.rank, patch, evidence: evidence.as_ref(), seed: common.seed },
-        metrics,
-    )?;
-    let json = || format!("{}\n", table.json());
-    if let Some(path) = &metrics.output {
-        match format.picture() {
-            Some(ending) => {
-                let figure =
-                    pictures::figure(patterns.as_ref(), &table, &metrics.draw, metrics.histogram, common.seed)?;
-                picture::save(path, ending, &figure)?;
-            }
-            None => write(path, &written(&table, format)?)?,
-        }
-        if common.json {
-            print(&json());
-        }
-        return Ok(());
-    }
-    match common.json {
-        true => print(&json()),
-        false => print(&String::from_utf8_lossy(&written(&table, format)?)),
-    }
-    Ok(())
-}
-
 /// The table as bytes.
 fn written(table: &Table, format: Format) -> Outcome<Vec<u8>> {
     Ok(match format {
         Format::Csv => table.csv().into_bytes(),
         Format::Json => format!("{}\n", table.json()).into_bytes(),
-        Format::Parquet => attractor_capture::parquet(table)?,
+        Format::Parquet => parquet(table)?,
         _ => aligned(table).into_bytes(),
     })
+}
+
+/// Runs the command.
+pub fn run(args: &Metrics, common: &Common) -> Outcome {
+    let format = Format::of(args, common)?;
+    let options = Options {
+        inputs: args.inputs.given(),
+        selection: args.chosen.selection()?,
+        rank: args.rank,
+        importance: args.importance,
+        labels: args.labels.clone(),
+        ..Options::new(&args.target)
+    };
+    let (table, figure) = work(common, |context| {
+        let Measured { table, patterns } = metrics::run(&options, context)?;
+        let (draw, histogram, seed) = (&args.draw, args.histogram, common.seed);
+        let figure = match format.picture() {
+            Some(_) => Some(results::metrics::figure(patterns.as_ref(), &table, draw, histogram, seed)?),
+            None => None,
+        };
+        Ok((table, figure))
+    })?;
+    if let Some(path) = &args.output {
+        match (format.picture(), &figure) {
+            (Some(ending), Some(figure)) => picture::save(path, ending, figure)?,
+            _ => write(path, &written(&table, format)?)?,
+        }
+    }
+    match (common.json, &args.output) {
+        (true, _) => print(&format!("{}\n", table.json())),
+        (false, None) => print(&String::from_utf8_lossy(&written(&table, format)?)),
+        (false, Some(_)) => {}
+    }
+    Ok(())
 }

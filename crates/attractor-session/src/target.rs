@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
+use attractor::{Error, Kind, Result};
 use attractor_capture::Run;
 use attractor_nn::Model;
 use attractor_nn::checkpoint::Checkpoint;
 use attractor_record::ModelInfo;
-
-use crate::error::Outcome;
-use attractor::Error;
 
 /// A model that can run.
 pub struct Live {
@@ -33,15 +31,23 @@ pub fn is_run(path: &Path) -> bool {
     path.join("run.json").exists()
 }
 
-/// Opens what lies at `path`.
-pub fn open(path: &Path, model_config: Option<&Path>) -> Outcome<Target> {
-    if !path.exists() {
-        return Err(Error::io(format!(
-            "{}: there is nothing here; name a checkpoint (a folder with config.json and model.safetensors, or a .pt \
-             file) or a run",
-            path.display()
-        )));
+/// Refuses a path at which nothing lies.
+///
+/// # Errors
+/// `is_io`, with what was wanted there.
+pub fn exists(path: &Path, wanted: &str) -> Result<()> {
+    match path.exists() {
+        true => Ok(()),
+        false => Err(Error::io(format!("{}: there is nothing here; name {wanted}", path.display()))),
     }
+}
+
+/// Opens what lies at `path`; `model_config` is the configuration of a lone weight file.
+///
+/// # Errors
+/// `is_io` if nothing is there; what reading a run or a checkpoint answers.
+pub fn open(path: &Path, model_config: Option<&Path>) -> Result<Target> {
+    exists(path, "a checkpoint (a folder with config.json and model.safetensors, or a .pt file) or a run")?;
     match is_run(path) {
         true => Ok(Target::Run(Box::new(Run::open(path)?))),
         false => Ok(Target::Live(Box::new(live(path, model_config)?))),
@@ -49,21 +55,30 @@ pub fn open(path: &Path, model_config: Option<&Path>) -> Outcome<Target> {
 }
 
 /// Opens a checkpoint and reads its weights.
-pub fn live(path: &Path, model_config: Option<&Path>) -> Outcome<Live> {
+///
+/// # Errors
+/// What reading answers.
+pub fn live(path: &Path, model_config: Option<&Path>) -> Result<Live> {
     let checkpoint = checkpoint(path, model_config)?;
     let model = Model::load(&checkpoint)?;
     let info = info(&checkpoint)?;
     Ok(Live { checkpoint, model, info })
 }
 
-/// Opens a checkpoint. A folder that is none is unreadable; a lone file without a configuration asks for an option.
-pub fn checkpoint(path: &Path, model_config: Option<&Path>) -> Outcome<Checkpoint> {
-    Checkpoint::open(path, model_config)
-        .map_err(|error| if path.is_dir() { error.of_kind(attractor::Kind::Format) } else { error })
+/// Opens a checkpoint. A folder that holds none is of no known format; a lone file without a configuration asks for one.
+///
+/// # Errors
+/// What reading answers.
+pub fn checkpoint(path: &Path, model_config: Option<&Path>) -> Result<Checkpoint> {
+    let of_folder = |error: Error| if path.is_dir() && error.is_usage() { error.of_kind(Kind::Format) } else { error };
+    Checkpoint::open(path, model_config).map_err(of_folder)
 }
 
 /// What a checkpoint is, in the words of a run.
-pub fn info(checkpoint: &Checkpoint) -> Outcome<ModelInfo> {
+///
+/// # Errors
+/// `is_io` if its weights cannot be hashed.
+pub fn info(checkpoint: &Checkpoint) -> Result<ModelInfo> {
     let spec = checkpoint.config();
     Ok(ModelInfo {
         family: spec.family.name().to_string(),

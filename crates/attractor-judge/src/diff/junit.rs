@@ -1,0 +1,41 @@
+//! What conditions found, as JUnit XML.
+
+use std::fmt::Write as _;
+
+use super::Checked;
+use crate::report::escape;
+
+/// The first of some names.
+fn some(names: &[String]) -> String {
+    let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+    format!("{}{more}", names[..names.len().min(8)].join(", "))
+}
+
+/// One case a condition; one that nothing could be tested by is skipped there and an error of the command.
+pub fn junit(checked: &[Checked]) -> String {
+    let failures = checked.iter().filter(|c| c.tested > 0 && !c.is_ok()).count();
+    let skipped = checked.iter().filter(|c| c.tested == 0).count();
+    let counts = format!("tests=\"{}\" failures=\"{failures}\" skipped=\"{skipped}\"", checked.len());
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"attractor diff\" {counts}>\n  <testsuite \
+         name=\"fail-on\" errors=\"0\" {counts}>\n"
+    );
+    for found in checked {
+        let _ =
+            write!(xml, "    <testcase classname=\"attractor.diff\" name=\"{}\"", escape(found.condition.text.trim()));
+        let met: Vec<String> =
+            found.met.iter().map(|(name, value)| format!("{name} {}", format_args!("{value:+.4}"))).collect();
+        let untested = match found.untested.is_empty() {
+            true => None,
+            false => Some(format!("cannot be told for {}", some(&found.untested))),
+        };
+        let faults: Vec<String> = met.into_iter().chain(untested).collect();
+        let _ = match (found.tested, faults.is_empty()) {
+            (0, _) => writeln!(xml, "><skipped message=\"no head has this figure\"/></testcase>"),
+            (_, true) => writeln!(xml, "/>"),
+            (_, false) => writeln!(xml, "><failure message=\"{}\"/></testcase>", escape(&faults.join(", "))),
+        };
+    }
+    xml.push_str("  </testsuite>\n</testsuites>\n");
+    xml
+}

@@ -1,0 +1,182 @@
+//! The maps of one input as a picture.
+
+use std::ops::Range;
+
+use attractor::{Error, Hint, Result};
+use attractor_judge::analysis::{Aggregated, HeadGroups, Partition};
+use attractor_record::{LayerShape, Patterns, Role};
+
+use super::counted;
+use crate::canvas::scale::{Scale, Spacing};
+use crate::canvas::text::label;
+use crate::figures::grid::{self, Panels};
+use crate::figures::heatmap::{Style, heatmap};
+use crate::figures::positions::Bands;
+use crate::maps::map::{self, HeadMap, Map, Origin, SIDE};
+use crate::maps::transform::without_keys;
+
+/// Characters of a token along an axis.
+const LABEL: usize = 14;
+
+/// What a row and a column stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapUnit {
+    /// A token.
+    Token,
+    /// A word.
+    Word,
+    /// A span that was named.
+    Span,
+}
+
+/// What is drawn of the maps of one input.
+#[derive(Clone, Copy)]
+pub struct MapPicture<'a> {
+    /// Where the maps come from.
+    pub patterns: &'a dyn Patterns,
+    /// The input.
+    pub input: usize,
+    /// Groups of positions.
+    pub positions: &'a Partition,
+    /// What they are.
+    pub by: MapUnit,
+    /// Which heads became one map.
+    pub groups: HeadGroups,
+    /// The maps by groups; `None`: as they were captured.
+    pub aggregated: Option<&'a [Aggregated]>,
+    /// Keys that are hidden; rows are renormalised.
+    pub hide: &'a [usize],
+    /// From weights to colours.
+    pub spacing: Spacing,
+    /// Each head has a scale of its own.
+    pub own_scale: bool,
+}
+
+/// The heads' maps, ready to be drawn; read in strips and pooled, of any length.
+fn maps(picture: &MapPicture<'_>) -> Result<Vec<HeadMap>> {
+    let MapPicture { patterns, input, hide, .. } = *picture;
+    let hiding = |error: Error| match error.is_usage() || error.is_shape() {
+        true => Error::option("hide", "", error.message()),
+        false => error,
+    };
+    let mut all = Vec::new();
+    match picture.aggregated {
+        None => {
+            for shape in patterns.layers() {
+                for &head in &shape.heads {
+                    let place = (shape.layer, head, input);
+                    all.extend(match hide.is_empty() {
+                        true => map::read(patterns, shape.layer, head, input, SIDE)?,
+                        false => map::read_hiding(patterns, place, SIDE, hide).map_err(hiding)?,
+                    });
+                }
+            }
+        }
+        Some(aggregated) => {
+            for layer in aggregated {
+                for (group, weights) in layer.groups.iter().zip(&layer.maps) {
+                    let weights = weights.iter().map(|&w| w as f32).collect();
+                    let mut map = Map::exact(weights, layer.rows, layer.columns)?;
+                    if patterns.info().causal {
+                        map = map.causal()?;
+                    }
+                    if !hide.is_empty() {
+                        map = without_keys(&map, hide).map_err(hiding)?;
+                    }
+                    let map = map.pooled(SIDE)?;
+                    let (layer, head) = (layer.layer, group[0]);
+                    all.push(HeadMap { layer, head, input, map, links: Vec::new(), origin: Origin::Weights });
+                }
+            }
+        }
+    }
+    match all.is_empty() {
+        true => Err(Error::usage("no map was kept").hinted(Hint::Capture { keep: "stats+qk" })),
+        false => Ok(all),
+    }
+}
+
+/// "L3, mean of heads 0, 2, 5".
+fn mean_in_words(shape: &LayerShape) -> String {
+    let numbers: Vec<String> = shape.heads.iter().map(usize::to_string).collect();
+    match shape.heads.len() == shape.model_heads || numbers.len() > 12 {
+        true => format!("L{}, mean of {}", shape.layer, counted(numbers.len(), "head")),
+        false => format!("L{}, mean of heads {}", shape.layer, numbers.join(", ")),
+    }
+}
+
+/// One head with its tokens, the heads of a layer side by side, or layers by heads.
+///
+/// # Errors
+/// `is_usage` if no map was kept, or an option does not fit what is shown; what reading the maps answers.
+pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
+    let MapPicture { patterns, input, positions, by, groups, spacing, own_scale, .. } = *picture;
+    let (words, args) = (positions, picture);
+    let maps = maps(picture)?;
+    let heads: Vec<&HeadMap> = maps.iter().collect();
+    let tokens = patterns.tokens(input);
+    let mut style = Style { scale: Scale::fit(spacing, maps.iter().flat_map(|m| m.map.values())), ..Style::default() };
+    // Where the continuation begins with a group of its own.
+    let prompt = patterns.prompt_length(input);
+    style.boundary = words.groups().iter().position(|group| Some(group.start) == prompt).filter(|&at| at > 0);
+    let class = |role: Role| match role {
+        Role::Punctuation => Some(0),
+        role if role.is_special() => Some(1),
+        _ => None,
+    };
+    let of_group = |group: &Range<usize>| match tokens.get(group.clone()) {
+        Some([token]) => class(token.role),
+        _ => None,
+    };
+    let classes: Vec<Option<usize>> = words.groups().iter().map(of_group).collect();
+    if classes.iter().any(Option::is_some) {
+        style.bands = Bands::both(vec!["punctuation".to_string(), "special token".to_string()], classes);
+    }
+    let (by, unit) = match by {
+        MapUnit::Span => (", by span", "span"),
+        MapUnit::Word => (", by word", "word"),
+        MapUnit::Token => ("", "token"),
+    };
+    if unit != "token" {
+        style.rows = format!("query ({unit}: mean of its tokens)");
+        style.columns = format!("key ({unit}: sum of its tokens)");
+    }
+    let mean =
+        if groups == HeadGroups::Shared { ", means of the heads that share keys, named by the first" } else { "" };
+    let family = format!("{}{by}{mean}", patterns.info().family);
+    if !args.hide.is_empty() {
+        style.unit = "attention weight, renormalised".to_string();
+    }
+    let is_mean = groups == HeadGroups::Mean;
+    let shapes = patterns.layers();
+    let layers: usize = shapes.len();
+    Ok(match heads.as_slice() {
+        [one] => {
+            let names: Vec<String> = words.names(tokens).iter().map(|name| label(name, LABEL)).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let which = match (is_mean, shapes.first()) {
+                (true, Some(shape)) => mean_in_words(shape),
+                _ => format!("L{}H{}", one.layer, one.head),
+            };
+            heatmap(&one.map, &format!("{family}, {which}, input {input}"), &names, &style)?
+        }
+        [_, ..] if is_mean => {
+            return Err(Error::option("mean", "", "the picture shows one layer").hinted(Hint::GiveOne(vec!["layers"])));
+        }
+        [_, ..] if own_scale && spacing != Spacing::Linear => {
+            return Err(
+                Error::option("own_scale", "", "each head has a linear scale of its own").hinted(Hint::Omit("scale"))
+            );
+        }
+        [first, ..] if layers == 1 => {
+            let panels = Panels { shared: !own_scale, ..Panels::default() };
+            grid::layer(&heads, &format!("{family}, layer {}, input {input}", first.layer), &style, &panels)?
+        }
+        _ if own_scale => {
+            return Err(
+                Error::option("own_scale", "", "draws the heads of one layer").hinted(Hint::GiveOne(vec!["layers"]))
+            );
+        }
+        _ => grid::model(&heads, &format!("{family}, every head, input {input}"), &style)?.unwrap_or_default(),
+    })
+}

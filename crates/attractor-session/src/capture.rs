@@ -1,0 +1,327 @@
+//! Inputs through a model, attention out of it: in memory, or onto disk.
+
+use std::path::PathBuf;
+
+use attractor::retrieve::tiled;
+use attractor::{Context, Error, Kind, Result};
+use attractor_capture::run::RunOptions;
+use attractor_capture::run::budget::{self, Extent};
+pub use attractor_capture::run::{Keep, budget::human};
+use attractor_capture::{Run, RunWriter};
+use attractor_data::files::Durability;
+use attractor_nn::model::{Keep as Kept, Observer, Tap, Want};
+use attractor_nn::{Model, Overrides};
+use attractor_record::{
+    Captured, InputRecord, LayerRecord, Patterns, Precision, Restricted, Selection, Token, default_request,
+};
+use serde::Serialize;
+
+use crate::inputs::{self, Inputs, Item, Prepared};
+use crate::target::{self, Live, Target};
+
+/// Turns the taps of one forward pass into records as they come.
+pub struct Recorder<'a> {
+    model: &'a Model,
+    selection: &'a Selection,
+    keep: Kept,
+    tokens: &'a [Token],
+    layers: Vec<LayerRecord>,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder of the selected layers for an input of these tokens.
+    pub fn new(model: &'a Model, selection: &'a Selection, keep: Kept, tokens: &'a [Token]) -> Self {
+        Self { model, selection, keep, tokens, layers: Vec::new() }
+    }
+
+    /// What was recorded, in the model's order.
+    pub fn into_layers(self) -> Vec<LayerRecord> {
+        self.layers
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn wants(&self, layer: usize) -> Want {
+        if self.selection.layer(layer) { Want::all() } else { Want::default() }
+    }
+
+    fn tap(&mut self, tap: Tap) -> Result<()> {
+        let request = default_request(self.tokens, tap.positions);
+        let statistics = tiled::statistics(&tap.problem()?, &request)?;
+        let record = self.model.record(tap, self.keep)?;
+        self.layers.push(LayerRecord { statistics, ..record });
+        Ok(())
+    }
+}
+
+/// Runs one prepared input.
+///
+/// # Errors
+/// What the model answers.
+pub fn one(model: &Model, item: &Item, index: usize, selection: &Selection, keep: Kept) -> Result<InputRecord> {
+    let mut recorder = Recorder::new(model, selection, keep, &item.tokens);
+    model.forward(&item.input, &mut recorder, &Overrides::none())?;
+    Ok(InputRecord {
+        index,
+        tokens: item.tokens.clone(),
+        prompt_length: None,
+        grid: item.grid,
+        layers: recorder.into_layers(),
+    })
+}
+
+/// Runs all prepared inputs and holds what judgement reads.
+///
+/// # Errors
+/// `is_usage` for a layer or head that the model lacks; `is_interrupted`; what the model answers.
+pub fn in_memory(live: &Live, prepared: &Prepared, selection: &Selection, context: &Context<'_>) -> Result<Captured> {
+    selection.check(live.info.layers, live.info.heads)?;
+    let keep = Kept { values: false, z: false, input: true };
+    let mut inputs = Vec::new();
+    for (index, item) in prepared.items.iter().enumerate() {
+        context.check()?;
+        context.step("capturing", index, prepared.items.len());
+        inputs.push(one(&live.model, item, index, selection, keep)?);
+    }
+    Ok(Captured { info: live.info.clone(), inputs })
+}
+
+/// A target that was opened: its patterns, and the model and inputs that they came from, if it is a checkpoint.
+pub struct Opened {
+    /// Of the selected layers and heads.
+    pub patterns: Box<dyn Patterns>,
+    /// `None`: a run.
+    pub live: Option<(Box<Live>, Prepared)>,
+}
+
+/// Opens a target: a run is read, a checkpoint runs what `prepare` makes of what was given.
+///
+/// # Errors
+/// `is_format` for a run without inputs, `is_usage` for inputs that a run has already; what reading and running answer.
+pub fn open_with(
+    path: &std::path::Path,
+    given: &Inputs,
+    selection: Selection,
+    context: &Context<'_>,
+    prepare: impl FnOnce(&Live) -> Result<Prepared>,
+) -> Result<Opened> {
+    match target::open(path, given.model_config.as_deref())? {
+        Target::Live(live) => {
+            let prepared = prepare(&live)?;
+            let captured = in_memory(&live, &prepared, &selection, context)?;
+            Ok(Opened { patterns: Box::new(Restricted::new(captured, selection)?), live: Some((live, prepared)) })
+        }
+        Target::Run(run) => {
+            given.refuse_for_a_run(path)?;
+            if run.inputs() == 0 {
+                let why = "holds no input: its capture was cut short; go on with it (capture, resume)";
+                return Err(Error::format(why).at(path.display()));
+            }
+            Ok(Opened { patterns: Box::new(Restricted::new(*run, selection)?), live: None })
+        }
+    }
+}
+
+/// [`open_with`] the inputs as they are given.
+///
+/// # Errors
+/// As [`open_with`], and what preparing the inputs answers.
+pub fn open(path: &std::path::Path, given: &Inputs, selection: Selection, context: &Context<'_>) -> Result<Opened> {
+    open_with(path, given, selection, context, |live| inputs::prepare(live, given, context))
+}
+
+/// Opens a target of which one input is asked for; a checkpoint does not run those behind it.
+///
+/// # Errors
+/// As [`open`]; `is_usage` if there is no such input.
+pub fn open_input(
+    path: &std::path::Path,
+    given: &Inputs,
+    number: usize,
+    selection: Selection,
+    context: &Context<'_>,
+) -> Result<Opened> {
+    let within = |count: usize| match number < count {
+        true => Ok(()),
+        false => {
+            let inputs = if count == 1 { "1 input".to_string() } else { format!("{count} inputs") };
+            Err(Error::option("input_number", number, format!("the target holds {inputs}, numbered from 0")))
+        }
+    };
+    let opened = open_with(path, given, selection, context, |live| {
+        let mut prepared = inputs::prepare(live, given, context)?;
+        within(prepared.items.len())?;
+        prepared.items.truncate(number + 1);
+        Ok(prepared)
+    })?;
+    within(opened.patterns.inputs())?;
+    Ok(opened)
+}
+
+/// What is captured onto disk, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A checkpoint.
+    pub target: PathBuf,
+    /// What goes through it.
+    pub inputs: Inputs,
+    /// The run, a folder.
+    pub output: PathBuf,
+    /// What is kept of every layer.
+    pub keep: Keep,
+    /// Precision of what is stored: f16 or f32.
+    pub dtype: Precision,
+    /// Which layers and heads.
+    pub selection: Selection,
+    /// Bytes that the run may take on disk.
+    pub max_bytes: Option<u64>,
+    /// Bytes that one input may take in memory.
+    pub max_memory: Option<u64>,
+    /// Go on with a run that was interrupted.
+    pub resume: bool,
+    /// Survive loss of power too.
+    pub durable: bool,
+}
+
+impl Options {
+    /// A capture of the built-in text with every layer and head.
+    pub fn new(target: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
+        Self {
+            target: target.into(),
+            inputs: Inputs::default(),
+            output: output.into(),
+            keep: Keep::StatsQk,
+            dtype: Precision::F16,
+            selection: Selection::all(),
+            max_bytes: None,
+            max_memory: None,
+            resume: false,
+            durable: false,
+        }
+    }
+
+    /// Refuses what contradicts itself.
+    ///
+    /// # Errors
+    /// `is_usage`.
+    pub fn check(&self) -> Result<()> {
+        if target::is_run(&self.target) {
+            let why = "is a run already; capture reads a checkpoint";
+            return Err(Error::usage(format!("{}: {why}", self.target.display())));
+        }
+        self.inputs.check()
+    }
+}
+
+/// A finished capture.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finished {
+    /// "attractor.capture/1".
+    pub schema: &'static str,
+    /// The run.
+    pub run: PathBuf,
+    /// Inputs in it.
+    pub inputs: usize,
+    /// Inputs that were there before.
+    pub resumed_at: usize,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Seed of whatever was random.
+    pub seed: u64,
+    /// Where the inputs came from.
+    #[serde(serialize_with = "crate::as_words")]
+    pub source: inputs::Source,
+}
+
+/// Refuses inputs that would exceed a budget before the model runs and before anything is written.
+fn within_budget(live: &Live, prepared: &Prepared, options: &RunOptions) -> Result<()> {
+    let spec = live.checkpoint.config();
+    let mut used = 0;
+    for item in &prepared.items {
+        let positions = item.tokens.len();
+        let extents: Vec<Extent> = (0..spec.layers)
+            .filter_map(|layer| {
+                let heads = options.selection.heads(layer, spec.heads);
+                let mut key_heads: Vec<usize> = heads.iter().map(|head| head / (spec.heads / spec.key_heads)).collect();
+                key_heads.dedup();
+                (!heads.is_empty()).then_some(Extent {
+                    heads: heads.len(),
+                    key_heads: key_heads.len(),
+                    queries: positions,
+                    keys: positions,
+                    width: spec.head_dim,
+                    value_width: spec.head_dim,
+                    model_width: spec.hidden,
+                })
+            })
+            .collect();
+        used += budget::check(options, &extents, positions, used)?.disk;
+        if used > options.disk_budget.unwrap_or(u64::MAX) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Runs inputs through a checkpoint and keeps what attention did.
+///
+/// # Errors
+/// `is_usage`, `is_budget` before anything is written; `is_interrupted` with what was whole kept; what reading, running
+/// and writing answer.
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Finished> {
+    context.install(|| captured(options, context))
+}
+
+fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
+    options.check()?;
+    let kept = RunOptions {
+        keep: options.keep,
+        dtype: options.dtype,
+        selection: options.selection.clone(),
+        layer_input: options.keep == Keep::StatsQk,
+        durability: if options.durable { Durability::Power } else { Durability::Process },
+        disk_budget: options.max_bytes,
+        memory_budget: options.max_memory,
+        seed: context.seed(),
+        ..RunOptions::default()
+    };
+    let live = target::live(&options.target, options.inputs.model_config.as_deref())?;
+    options.selection.check(live.info.layers, live.info.heads)?;
+    let prepared = inputs::prepare(&live, &options.inputs, context)?;
+    within_budget(&live, &prepared, &kept)?;
+    let mut writer = match options.resume {
+        true => {
+            if Run::open(&options.output)?.info() != &live.info {
+                return Err(Error::usage(format!(
+                    "{}: was captured from another model; name a new folder, or the model that it began with",
+                    options.output.display()
+                )));
+            }
+            RunWriter::resume(&options.output)?
+        }
+        false => RunWriter::create(&options.output, &kept, &live.info)?,
+    };
+    let (total, first) = (prepared.items.len(), writer.committed());
+    let selection = writer.options().selection.clone();
+    let keep =
+        Kept { values: writer.options().values, z: writer.options().outputs, input: writer.options().layer_input };
+    for (index, item) in prepared.items.iter().enumerate().skip(first) {
+        if context.is_interrupted() {
+            let why = format!("stopped: {index} of {total} inputs are kept in {}", options.output.display());
+            return Err(Error::new(Kind::Interrupted, why));
+        }
+        context.step("capturing", index, total);
+        writer.append(&one(&live.model, item, index, &selection, keep)?)?;
+    }
+    let bytes = writer.used();
+    writer.finish()?;
+    Ok(Finished {
+        schema: "attractor.capture/1",
+        run: options.output.clone(),
+        inputs: total,
+        resumed_at: first,
+        bytes,
+        seed: context.seed(),
+        source: prepared.source,
+    })
+}

@@ -1,0 +1,164 @@
+//! What a checkpoint or a run is.
+
+use std::path::{Path, PathBuf};
+
+use attractor::{Context, Result};
+use attractor_capture::run::Manifest;
+use attractor_capture::{Certificate, Run};
+use attractor_record::{ModelInfo, Patterns};
+use serde::Serialize;
+
+use crate::target;
+
+/// What is looked at.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A checkpoint or a run.
+    pub target: PathBuf,
+    /// Configuration of a lone weight file.
+    pub model_config: Option<PathBuf>,
+    /// Also read every array of a run.
+    pub verify: bool,
+}
+
+impl Options {
+    /// A look from outside.
+    pub fn new(target: impl Into<PathBuf>) -> Self {
+        Self { target: target.into(), model_config: None, verify: false }
+    }
+
+    /// Refuses a target that is not there.
+    ///
+    /// # Errors
+    /// `is_io`.
+    pub fn check(&self) -> Result<()> {
+        target::exists(&self.target, "a checkpoint or a run")
+    }
+}
+
+/// The heads of a layer that a run kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Kept {
+    /// The model's own layer number.
+    pub layer: usize,
+    /// Its kept heads.
+    pub heads: Vec<usize>,
+}
+
+/// What a target is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Info {
+    /// A run on disk.
+    Run(Box<RunInfo>),
+    /// A model's weights and configuration.
+    Checkpoint(Box<CheckpointInfo>),
+}
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunInfo {
+    /// "attractor.info/1".
+    pub schema: &'static str,
+    /// The folder.
+    pub path: PathBuf,
+    /// What was captured.
+    pub model: ModelInfo,
+    /// What was captured and how.
+    pub manifest: Manifest,
+    /// Inputs in it.
+    pub inputs: usize,
+    /// Their lengths, tokens.
+    pub lengths: Vec<usize>,
+    /// What was kept.
+    pub layers: Vec<Kept>,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// True if every array was read.
+    pub verified: bool,
+    /// Is what was captured what attention computed?
+    pub certificate: Certificate,
+}
+
+/// What a checkpoint is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckpointInfo {
+    /// "attractor.info/1".
+    pub schema: &'static str,
+    /// The folder or file.
+    pub path: PathBuf,
+    /// In the words of a run.
+    pub model: ModelInfo,
+    /// Model width.
+    pub hidden: usize,
+    /// Key heads per layer.
+    pub key_heads: usize,
+    /// Head width.
+    pub head_dim: usize,
+    /// Rows of the embedding.
+    pub vocab: usize,
+    /// Width of the MLP.
+    pub mlp: usize,
+    /// Sliding window of each layer, tokens.
+    pub windows: Vec<Option<usize>>,
+    /// Soft cap of attention's scores.
+    pub attention_soft_cap: Option<f32>,
+    /// The tokenizer's file.
+    pub tokenizer: Option<PathBuf>,
+    /// Tensors in the weight files.
+    pub tensors: usize,
+}
+
+/// Looks.
+///
+/// # Errors
+/// `is_io` if nothing is there; what reading answers.
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Info> {
+    context.install(|| {
+        options.check()?;
+        match target::is_run(&options.target) {
+            true => of_run(&options.target, options.verify).map(|info| Info::Run(Box::new(info))),
+            false => of_checkpoint(&options.target, options.model_config.as_deref())
+                .map(|info| Info::Checkpoint(Box::new(info))),
+        }
+    })
+}
+
+fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
+    let run = Run::open(path)?;
+    if verify {
+        run.verify()?;
+    }
+    Ok(RunInfo {
+        schema: "attractor.info/1",
+        path: path.to_path_buf(),
+        model: run.info().clone(),
+        manifest: run.manifest().clone(),
+        inputs: run.inputs(),
+        lengths: (0..run.inputs()).map(|input| run.tokens(input).len()).collect(),
+        layers: run.layers().into_iter().map(|shape| Kept { layer: shape.layer, heads: shape.heads }).collect(),
+        bytes: run.bytes()?,
+        verified: verify,
+        certificate: run.certificate()?,
+    })
+}
+
+fn of_checkpoint(path: &Path, model_config: Option<&Path>) -> Result<CheckpointInfo> {
+    let checkpoint = target::checkpoint(path, model_config)?;
+    let model = target::info(&checkpoint)?;
+    let spec = checkpoint.config();
+    Ok(CheckpointInfo {
+        schema: "attractor.info/1",
+        path: path.to_path_buf(),
+        model,
+        hidden: spec.hidden,
+        key_heads: spec.key_heads,
+        head_dim: spec.head_dim,
+        vocab: spec.vocab,
+        mlp: spec.intermediate,
+        windows: spec.windows.clone(),
+        attention_soft_cap: spec.attention_soft_cap,
+        tokenizer: checkpoint.tokenizer_path().map(Path::to_path_buf),
+        tensors: checkpoint.names().count(),
+    })
+}

@@ -1,0 +1,338 @@
+//! What goes through a model: text, token ids or images, as they were given.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use attractor::{Context, Error, Hint, Note, Result};
+use attractor_nn::checkpoint::spec::ImageSpec;
+use attractor_nn::image::Processor;
+use attractor_nn::model::Input;
+use attractor_nn::text::{Tokenizer, describe, read_ids};
+use attractor_record::{Role, Token};
+
+use crate::target::Live;
+
+/// What is run when nothing is given: a held-out chapter of a public-domain novel.
+pub const TEXT: &str = include_str!("../demo/text.txt");
+
+/// Tokens per input, where nobody says and the model has more positions.
+pub const SEQUENCE: usize = 128;
+
+/// What goes through a checkpoint. One of `text`, `text_file` and `input`; none: the built-in text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inputs {
+    /// One input.
+    pub text: Option<String>,
+    /// A text file, cut into inputs of `seq_len` tokens.
+    pub text_file: Option<PathBuf>,
+    /// Inputs as they are: one file of token ids (JSON, `.npy`, `.safetensors`), or images (PNG, JPEG, `.npy`).
+    pub input: Vec<PathBuf>,
+    /// Tokens per input; `None`: 128, or what the model has positions for.
+    pub seq_len: Option<usize>,
+    /// Inputs at most, the first ones.
+    pub max_inputs: usize,
+    /// Configuration of a lone weight file.
+    pub model_config: Option<PathBuf>,
+}
+
+impl Default for Inputs {
+    fn default() -> Self {
+        Self { text: None, text_file: None, input: Vec::new(), seq_len: None, max_inputs: 32, model_config: None }
+    }
+}
+
+impl Inputs {
+    /// Refuses what contradicts itself.
+    ///
+    /// # Errors
+    /// `is_usage`, naming the option.
+    pub fn check(&self) -> Result<()> {
+        let given =
+            [("text", self.text.is_some()), ("text_file", self.text_file.is_some()), ("input", !self.input.is_empty())];
+        let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+        match given[..] {
+            [_, second, ..] => return Err(Error::usage(format!("{} and {second}: give one of them", given[0]))),
+            _ if self.max_inputs == 0 => return Err(Error::option("max_inputs", 0, "give at least 1")),
+            _ if self.seq_len == Some(0) => return Err(Error::option("seq_len", 0, "give at least 1 token")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// True if nothing was given to run.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_none() && self.text_file.is_none() && self.input.is_empty()
+    }
+
+    /// A run has its inputs already.
+    ///
+    /// # Errors
+    /// `is_usage`, naming the option to leave out.
+    pub fn refuse_for_a_run(&self, path: &Path) -> Result<()> {
+        let given = [
+            ("text", self.text.is_some()),
+            ("text_file", self.text_file.is_some()),
+            ("input", !self.input.is_empty()),
+            ("seq_len", self.seq_len.is_some()),
+            ("model_config", self.model_config.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => Err(Error::usage(format!(
+                "{}: is a run and holds its inputs already; name the checkpoint",
+                path.display()
+            ))
+            .hinted(Hint::Omit(option))),
+        }
+    }
+}
+
+/// Where inputs came from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// One text that was given.
+    Text,
+    /// The built-in text.
+    BuiltIn,
+    /// Files: of text, of token ids, or images.
+    Files(Vec<PathBuf>),
+    /// Random tokens, each sequence repeated.
+    RepeatedTokens {
+        /// Sequences.
+        sequences: usize,
+        /// Shortest and longest block that is repeated, tokens.
+        blocks: (usize, usize),
+        /// Seed.
+        seed: u64,
+    },
+}
+
+/// Where inputs came from, and what was done to them. Its words go into reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Where from.
+    pub origin: Origin,
+    /// Tokens of a given text that were kept, of how many.
+    pub tokens: Option<(usize, usize)>,
+    /// Inputs that were kept, of how many.
+    pub inputs: Option<(usize, usize)>,
+    /// Shortest and longest block of random tokens, repeated, that each input begins with.
+    pub repeats: Option<(usize, usize)>,
+}
+
+impl From<Origin> for Source {
+    fn from(origin: Origin) -> Self {
+        Self { origin, tokens: None, inputs: None, repeats: None }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Text => f.write_str("given text")?,
+            Origin::BuiltIn => f.write_str("built-in text")?,
+            Origin::Files(paths) => {
+                let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+                f.write_str(&names.join(", "))?;
+            }
+            Origin::RepeatedTokens { sequences, blocks: (shortest, longest), seed } => write!(
+                f,
+                "{sequences} sequences of random tokens, blocks of {shortest} to {longest} repeated, seed {seed}"
+            )?,
+        }
+        if let Some((kept, many)) = self.tokens {
+            write!(f, ", the first {kept} of {many} tokens")?;
+        }
+        if let Some((kept, found)) = self.inputs {
+            write!(f, ", the first {kept} of {found} inputs")?;
+        }
+        if let Some((shortest, longest)) = self.repeats {
+            write!(f, ", each input begins with {shortest} to {longest} random tokens, repeated")?;
+        }
+        Ok(())
+    }
+}
+
+/// One input, ready for the model.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// What the model reads.
+    pub input: Input,
+    /// What its positions are.
+    pub tokens: Vec<Token>,
+    /// Patches down and across, for images.
+    pub grid: Option<(usize, usize)>,
+}
+
+/// All inputs.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// In order.
+    pub items: Vec<Item>,
+    /// Where they came from.
+    pub source: Source,
+    /// The mask token, if the model has one.
+    pub mask_token: Option<u32>,
+    /// Special tokens that occur.
+    pub special: Vec<u32>,
+}
+
+impl Prepared {
+    /// What the model reads, input by input.
+    pub fn inputs(&self) -> Vec<Input> {
+        self.items.iter().map(|item| item.input.clone()).collect()
+    }
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// `is_io`; `is_format`, with the place of the first byte that is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| Error::io(format!("{}: the text cannot be read: {e}", path.display())).because(e))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Error::format(format!("{}: byte {at} is not UTF-8; convert the text to UTF-8", path.display())).because(e)
+    })
+}
+
+/// Refuses more tokens than the model has positions.
+///
+/// # Errors
+/// `is_usage`.
+pub(crate) fn check_length(live: &Live, asked: Option<usize>) -> Result<()> {
+    match (asked, live.checkpoint.config().position_limit()) {
+        (Some(length), Some(limit)) if length > limit => {
+            Err(Error::option("seq_len", length, format!("the model has {limit} positions; give at most {limit}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The tokenizer of a checkpoint, if it has one.
+pub(crate) fn tokenizer(live: &Live) -> Result<Option<Tokenizer>> {
+    match live.checkpoint.tokenizer_path() {
+        Some(_) => Ok(Some(Tokenizer::open(live.checkpoint.folder())?.for_vocabulary(live.checkpoint.config().vocab))),
+        None => Ok(None),
+    }
+}
+
+/// Prepares what was given, or the built-in text.
+///
+/// # Errors
+/// `is_usage` for options that do not fit each other or the model; what reading answers.
+pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Prepared> {
+    given.check()?;
+    if let Some(image) = &live.checkpoint.config().image {
+        return images(live, given, image);
+    }
+    check_length(live, given.seq_len)?;
+    let spec = live.checkpoint.config();
+    let limit = spec.position_limit().unwrap_or(usize::MAX);
+    let length = given.seq_len.unwrap_or(SEQUENCE.min(limit));
+    let tokenizer = tokenizer(live)?;
+    let (mut sequences, mut source) = if !given.input.is_empty() {
+        if given.seq_len.is_some() {
+            let why = "token ids are taken as they are; cut the lists in the file";
+            return Err(Error::option("seq_len", "", why).hinted(Hint::Omit("seq_len")));
+        }
+        let [path] = &given.input[..] else {
+            let why = "give one file of token ids (a list of lists holds several inputs)";
+            return Err(Error::option("input", "", why));
+        };
+        let ids = read_ids(path, spec.vocab)?;
+        let sequences = ids.iter().map(|ids| describe(ids, tokenizer.as_ref(), spec)).collect::<Result<Vec<_>>>()?;
+        (sequences, Source::from(Origin::Files(vec![path.clone()])))
+    } else {
+        let Some(tokenizer) = &tokenizer else {
+            return Err(Error::usage(format!(
+                "{}: has no tokenizer.json, so text cannot be read; give token ids (for example [[5, 17, 3], [8, 2, 9]])",
+                live.checkpoint.folder().display()
+            ))
+            .hinted(Hint::give("input", "ids.json")));
+        };
+        match (&given.text, &given.text_file) {
+            (Some(text), _) => {
+                let tokens = tokenizer.encode(text, true)?;
+                let limit = limit.min(given.seq_len.unwrap_or(usize::MAX));
+                let many = tokens.len();
+                let kept = if many > limit { tokenizer.sequences(text, limit)?.swap_remove(0) } else { tokens };
+                let tokens = (many > limit).then_some((kept.len(), many));
+                (vec![kept], Source { tokens, ..Source::from(Origin::Text) })
+            }
+            (None, Some(path)) => {
+                let sequences = tokenizer.sequences(&read_text(path)?, length).map_err(|e| e.at(path.display()))?;
+                (sequences, Source::from(Origin::Files(vec![path.clone()])))
+            }
+            (None, None) => {
+                context.note(&Note::BuiltInText);
+                (tokenizer.sequences(TEXT, length)?, Source::from(Origin::BuiltIn))
+            }
+        }
+    };
+    let found = sequences.len();
+    if found > given.max_inputs {
+        sequences.truncate(given.max_inputs);
+        source.inputs = Some((given.max_inputs, found));
+    }
+    let mut special: Vec<u32> =
+        sequences.iter().flatten().filter(|token| token.role.is_special()).map(|token| token.id).collect();
+    special.sort_unstable();
+    special.dedup();
+    let items = sequences.into_iter().map(|tokens| Item { input: input_of(&tokens), tokens, grid: None });
+    Ok(Prepared {
+        items: items.collect(),
+        source,
+        mask_token: tokenizer.as_ref().and_then(Tokenizer::mask_token).or(spec.mask_token),
+        special,
+    })
+}
+
+/// Padding tokens at the end are keys that nobody sees.
+fn input_of(tokens: &[Token]) -> Input {
+    let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    match tokens.iter().any(|token| token.role == Role::Pad) {
+        true => Input::Padded { ids, padding: tokens.iter().map(|token| token.role == Role::Pad).collect() },
+        false => Input::Tokens(ids),
+    }
+}
+
+fn images(live: &Live, given: &Inputs, image: &ImageSpec) -> Result<Prepared> {
+    if given.text.is_some() || given.text_file.is_some() || given.seq_len.is_some() {
+        return Err(Error::usage("the model reads images, not text").hinted(Hint::give("input", "picture.png")));
+    }
+    if given.input.is_empty() {
+        return Err(Error::usage(format!(
+            "the model reads images of {} x {} with {} channels (PNG, JPEG, or .npy and .safetensors with normalised pixels)",
+            image.height, image.width, image.channels
+        ))
+        .hinted(Hint::give("input", "picture.png")));
+    }
+    let processor = Processor::open(live.checkpoint.folder(), image)?;
+    let (rows, columns) = image.grid();
+    let before = live.checkpoint.config().prefix_tokens();
+    let patches = (0..rows * columns).map(|at| Token {
+        text: format!("{},{}", at / columns, at % columns),
+        id: 0,
+        role: Role::Patch,
+    });
+    let names = ["[CLS]", "[DIST]"].iter().zip([Role::Cls, Role::Register]);
+    let tokens: Vec<Token> =
+        names.take(before).map(|(&text, role)| Token { text: text.into(), id: 0, role }).chain(patches).collect();
+    let mut items = Vec::new();
+    for path in &given.input {
+        for picture in processor.read_file(path)? {
+            items.push(Item {
+                input: Input::Image { values: picture.values },
+                tokens: tokens.clone(),
+                grid: Some((rows, columns)),
+            });
+        }
+    }
+    let found = items.len();
+    items.truncate(given.max_inputs);
+    let inputs = (found > items.len()).then_some((items.len(), found));
+    let source = Source { inputs, ..Source::from(Origin::Files(given.input.clone())) };
+    Ok(Prepared { items, source, mask_token: None, special: Vec::new() })
+}

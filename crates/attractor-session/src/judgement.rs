@@ -1,0 +1,130 @@
+//! From a target to verdicts.
+
+use std::path::{Path, PathBuf};
+
+use attractor::{Context, Error, Hint, Result};
+use attractor_judge::judge;
+pub use attractor_judge::report::{Kind as LineKind, Line};
+pub use attractor_judge::{Config, Report, Verdict};
+pub use attractor_nn::evidence::Ablate;
+use attractor_record::{Patterns, Selection, Task};
+
+use crate::capture::{self, Opened};
+use crate::evidence;
+use crate::inputs::{self, Inputs};
+use crate::target;
+
+/// What is judged, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A checkpoint or a run.
+    pub target: PathBuf,
+    /// What goes through a checkpoint.
+    pub inputs: Inputs,
+    /// Which layers and heads of a checkpoint.
+    pub selection: Selection,
+    /// Thresholds and seed.
+    pub config: Config,
+    /// How much is ablated.
+    pub ablate: Ablate,
+    /// Label of each input, for a classifier.
+    pub labels: Option<Vec<usize>>,
+}
+
+impl Options {
+    /// The defaults: every head, the built-in text, standard ablations.
+    pub fn new(target: impl Into<PathBuf>) -> Self {
+        Self {
+            target: target.into(),
+            inputs: Inputs::default(),
+            selection: Selection::all(),
+            config: Config::default(),
+            ablate: Ablate::Standard,
+            labels: None,
+        }
+    }
+
+    /// Refuses what contradicts itself.
+    ///
+    /// # Errors
+    /// `is_usage`.
+    pub fn check(&self) -> Result<()> {
+        self.inputs.check()?;
+        if target::is_run(&self.target) {
+            let path = self.target.display();
+            let unfit = [("labels", self.labels.is_some()), ("ablate", self.ablate == Ablate::Full)];
+            if let Some((option, _)) = unfit.into_iter().find(|(_, given)| *given) {
+                let why = format!("{path} is a run, and this needs the model; name the checkpoint");
+                return Err(Error::option(option, "", why));
+            }
+            if !self.selection.is_all() {
+                return Err(Error::usage(format!(
+                    "{path}: a run is judged as it was captured; choose layers and heads when capturing"
+                ))
+                .hinted(Hint::Omit(if self.selection.names_layers() { "layers" } else { "heads" })));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A judged target, with what was judged.
+pub struct Judged {
+    /// The verdicts.
+    pub report: Report,
+    /// Where figures come from.
+    pub patterns: Box<dyn Patterns>,
+}
+
+/// Reads thresholds; `None`: the defaults.
+///
+/// # Errors
+/// `is_io`; `is_usage` for a file that is no thresholds file.
+pub fn thresholds(path: Option<&Path>) -> Result<Config> {
+    let Some(path) = path else { return Ok(Config::default()) };
+    Config::check_name(path)?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::io(format!("{}: the thresholds file cannot be read: {e}", path.display())).because(e))?;
+    Config::from_toml(&text, &path.display().to_string())
+}
+
+/// Judges whatever a target is.
+///
+/// # Errors
+/// `is_usage` for options that do not fit; `is_interrupted`; what reading, running and judging answer.
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Judged> {
+    context.install(|| {
+        options.check()?;
+        let path = &options.target;
+        let opened = capture::open_with(path, &options.inputs, options.selection.clone(), context, |live| {
+            if options.labels.is_some() && live.info.task != Task::Classifier {
+                let why = format!("{} is not a classifier", path.display());
+                return Err(Error::option("labels", "", why).hinted(Hint::Omit("labels")));
+            }
+            inputs::prepare(live, &options.inputs, context)
+        })?;
+        of_opened(opened, options, context)
+    })
+}
+
+/// Judges a target that was opened.
+///
+/// # Errors
+/// As [`run`].
+pub fn of_opened(opened: Opened, options: &Options, context: &Context<'_>) -> Result<Judged> {
+    let Opened { patterns, live } = opened;
+    let mut found = None;
+    if let Some((live, prepared)) = &live {
+        let context = context.with_seed(options.config.seed);
+        let labels = options.labels.as_deref();
+        found = Some(evidence::gather(live, prepared, &options.selection, options.ablate, labels, &context)?);
+    }
+    context.check()?;
+    context.step("judging", 0, 1);
+    let mut report = judge(patterns.as_ref(), found.as_ref(), &options.config)?;
+    report.provenance.extra.insert("target".into(), options.target.display().to_string());
+    if let Some((_, prepared)) = live {
+        report.provenance.extra.insert("inputs".into(), prepared.source.to_string());
+    }
+    Ok(Judged { report, patterns })
+}

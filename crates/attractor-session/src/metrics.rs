@@ -1,0 +1,101 @@
+//! A table of metrics, one row per head.
+
+use std::path::PathBuf;
+
+use attractor::{Context, Error, Result};
+use attractor_judge::analysis::table::{Extras, columns};
+use attractor_nn::evidence::Ablate;
+use attractor_record::evidence::Scope;
+use attractor_record::{Patterns, Selection, Table};
+
+use crate::capture::{self, Opened};
+use crate::evidence;
+use crate::inputs::Inputs;
+use crate::target;
+
+/// What is measured, and of what.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A checkpoint or a run.
+    pub target: PathBuf,
+    /// What goes through a checkpoint.
+    pub inputs: Inputs,
+    /// Which layers and heads.
+    pub selection: Selection,
+    /// Also effective and stable rank of each map.
+    pub rank: bool,
+    /// Also the importance of each head; needs a checkpoint.
+    pub importance: bool,
+    /// Label of each input, for the importance of a classifier's heads.
+    pub labels: Option<Vec<usize>>,
+}
+
+impl Options {
+    /// Row statistics of every head on the built-in text.
+    pub fn new(target: impl Into<PathBuf>) -> Self {
+        Self {
+            target: target.into(),
+            inputs: Inputs::default(),
+            selection: Selection::all(),
+            rank: false,
+            importance: false,
+            labels: None,
+        }
+    }
+
+    /// Refuses what contradicts itself.
+    ///
+    /// # Errors
+    /// `is_usage`.
+    pub fn check(&self) -> Result<()> {
+        self.inputs.check()?;
+        if self.importance && target::is_run(&self.target) {
+            let why = format!("{} is a run, and this needs the model; name the checkpoint", self.target.display());
+            return Err(Error::option("importance", "", why));
+        }
+        match self.labels.is_some() && !self.importance {
+            true => Err(Error::option("labels", "", "serve the importance of heads; ask for it too")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The table, with what was measured.
+pub struct Measured {
+    /// One row per head.
+    pub table: Table,
+    /// Where it comes from.
+    pub patterns: Box<dyn Patterns>,
+}
+
+/// Measures.
+///
+/// # Errors
+/// `is_usage` for options that do not fit, or ranks without maps; `is_interrupted`; what reading and running answer.
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Measured> {
+    context.install(|| {
+        options.check()?;
+        let selection = &options.selection;
+        let opened = capture::open(&options.target, &options.inputs, selection.clone(), context)?;
+        let Opened { patterns, live } = opened;
+        let mut found = None;
+        if let (Some((live, prepared)), true) = (&live, options.importance) {
+            let labels = options.labels.as_deref();
+            let mut all = evidence::gather(live, prepared, selection, Ablate::Standard, labels, context)?;
+            all.ablations.retain(|ablation| matches!(ablation.scope, Scope::Head { .. }));
+            found = Some(all);
+        }
+        context.check()?;
+        let image = live.as_ref().and_then(|(live, _)| live.checkpoint.config().image.as_ref());
+        let patch = image.map(|image| [image.patch_height as f64, image.patch_width as f64]);
+        let extras = Extras { rank: options.rank, patch, evidence: found.as_ref(), seed: context.seed() };
+        let more = columns(patterns.as_ref(), &extras)?;
+        if options.rank && !more.iter().any(|(name, _)| name == "effective_rank") {
+            let why = "ranks need maps, and there is none of finite numbers here";
+            return Err(Error::usage(format!("{}: {why}", options.target.display()))
+                .hinted(attractor::Hint::Capture { keep: "stats+qk" }));
+        }
+        let table = Table::of(patterns.as_ref())?.with(more)?;
+        Ok(Measured { table, patterns })
+    })
+}
