@@ -16,8 +16,8 @@ if (!folder) {
   console.error("usage: node browser/report.mjs FOLDER [PAGE.html ...]");
   process.exit(2);
 }
-/** Longest time until a page can be used, ms. */
-const OPENING = 1000;
+/** A page that has not opened by then hangs, ms. How long it takes is measured by bench/report.py, never judged here. */
+const HANGS = 60_000;
 
 const profile = mkdtempSync(join(tmpdir(), "attractor-browser-"));
 const context = await chromium.launchPersistentContext(profile, {
@@ -49,6 +49,7 @@ async function open(file, options = {}) {
   });
   if (options.scheme) await page.emulateMedia({ colorScheme: options.scheme });
   if (options.width) await page.setViewportSize({ width: options.width, height: options.height ?? 812 });
+  page.setDefaultTimeout(HANGS);
   await page.goto(url + (options.hash ?? ""));
   await page.waitForFunction(() => document.documentElement.dataset.ready !== undefined);
   return page;
@@ -85,19 +86,12 @@ const readout = (page) => page.locator(".explorer .readout").innerText();
 
 for (const file of ["hostile.html", "broken.html", "long.html", "many.html", "alone.html"].map((f) => join(folder, f)).concat(others)) {
   await check(`opens: ${file.split("/").at(-1)}`, async () => {
-    // The best of three: other work on the machine is not the page's.
-    let [ready, painted] = [Infinity, Infinity];
-    let page;
-    for (let round = 0; round < 3 && !(painted < OPENING); round += 1) {
-      await page?.close();
-      page = await open(file);
-      ready = Math.min(ready, Number(await page.evaluate(() => document.documentElement.dataset.ready)));
-      const now = () => new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(performance.now()))));
-      painted = Math.min(painted, Math.round(await page.evaluate(now)));
-    }
+    const page = await open(file);
+    const ready = Number(await page.evaluate(() => document.documentElement.dataset.ready));
+    const now = () => new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(performance.now()))));
+    const painted = Math.round(await page.evaluate(now));
     const size = (readFileSync(file).length / 1e6).toFixed(2);
     console.log(`      ${size} MB; can be used after ${ready} ms, drawn after ${painted} ms`);
-    assert.ok(ready < OPENING, `took ${ready} ms; at most ${OPENING}`);
     assert.ok(readFileSync(file).length < 10_000_000);
     assert.ok((await page.locator("h1").innerText()).length > 5);
     assert.equal(await page.locator("section.group").count(), 9);

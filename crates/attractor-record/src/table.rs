@@ -48,22 +48,17 @@ impl Means {
 }
 
 fn add_rows(means: &mut Means, s: &HeadStatistics) {
-    let rows = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>().into_iter();
     let each = |f: fn(&HeadStatistics, usize) -> f32| (0..s.entropy.len()).map(move |row| f64::from(f(s, row)));
-    means.add("entropy", rows(&s.entropy));
-    if s.visible.len() == s.entropy.len() {
-        means.add("normalised_entropy", each(HeadStatistics::normalised_entropy));
+    for statistic in HeadStatistics::ROWS.iter().filter(|statistic| statistic.in_table) {
+        means.add(statistic.name, statistic.read(s).into_iter());
+        // What follows from the entropy stands beside it.
+        if statistic.name == "entropy" {
+            if s.visible.len() == s.entropy.len() {
+                means.add("normalised_entropy", each(HeadStatistics::normalised_entropy));
+            }
+            means.add("effective_keys", each(HeadStatistics::effective_keys));
+        }
     }
-    means.add("effective_keys", each(HeadStatistics::effective_keys));
-    means.add("participation", rows(&s.participation));
-    means.add("peak", rows(&s.peak));
-    means.add("mean_distance", rows(&s.mean_distance));
-    means.add("self_mass", rows(&s.self_mass));
-    means.add("previous_mass", rows(&s.previous_mass));
-    means.add("first_mass", rows(&s.first_mass));
-    means.add("window_mass", rows(&s.window_mass));
-    means.add("same_token_mass", rows(&s.same_token_mass));
-    means.add("sink_mass", rows(&s.sink_mass));
     let counted = (s.queries - s.empty_rows.min(s.queries) - s.invalid_rows.min(s.queries)) as f64;
     means.add("largest_column_share", s.column_argmax().map(|key| s.column_mass[key] / counted).into_iter());
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use attractor::retrieve::{HeadStatistics, Link};
+use attractor::retrieve::{HeadStatistics, Link, RowNumbers, SummedStatistic};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zarrs::array::ElementOwned;
@@ -14,34 +14,35 @@ use zarrs::array::ElementOwned;
 use super::array::{Data, Spec};
 use attractor::{Error, Result};
 
-type Field<T> = (&'static str, fn(&HeadStatistics) -> &Vec<T>, fn(&mut HeadStatistics) -> &mut Vec<T>);
-
-macro_rules! fields {
-    ($($name:ident),* $(,)?) => { &[$((stringify!($name), |s| &s.$name, |s| &mut s.$name)),*] };
+/// Per-row numbers in `row_statistics`; the log-sum-exp has an array of its own.
+fn rows() -> impl Iterator<Item = (&'static str, Float, FloatMut)> {
+    HeadStatistics::ROWS.iter().filter_map(|statistic| match statistic.numbers {
+        RowNumbers::Float(get, field) if statistic.name != "log_sum_exp" => Some((statistic.name, get, field)),
+        _ => None,
+    })
 }
 
-/// Per-row f32 statistics; the log-sum-exp has an array of its own.
-const ROWS: &[Field<f32>] = fields![
-    row_sum_error,
-    forbidden_mass,
-    sink_mass,
-    energy,
-    entropy,
-    participation,
-    peak,
-    runner_up,
-    score_spread,
-    entropy_bound,
-    mean_distance,
-    self_mass,
-    previous_mass,
-    first_mass,
-    window_mass,
-    same_token_mass,
-];
+/// Per-row whole numbers, in `row_keys`.
+fn row_keys() -> impl Iterator<Item = (&'static str, Whole, WholeMut)> {
+    HeadStatistics::ROWS.iter().filter_map(|statistic| match statistic.numbers {
+        RowNumbers::Whole(get, field) => Some((statistic.name, get, field)),
+        RowNumbers::Float(..) => None,
+    })
+}
 
-/// Per-row whole numbers.
-const ROW_KEYS: &[Field<u32>] = fields![visible, argmax, runner_up_key, same_token_keys];
+type Float = fn(&HeadStatistics) -> &Vec<f32>;
+type FloatMut = fn(&mut HeadStatistics) -> &mut Vec<f32>;
+type Whole = fn(&HeadStatistics) -> &Vec<u32>;
+type WholeMut = fn(&mut HeadStatistics) -> &mut Vec<u32>;
+
+/// The sums over rows along an axis.
+fn sums(axis: &'static str) -> Vec<&'static SummedStatistic> {
+    HeadStatistics::SUMS.iter().filter(|statistic| statistic.axis == axis).collect()
+}
+
+/// Arrays of sums: name, label axis, and the axis that they are summed to.
+const SUMS: [(&str, &str, &str); 2] =
+    [("key_statistics", "key_statistic", "key"), ("distance_statistics", "distance_statistic", "distance_bin")];
 
 /// Rows a chunk.
 const CHUNK: usize = 4096;
@@ -75,7 +76,7 @@ fn lag_label(place: usize, lags: &[usize]) -> String {
 /// All per-row f32 vectors of a head that are there, by label.
 fn row_vectors<'a>(s: &'a HeadStatistics, classes: &[String], lags: &[usize]) -> Vec<(String, &'a Vec<f32>)> {
     let mut vectors: Vec<(String, &Vec<f32>)> =
-        ROWS.iter().map(|(name, get, _)| (name.to_string(), get(s))).filter(|(_, x)| !x.is_empty()).collect();
+        rows().map(|(name, get, _)| (name.to_string(), get(s))).filter(|(_, x)| !x.is_empty()).collect();
     vectors.extend(s.class_mass.iter().enumerate().map(|(i, x)| (class_label(i, classes), x)));
     vectors.extend(s.divergence.iter().enumerate().map(|(i, x)| (lag_label(i, lags), x)));
     vectors
@@ -117,7 +118,7 @@ pub(crate) fn pack(
     let (h, n, m) = (heads.len(), first.queries, first.keys);
     let mut entry = StatisticsEntry {
         rows: row_vectors(first, classes, lags).into_iter().map(|(name, _)| name).collect(),
-        row_keys: ROW_KEYS.iter().filter(|(_, get, _)| !get(first).is_empty()).map(|f| f.0.to_string()).collect(),
+        row_keys: row_keys().filter(|(_, get, _)| !get(first).is_empty()).map(|f| f.0.to_string()).collect(),
         heads: Vec::new(),
     };
     for s in heads {
@@ -152,7 +153,7 @@ pub(crate) fn pack(
         specs.push(spec);
     }
     if !entry.row_keys.is_empty() {
-        let kept: Vec<_> = ROW_KEYS.iter().filter(|f| entry.row_keys.iter().any(|name| name == f.0)).collect();
+        let kept: Vec<_> = row_keys().filter(|f| entry.row_keys.iter().any(|name| name == f.0)).collect();
         let keys = stack(heads, kept.len(), n, |label, s| kept[label].1(s).into())?;
         let shape = [kept.len(), h, n];
         let axes = ["row_key_statistic", "head", "query"];
@@ -161,30 +162,17 @@ pub(crate) fn pack(
         specs.push(spec);
     }
     let named = |names: &[&str]| names.iter().map(|x| x.to_string()).collect::<Vec<_>>();
-    if !first.column_mass.is_empty() {
-        let columns = stack(heads, 3, m, |label, s| match label {
-            0 => (&s.column_mass).into(),
-            1 => (&s.column_enrichment).into(),
-            _ => s.column_rows.iter().map(|&x| x.into()).collect(),
-        })?;
-        let axes = ["key_statistic", "head", "key"];
-        let mut spec = Spec::new("key_statistics", Data::F64(columns), &[3, h, m], &[usize::MAX, 1, CHUNK], &axes);
-        labels(&mut spec, &named(&["column_mass", "column_enrichment", "column_rows"]));
-        specs.push(spec);
-    }
-    let bins = first.distance_mass.len();
-    if bins > 0 {
-        let distances = stack(heads, 3, bins, |label, s| match label {
-            0 => (&s.distance_mass).into(),
-            1 => (&s.distance_enrichment).into(),
-            // Pairs stay below 2^53: exact.
-            _ => s.distance_pairs.iter().map(|&x| x as f64).collect(),
-        })?;
-        let axes = ["distance_statistic", "head", "distance_bin"];
-        let mut spec =
-            Spec::new("distance_statistics", Data::F64(distances), &[3, h, bins], &[usize::MAX, 1, CHUNK], &axes);
-        labels(&mut spec, &named(&["distance_mass", "distance_enrichment", "distance_pairs"]));
-        specs.push(spec);
+    for (name, labels_axis, axis) in SUMS {
+        let declared = sums(axis);
+        let length = (declared[0].read)(first).len();
+        if length > 0 {
+            let all = stack(heads, declared.len(), length, |label, s| (declared[label].read)(s).into())?;
+            let axes = [labels_axis, "head", axis];
+            let shape = [declared.len(), h, length];
+            let mut spec = Spec::new(name, Data::F64(all), &shape, &[usize::MAX, 1, CHUNK], &axes);
+            labels(&mut spec, &declared.iter().map(|statistic| statistic.name.to_string()).collect::<Vec<_>>());
+            specs.push(spec);
+        }
     }
     let side = first.pooled_side;
     if side > 0 {
@@ -258,7 +246,7 @@ pub(crate) fn unpack(
     }
     for (label, x) in entry.rows.iter().zip(stacked::<f32>(source, "row_statistics", &places)?) {
         for (s, x) in heads.iter_mut().zip(x) {
-            match ROWS.iter().find(|(name, ..)| name == label) {
+            match rows().find(|(name, ..)| name == label) {
                 Some((_, _, field)) => *field(s) = x,
                 None if label.starts_with("class_mass[") => s.class_mass.push(x),
                 None if label.starts_with("divergence[") => s.divergence.push(x),
@@ -268,24 +256,16 @@ pub(crate) fn unpack(
     }
     for (label, x) in entry.row_keys.iter().zip(stacked::<u32>(source, "row_keys", &places)?) {
         for (s, x) in heads.iter_mut().zip(x) {
-            match ROW_KEYS.iter().find(|(name, ..)| name == label) {
+            match row_keys().find(|(name, ..)| name == label) {
                 Some((_, _, field)) => *field(s) = x,
                 None => return Err(Error::format(format!("row_keys: the label {label:?} is unknown"))),
             }
         }
     }
-    if let Ok([mass, enrichment, rows]) = <[_; 3]>::try_from(stacked::<f64>(source, "key_statistics", &places)?) {
-        for (((s, mass), enrichment), rows) in heads.iter_mut().zip(mass).zip(enrichment).zip(rows) {
-            s.column_mass = mass;
-            s.column_enrichment = enrichment;
-            s.column_rows = rows.into_iter().map(|x| x as u32).collect();
-        }
-    }
-    if let Ok([mass, enrichment, pairs]) = <[_; 3]>::try_from(stacked::<f64>(source, "distance_statistics", &places)?) {
-        for (((s, mass), enrichment), pairs) in heads.iter_mut().zip(mass).zip(enrichment).zip(pairs) {
-            s.distance_mass = mass;
-            s.distance_enrichment = enrichment;
-            s.distance_pairs = pairs.into_iter().map(|x| x as u64).collect();
+    for (name, _, axis) in SUMS {
+        // In the order of the declaration, which is that of every run so far.
+        for (statistic, all) in sums(axis).into_iter().zip(stacked::<f64>(source, name, &places)?) {
+            heads.iter_mut().zip(all).for_each(|(s, x)| (statistic.write)(s, x));
         }
     }
     if let Ok([max, mean]) = <[_; 2]>::try_from(stacked::<f32>(source, "pooled", &places)?) {

@@ -5,7 +5,6 @@ mod false_alarms;
 mod live;
 mod nulls;
 mod planted;
-mod timing;
 
 use std::ops::Range;
 

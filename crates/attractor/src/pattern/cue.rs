@@ -133,7 +133,7 @@ mod tests {
         assert!((0..200).filter(|unit| unit % 3 != 0).all(|unit| third.state.is_up(unit) == pattern.is_up(unit)));
         assert!((0..200).step_by(6).all(|unit| third.state.is_up(unit) == sixth.state.is_up(unit)));
         assert_ne!(third.state, pattern);
-        assert_eq!(Cue::whole(pattern.clone()).unknown(), []);
+        assert_eq!(Cue::whole(pattern.clone()).unknown(), [0usize; 0]);
         assert!(Cue::hidden(&pattern, vec![true; 3], &mut Philox::new(0, 0)).unwrap_err().is_shape());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The reference engine and foreign maps go through here; the fast engine is held to it.
 
-use super::statistics::{HeadStatistics, Link, Request, zhai_bound};
+use super::statistics::{HeadStatistics, Link, Request, When, zhai_bound};
 use super::{Mask, Problem};
 use std::collections::HashMap;
 
@@ -57,36 +57,19 @@ pub(crate) fn blank(
     rows: usize,
     sinks: bool,
 ) -> HeadStatistics {
-    let nan = |wanted: bool| if wanted { vec![f32::NAN; rows] } else { Vec::new() };
-    let none = |wanted: bool| if wanted { vec![u32::MAX; rows] } else { Vec::new() };
     let (width, bins) = distance_bins(request.bins, queries, keys, mask.offset);
     let side = request.pooled.map_or(0, |side| side.min(queries).min(keys));
-    let tokens = !request.tokens.is_empty();
+    let blank = HeadStatistics::blank_rows(rows, |when| match when {
+        When::Always => true,
+        When::Sinks => sinks,
+        When::Extended => request.extended,
+        When::Tokens => !request.tokens.is_empty(),
+    });
+    let nan = || vec![f32::NAN; rows];
     HeadStatistics {
         queries,
         keys,
-        visible: vec![0; rows],
-        log_sum_exp: nan(true),
-        row_sum_error: nan(true),
-        forbidden_mass: nan(true),
-        sink_mass: nan(sinks),
-        energy: nan(true),
-        entropy: nan(true),
-        participation: nan(true),
-        peak: nan(true),
-        argmax: none(true),
-        runner_up: nan(request.extended),
-        runner_up_key: none(request.extended),
-        score_spread: nan(request.extended),
-        entropy_bound: nan(request.extended),
-        mean_distance: nan(request.extended),
-        self_mass: nan(true),
-        previous_mass: nan(true),
-        first_mass: nan(true),
-        window_mass: nan(true),
-        same_token_mass: nan(tokens),
-        same_token_keys: if tokens { vec![0; rows] } else { Vec::new() },
-        class_mass: vec![nan(true); request.classes.len()],
+        class_mass: vec![nan(); request.classes.len()],
         distance_bin_width: width,
         distance_mass: vec![0.0; bins],
         distance_enrichment: vec![0.0; bins],
@@ -94,14 +77,13 @@ pub(crate) fn blank(
         column_mass: vec![0.0; keys],
         column_enrichment: vec![0.0; keys],
         column_rows: vec![0; keys],
-        divergence: vec![nan(true); request.lags.len()],
-        links: Vec::new(),
+        divergence: vec![nan(); request.lags.len()],
         row_top_keys: vec![u32::MAX; rows * request.row_top],
         row_top_weights: vec![0.0; rows * request.row_top],
         pooled_side: side,
         pooled_max: vec![0.0; side * side],
         pooled_mean: vec![0.0; side * side],
-        ..HeadStatistics::default()
+        ..blank
     }
 }
 

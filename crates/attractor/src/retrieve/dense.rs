@@ -161,14 +161,15 @@ pub fn retrieve(problem: &Problem<'_>) -> Result<Retrieved> {
 
 /// The softmax summary of one row over a range of keys, in f64: what tiles, processes and machines merge.
 ///
-/// Keys outside `keys`, hidden keys and keys of score -inf are left out.
+/// Keys outside `keys`, hidden keys and keys of score -inf are left out; a learned sink joins when all keys are in
+/// ([`Moments::log_sum_exp`](super::Moments::log_sum_exp)).
 ///
 /// # Errors
 /// As [`Problem::check`]; `is_usage` for another separation than softmax, or an invalid row.
 pub fn summarise(problem: &Problem<'_>, head: usize, row: usize, keys: Range<usize>) -> Result<Summary> {
     problem.check()?;
-    if !matches!(problem.separation, Separation::Softmax { .. }) || problem.modifiers.sinks.is_some() {
-        return Err(Error::usage("summarise: only a softmax without a learned sink has mergeable summaries"));
+    if !matches!(problem.separation, Separation::Softmax { .. }) {
+        return Err(Error::usage("summarise: only a softmax has mergeable summaries"));
     }
     let vectors = Head::of(problem, head);
     let dense = row_of(problem, &vectors, head, row);

@@ -18,10 +18,12 @@
 //! | NaN or Inf in a value that the row sees           | the row's output is NaN; its weights and statistics stand   |
 //! | NaN or Inf in a hidden key or value               | nothing                                                   |
 
+mod bits;
 mod builder;
 pub mod dense;
 mod modifier;
 mod packed;
+mod partial;
 mod problem;
 pub mod separation;
 mod simd;
@@ -29,12 +31,12 @@ pub mod similarity;
 pub mod statistics;
 mod strip;
 mod summary;
-mod tally;
 pub mod tiled;
 
 pub use modifier::{Mask, Modifiers};
+pub use partial::Partial;
 pub use problem::{Elements, Heads, Problem, Retrieved};
 pub use separation::Separation;
 pub use similarity::{Cosine, Dot, InnerProduct, NegativeSquaredEuclid, Similarity};
-pub use statistics::{Class, HeadStatistics, Link, Request};
-pub use summary::Summary;
+pub use statistics::{Class, HeadStatistics, Link, Request, RowNumbers, RowStatistic, SummedStatistic, When};
+pub use summary::{Moments, Summary};

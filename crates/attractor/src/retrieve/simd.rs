@@ -4,6 +4,7 @@
 //! Every function here is inlined into a kernel that was dispatched once; sums run in f32 lanes over at most
 //! `CHUNK` numbers and then in f64.
 
+use super::Moments;
 use pulp::{Simd, cast};
 
 /// Numbers summed in f32 lanes before they go to f64.
@@ -151,14 +152,6 @@ pub(crate) fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f64 {
     total
 }
 
-/// What [`exponentiate`] adds up: sum e, sum e l, sum e^2 with l = s - m and e = exp(l).
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Partition {
-    pub z: f64,
-    pub zl: f64,
-    pub zz: f64,
-}
-
 /// exp(l) and max(l, -1e4) of one register; adds e, e l and e^2 to `sums`.
 #[inline(always)]
 fn exponentiate_lane<S: Simd>(simd: S, l: S::f32s, sums: &mut [S::f32s; 3]) -> (S::f32s, S::f32s) {
@@ -172,10 +165,10 @@ fn exponentiate_lane<S: Simd>(simd: S, l: S::f32s, sums: &mut [S::f32s; 3]) -> (
     (e, l)
 }
 
-/// Replaces scores by exp(score - m); `logs`, if not empty, receives max(score - m, -1e4).
+/// Replaces scores by exp(score - m) and says what they add up to; `logs`, if not empty, receives max(score - m, -1e4).
 #[inline(always)]
-pub(crate) fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], logs: &mut [f32], m: f32) -> Partition {
-    let mut sums = Partition::default();
+pub(crate) fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], logs: &mut [f32], m: f32) -> Moments {
+    let mut sums = Moments { keys: scores.len() as u64, max: f64::from(m), ..Moments::empty() };
     let keep_logs = !logs.is_empty();
     let shift = simd.splat_f32s(m);
     let zero = simd.splat_f32s(0.0);
@@ -224,9 +217,9 @@ pub(crate) fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], logs: &mut [f32
                 }
             }
         }
-        sums.z += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][0], lanes[1][0])));
-        sums.zl += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][1], lanes[1][1])));
-        sums.zz += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][2], lanes[1][2])));
+        sums.partition += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][0], lanes[1][0])));
+        sums.log += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][1], lanes[1][1])));
+        sums.square += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][2], lanes[1][2])));
     }
     sums
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bits;
 use crate::error::{Error, Result};
 
 /// A class of keys whose mass is wanted: special tokens, the prompt, masked positions...
@@ -111,99 +112,268 @@ pub struct Link {
     pub weight: f32,
 }
 
-/// Statistics of one head over one input.
+/// Numbers of a statistic, one per row.
+#[derive(Clone, Copy)]
+pub enum RowNumbers {
+    /// 32-bit numbers; NaN where a row has none.
+    Float(fn(&HeadStatistics) -> &Vec<f32>, fn(&mut HeadStatistics) -> &mut Vec<f32>),
+    /// Whole numbers or keys; `u32::MAX` where a row has no such key.
+    Whole(fn(&HeadStatistics) -> &Vec<u32>, fn(&mut HeadStatistics) -> &mut Vec<u32>),
+}
+
+/// Where a statistic is there at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Always.
+    Always,
+    /// Where heads have a learned sink.
+    Sinks,
+    /// Where the extended statistics were asked for.
+    Extended,
+    /// Where the tokens were given.
+    Tokens,
+}
+
+/// A statistic of a row, as it is declared: once, here. Engines, the run format, tables, documentation and tests follow.
 ///
-/// Vectors "per row" have one entry a query, "per key" one a key; what was not asked for is empty. n_i is the number
-/// of keys that row i may see; p_ij its weights, s_ij its scores after beta and the modifiers.
-///
-/// # Empty and non-finite
-/// A row that sees no key (or whose every visible score is -inf) is *empty*: log-sum-exp -inf, energy +inf, everything
-/// else NaN, no part in any sum. A row with a non-finite query, a visible non-finite key, or a visible score of NaN
-/// or +inf is *invalid*: everything NaN, no part in any sum. Both are counted. A visible score of -inf is a weight of
-/// exactly zero; a score of -1e30 is a score like any other.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct HeadStatistics {
-    /// Queries.
-    pub queries: usize,
-    /// Keys.
-    pub keys: usize,
-    /// Rows that see no key.
-    pub empty_rows: usize,
-    /// Rows whose scores are not all numbers.
-    pub invalid_rows: usize,
-    /// n_i, per row.
-    pub visible: Vec<u32>,
-    /// log sum_j exp(s_ij), the learned sink included, per row, nats.
-    pub log_sum_exp: Vec<f32>,
-    /// sum_j p_ij + sink mass - 1, per row. What the arithmetic lost.
-    pub row_sum_error: Vec<f32>,
-    /// Mass on keys that the mask forbids, per row. Zero by construction in our engines; not so in foreign maps.
-    pub forbidden_mass: Vec<f32>,
-    /// Mass that a learned sink takes, per row; empty without sinks.
-    pub sink_mass: Vec<f32>,
-    /// Energy of the row: -lse(s) / beta for softmax, per row, units of the raw score.
-    pub energy: Vec<f32>,
-    /// H_i = -sum_j p ln p over the visible keys (renormalised if a sink takes mass), per row, nats.
-    pub entropy: Vec<f32>,
-    /// 1 / sum_j p^2, per row, keys.
-    pub participation: Vec<f32>,
-    /// max_j p_ij, per row.
-    pub peak: Vec<f32>,
-    /// The lowest key with the highest score, per row; `u32::MAX` where the row has none.
-    pub argmax: Vec<u32>,
-    /// The second-highest weight, per row (extended).
-    pub runner_up: Vec<f32>,
-    /// Its key, per row (extended); `u32::MAX` where there is none.
-    pub runner_up_key: Vec<u32>,
-    /// Norm of the centred scores over the visible keys, per row (extended).
-    pub score_spread: Vec<f32>,
-    /// Zhai's lower bound of the entropy, per row, nats (extended).
-    pub entropy_bound: Vec<f32>,
-    /// sum_j p_ij |p_i - j|, per row, tokens (extended).
-    pub mean_distance: Vec<f32>,
-    /// p_ii, per row.
-    pub self_mass: Vec<f32>,
-    /// p_i,i-1, per row.
-    pub previous_mass: Vec<f32>,
-    /// p_i0, per row.
-    pub first_mass: Vec<f32>,
-    /// Mass within the local window, per row.
-    pub window_mass: Vec<f32>,
-    /// Mass on *other* keys with the same token as the query, per row; empty unless tokens were given.
-    pub same_token_mass: Vec<f32>,
-    /// Number of those other keys, per row.
-    pub same_token_keys: Vec<u32>,
-    /// Mass on each class, [class][row].
-    pub class_mass: Vec<Vec<f32>>,
-    /// Width of a distance bin, tokens: bin b covers b w ..= (b + 1) w - 1.
-    pub distance_bin_width: usize,
-    /// Sum over rows of the mass in each distance bin.
-    pub distance_mass: Vec<f64>,
-    /// Sum over rows of n_i x that mass: divided by `distance_pairs` it is the mean of r_ij = n_i p_ij, 1 if uniform.
-    pub distance_enrichment: Vec<f64>,
-    /// Number of visible (row, key) pairs in each distance bin, over the rows that count.
-    pub distance_pairs: Vec<u64>,
-    /// Attention received: sum_i p_ij, per key.
-    pub column_mass: Vec<f64>,
-    /// Sum over rows that see key j of n_i p_ij, per key: divided by `column_rows` it is 1 if uniform.
-    pub column_enrichment: Vec<f64>,
-    /// Number of counted rows that see key j, per key.
-    pub column_rows: Vec<u32>,
-    /// JS divergence of rows i and i - lag on their common support, [lag][row], nats; NaN for rows without a pair.
-    pub divergence: Vec<Vec<f32>>,
-    /// The strongest links of the head, strongest first; ties by lower query, then key.
-    pub links: Vec<Link>,
-    /// The strongest keys of each row, [row x row_top], padded with `u32::MAX`.
-    pub row_top_keys: Vec<u32>,
-    /// Their weights, [row x row_top].
-    pub row_top_weights: Vec<f32>,
-    /// Side of the pooled maps; cell (a, b) covers rows floor(a n / side).. and keys floor(b m / side)..; the side is
-    /// at most the number of queries and of keys.
-    pub pooled_side: usize,
-    /// Largest weight of each cell, [side x side].
-    pub pooled_max: Vec<f32>,
-    /// Mean weight of each cell over all its (row, key) pairs, [side x side].
-    pub pooled_mean: Vec<f32>,
+/// Rows join by standing one behind the other.
+#[derive(Clone, Copy)]
+pub struct RowStatistic {
+    /// Its name: the field, the label in a run, the column of a table.
+    pub name: &'static str,
+    /// What it is, a line.
+    pub meaning: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Where it is there.
+    pub when: When,
+    /// True if the table of heads has its mean over rows.
+    pub in_table: bool,
+    /// Its numbers.
+    pub numbers: RowNumbers,
+    /// What a row holds before it was seen.
+    blank: f32,
+}
+
+/// A sum over rows, one entry per key or per bin of distance. Parts join by adding.
+#[derive(Clone, Copy)]
+pub struct SummedStatistic {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, a line.
+    pub meaning: &'static str,
+    /// "key" or "distance_bin".
+    pub axis: &'static str,
+    /// Its numbers, widened; whole ones are exact below 2^53.
+    pub read: fn(&HeadStatistics) -> Vec<f64>,
+    /// Puts them back.
+    pub write: fn(&mut HeadStatistics, Vec<f64>),
+    /// Adds those of other rows.
+    join: fn(&mut HeadStatistics, &HeadStatistics),
+}
+
+macro_rules! numbers {
+    (f32, $name:ident) => {
+        RowNumbers::Float(|s| &s.$name, |s| &mut s.$name)
+    };
+    (u32, $name:ident) => {
+        RowNumbers::Whole(|s| &s.$name, |s| &mut s.$name)
+    };
+}
+
+macro_rules! blank {
+    (f32) => {
+        f32::NAN
+    };
+    // Of keys: the largest u32, which f32 saturates to.
+    (u32 key) => {
+        f32::INFINITY
+    };
+    (u32) => {
+        0.0
+    };
+}
+
+macro_rules! declare {
+    (
+        $(#[$of_struct:meta])*
+        rows { $($row:ident: $kind:ident $($what:ident)?, $unit:literal, $when:ident, table: $table:literal, $row_doc:literal;)* }
+        sums { $($sum:ident: [$number:ident; $axis:literal], $sum_doc:literal;)* }
+        rest { $($(#[$of_field:meta])* pub $field:ident: $type:ty,)* }
+    ) => {
+        $(#[$of_struct])*
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        pub struct HeadStatistics {
+            /// Queries.
+            pub queries: usize,
+            /// Keys.
+            pub keys: usize,
+            $(
+                #[doc = $row_doc]
+                #[doc = concat!("Per row; ", $unit, ".")]
+                #[serde(with = "bits")]
+                pub $row: Vec<$kind>,
+            )*
+            $(
+                #[doc = $sum_doc]
+                #[doc = concat!("A sum over rows, per ", $axis, ".")]
+                #[serde(with = "bits")]
+                pub $sum: Vec<$number>,
+            )*
+            $($(#[$of_field])* pub $field: $type,)*
+        }
+
+        impl HeadStatistics {
+            /// Every statistic of a row, in the order of tables and documentation.
+            pub const ROWS: &'static [RowStatistic] = &[$(RowStatistic {
+                name: stringify!($row),
+                meaning: $row_doc,
+                unit: $unit,
+                when: When::$when,
+                in_table: $table,
+                numbers: numbers!($kind, $row),
+                blank: blank!($kind $($what)?),
+            }),*];
+
+            /// Every sum over rows.
+            pub const SUMS: &'static [SummedStatistic] = &[$(SummedStatistic {
+                name: stringify!($sum),
+                meaning: $sum_doc,
+                axis: $axis,
+                read: |s| s.$sum.iter().map(|&x| x as f64).collect(),
+                write: |s, numbers| s.$sum = numbers.into_iter().map(|x| x as $number).collect(),
+                join: |mine, theirs| mine.$sum.iter_mut().zip(&theirs.$sum).for_each(|(x, y)| *x += *y),
+            }),*];
+        }
+    };
+}
+
+declare! {
+    /// Statistics of one head over one input.
+    ///
+    /// Vectors "per row" have one entry per query, "per key" one per key; what was not asked for is empty. n_i is the number
+    /// of keys that row i may see; p_ij its weights, s_ij its scores after beta and the modifiers.
+    ///
+    /// # Empty and non-finite
+    /// A row that sees no key (or whose every visible score is -inf) is *empty*: log-sum-exp -inf, energy +inf, everything
+    /// else NaN, no part in any sum. A row with a non-finite query, a visible non-finite key, or a visible score of NaN
+    /// or +inf is *invalid*: everything NaN, no part in any sum. Both are counted. A visible score of -inf is a weight of
+    /// exactly zero; a score of -1e30 is a score like any other.
+    ///
+    /// # Serialised
+    /// Numbers travel as their bits, since NaN means something here and JSON has none.
+    rows {
+        visible: u32, "keys", Always, table: false, "n_i, the keys that the row may see.";
+        log_sum_exp: f32, "nats", Always, table: false, "log sum_j exp(s_ij), the learned sink included.";
+        row_sum_error: f32, "weight", Always, table: false, "sum_j p_ij + sink mass - 1: what the arithmetic lost.";
+        forbidden_mass: f32, "weight", Always, table: false,
+            "Mass on keys that the mask forbids; zero by construction in our engines, not so in foreign maps.";
+        energy: f32, "units of the raw score", Always, table: false, "Energy of the row: -lse(s) / beta for softmax.";
+        entropy: f32, "nats", Always, table: true,
+            "H_i = -sum_j p ln p over the visible keys, renormalised if a sink takes mass.";
+        participation: f32, "keys", Always, table: true, "1 / sum_j p^2.";
+        peak: f32, "weight", Always, table: true, "max_j p_ij.";
+        argmax: u32 key, "key", Always, table: false, "The lowest key with the highest score.";
+        runner_up: f32, "weight", Extended, table: false, "The second-highest weight.";
+        runner_up_key: u32 key, "key", Extended, table: false, "Its key.";
+        score_spread: f32, "score", Extended, table: false, "Norm of the centred scores over the visible keys.";
+        entropy_bound: f32, "nats", Extended, table: false, "Zhai's lower bound of the entropy.";
+        mean_distance: f32, "tokens", Extended, table: true, "sum_j p_ij |p_i - j|.";
+        self_mass: f32, "weight", Always, table: true, "p_ii.";
+        previous_mass: f32, "weight", Always, table: true, "p_i,i-1.";
+        first_mass: f32, "weight", Always, table: true, "p_i0.";
+        window_mass: f32, "weight", Always, table: true, "Mass within the local window.";
+        same_token_mass: f32, "weight", Tokens, table: true, "Mass on other keys with the query's own token.";
+        same_token_keys: u32, "keys", Tokens, table: false, "Number of those other keys.";
+        sink_mass: f32, "weight", Sinks, table: true, "Mass that a learned sink takes.";
+    }
+    sums {
+        column_mass: [f64; "key"], "Attention received: sum_i p_ij.";
+        column_enrichment: [f64; "key"],
+            "Sum over rows that see key j of n_i p_ij: divided by `column_rows` it is 1 if uniform.";
+        column_rows: [u32; "key"], "Number of counted rows that see key j.";
+        distance_mass: [f64; "distance_bin"], "Mass in each bin of the distance |p - j|.";
+        distance_enrichment: [f64; "distance_bin"],
+            "n_i x that mass: divided by `distance_pairs` it is the mean of r_ij = n_i p_ij, 1 if uniform.";
+        distance_pairs: [u64; "distance_bin"], "Number of visible (row, key) pairs, over the rows that count.";
+    }
+    rest {
+        /// Rows that see no key.
+        pub empty_rows: usize,
+        /// Rows whose scores are not all numbers.
+        pub invalid_rows: usize,
+        /// Mass on each class, [class][row].
+        #[serde(with = "bits::nested")]
+        pub class_mass: Vec<Vec<f32>>,
+        /// JS divergence of rows i and i - lag on their common support, [lag][row], nats; NaN for rows without a pair.
+        #[serde(with = "bits::nested")]
+        pub divergence: Vec<Vec<f32>>,
+        /// Width of a distance bin, tokens: bin b covers b w ..= (b + 1) w - 1.
+        pub distance_bin_width: usize,
+        /// The strongest links of the head, strongest first; ties by lower query, then key.
+        pub links: Vec<Link>,
+        /// The strongest keys of each row, [row x row_top], padded with `u32::MAX`.
+        pub row_top_keys: Vec<u32>,
+        /// Their weights, [row x row_top].
+        pub row_top_weights: Vec<f32>,
+        /// Side of the pooled maps; cell (a, b) covers rows floor(a n / side).. and keys floor(b m / side)..; the side is
+        /// at most the number of queries and of keys.
+        pub pooled_side: usize,
+        /// Largest weight of each cell, [side x side].
+        pub pooled_max: Vec<f32>,
+        /// Mean weight of each cell over all its (row, key) pairs, [side x side].
+        pub pooled_mean: Vec<f32>,
+    }
+}
+
+impl RowStatistic {
+    /// The statistic of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        HeadStatistics::ROWS.iter().find(|statistic| statistic.name == name)
+    }
+
+    /// One number per row, widened; empty where it was not asked for.
+    pub fn read(&self, of: &HeadStatistics) -> Vec<f64> {
+        match self.numbers {
+            RowNumbers::Float(get, _) => get(of).iter().map(|&x| f64::from(x)).collect(),
+            RowNumbers::Whole(get, _) => get(of).iter().map(|&x| f64::from(x)).collect(),
+        }
+    }
+}
+
+impl HeadStatistics {
+    /// Rows that were not seen yet, of the statistics that are wanted.
+    pub(crate) fn blank_rows(rows: usize, wanted: impl Fn(When) -> bool) -> Self {
+        let mut blank = Self::default();
+        for statistic in Self::ROWS.iter().filter(|statistic| wanted(statistic.when)) {
+            match statistic.numbers {
+                RowNumbers::Float(_, field) => *field(&mut blank) = vec![statistic.blank; rows],
+                RowNumbers::Whole(_, field) => *field(&mut blank) = vec![statistic.blank as u32; rows],
+            }
+        }
+        blank
+    }
+
+    /// Takes in the statistics of the rows that follow: rows stand one behind the other, sums are added.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        for statistic in Self::ROWS {
+            match statistic.numbers {
+                RowNumbers::Float(_, field) => field(self).append(field(&mut other)),
+                RowNumbers::Whole(_, field) => field(self).append(field(&mut other)),
+            }
+        }
+        for statistic in Self::SUMS {
+            (statistic.join)(self, &other);
+        }
+        self.empty_rows += other.empty_rows;
+        self.invalid_rows += other.invalid_rows;
+        let nested = self.class_mass.iter_mut().zip(&mut other.class_mass);
+        nested.chain(self.divergence.iter_mut().zip(&mut other.divergence)).for_each(|(a, b)| a.append(b));
+        self.row_top_keys.append(&mut other.row_top_keys);
+        self.row_top_weights.append(&mut other.row_top_weights);
+        self.pooled_max.iter_mut().zip(other.pooled_max).for_each(|(x, y)| *x = x.max(y));
+        self.links.append(&mut other.links);
+    }
 }
 
 impl HeadStatistics {

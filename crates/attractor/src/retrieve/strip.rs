@@ -10,8 +10,7 @@ use pulp::Simd;
 
 use super::packed::{PackedKeys, all_finite, normalise, square};
 use super::separation::separate;
-use super::simd::Partition;
-use super::{InnerProduct, Problem, Separation, simd};
+use super::{InnerProduct, Moments, Problem, Separation, simd};
 
 /// Numbers that a strip may hold per thread before it is cut to fewer rows (1 MiB of f32).
 const BUDGET: usize = 1 << 18;
@@ -63,14 +62,10 @@ pub(crate) enum RowState {
 pub(crate) struct Counted {
     /// Largest e: 1 for softmax, whose e are relative to the largest score.
     pub largest: f32,
-    /// sum_j e_j, without the sink.
-    pub keys: f64,
-    /// The normaliser: `keys` and the sink's share.
+    /// Of the keys alone, without the sink.
+    pub moments: Moments,
+    /// The normaliser: the keys' and the sink's share.
     pub z: f64,
-    /// sum_j e_j l_j with l = ln e.
-    pub zl: f64,
-    /// sum_j e_j^2.
-    pub zz: f64,
     /// ln sum exp(s), the sink included; NaN where the separation has none.
     pub log_sum_exp: f64,
     /// Energy of the row.
@@ -351,23 +346,24 @@ impl Strip {
         };
         let counted = match problem.separation {
             Separation::Softmax { beta } => {
-                let sums = match self.tail {
+                let moments = match self.tail {
                     0 => simd::exponentiate(s, scores, logs, top),
                     tail => {
                         let cut = scores.len().saturating_sub(tail);
                         let (before, last) = scores.split_at_mut(cut);
                         let kept = &mut self.tail_logs[slot * tail..slot * tail + last.len()];
                         let before = simd::exponentiate(s, before, &mut [], top);
-                        let last = simd::exponentiate(s, last, kept, top);
-                        self.before_tail[slot] = (before.z, before.zl);
-                        Partition { z: before.z + last.z, zl: before.zl + last.zl, zz: before.zz + last.zz }
+                        let mut all = simd::exponentiate(s, last, kept, top);
+                        self.before_tail[slot] = (before.partition, before.log);
+                        all.merge(&before);
+                        all
                     }
                 };
                 let sink = problem.modifiers.sinks.map_or(0.0, |x| f64::from(x[head] - top).exp());
-                let z = sums.z + sink;
+                let z = moments.partition + sink;
                 let log_sum_exp = f64::from(top) + z.ln();
                 let energy = -log_sum_exp / f64::from(beta);
-                Counted { largest: 1.0, keys: sums.z, z, zl: sums.zl, zz: sums.zz, log_sum_exp, energy, spread }
+                Counted { largest: 1.0, moments, z, log_sum_exp, energy, spread }
             }
             other => Counted { spread, ..separate_by_definition(other, scores, logs) },
         };
@@ -451,23 +447,21 @@ fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]
     if !values.iter().all(|x| x.is_finite()) {
         return Counted {
             largest: f32::NAN,
-            keys: 1.0,
+            moments: Moments::empty(),
             z: f64::NAN,
-            zl: 0.0,
-            zz: 0.0,
             log_sum_exp: f64::NAN,
             energy: f64::NAN,
             spread: f64::NAN,
         };
     }
     let separated = separate(kind, &values, None);
-    let (mut keys, mut zl, mut zz) = (0.0, 0.0, 0.0);
+    let mut moments = Moments { keys: seen.len() as u64, ..Moments::empty() };
     for (&j, &w) in seen.iter().zip(&separated.weights) {
         scores[j] = w as f32;
         if w > 0.0 {
-            keys += w;
-            zl += w * w.ln();
-            zz += w * w;
+            moments.partition += w;
+            moments.log += w * w.ln();
+            moments.square += w * w;
             if !logs.is_empty() {
                 logs[j] = w.ln() as f32;
             }
@@ -475,14 +469,5 @@ fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]
     }
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // Weights are final: z = 1 even where they form no distribution.
-    Counted {
-        largest,
-        keys,
-        z: 1.0,
-        zl,
-        zz,
-        log_sum_exp: separated.log_sum_exp,
-        energy: separated.energy,
-        spread: f64::NAN,
-    }
+    Counted { largest, moments, z: 1.0, log_sum_exp: separated.log_sum_exp, energy: separated.energy, spread: f64::NAN }
 }

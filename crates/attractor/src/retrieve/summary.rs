@@ -1,19 +1,130 @@
 //! What is known of a row after some of its keys: the object that tiles, threads and machines merge.
 
-/// The softmax retrieval of one query over a set of keys, before normalisation.
+use serde::{Deserialize, Serialize};
+
+/// The weights of one softmax row over a set of keys, before normalisation.
 ///
-/// Two summaries over disjoint sets of keys [`merge`](Summary::merge) into the summary of their union; the summary of
-/// no key is the identity on both sides; merging is associative up to rounding. A summary is O(e) in size however
-/// many keys it stands for.
+/// Two of them over disjoint sets of keys [`merge`](Moments::merge) into that of their union; the one of no key is the
+/// identity on both sides; merging is associative up to rounding. It is what the engines hold of every row.
+///
+/// | symbol | here        | meaning                                            |
+/// |--------|-------------|----------------------------------------------------|
+/// | m      | `max`       | max_j s_j, score after beta                        |
+/// | z      | `partition` | sum_j e_j with e_j = exp(s_j - m)                  |
+/// | l      | `log`       | sum_j e_j ln e_j, at most zero                     |
+/// | q      | `square`    | sum_j e_j^2                                        |
+///
+/// # Source
+/// Milakov and Gimelshein 2018 (online softmax); the state of FlashAttention's split over keys. Entropy and participation
+/// merge by the same law: ln e_j moves by the difference of the maxima.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    /// Keys seen; nothing else means anything while it is zero.
+    pub keys: u64,
+    /// m.
+    pub max: f64,
+    /// z.
+    pub partition: f64,
+    /// l.
+    pub log: f64,
+    /// q.
+    pub square: f64,
+}
+
+impl Moments {
+    /// Those of no key.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Those of one key.
+    pub fn of(score: f64) -> Self {
+        Self { keys: 1, max: score, partition: 1.0, log: 0.0, square: 1.0 }
+    }
+
+    /// True if no key was seen.
+    pub fn is_empty(&self) -> bool {
+        self.keys == 0
+    }
+
+    /// The same weights relative to a larger maximum.
+    fn relative_to(self, max: f64) -> Self {
+        let shift = self.max - max;
+        if shift == 0.0 {
+            return self;
+        }
+        let factor = shift.exp();
+        // A maximum infinitely far below leaves nothing: 0 x -inf would be NaN.
+        let log = if factor > 0.0 { factor * (self.log + shift * self.partition) } else { 0.0 };
+        Self { max, partition: self.partition * factor, log, square: self.square * factor * factor, ..self }
+    }
+
+    /// Takes in other keys.
+    pub fn merge(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            *self = *other;
+            return;
+        }
+        let max = if other.max > self.max { other.max } else { self.max };
+        let (mine, theirs) = (self.relative_to(max), other.relative_to(max));
+        *self = Self {
+            keys: mine.keys + theirs.keys,
+            max,
+            partition: mine.partition + theirs.partition,
+            log: mine.log + theirs.log,
+            square: mine.square + theirs.square,
+        };
+    }
+
+    /// ln sum_j exp(s_j), with a learned sink's logit if there is one, nats; -inf if empty and without a sink.
+    ///
+    /// A sink takes mass and is no key: it joins once, when all keys are in.
+    pub fn log_sum_exp(&self, sink: Option<f64>) -> f64 {
+        match (self.is_empty(), sink) {
+            (true, sink) => sink.unwrap_or(f64::NEG_INFINITY),
+            (false, None) => self.max + self.partition.ln(),
+            (false, Some(sink)) => {
+                let max = self.max.max(sink);
+                max + (self.partition * (self.max - max).exp() + (sink - max).exp()).ln()
+            }
+        }
+    }
+
+    /// Share of the mass that a sink of this logit takes; 1 if there is no key.
+    pub fn sink_mass(&self, sink: f64) -> f64 {
+        match self.is_empty() {
+            true => 1.0,
+            false => (sink - self.log_sum_exp(Some(sink))).exp(),
+        }
+    }
+
+    /// H = -sum_j p_j ln p_j over the keys alone, nats; NaN if empty.
+    pub fn entropy(&self) -> f64 {
+        match self.is_empty() {
+            true => f64::NAN,
+            false => (self.partition.ln() - self.log / self.partition).max(0.0),
+        }
+    }
+
+    /// 1 / sum_j p_j^2 over the keys alone; NaN if empty.
+    pub fn participation(&self) -> f64 {
+        match self.is_empty() {
+            true => f64::NAN,
+            false => self.partition * self.partition / self.square,
+        }
+    }
+}
+
+/// The softmax retrieval of one query over a set of keys, before normalisation: its weights and what they retrieved.
+///
+/// It merges as [`Moments`] do. O(e) in size however many keys it stands for.
 ///
 /// | symbol | here        | meaning                                       |
 /// |--------|-------------|-----------------------------------------------|
-/// | m      | `max`       | max_j s_j, score after beta                   |
-/// | z      | `partition` | sum_j exp(s_j - m)                            |
 /// | o      | `output`    | sum_j exp(s_j - m) v_j, [e]; empty: no values |
-///
-/// # Source
-/// Milakov and Gimelshein 2018 (online softmax); the state of FlashAttention's split over keys.
 ///
 /// # Example
 /// ```
@@ -22,16 +133,13 @@
 /// left.merge(&Summary::of(&[2.0], &[&[3.0]]));
 /// let whole = Summary::of(&[0.0, 1.0, 2.0], &[&[1.0], &[2.0], &[3.0]]);
 /// assert!((left.log_sum_exp() - whole.log_sum_exp()).abs() < 1e-12);
+/// assert!((left.moments.entropy() - whole.moments.entropy()).abs() < 1e-12);
 /// assert!((left.retrieved()[0] - whole.retrieved()[0]).abs() < 1e-12);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Keys summarised; the summary is empty if zero.
-    pub keys: u64,
-    /// m; meaningless while empty.
-    pub max: f64,
-    /// z; zero while empty.
-    pub partition: f64,
+    /// The weights.
+    pub moments: Moments,
     /// o; empty while no value was seen.
     pub output: Vec<f64>,
 }
@@ -52,14 +160,14 @@ impl Summary {
                 continue;
             }
             let output = values.get(index).map(|v| v.to_vec()).unwrap_or_default();
-            summary.merge(&Self { keys: 1, max: score, partition: 1.0, output });
+            summary.merge(&Self { moments: Moments::of(score), output });
         }
         summary
     }
 
     /// True if no key was seen.
     pub fn is_empty(&self) -> bool {
-        self.keys == 0
+        self.moments.is_empty()
     }
 
     /// Takes in the summary of other keys.
@@ -71,26 +179,20 @@ impl Summary {
             self.clone_from(other);
             return;
         }
-        let max = if other.max > self.max { other.max } else { self.max };
-        let mine = (self.max - max).exp();
-        let theirs = (other.max - max).exp();
-        self.partition = self.partition * mine + other.partition * theirs;
+        let (mine, theirs) = (self.moments.max, other.moments.max);
+        self.moments.merge(&other.moments);
+        let [mine, theirs] = [mine, theirs].map(|max| (max - self.moments.max).exp());
         if self.output.is_empty() {
             self.output = vec![0.0; other.output.len()];
         }
         for (index, o) in self.output.iter_mut().enumerate() {
             *o = *o * mine + other.output.get(index).copied().unwrap_or(0.0) * theirs;
         }
-        self.max = max;
-        self.keys += other.keys;
     }
 
     /// ln sum_j exp(s_j), nats; -inf if empty.
     pub fn log_sum_exp(&self) -> f64 {
-        match self.is_empty() {
-            true => f64::NEG_INFINITY,
-            false => self.max + self.partition.ln(),
-        }
+        self.moments.log_sum_exp(None)
     }
 
     /// -lse / beta, units of the raw score; +inf if empty.
@@ -100,9 +202,17 @@ impl Summary {
 
     /// The retrieved value sum_j p_j v_j, [e]; all zero if empty.
     pub fn retrieved(&self) -> Vec<f64> {
+        self.retrieved_beside(None)
+    }
+
+    /// The same where a learned sink takes its share of the mass and gives nothing.
+    pub fn retrieved_beside(&self, sink: Option<f64>) -> Vec<f64> {
         match self.is_empty() {
             true => vec![0.0; self.output.len()],
-            false => self.output.iter().map(|o| o / self.partition).collect(),
+            false => {
+                let kept = 1.0 - sink.map_or(0.0, |sink| self.moments.sink_mass(sink));
+                self.output.iter().map(|o| o / self.moments.partition * kept).collect()
+            }
         }
     }
 }
@@ -149,7 +259,10 @@ mod tests {
                 for (x, y) in other.retrieved().iter().zip(orders[0].retrieved()) {
                     assert!((x - y).abs() < 1e-12, "{x} {y}");
                 }
-                assert_eq!(other.keys, 11);
+                assert_eq!(other.moments.keys, 11);
+                for of in [Moments::entropy, Moments::participation] {
+                    assert!((of(&other.moments) - of(&orders[0].moments)).abs() < 1e-10);
+                }
             }
         }
     }
@@ -161,5 +274,26 @@ mod tests {
         low.merge(&Summary::of(&[800.0], &[&[1.0]]));
         assert_eq!(low.retrieved(), [1.0]);
         assert_eq!(low.log_sum_exp(), 800.0);
+    }
+
+    #[test]
+    fn a_sink_takes_its_share_when_all_keys_are_in() {
+        // By hand: weights e^0, e^1 and a sink of e^1/2.
+        let z = 1.0 + 1f64.exp() + 0.5f64.exp();
+        let mut summary = Summary::of(&[0.0], &[&[3.0]]);
+        summary.merge(&Summary::of(&[1.0], &[&[5.0]]));
+        assert!((summary.moments.log_sum_exp(Some(0.5)) - z.ln()).abs() < 1e-12);
+        assert!((summary.moments.sink_mass(0.5) - 0.5f64.exp() / z).abs() < 1e-12);
+        let expected = (3.0 + 5.0 * 1f64.exp()) / z;
+        assert!((summary.retrieved_beside(Some(0.5))[0] - expected).abs() < 1e-12);
+        assert_eq!((Moments::empty().sink_mass(0.5), Moments::empty().log_sum_exp(Some(0.5))), (1.0, 0.5));
+        assert!(Moments::empty().entropy().is_nan());
+    }
+
+    #[test]
+    fn a_summary_travels_as_text() {
+        let summary = random(3, 4, 2);
+        let text = serde_json::to_string(&summary).unwrap();
+        assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
     }
 }

@@ -11,8 +11,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::packed::PackedKeys;
+use super::partial::{Partial, Shared};
 use super::strip::{RowState, Strip, strip_rows};
-use super::tally::{Shared, Tally};
 use super::{HeadStatistics, Problem, Request, Retrieved};
 use crate::error::Result;
 
@@ -29,12 +29,17 @@ struct Task {
     rows: Range<usize>,
 }
 
+/// The row groups that a problem of so many queries is cut into: a function of the problem, never of the workers.
+pub fn groups(queries: usize) -> Vec<Range<usize>> {
+    let groups = (queries / GROUP_ROWS).clamp(1, GROUPS);
+    (0..groups).map(|g| g * queries / groups..(g + 1) * queries / groups).collect()
+}
+
 /// Cuts a problem into row groups, head by head.
 fn tasks(problem: &Problem<'_>) -> Vec<Task> {
-    let n = problem.queries.rows;
-    let groups = (n / GROUP_ROWS).clamp(1, GROUPS);
+    let groups = groups(problem.queries.rows);
     (0..problem.queries.heads)
-        .flat_map(|head| (0..groups).map(move |g| Task { head, rows: g * n / groups..(g + 1) * n / groups }))
+        .flat_map(|head| groups.iter().map(move |rows| Task { head, rows: rows.clone() }))
         .collect()
 }
 
@@ -275,15 +280,15 @@ struct StatisticsTask<'a, 'b> {
 }
 
 impl WithSimd for StatisticsTask<'_, '_> {
-    type Output = Tally;
+    type Output = Partial;
     #[inline(always)]
-    fn with_simd<S: Simd>(self, s: S) -> Tally {
+    fn with_simd<S: Simd>(self, s: S) -> Partial {
         let Self { problem, keys, shared, task } = self;
         let request = shared.request;
         let rows_a_strip = strip_rows(problem.keys.rows);
         // Rows before the group that its first rows are compared with.
         let halo = request.lags.iter().copied().max().unwrap_or(0);
-        let mut tally = Tally::new(shared, task.head, task.rows.clone());
+        let mut partial = Partial::new(shared, task.head, task.rows.clone());
         let by_tail = halo > 0 && shared.nested;
         let mut strip = Strip::new::<S>(problem, halo + rows_a_strip, halo > 0 && !by_tail);
         if by_tail {
@@ -304,9 +309,9 @@ impl WithSimd for StatisticsTask<'_, '_> {
             strip.keep_last(filled, kept);
             strip.fill(s, problem, keys, task.head, rows.clone(), kept);
             filled = kept + rows.len();
-            tally.take(s, shared, &mut strip, kept..filled);
+            partial.take(s, shared, &mut strip, kept..filled);
         }
-        tally.close()
+        partial.close()
     }
 }
 
@@ -327,12 +332,29 @@ pub fn statistics(problem: &Problem<'_>, request: &Request) -> Result<Vec<HeadSt
         let keys = &keys[problem.key_head(task.head)];
         arch.dispatch(StatisticsTask { problem, keys, shared: &shared, task })
     });
-    let mut heads: Vec<Option<Tally>> = (0..problem.queries.heads).map(|_| None).collect();
+    let mut heads: Vec<Option<Partial>> = (0..problem.queries.heads).map(|_| None).collect();
     for (task, part) in tasks.iter().zip(parts) {
         match &mut heads[task.head] {
-            Some(head) => head.join(part),
+            Some(head) => head.join(part)?,
             empty => *empty = Some(part),
         }
     }
-    Ok(heads.into_iter().flatten().map(|head| head.finish(&shared)).collect())
+    let mask = problem.modifiers.mask;
+    heads.into_iter().flatten().map(|head| head.finish(mask, request)).collect()
+}
+
+/// Statistics of one row group of one head: a worker's part of [`statistics`].
+///
+/// # Cost
+/// As its share of [`statistics`], and the keys of the head once, packed.
+/// # Errors
+/// As [`statistics`]; `is_shape` if the head or the rows are not there.
+pub fn partial(problem: &Problem<'_>, request: &Request, head: usize, rows: Range<usize>) -> Result<Partial> {
+    problem.check()?;
+    problem.check_statistics(request)?;
+    problem.check_tile(head, &rows)?;
+    let arch = Arch::new();
+    let keys = arch.dispatch(Pack { problem, key_head: problem.key_head(head) });
+    let shared = Shared::new(problem, request);
+    Ok(arch.dispatch(StatisticsTask { problem, keys: &keys, shared: &shared, task: &Task { head, rows } }))
 }

@@ -1,15 +1,18 @@
-//! What the tiled engine adds up from strips: the statistics of a row group, and how groups join.
+//! What the tiled engine adds up from strips: the statistics of a row group, and how groups join wherever they were
+//! computed.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use pulp::Simd;
+use serde::{Deserialize, Serialize};
 
 use super::builder::{self, NEGLIGIBLE};
 use super::simd::{self, Columns, LogWeights};
 use super::statistics::zhai_bound;
 use super::strip::{Counted, RowState, Strip, bias_row};
-use super::{HeadStatistics, Link, Problem, Request, Separation};
+use super::{HeadStatistics, Link, Mask, Problem, Request, Separation};
+use crate::error::{Error, Result};
 
 /// Before the first row.
 const NOTHING: Range<usize> = Range { start: usize::MAX, end: 0 };
@@ -119,7 +122,8 @@ fn nested_divergence<S: Simd>(s: S, strip: &Strip, slot: usize, earlier: usize, 
     let cut = e.len().saturating_sub(strip.tail);
     let logs = &strip.tail_logs[slot * strip.tail..];
     // The whole row is shared where the earlier row already sees every key.
-    let (mut z, mut zl) = if shared == e.len() { (c.keys, c.zl) } else { strip.before_tail[slot] };
+    let (mut z, mut zl) =
+        if shared == e.len() { (c.moments.partition, c.moments.log) } else { strip.before_tail[slot] };
     if shared < e.len() {
         for (x, l) in e[cut..shared].iter().zip(logs) {
             z += f64::from(*x);
@@ -129,12 +133,21 @@ fn nested_divergence<S: Simd>(s: S, strip: &Strip, slot: usize, earlier: usize, 
     if !(z > 0.0) {
         return f64::NAN;
     }
-    let mixed = simd::mixture(s, &e[..shared], (0.5 / z) as f32, strip.row(earlier), (0.5 / other.keys) as f32);
-    (0.5 * (zl / z - z.ln() + other.zl / other.keys - other.keys.ln()) - mixed).max(0.0)
+    let mixed =
+        simd::mixture(s, &e[..shared], (0.5 / z) as f32, strip.row(earlier), (0.5 / other.moments.partition) as f32);
+    (0.5 * (zl / z - z.ln() + other.moments.log / other.moments.partition - other.moments.partition.ln()) - mixed)
+        .max(0.0)
 }
 
-/// Statistics of consecutive rows of one head.
-pub(crate) struct Tally {
+/// Statistics of consecutive rows of one head, before they are joined with those of the other rows.
+///
+/// Workers on any number of threads, processes or machines compute one per row group ([`tiled::groups`](super::tiled::groups))
+/// and [`join`](Partial::join) them in the order of the rows; joined group by group they have the same bits whoever
+/// computed them. Over keys rows merge as [`Moments`](super::Moments).
+///
+/// Rows beyond the group that its statistics look back at (divergences at a lag) are read again, never exchanged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
     head: usize,
     rows: Range<usize>,
     stats: HeadStatistics,
@@ -143,14 +156,18 @@ pub(crate) struct Tally {
     /// Change of the number of rows that see key j, from j - 1 to j.
     column_steps: Vec<i32>,
     /// Mass and enrichment of the current strip by j - p; entry `center` is j = p.
+    #[serde(skip)]
     offset_mass: Vec<f32>,
+    #[serde(skip)]
     offset_enrichment: Vec<f32>,
+    #[serde(skip)]
     center: usize,
     /// Entries of those two that are not zero.
+    #[serde(skip)]
     touched: Range<usize>,
 }
 
-impl Tally {
+impl Partial {
     pub(crate) fn new(shared: &Shared<'_>, head: usize, rows: Range<usize>) -> Self {
         let problem = shared.problem;
         let (n, m) = (problem.queries.rows, problem.keys.rows);
@@ -174,6 +191,16 @@ impl Tally {
             center,
             touched: NOTHING,
         }
+    }
+
+    /// The head that it is of.
+    pub fn head(&self) -> usize {
+        self.head
+    }
+
+    /// The rows that it stands for.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
     }
 
     /// Takes in some slots of a strip, in order.
@@ -266,13 +293,13 @@ impl Tally {
         out.visible[at] = n as u32;
         out.log_sum_exp[at] = c.log_sum_exp as f32;
         out.energy[at] = c.energy as f32;
-        let sink = 1.0 - c.keys * scale;
+        let sink = 1.0 - c.moments.partition * scale;
         if !out.sink_mass.is_empty() {
             out.sink_mass[at] = sink as f32;
         }
         // Over the keys alone: what a sink takes is not part of the distribution's shape.
-        out.entropy[at] = (c.keys.ln() - c.zl / c.keys).max(0.0) as f32;
-        out.participation[at] = (c.keys * c.keys / c.zz) as f32;
+        out.entropy[at] = c.moments.entropy() as f32;
+        out.participation[at] = c.moments.participation() as f32;
         out.forbidden_mass[at] = 0.0;
 
         let top = c.largest;
@@ -372,7 +399,7 @@ impl Tally {
                 let d = &shared.rising[future.start - position..future.end - position];
                 distance += simd::dot(s, &e[future.start - range.start..], d);
             }
-            out.mean_distance[at] = (distance / c.keys) as f32;
+            out.mean_distance[at] = (distance / c.moments.partition) as f32;
         }
 
         if request.row_top > 0 {
@@ -449,78 +476,62 @@ impl Tally {
     /// Gives back what only a running group needs.
     pub(crate) fn close(mut self) -> Self {
         (self.offset_mass, self.offset_enrichment) = (Vec::new(), Vec::new());
+        (self.center, self.touched) = (0, 0..0);
         self
     }
 
     /// Takes in the rows that follow.
-    pub(crate) fn join(&mut self, other: Self) {
-        debug_assert_eq!(self.rows.end, other.rows.start, "groups join in order");
+    ///
+    /// # Errors
+    /// `is_usage` for rows that do not follow, or of another head; `is_shape` for another problem or request.
+    pub fn join(&mut self, other: Self) -> Result<()> {
+        if self.head != other.head || self.rows.end != other.rows.start {
+            return Err(Error::usage(format!(
+                "partial: rows {:?} of head {} were given, those behind row {} of head {} are next; join groups in order",
+                other.rows, other.head, self.rows.end, self.head
+            )));
+        }
+        let shape = |p: &Self| {
+            let s = &p.stats;
+            (s.queries, s.keys, s.distance_mass.len(), s.pooled_side, s.class_mass.len(), s.divergence.len())
+        };
+        if shape(self) != shape(&other) || self.column_steps.len() != other.column_steps.len() {
+            return Err(Error::shape("partial: the two are of different problems or requests"));
+        }
         self.rows.end = other.rows.end;
-        let (a, b) = (&mut self.stats, other.stats);
-        a.empty_rows += b.empty_rows;
-        a.invalid_rows += b.invalid_rows;
-        a.visible.extend(b.visible);
-        a.argmax.extend(b.argmax);
-        a.runner_up_key.extend(b.runner_up_key);
-        a.same_token_keys.extend(b.same_token_keys);
-        a.row_top_keys.extend(b.row_top_keys);
-        for (mine, theirs) in [
-            (&mut a.log_sum_exp, b.log_sum_exp),
-            (&mut a.row_sum_error, b.row_sum_error),
-            (&mut a.forbidden_mass, b.forbidden_mass),
-            (&mut a.sink_mass, b.sink_mass),
-            (&mut a.energy, b.energy),
-            (&mut a.entropy, b.entropy),
-            (&mut a.participation, b.participation),
-            (&mut a.peak, b.peak),
-            (&mut a.runner_up, b.runner_up),
-            (&mut a.score_spread, b.score_spread),
-            (&mut a.entropy_bound, b.entropy_bound),
-            (&mut a.mean_distance, b.mean_distance),
-            (&mut a.self_mass, b.self_mass),
-            (&mut a.previous_mass, b.previous_mass),
-            (&mut a.first_mass, b.first_mass),
-            (&mut a.window_mass, b.window_mass),
-            (&mut a.same_token_mass, b.same_token_mass),
-            (&mut a.row_top_weights, b.row_top_weights),
-        ] {
-            mine.extend(theirs);
-        }
-        let nested = a.class_mass.iter_mut().zip(b.class_mass).chain(a.divergence.iter_mut().zip(b.divergence));
-        nested.for_each(|(mine, theirs)| mine.extend(theirs));
-        for (mine, theirs) in [
-            (&mut a.distance_mass, b.distance_mass),
-            (&mut a.distance_enrichment, b.distance_enrichment),
-            (&mut a.column_mass, b.column_mass),
-            (&mut a.column_enrichment, b.column_enrichment),
-        ] {
-            mine.iter_mut().zip(theirs).for_each(|(x, y)| *x += y);
-        }
-        a.distance_pairs.iter_mut().zip(b.distance_pairs).for_each(|(x, y)| *x += y);
         self.pooled_sum.iter_mut().zip(other.pooled_sum).for_each(|(x, y)| *x += y);
-        a.pooled_max.iter_mut().zip(b.pooled_max).for_each(|(x, y)| *x = x.max(y));
         self.column_steps.iter_mut().zip(other.column_steps).for_each(|(x, y)| *x += y);
-        a.links.extend(b.links);
+        self.stats.join(other.stats);
+        Ok(())
     }
 
-    /// The statistics of the whole head.
-    pub(crate) fn finish(mut self, shared: &Shared<'_>) -> HeadStatistics {
+    /// The statistics of the whole head, under the mask and request that they were computed with.
+    ///
+    /// # Errors
+    /// `is_usage` if rows are missing.
+    pub fn finish(mut self, mask: &Mask, request: &Request) -> Result<HeadStatistics> {
         let s = &mut self.stats;
-        builder::keep_strongest(&mut s.links, shared.request.links);
+        if self.rows != (0..s.queries) {
+            return Err(Error::usage(format!(
+                "partial: rows {:?} of {} queries; join the others first",
+                self.rows, s.queries
+            )));
+        }
+        builder::keep_strongest(&mut s.links, request.links);
         let mut rows = 0i64;
         for (j, count) in s.column_rows.iter_mut().enumerate() {
             rows += i64::from(self.column_steps[j]);
-            *count = if shared.problem.modifiers.mask.hides(j) { 0 } else { rows as u32 };
+            *count = if mask.hides(j) { 0 } else { rows as u32 };
         }
         let side = s.pooled_side;
         s.pooled_mean = vec![0.0; side * side];
         for a in 0..side {
             let rows = builder::cell_start(a + 1, side, s.queries) - builder::cell_start(a, side, s.queries);
             for b in 0..side {
-                let keys = shared.cells[b + 1] - shared.cells[b];
+                let keys = builder::cell_start(b + 1, side, s.keys) - builder::cell_start(b, side, s.keys);
                 s.pooled_mean[a * side + b] = self.pooled_sum[a * side + b] / (rows * keys) as f32;
             }
         }
-        self.stats
+        Ok(self.stats)
     }
 }
