@@ -8,13 +8,12 @@ use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 
-use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
-use npyz::zip::CompressionMethod;
-use npyz::zip::write::FileOptions;
 use serde_json::{Map, json};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use attractor::{Error, Hint, Result};
+use attractor_data::archive::npy;
 use attractor_data::files::write_by;
 use attractor_record::{Patterns, strips};
 
@@ -166,23 +165,23 @@ fn failed(error: std::io::Error) -> Error {
 }
 
 fn npz(file: &mut File, arrays: &[Array<'_>]) -> Result<()> {
-    let mut archive = NpzWriter::new(BufWriter::new(file));
+    let failed = |error: zip::result::ZipError| self::failed(error.into());
+    let mut archive = ZipWriter::new(BufWriter::new(file));
     for array in arrays {
-        let options = FileOptions::default()
+        let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(array.numbers() > u64::from(u32::MAX) / 8);
-        let entry = archive.array::<f32>(&array.name(), options).map_err(failed)?;
-        let mut entry = entry.default_dtype().shape(&array.shape()).begin_nd().map_err(failed)?;
-        let written = array.each(|_, _, weights| entry.extend(weights.iter().copied()).map_err(failed));
-        let written = written.and_then(|()| entry.finish().map_err(failed));
+        archive.start_file(format!("{}.npy", array.name()), options).map_err(failed)?;
+        archive.write_all(&npy::header(&array.shape())).map_err(self::failed)?;
+        let little = |weights: &[f32]| weights.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+        let written = array.each(|_, _, weights| archive.write_all(&little(weights)).map_err(self::failed));
         if written.is_err() {
             // It would try to complete the file when dropped and complain on the terminal; the file is thrown away.
             std::mem::forget(archive);
             return written;
         }
     }
-    let mut inner = archive.zip_writer().finish().map_err(|e| failed(e.into()))?;
-    inner.flush().map_err(failed)
+    archive.finish().map_err(failed)?.flush().map_err(self::failed)
 }
 
 /// The header's length, the header as JSON padded to 8 bytes, the numbers.

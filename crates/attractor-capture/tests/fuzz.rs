@@ -96,15 +96,8 @@ fn files() -> &'static [Vec<u8>] {
         let bytes: Vec<u8> = map.iter().flat_map(|x| x.to_le_bytes()).collect();
         let header = "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 3, 3), }\n";
         let npy = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &bytes].concat();
-        let mut npz = npyz::npz::NpzWriter::new(std::io::Cursor::new(Vec::new()));
-        for name in ["L0", "layer3/step2"] {
-            use npyz::WriterBuilder;
-            let array = npz.array::<f32>(name, Default::default()).unwrap().default_dtype().shape(&[1, 1, 3, 3]);
-            let mut array = array.begin_nd().unwrap();
-            array.extend(map.iter().copied()).unwrap();
-            array.finish().unwrap();
-        }
-        let npz = npz.zip_writer().finish().unwrap().into_inner();
+        let member = |name: &str| (name.to_string(), common::npy("<f4", false, &[1, 1, 3, 3], &bytes));
+        let npz = common::npz(&["L0", "layer3/step2"].map(member));
         let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1, 3, 3], &bytes).unwrap();
         let tensors = safetensors::serialize([("L0", view.clone()), ("L1H3", view)], None).unwrap();
         let json = br#"{"attention_maps": {"model.transformer.blocks.5": [{"step": 3, "attention_weights": [[[[1, 0], [0.5, 0.5]]]]},

@@ -1,6 +1,6 @@
 //! Maps from elsewhere, read, certified and converted.
 
-use std::io::Cursor;
+mod common;
 
 use attractor::random::Philox;
 use attractor::retrieve::Mask;
@@ -9,7 +9,6 @@ use attractor_capture::{Import, ImportOptions, Run, RunOptions};
 use attractor_record::Patterns;
 use attractor_record::Task;
 use half::{bf16, f16};
-use npyz::WriterBuilder;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
@@ -120,30 +119,22 @@ fn bare_maps_and_nested_lists_mean_the_same() {
 }
 
 fn npz(arrays: &[(&str, &[usize], &[f32], &str)]) -> Vec<u8> {
-    let mut file = npyz::npz::NpzWriter::new(Cursor::new(Vec::new()));
-    for &(name, shape, data, kind) in arrays {
-        let shape: Vec<u64> = shape.iter().map(|&x| x as u64).collect();
-        macro_rules! write {
-            ($t:ty, $order:expr, $data:expr) => {{
-                let array = file.array::<$t>(name, Default::default()).unwrap();
-                let mut array = array.default_dtype().order($order).shape(&shape).begin_nd().unwrap();
-                array.extend($data).unwrap();
-                array.finish().unwrap();
-            }};
-        }
-        match kind {
-            "f2" => write!(f16, npyz::Order::C, data.iter().map(|&x| f16::from_f32(x))),
-            "f8" => write!(f64, npyz::Order::C, data.iter().map(|&x| f64::from(x))),
+    let member = |&(name, shape, data, kind): &(&str, &[usize], &[f32], &str)| {
+        let axes: Vec<u64> = shape.iter().map(|&x| x as u64).collect();
+        let (descr, fortran, bytes): (&str, bool, Vec<u8>) = match kind {
+            "f2" => ("<f2", false, data.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()),
+            "f8" => ("<f8", false, data.iter().flat_map(|&x| f64::from(x).to_le_bytes()).collect()),
             "fortran" => {
                 // Column-major order of a 2-D map.
-                let (n, m) = (shape[0] as usize, shape[1] as usize);
-                write!(f32, npyz::Order::Fortran, (0..n * m).map(|i| data[i % n * m + i / n]))
+                let (n, m) = (shape[0], shape[1]);
+                ("<f4", true, (0..n * m).flat_map(|i| data[i % n * m + i / n].to_le_bytes()).collect())
             }
-            "i8" => write!(i64, npyz::Order::C, data.iter().map(|&x| x as i64)),
-            _ => write!(f32, npyz::Order::C, data.iter().copied()),
-        }
-    }
-    file.zip_writer().finish().unwrap().into_inner()
+            "i8" => ("<i8", false, data.iter().flat_map(|&x| (x as i64).to_le_bytes()).collect()),
+            _ => ("<f4", false, data.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        };
+        (name.to_string(), common::npy(descr, fortran, &axes, &bytes))
+    };
+    common::npz(&arrays.iter().map(member).collect::<Vec<_>>())
 }
 
 #[test]

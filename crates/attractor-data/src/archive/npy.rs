@@ -12,6 +12,24 @@ const LONGEST_HEADER: usize = 1 << 16;
 /// More axes than anything here means.
 const MOST_AXES: usize = 32;
 
+/// The header of an `.npy` file (version 1.0) of little-endian 32-bit numbers in C order, padded to 64 bytes.
+///
+/// # Source
+/// NEP 1, *A simple file format for NumPy arrays*.
+pub fn header(shape: &[u64]) -> Vec<u8> {
+    let axes: Vec<String> = shape.iter().map(u64::to_string).collect();
+    let tuple = if axes.len() == 1 { format!("({},)", axes[0]) } else { format!("({})", axes.join(", ")) };
+    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {tuple}, }}");
+    let prefix = 10;
+    let length = (prefix + text.len() + 1).next_multiple_of(64) - prefix;
+    text.extend(std::iter::repeat_n(' ', length - 1 - text.len()));
+    text.push('\n');
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((length as u16).to_le_bytes());
+    header.extend(text.into_bytes());
+    header
+}
+
 /// True of the bytes of an `.npy` file.
 pub fn is_npy(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
