@@ -44,7 +44,7 @@ fn the_formats_owners_read_them() {
     let mut npz = zip::ZipArchive::new(std::io::Cursor::new(npz)).unwrap();
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut npz.by_name("L3.npy").unwrap(), &mut bytes).unwrap();
-    // The very header that numpy.save (2.3) writes for this shape: 128 bytes, of which 118 are its text.
+    // The very header that numpy.save (2.4.6) writes for this shape: 128 bytes, of which 118 are its text.
     let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, 13, 13), }}", common::HEADS);
     let header = [&b"\x93NUMPY\x01\x00\x76\x00"[..], format!("{text:<117}\n").as_bytes()].concat();
     assert_eq!(bytes[..128], header[..]);
