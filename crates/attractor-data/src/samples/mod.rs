@@ -28,7 +28,7 @@ const MOST_BYTES: u64 = 1 << 30;
 pub struct Samples {
     /// Number of rows.
     pub count: usize,
-    /// Numbers a row.
+    /// Numbers per row.
     pub features: usize,
     /// Rows and columns of the image that each row is, if it is one.
     pub image: Option<(usize, usize)>,
@@ -207,7 +207,7 @@ impl Samples {
     /// Checks that every number is a probability.
     ///
     /// # Errors
-    /// `is_format`, naming the first that is none.
+    /// `is_format`, naming the first that lies outside 0 to 1.
     pub fn check_unit(&self) -> Result<()> {
         match self.values.iter().position(|value| !(0.0..=1.0).contains(value)) {
             None => Ok(()),

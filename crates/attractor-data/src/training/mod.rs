@@ -7,4 +7,4 @@ mod metrics;
 
 pub use checkpoint::{Checkpoint, Numbers, Tensor};
 pub use folder::Claim;
-pub use metrics::MetricLog;
+pub use metrics::{History, MetricLog};
