@@ -20,8 +20,7 @@ use crate::training::{Checkpoint, Numbers};
 pub const MODEL: &str = "rbm.safetensors";
 /// The machine as it was when its likelihood was best.
 pub const BEST: &str = "best.safetensors";
-/// All that is needed to go on.
-pub const TRAINING: &str = "training.safetensors";
+pub use crate::training::TRAINING;
 
 /// A machine of 16 hidden units that learnt 1347 of the digits: the training that is built in.
 static DEMO: &[u8] = include_bytes!("../demo/rbm.safetensors");
@@ -50,7 +49,9 @@ pub fn write_states(path: &Path, states: &[Vec<f32>], about: &impl Serialize) ->
     let units = states.first().map_or(0, Vec::len);
     if let Some(at) = states.iter().position(|state| state.len() != units) {
         let got = states[at].len();
-        return Err(Error::shape(format!("states: state {at} has {got} units, the first has {units}; give equal ones")));
+        return Err(Error::shape(format!(
+            "states: state {at} has {got} units, the first has {units}; give equal ones"
+        )));
     }
     let mut file = Checkpoint { about: described(about)?, ..Checkpoint::default() };
     file.put("samples", &[states.len(), units], Numbers::F32(states.concat()));

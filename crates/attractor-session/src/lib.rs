@@ -40,6 +40,8 @@ pub mod metrics;
 pub mod stimuli;
 pub mod target;
 
+pub mod training;
+
 pub use attractor::{Context, Error, Hint, Kind, Note, Result, Step};
 pub use attractor_capture::parquet;
 pub use attractor_data::files::{Durability, write_whole};

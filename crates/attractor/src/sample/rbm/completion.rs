@@ -186,9 +186,8 @@ fn check_bits(rbm: &Rbm, rows: Rows<'_>, option: &'static str) -> Result<()> {
 
 /// The cues, rows of bits, completed by a Hopfield network that stores the very rows, known units held fast.
 fn recalled(data: &[Vec<f32>], cues: &[Vec<f32>], known: &[bool], rule: Rule, seed: u64) -> Result<Vec<Vec<f32>>> {
-    let spins = |row: &Vec<f32>| {
-        Spins::from_signs(&row.iter().map(|&x| if x > 0.5 { 1 } else { -1 }).collect::<Vec<i8>>())
-    };
+    let spins =
+        |row: &Vec<f32>| Spins::from_signs(&row.iter().map(|&x| if x > 0.5 { 1 } else { -1 }).collect::<Vec<i8>>());
     let patterns = StoredPatterns::new(&data.iter().map(spins).collect::<Result<Vec<_>>>()?)?;
     let weights = rule.learn(&patterns)?.weights;
     cues.iter()
@@ -286,8 +285,11 @@ impl Completed {
         self.recalled = recalled(data, &self.cues, known, rule, self.seed)?;
         let held = |row: &Vec<f32>| row.iter().zip(known).map(|(&x, &known)| if known { x } else { 0.0 }).collect();
         self.zeros = data.iter().map(held).collect();
-        let mut answers =
-            vec![(By::Rbm, &self.values), (By::Hopfield { rule: rule.name() }, &self.recalled), (By::Zeros, &self.zeros)];
+        let mut answers = vec![
+            (By::Rbm, &self.values),
+            (By::Hopfield { rule: rule.name() }, &self.recalled),
+            (By::Zeros, &self.zeros),
+        ];
         answers.extend(self.flipped.map(|_| (By::Cue, &self.cues)));
         self.against = answers.into_iter().map(|(by, rows)| Wrong::new(by, rows, data, known)).collect();
         Ok(())

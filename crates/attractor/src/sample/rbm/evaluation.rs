@@ -119,13 +119,7 @@ impl Evaluation {
     ///
     /// # Errors
     /// As [`Evaluation::check`]; `is_shape` for rows of another width or none; `is_interrupted`.
-    pub fn run(
-        &self,
-        rbm: &Rbm,
-        base: &[f32],
-        parts: &[(Part, Rows<'_>)],
-        context: &Context<'_>,
-    ) -> Result<Evaluated> {
+    pub fn run(&self, rbm: &Rbm, base: &[f32], parts: &[(Part, Rows<'_>)], context: &Context<'_>) -> Result<Evaluated> {
         self.check(rbm)?;
         context.install(|| self.evaluate(rbm, base, parts, context))
     }

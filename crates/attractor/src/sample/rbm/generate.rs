@@ -7,9 +7,9 @@ use super::half::{self, How, Place};
 use super::kernel::{Draws, Keep};
 use super::model::{Rbm, Visible};
 use super::rows::Rows;
-use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::random::Philox;
+use serde::Serialize;
 
 /// States of a chain of contrastive divergence, one step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -99,14 +99,7 @@ pub struct Tempered {
 ///
 /// # Errors
 /// `is_usage` for no steps, no samples or betas that do not rise to 1; `is_shape` for base rates of another length.
-pub fn tempered(
-    rbm: &Rbm,
-    base: &[f32],
-    betas: &[f32],
-    count: usize,
-    steps: usize,
-    seed: u64,
-) -> Result<Tempered> {
+pub fn tempered(rbm: &Rbm, base: &[f32], betas: &[f32], count: usize, steps: usize, seed: u64) -> Result<Tempered> {
     check_steps(steps)?;
     let plan = super::Plan {
         sampler: super::Sampler::Tempering { steps: 1, chains: count, betas: betas.to_vec() },
@@ -342,8 +335,7 @@ mod tests {
         let rows = [1.0f32, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0];
         let betas = even_betas(6);
         let base = [0.1, -0.2, 0.0, 0.3];
-        let how =
-            |flipped| Denoising { flipped, base: &base, betas: &betas, chains: 4000, steps: 60, seed: 5 };
+        let how = |flipped| Denoising { flipped, base: &base, betas: &betas, chains: 4000, steps: 60, seed: 5 };
         for flipped in [0.1, 0.3] {
             let got = denoise(&rbm, Rows::new(&rows, n).unwrap(), &how(flipped)).unwrap();
             for (row, got) in rows.chunks(n).zip(got.chunks(n)) {

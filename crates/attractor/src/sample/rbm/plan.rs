@@ -223,8 +223,7 @@ mod tests {
     fn plans_out_of_range_are_refused() {
         let plan = Plan::new(0);
         plan.check().unwrap();
-        let tempering =
-            |betas: &[f32]| Sampler::Tempering { steps: 1, chains: 2, betas: betas.to_vec() };
+        let tempering = |betas: &[f32]| Sampler::Tempering { steps: 1, chains: 2, betas: betas.to_vec() };
         Plan { sampler: tempering(&[0.0, 0.5, 1.0]), ..plan.clone() }.check().unwrap();
         for bad in [
             Plan { batch: 0, ..plan.clone() },
