@@ -18,6 +18,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::archive::{npy, zip};
+use attractor::sample::rbm::Rows;
 use attractor::{Error, Hint, Result};
 
 /// Most bytes of a file, and of what is unpacked from it.
@@ -152,6 +153,14 @@ impl Samples {
             }
         };
         Self::new(shape[0], values, image)
+    }
+
+    /// All rows, as machines take them.
+    ///
+    /// # Errors
+    /// None for what was read: rows are whole and finite.
+    pub fn rows(&self) -> Result<Rows<'_>> {
+        Rows::new(&self.values, self.features)
     }
 
     /// One row.

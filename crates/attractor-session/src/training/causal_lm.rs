@@ -133,18 +133,6 @@ impl Options {
         plan.check(&shape)
     }
 
-    /// Trains to the end, and writes the checkpoint: a folder with GPT-2's layout.
-    ///
-    /// A training that was stopped and resumed ends with the bits of one that was not.
-    ///
-    /// # Errors
-    /// As [`Options::check`]; `is_usage` for a folder that holds something else, or another training's; `is_io`;
-    /// `is_non_finite` if the loss is lost; `is_interrupted`, with [`Stopped`](super::Stopped) as its source, when the
-    /// context says so.
-    pub fn run(&self, context: &Context<'_>) -> Result<Trained> {
-        context.install(|| self.train(context))
-    }
-
     fn train(&self, context: &Context<'_>) -> Result<Trained> {
         let (out, folder) = (&self.output, self.folder());
         folder.fits()?;
@@ -216,6 +204,17 @@ impl Options {
     }
 }
 
+/// Trains to the end, and writes the checkpoint: a folder with GPT-2's layout.
+///
+/// A training that was stopped and resumed ends with the bits of one that was not.
+///
+/// # Errors
+/// As [`Options::check`]; `is_usage` for a folder that holds something else, or another training's; `is_io`; `is_non_finite`
+/// if the loss is lost; `is_interrupted`, with [`Stopped`](super::Stopped) as its source, when the context says so.
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Trained> {
+    context.install(|| options.train(context))
+}
+
 /// Writes all that is needed to go on.
 fn save(folder: &Folder<'_>, training: &Training) -> Result<()> {
     let about = About { format: FORMAT.to_string(), shape: *training.shape(), plan: *training.plan() };
@@ -260,7 +259,7 @@ mod tests {
             ..Options::default()
         };
         let context = Context::new(4);
-        let whole = options("whole", false).run(&context).unwrap();
+        let whole = run(&options("whole", false), &context).unwrap();
         assert!(whole.loss.is_some_and(f64::is_finite) && whole.steps == 7 && whole.seed == 4);
         let asked = AtomicUsize::new(0);
         let after_three = || asked.load(Ordering::Relaxed) >= 3;
@@ -268,13 +267,13 @@ mod tests {
             asked.fetch_add(1, Ordering::Relaxed);
         };
         let stopping = Context::new(4).with_interrupt(&after_three).with_progress(&count);
-        let error = options("parts", false).run(&stopping).unwrap_err();
+        let error = run(&options("parts", false), &stopping).unwrap_err();
         let stopped = Stopped::of(&error).unwrap();
         assert!(error.is_interrupted() && (stopped.done, stopped.asked) == (3, 7), "{error}");
-        assert!(options("parts", false).run(&context).unwrap_err().to_string().contains("holds a training already"));
-        let other = Options { steps: 8, ..options("parts", true) }.run(&context).unwrap_err();
+        assert!(run(&options("parts", false), &context).unwrap_err().to_string().contains("holds a training already"));
+        let other = run(&Options { steps: 8, ..options("parts", true) }, &context).unwrap_err();
         assert!(other.to_string().contains("steps 7, now it is 8"), "{other}");
-        assert_eq!(options("parts", true).run(&context).unwrap().loss, whole.loss);
+        assert_eq!(run(&options("parts", true), &context).unwrap().loss, whole.loss);
         for name in ["model.safetensors", "metrics.jsonl", TOKENIZER] {
             let file = |folder: &str| std::fs::read(here.path().join(folder).join(name)).unwrap();
             assert!(file("whole") == file("parts"), "{name}");

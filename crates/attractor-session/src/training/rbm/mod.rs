@@ -96,19 +96,17 @@ impl Trained {
     }
 }
 
-impl Options {
-    /// Trains to the end; machine, checkpoint and metrics are written into the folder.
-    ///
-    /// A training that was stopped, or killed, and resumed ends with the bits of one that was not. What changes when it goes
-    /// on, gaps of its log, and the alarm are noted in the context.
-    ///
-    /// # Errors
-    /// As [`Options::check`]; `is_usage` for a folder that holds something else, or a training of other data or settings, or
-    /// when the parameters leave the finite numbers; `is_budget` for sizes beyond memory; what reading data, machines and
-    /// checkpoints answers; `is_interrupted`, with [`Stopped`](super::Stopped) as its source, when the context says so.
-    pub fn run(&self, context: &Context<'_>) -> Result<Trained> {
-        context.install(|| trainer::train(self, context))
-    }
+/// Trains to the end; machine, checkpoint and metrics are written into the folder.
+///
+/// A training that was stopped, or killed, and resumed ends with the bits of one that was not. What changes when it goes on,
+/// gaps of its log, and the alarm are noted in the context.
+///
+/// # Errors
+/// As [`Options::check`]; `is_usage` for a folder that holds something else, or a training of other data or settings, or when
+/// the parameters leave the finite numbers; `is_budget` for sizes beyond memory; what reading data, machines and checkpoints
+/// answers; `is_interrupted`, with [`Stopped`](super::Stopped) as its source, when the context says so.
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Trained> {
+    context.install(|| trainer::train(options, context))
 }
 
 #[cfg(test)]
