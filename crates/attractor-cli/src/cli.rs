@@ -110,15 +110,9 @@ impl Cli {
             Command::Export(export) => commands::export::run(export, common).map(|()| true),
             Command::Report(report) => commands::report::run(report, common).map(|()| true),
             Command::Memory(memory) => on_threads(common, || commands::memory::run(memory, common)).map(|()| true),
-            Command::Train(Train::CausalLm(train)) => {
-                on_threads(common, || commands::train::run(train, common)).map(|()| true)
-            }
-            Command::Train(Train::Rbm(train)) => {
-                on_threads(common, || commands::rbm::train::run(train, common)).map(|()| true)
-            }
-            Command::Generate(Generate::Rbm(generate)) => {
-                on_threads(common, || commands::rbm::generate::run(generate, common)).map(|()| true)
-            }
+            Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
+            Command::Train(Train::Rbm(train)) => commands::rbm::train::run(train, common).map(|()| true),
+            Command::Generate(Generate::Rbm(generate)) => commands::rbm::generate::run(generate, common).map(|()| true),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+pub use attractor_render::canvas::numbers::percent;
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
 use attractor_session::{Context, Durability, Note, Step, write_whole};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -102,6 +103,9 @@ fn say(note: &Note, json: bool) {
         Note::RepeatedTokens { seed } => anstream::eprintln!(
             "no --text, --text-file or --input was given: repeated random tokens (seed {seed}) are used"
         ),
+        Note::Changed { .. } | Note::LogGap { .. } | Note::NothingLeft { .. } | Note::Diverging { .. } => {
+            anstream::eprintln!("{}", words(note));
+        }
         other => anstream::eprintln!("note: {}", words(other)),
     }
 }
@@ -119,6 +123,20 @@ fn words(note: &Note) -> String {
             let also = if *rest > 0 { format!(", and so are {rest} more") } else { String::new() };
             format!(
                 "pattern {first} is the same at every unit{also}: nothing to see; if that was not meant, look at --threshold"
+            )
+        }
+        Note::Changed { option, was, is, epoch } => format!("{option}: was {was}, from epoch {epoch} on {is}"),
+        Note::LogGap { epochs } => format!(
+            "metrics.jsonl lacks epochs before {epochs}; the training goes on from there, its log keeps the gap"
+        ),
+        Note::NothingLeft { done, asked } => {
+            format!("{done} epochs are done, {asked} were asked for: nothing is left to train")
+        }
+        Note::Diverging { epoch, drop, best, rolls_back } => {
+            let next = if *rolls_back { "going back to it" } else { "--roll-back would stop here with the best one" };
+            format!(
+                "epoch {epoch}: the likelihood has fallen by {drop:.2} nats per row since epoch {best} while the \
+                 reconstruction improves: {next}"
             )
         }
         other => format!("{other:?}"),
@@ -140,18 +158,6 @@ pub fn number(value: f64, decimals: usize) -> String {
 pub fn short(value: f64) -> String {
     let plain = value == 0.0 || !value.is_finite() || (1e-5..1e9).contains(&value.abs());
     if plain { value.to_string() } else { format!("{value:e}") }
-}
-
-/// A share in per cent, to three digits.
-pub fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    if percent == 0.0 || !percent.is_finite() {
-        return format!("{percent} %");
-    }
-    let digits = (2 - percent.abs().log10().floor() as i32).clamp(0, 12);
-    let factor = 10f64.powi(digits);
-    let shown = (percent * factor).round() / factor;
-    if shown.abs() < 1e-4 { format!("{percent:.2e} %") } else { format!("{shown} %") }
 }
 
 /// Writes a file whole or not at all.
@@ -214,7 +220,5 @@ mod tests {
             ["0.0000", "1.0000", "-1.5234", "123456.5000", "0.0123", "1.2300e-4", "1.0000e12", "-2.5000e300", "NaN"]
         );
         assert_eq!([8.0, 0.3, 1e300, 1.5e-7].map(short), ["8", "0.3", "1e300", "1.5e-7"]);
-        let shown = [0.0, 1.0, 0.1, 1.0 / 3.0, 0.001, 0.29, 0.00000123, 1e-12].map(percent);
-        assert_eq!(shown, ["0 %", "100 %", "10 %", "33.3 %", "0.1 %", "29 %", "0.000123 %", "1.00e-10 %"]);
     }
 }

@@ -1,11 +1,16 @@
 //! Restricted Boltzmann machines as files.
+//!
+//! A safetensors file holds `weights` [visible, hidden], `visible_bias`, `hidden_bias`, `base_rates` and, for Gaussian units,
+//! `variance`; its JSON says what the visible units are, the picture that a visible state is, and how it was trained.
 
 use std::path::Path;
 
+use attractor::sample::rbm::evaluation::Part;
 use attractor::sample::rbm::{Rbm, Visible};
 use attractor::{Error, Kind, Result};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::Samples;
 use crate::patterns::cut;
@@ -15,10 +20,9 @@ use crate::training::{Checkpoint, Numbers};
 pub const MODEL: &str = "rbm.safetensors";
 /// The machine as it was when its likelihood was best.
 pub const BEST: &str = "best.safetensors";
-/// All that is needed to go on.
-pub const TRAINING: &str = "training.safetensors";
+pub use crate::training::TRAINING;
 
-/// A machine of 16 hidden units that learnt 1347 of the digits: `attractor train rbm --demo`.
+/// A machine of 16 hidden units that learnt 1347 of the digits: the training that is built in.
 static DEMO: &[u8] = include_bytes!("../demo/rbm.safetensors");
 
 /// A machine with what its pictures and chains need.
@@ -26,23 +30,57 @@ static DEMO: &[u8] = include_bytes!("../demo/rbm.safetensors");
 pub struct Machine {
     /// The machine.
     pub rbm: Rbm,
-    /// Visible biases of the base-rate model, where chains start.
+    /// Visible biases of the base-rate model, where chains start; one per visible unit.
     pub base: Vec<f32>,
-    /// Rows and columns of a visible state.
+    /// Rows and columns of a visible state; their product is the number of visible units.
     pub picture: (usize, usize),
 }
 
+/// JSON about a file.
+fn described(about: &impl Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(about).map_err(|e| Error::format(format!("what a file says about itself: {e}")).because(e))
+}
+
+/// Writes visible states, [state, unit], as `samples` of a safetensors file that says `about` how they were made.
+///
+/// # Errors
+/// `is_io`; `is_shape` if the states differ in length, `is_format` for what has no form in JSON.
+pub fn write_states(path: &Path, states: &[Vec<f32>], about: &impl Serialize) -> Result<()> {
+    let units = states.first().map_or(0, Vec::len);
+    if let Some(at) = states.iter().position(|state| state.len() != units) {
+        let got = states[at].len();
+        return Err(Error::shape(format!(
+            "states: state {at} has {got} units, the first has {units}; give equal ones"
+        )));
+    }
+    let mut file = Checkpoint { about: described(about)?, ..Checkpoint::default() };
+    file.put("samples", &[states.len(), units], Numbers::F32(states.concat()));
+    file.write(path)
+}
+
+/// The rows that are learnt from and those that are held out, where the data say which; else all of them.
+pub fn parts(samples: &Samples) -> Vec<(Part, Samples)> {
+    if samples.test.is_empty() {
+        return vec![(Part::AllRows, samples.clone())];
+    }
+    let mut held = vec![false; samples.count];
+    samples.test.iter().for_each(|&row| held[row] = true);
+    let rows = |wanted: bool| -> Vec<usize> { (0..samples.count).filter(|&row| held[row] == wanted).collect() };
+    vec![(Part::Training, samples.chosen(&rows(false))), (Part::Test, samples.chosen(&rows(true)))]
+}
+
 impl Machine {
-    /// Writes it.
-    pub fn write(&self, path: &Path, about: Value) -> Result<()> {
+    /// Writes it, with what is to be known about its training.
+    ///
+    /// # Errors
+    /// `is_io`; `is_format` for what has no form in JSON.
+    pub fn write(&self, path: &Path, about: &impl Serialize) -> Result<()> {
         let (n, m) = (self.rbm.visible_units(), self.rbm.hidden_units());
         let kind = if self.rbm.visible().variance().is_some() { "gaussian" } else { "binary" };
-        let mut file = Checkpoint {
-            about: json!({
-                "model": "rbm", "visible": kind, "picture": [self.picture.0, self.picture.1], "trained": about,
-            }),
-            ..Checkpoint::default()
-        };
+        let about = json!({
+            "model": "rbm", "visible": kind, "picture": [self.picture.0, self.picture.1], "trained": described(about)?,
+        });
+        let mut file = Checkpoint { about, ..Checkpoint::default() };
         file.put("weights", &[n, m], Numbers::F32(self.rbm.weights().to_vec()));
         file.put("visible_bias", &[n], Numbers::F32(self.rbm.visible_bias().to_vec()));
         file.put("hidden_bias", &[m], Numbers::F32(self.rbm.hidden_bias().to_vec()));
@@ -50,28 +88,46 @@ impl Machine {
         if let Some(variance) = self.rbm.visible().variance() {
             file.put("variance", &[n], Numbers::F32(variance.to_vec()));
         }
-        Ok(file.write(path)?)
+        file.write(path)
     }
 
     /// Reads a machine, the one in a folder of a training, or one of scikit-learn (an `.npz` of `components_`,
     /// `intercept_hidden_` and `intercept_visible_`).
+    ///
+    /// # Errors
+    /// `is_io` for what is not there or is no machine, or for a training that has not ended; `is_format` for a file that is
+    /// torn.
     pub fn read(path: &Path) -> Result<Self> {
         let file = if path.is_dir() { path.join(MODEL) } else { path.to_path_buf() };
         if path.is_dir() && !file.exists() && path.join(TRAINING).exists() {
             return Err(Error::io(format!(
-                "{}: the training here has not ended; let it end with --resume, or name {BEST} in it if there is one",
+                "{}: the training here has not ended; let it end, or name {BEST} in it if there is one",
                 path.display()
             )));
         }
         Self::of(&Checkpoint::read(&file)?, &file)
     }
 
-    /// The machine that the program brings along.
+    /// The machine at a path, or the built-in one without.
+    ///
+    /// # Errors
+    /// As [`Machine::read`].
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        path.map_or_else(Self::demo, Self::read)
+    }
+
+    /// The machine that is built in: 16 hidden units that learnt the digits.
+    ///
+    /// # Errors
+    /// None in a sound build.
     pub fn demo() -> Result<Self> {
         Self::of(&Checkpoint::parse(DEMO)?, Path::new("the built-in machine"))
     }
 
-    /// Rows of the machine's size.
+    /// Rows of the machine's size, cut into bits at the threshold if its units are bits.
+    ///
+    /// # Errors
+    /// `is_usage` for rows of another width.
     pub fn fitting(&self, samples: Samples, threshold: Option<f32>) -> Result<Samples> {
         if samples.features != self.rbm.visible_units() {
             return Err(Error::usage(format!(
@@ -82,6 +138,20 @@ impl Machine {
             )));
         }
         Ok(cut(samples, threshold, self.rbm.visible().variance().is_some()))
+    }
+
+    /// Rows of the machine's size to complete: those that the data hold out from training, or all if they name none; at most
+    /// `most`, the first ones.
+    ///
+    /// # Errors
+    /// As [`Samples::read`] and [`Machine::fitting`]; `is_usage` for none.
+    pub fn held_out(&self, source: &str, threshold: Option<f32>, most: usize) -> Result<Samples> {
+        if most == 0 {
+            return Err(Error::option("samples", 0, "give at least 1"));
+        }
+        let samples = self.fitting(Samples::read(source)?, threshold)?;
+        let few: Vec<usize> = if samples.test.is_empty() { (0..samples.count).collect() } else { samples.test.clone() };
+        Ok(samples.chosen(&few[..few.len().min(most)]))
     }
 
     fn of(read: &Checkpoint, file: &Path) -> Result<Self> {

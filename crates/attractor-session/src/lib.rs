@@ -16,6 +16,8 @@
 //! | [`follow`]    | a checkpoint or a run   | where a query's last state comes from                  |
 //! | [`compare`]   | two of a kind           | what changed, head by head                             |
 //! | [`export`]    | a checkpoint or a run   | maps for other programs                                |
+//! | [`training::causal_lm`] | a text        | a small language model                                 |
+//! | [`training::rbm`]       | rows of data  | a restricted Boltzmann machine, its likelihood watched |
 //!
 //! # Example
 //! ```
@@ -39,6 +41,7 @@ pub mod judgement;
 pub mod metrics;
 pub mod stimuli;
 pub mod target;
+pub mod training;
 
 pub use attractor::{Context, Error, Hint, Kind, Note, Result, Step};
 pub use attractor_capture::parquet;

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use attractor::sample::rbm::ais::{self, Annealing};
 use attractor::sample::rbm::{
-    Alarm, Decay, Plan, Rates, Rbm, Reading, Rows, Sampler, Trainer, Verdict, Visible, exact, generate, likelihood,
-    monitor,
+    Alarm, Decay, Plan, Rates, Rbm, Reading, Rows, Sampler, Trainer, Verdict, Visible, even_betas, exact, generate,
+    likelihood, monitor,
 };
 
 const QUIET: exact::Progress<'static> = &|_, _| {};
@@ -35,10 +35,6 @@ fn value(rbm: &Rbm, rows: Rows<'_>) -> (f64, f64) {
     (likelihood::mean_log_likelihood(rbm, rows, log_z).expect("data that fit").value, log_z)
 }
 
-fn temperatures(count: usize) -> Vec<f32> {
-    (0..count).map(|k| k as f32 / (count - 1) as f32).collect()
-}
-
 fn bars_and_stripes(seeds: u64, updates: u64) {
     let data = bars(4);
     let data = Rows::new(&data, 16).expect("whole rows");
@@ -47,13 +43,13 @@ fn bars_and_stripes(seeds: u64, updates: u64) {
     let runs = [
         ("cd1", Sampler::Contrastive { steps: 1 }, None, Decay::None),
         ("pcd1", Sampler::Persistent { steps: 1, chains }, None, Decay::None),
-        ("pt", Sampler::Tempering { steps: 1, chains, temperatures: temperatures(7) }, None, Decay::None),
+        ("pt", Sampler::Tempering { steps: 1, chains, betas: even_betas(7) }, None, Decay::None),
         ("cd1_centred", Sampler::Contrastive { steps: 1 }, Some(0.01), Decay::None),
         ("pcd1_centred", Sampler::Persistent { steps: 1, chains }, Some(0.01), Decay::None),
-        ("pt_centred", Sampler::Tempering { steps: 1, chains, temperatures: temperatures(7) }, Some(0.01), Decay::None),
+        ("pt_centred", Sampler::Tempering { steps: 1, chains, betas: even_betas(7) }, Some(0.01), Decay::None),
         (
             "pt_centred_falling_rate",
-            Sampler::Tempering { steps: 1, chains, temperatures: temperatures(7) },
+            Sampler::Tempering { steps: 1, chains, betas: even_betas(7) },
             Some(0.01),
             Decay::Linear { updates, end: 0.05 },
         ),
@@ -124,7 +120,7 @@ fn held_out(arguments: &[String]) {
         let rbm = Rbm::initial(Visible::Binary, hidden, train, seed).expect("data");
         let plan = Plan {
             batch,
-            sampler: Sampler::Tempering { steps: 1, chains: 50, temperatures: temperatures(8) },
+            sampler: Sampler::Tempering { steps: 1, chains: 50, betas: even_betas(8) },
             rates: Rates::all(0.05),
             decay: Decay::Linear { updates: epochs * per_epoch, end: 0.01 },
             ..Plan::new(seed)
@@ -140,7 +136,7 @@ fn held_out(arguments: &[String]) {
                 let base = trainer.base_rates();
                 let annealing = Annealing::linear(1000, 20, seed);
                 let forward = ais::forward(rbm, base, &annealing, QUIET).expect("base rates");
-                let drawn = generate::tempered(rbm, base, &temperatures(8), 20, 500, seed).expect("base rates");
+                let drawn = generate::tempered(rbm, base, &even_betas(8), 20, 500, seed).expect("base rates");
                 let drawn = Rows::new(&drawn.samples, n).expect("whole rows");
                 let reverse = ais::reverse(rbm, base, &annealing, drawn, QUIET).expect("samples");
                 println!(
@@ -187,7 +183,7 @@ fn sandwich(arguments: &[String]) {
         let (rbm, base) = (trainer.rbm(), trainer.base_rates());
         let annealing = Annealing::linear(5000, 100, 0);
         let forward = ais::forward(rbm, base, &annealing, QUIET).expect("base rates");
-        let drawn = generate::tempered(rbm, base, &temperatures(24), 100, 2000, 0).expect("base rates");
+        let drawn = generate::tempered(rbm, base, &even_betas(24), 100, 2000, 0).expect("base rates");
         let samples = Rows::new(&drawn.samples, n).expect("whole rows");
         let reverse = ais::reverse(rbm, base, &annealing, samples, QUIET).expect("samples");
         let of = |rows, log_z| likelihood::mean_log_likelihood(rbm, rows, log_z).expect("data that fit").value;

@@ -11,6 +11,7 @@ pub mod memory;
 pub mod metrics;
 pub mod rbm;
 pub mod report;
+mod resume;
 pub mod rollout;
 pub mod train;
 pub mod validate;

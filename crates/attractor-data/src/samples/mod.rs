@@ -18,6 +18,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::archive::{npy, zip};
+use attractor::sample::rbm::Rows;
 use attractor::{Error, Hint, Result};
 
 /// Most bytes of a file, and of what is unpacked from it.
@@ -28,7 +29,7 @@ const MOST_BYTES: u64 = 1 << 30;
 pub struct Samples {
     /// Number of rows.
     pub count: usize,
-    /// Numbers a row.
+    /// Numbers per row.
     pub features: usize,
     /// Rows and columns of the image that each row is, if it is one.
     pub image: Option<(usize, usize)>,
@@ -154,6 +155,14 @@ impl Samples {
         Self::new(shape[0], values, image)
     }
 
+    /// All rows, as machines take them.
+    ///
+    /// # Errors
+    /// None for what was read: rows are whole and finite.
+    pub fn rows(&self) -> Result<Rows<'_>> {
+        Rows::new(&self.values, self.features)
+    }
+
     /// One row.
     ///
     /// # Panics
@@ -207,7 +216,7 @@ impl Samples {
     /// Checks that every number is a probability.
     ///
     /// # Errors
-    /// `is_format`, naming the first that is none.
+    /// `is_format`, naming the first that lies outside 0 to 1.
     pub fn check_unit(&self) -> Result<()> {
         match self.values.iter().position(|value| !(0.0..=1.0).contains(value)) {
             None => Ok(()),

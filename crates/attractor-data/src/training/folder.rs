@@ -5,6 +5,9 @@ use std::path::Path;
 use crate::files::{Lock, sweep};
 use attractor::{Error, Result};
 
+/// All that is needed to go on with a training, in its folder.
+pub const TRAINING: &str = "training.safetensors";
+
 /// The right to write into the folder of a training. It ends with this value, or with the process: the operating system
 /// takes the lock back, so that a killed training keeps nobody out.
 #[derive(Debug)]

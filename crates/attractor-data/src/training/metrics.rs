@@ -1,5 +1,6 @@
 //! Metrics as they come: `metrics.jsonl`, one object a line, and TensorBoard's events beside it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use attractor::{Error, Result};
 
 /// The file of lines.
 const LINES: &str = "metrics.jsonl";
+
+/// Metrics by name at each step or epoch, oldest first; what was not finite is missing.
+pub type History = Vec<(u64, BTreeMap<String, f64>)>;
 
 /// Where a trainer writes its metrics.
 #[derive(Debug)]
@@ -29,7 +33,7 @@ impl MetricLog {
     /// that was lost, and are taken away.
     ///
     /// # Errors
-    /// `is_io`; `is_format` if an earlier log is none.
+    /// `is_io`; `is_format` if an earlier log has a line that is no entry.
     pub fn open(folder: &Path, counter: &'static str, after: Option<u64>) -> Result<Self> {
         let path = folder.join(LINES);
         let io = |error: std::io::Error| Error::io(format!("{}: cannot be written: {error}", path.display()));
@@ -77,13 +81,18 @@ impl MetricLog {
             .map_err(|error| Error::io(format!("{}: cannot be written: {error}", self.path.display())))
     }
 
-    /// The entries of a folder's log, oldest first.
+    /// The entries of a folder's log, oldest first: the counter, and the finite numbers by name.
     ///
     /// # Errors
     /// `is_io`; `is_format` for a line that is no entry.
-    pub fn read(folder: &Path, counter: &str) -> Result<Vec<(u64, Value)>> {
+    pub fn read(folder: &Path, counter: &str) -> Result<History> {
+        let numbers = |line: &str| {
+            let entry: Map<String, Value> = serde_json::from_str(line).unwrap_or_default();
+            let named = entry.into_iter().filter(|(name, _)| name != counter);
+            named.filter_map(|(name, value)| Some((name, value.as_f64()?))).collect()
+        };
         let entries = earlier(&folder.join(LINES), counter)?;
-        Ok(entries.into_iter().map(|(at, line)| (at, serde_json::from_str(&line).unwrap_or_default())).collect())
+        Ok(entries.into_iter().map(|(at, line)| (at, numbers(&line))).collect())
     }
 }
 

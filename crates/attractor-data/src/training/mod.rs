@@ -6,5 +6,5 @@ mod folder;
 mod metrics;
 
 pub use checkpoint::{Checkpoint, Numbers, Tensor};
-pub use folder::Claim;
-pub use metrics::MetricLog;
+pub use folder::{Claim, TRAINING};
+pub use metrics::{History, MetricLog};

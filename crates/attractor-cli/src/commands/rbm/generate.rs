@@ -1,21 +1,21 @@
-//! `attractor generate rbm`: what a machine dreams, and how it completes what is missing.
+//! `attractor generate rbm`: samples of a machine, and how it completes what is missing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use attractor::sample::rbm::{Rows, generate};
+use attractor::sample::rbm::completion::{Completion, Cue};
+use attractor::sample::rbm::sampling;
+use attractor_data::Machine;
+use attractor_render::memories::rbm as figures;
+use attractor_session::{Context, Error};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::complete::{chained, completed, given, rows_of};
 use super::made::{self, Made};
-use super::pictures;
-use crate::args::{Common, MOST_BYTES};
+use crate::args::Common;
 use crate::commands::memory::hopfield::RuleName;
-use crate::console::{counted, print};
+use crate::console::{print, work};
 use crate::error::Outcome;
 use crate::picture;
-use attractor::Error;
-use attractor_data::Machine as Stored;
 
 #[derive(Debug, Subcommand)]
 pub enum Generate {
@@ -38,7 +38,7 @@ pub struct GenerateRbm {
     /// Gibbs steps
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
-    /// Plain Gibbs chains; else chains at eight temperatures that change places, which get out of modes
+    /// Plain Gibbs chains; else chains at eight inverse temperatures that change places, which get out of modes
     #[arg(long, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain"])]
     pub gibbs: bool,
     /// States as they were drawn; else the means of the visible units in the last step
@@ -50,7 +50,7 @@ pub struct GenerateRbm {
     /// Share of the units that is unknown in rows to complete, the last ones
     #[arg(long, default_value_t = 0.5, requires = "complete")]
     pub mask: f64,
-    /// Share of the units that is turned round instead, any of them: the rows are to be restored
+    /// Share of the units that is flipped instead, any of them: the rows are to be restored
     #[arg(long, requires = "complete", conflicts_with_all = ["mask", "chain"])]
     pub noise: Option<f64>,
     /// Numbers above it are 1, in rows to complete
@@ -87,86 +87,55 @@ pub enum Against {
     Hopfield,
 }
 
-fn dreamt(args: &GenerateRbm, stored: &Stored, seed: u64) -> Outcome<Made> {
-    let (rbm, n) = (&stored.rbm, stored.rbm.visible_units());
-    let drawn = match args.gibbs {
-        true => {
-            let start = generate::from_base_rates(rbm, &stored.base, args.samples, seed)?;
-            generate::gibbs(rbm, Rows::new(&start, n)?, args.steps, seed)?
+impl GenerateRbm {
+    /// What is shown of rows to complete.
+    fn cue(&self) -> Cue {
+        self.noise.map_or(Cue::Mask(self.mask), Cue::Noise)
+    }
+}
+
+/// Draws the machine itself.
+fn drawn(stored: &Machine, output: Option<&Path>, common: &Common) -> Outcome {
+    let path = output.filter(|path| picture::is_picture(&picture::ending(path)));
+    let path =
+        path.ok_or_else(|| Error::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
+    picture::save_checked(path, |_| figures::architecture(&stored.rbm))?;
+    if common.json {
+        let (visible, hidden) = (stored.rbm.visible_units(), stored.rbm.hidden_units());
+        print(&format!("{}\n", json!({ "output": path, "visible": visible, "hidden": hidden })));
+    }
+    Ok(())
+}
+
+/// What was asked for, made.
+fn made(args: &GenerateRbm, stored: &Machine, context: &Context<'_>) -> Outcome<Made> {
+    let (rbm, base) = (&stored.rbm, &stored.base[..]);
+    let given = |source: &str| stored.held_out(source, args.threshold, args.samples);
+    match (&args.complete, args.chain) {
+        (None, _) => {
+            let &GenerateRbm { samples, steps, gibbs, drawn, .. } = args;
+            Ok(Made::of_samples(sampling::Sampling { samples, steps, gibbs, drawn }.run(rbm, base, context)?))
         }
-        false => {
-            let temperatures: Vec<f32> = (0..8).map(|i| i as f32 / 7.0).collect();
-            generate::tempered(rbm, &stored.base, &temperatures, args.samples, args.steps, seed)?.samples
+        (Some(source), Some(steps)) => {
+            let found = sampling::chained(rbm, given(source)?.row(0), steps, context)?;
+            Ok(Made::of_chain(found, args.steps))
         }
-    };
-    let values = match args.drawn {
-        true => drawn,
-        false => {
-            let hidden = rbm.hidden_given(Rows::new(&drawn, n)?)?;
-            rbm.visible_given(Rows::new(&hidden, rbm.hidden_units())?)?
+        (Some(source), None) => {
+            let against = args.against.map(|Against::Hopfield| args.rule.rule(context.seed()));
+            let completion = Completion { cue: args.cue(), steps: args.steps, against };
+            let samples = given(source)?;
+            Ok(Made::of_completion(completion.run(rbm, base, samples.rows()?, context)?))
         }
-    };
-    /// States of a picture.
-    const SHOWN: usize = 100;
-    let values = rows_of(&values, n);
-    let how = if args.gibbs { "Gibbs chains" } else { "chains at eight temperatures" };
-    Ok(Made {
-        title: "What the machine dreams".to_string(),
-        notes: vec![
-            format!("{how}, {} each", counted(args.steps, "step")),
-            if values.len() > SHOWN {
-                format!("drawn are the first {SHOWN} of {}", values.len())
-            } else {
-                String::new()
-            },
-        ],
-        rows: Vec::new(),
-        columns: Vec::new(),
-        across: 10,
-        shown: values.iter().take(SHOWN).cloned().collect(),
-        values,
-        wrong: Vec::new(),
-    })
+    }
 }
 
 /// Runs the command.
 pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
-    if args.samples == 0 {
-        return Err(Error::usage("--samples 0: give at least 1"));
-    }
     let output = args.output.as_deref();
     made::check(output)?;
-    let stored = match &args.model {
-        Some(model) => Stored::read(model)?,
-        None => Stored::demo()?,
-    };
+    let stored = Machine::open(args.model.as_deref())?;
     if args.draw == Some(Draw::Architecture) {
-        let path = output.filter(|path| picture::is_picture(&picture::ending(path)));
-        let path =
-            path.ok_or_else(|| Error::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
-        picture::save_checked(path, |_| pictures::architecture(&stored.rbm))?;
-        if common.json {
-            let (visible, hidden) = (stored.rbm.visible_units(), stored.rbm.hidden_units());
-            print(&format!("{}\n", json!({ "output": path, "visible": visible, "hidden": hidden })));
-        }
-        return Ok(());
+        return drawn(&stored, output, common);
     }
-    // Chains at eight temperatures, visible and hidden, and what is kept of them.
-    let width = (stored.rbm.visible_units() + stored.rbm.hidden_units()) as u64;
-    let bytes = (args.samples as u64).max(args.chain.unwrap_or(0) as u64).saturating_mul(64 * width);
-    if bytes > MOST_BYTES {
-        return Err(Error::usage(format!(
-            "--samples {}, --chain {}: the states take {:.1} GB; at most {:.0} GB",
-            args.samples,
-            args.chain.unwrap_or(0),
-            bytes as f64 / 1e9,
-            MOST_BYTES as f64 / 1e9
-        )));
-    }
-    let made = match (&args.complete, args.chain) {
-        (Some(source), Some(steps)) => chained(steps, &stored, &given(source, args, &stored)?, common.seed)?,
-        (Some(source), None) => completed(args, &stored, &given(source, args, &stored)?, common.seed)?,
-        (None, _) => dreamt(args, &stored, common.seed)?,
-    };
-    made.give(output, &stored, &json!({ "seed": common.seed, "steps": args.steps }), common)
+    work(common, |context| made(args, &stored, context))?.give(output, &stored, common)
 }

@@ -8,6 +8,8 @@
 //! Neal 2001; Salakhutdinov and Murray 2008, *On the quantitative analysis of deep belief networks*; reverse runs: Burda,
 //! Grosse and Salakhutdinov 2015.
 
+use std::ops::RangeInclusive;
+
 use super::half::{self, How, Place};
 use super::kernel::{self, Draws, Keep, Slab, Tempered};
 use super::model::{Rbm, Visible};
@@ -15,12 +17,13 @@ use super::path;
 use super::rows::Rows;
 use super::sums;
 use crate::error::{Error, Result};
+use serde::Serialize;
 
 /// How to anneal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Annealing {
-    /// t, rising from 0 to 1.
-    pub temperatures: Vec<f64>,
+    /// Inverse temperatures, rising from 0 to 1.
+    pub betas: Vec<f64>,
     /// Independent runs.
     pub runs: usize,
     /// Seed.
@@ -30,17 +33,17 @@ pub struct Annealing {
 impl Annealing {
     /// Evenly spaced: `betas` steps from 0 to 1.
     pub fn linear(betas: usize, runs: usize, seed: u64) -> Self {
-        let temperatures = (0..=betas).map(|k| k as f64 / betas.max(1) as f64).collect();
-        Self { temperatures, runs, seed }
+        let betas = (0..=betas).map(|k| k as f64 / betas.max(1) as f64).collect();
+        Self { betas, runs, seed }
     }
 
     fn check(&self) -> Result<()> {
-        let t = &self.temperatures;
-        let rises = t.windows(2).all(|pair| pair[0] < pair[1]);
-        if t.len() < 2 || t.len() > 1 << 31 || t[0] != 0.0 || t[t.len() - 1] != 1.0 || !rises {
+        let betas = &self.betas;
+        let rises = betas.windows(2).all(|pair| pair[0] < pair[1]);
+        if betas.len() < 2 || betas.len() > 1 << 31 || betas[0] != 0.0 || betas[betas.len() - 1] != 1.0 || !rises {
             return Err(Error::usage(format!(
-                "AIS: {} temperatures that must rise from 0 to 1; give at least those two",
-                t.len()
+                "AIS: {} inverse temperatures that must rise from 0 to 1; give at least those two",
+                betas.len()
             )));
         }
         if self.runs == 0 || self.runs > 1 << 24 {
@@ -48,6 +51,25 @@ impl Annealing {
         }
         Ok(())
     }
+}
+
+/// Inverse temperatures that an estimate is asked for with.
+pub const BETAS: RangeInclusive<usize> = 10..=10_000_000;
+
+/// Refuses a number of inverse temperatures outside [`BETAS`].
+///
+/// # Errors
+/// `is_usage`, naming the option `betas`.
+pub fn check_betas(betas: usize) -> Result<()> {
+    if BETAS.contains(&betas) {
+        return Ok(());
+    }
+    let why = format!(
+        "give {} to {} inverse temperatures; with few of them the estimate is of no use (1000 is usual)",
+        BETAS.start(),
+        BETAS.end()
+    );
+    Err(Error::option("betas", betas, why))
 }
 
 /// An estimate of ln Z.
@@ -58,7 +80,7 @@ pub struct Estimate {
     /// Its standard error by the delta method: deviation of the weights over their mean and the root of their number. NaN of
     /// one run.
     pub standard_error: f64,
-    /// (sum w)^2 / sum w^2, from 1 to the number of runs.
+    /// Effective sample size, (sum w)^2 / sum w^2: from 1 to the number of runs.
     pub effective_runs: f64,
     /// The estimate if the weights were log-normal: mean of ln w plus (forward) or minus (reverse) half their variance.
     pub log_normal: f64,
@@ -108,8 +130,8 @@ impl Estimate {
     /// Why the interval should not be believed, if so.
     ///
     /// With a variance of ln w above one, few runs carry the mean: the delta method sees the spread of those that were
-    /// drawn, not of those that were missed. More temperatures help, more runs hardly do.
-    pub fn caution(&self) -> Option<String> {
+    /// drawn, not of those that were missed. More betas help, more runs hardly do.
+    pub fn caution(&self) -> Option<Caution> {
         let count = self.each.len() as f64;
         let mean = self.each.iter().sum::<f64>() / count;
         let variance = self.each.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (count - 1.0);
@@ -117,13 +139,19 @@ impl Estimate {
         if variance <= WIDE && self.effective_runs >= 0.1 * count {
             return None;
         }
-        Some(format!(
-            "the variance of ln w is {variance:.2} and {:.1} of {} runs carry the estimate: the interval is too narrow; \
-             use more temperatures",
-            self.effective_runs,
-            self.each.len()
-        ))
+        Some(Caution { variance, effective_runs: self.effective_runs, runs: self.each.len() })
     }
+}
+
+/// An estimate whose interval is too narrow: its weights are too far apart.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Caution {
+    /// Variance of ln w over the runs; at most 1 is sound.
+    pub variance: f64,
+    /// Effective sample size, from 1 to `runs`; at least a tenth of them is sound.
+    pub effective_runs: f64,
+    /// Runs.
+    pub runs: usize,
 }
 
 /// ln Z from both sides.
@@ -171,7 +199,7 @@ impl<'a> Runs<'a> {
         Ok(Self { rbm, base, seed, rows, u, x, tilt: vec![0.0; rows], log_weights: vec![0.0; rows] })
     }
 
-    /// Weighs the step from one temperature to another, at the states as they are.
+    /// Weighs the step from one beta to another, at the states as they are.
     fn weigh(&mut self, from: f64, to: f64, step: usize) {
         let place = Place::tight(self.rows);
         let draws = Draws { seed: self.seed, update: step as u32, phase: 0 };
@@ -179,21 +207,21 @@ impl<'a> Runs<'a> {
         half::hidden(self.rbm, (&self.u, place), (&mut self.x, place), None, None, how);
         path::tilt(self.rbm, self.base, (&self.u, place), &mut self.tilt);
         let mut sums = vec![0.0; self.rows];
-        for (t, sign) in [(to, 1.0), (from, -1.0)] {
-            path::log_weight(self.rbm, (&self.x, place), &self.tilt, &vec![t; self.rows], &mut sums);
+        for (beta, sign) in [(to, 1.0), (from, -1.0)] {
+            path::log_weight(self.rbm, (&self.x, place), &self.tilt, &vec![beta; self.rows], &mut sums);
             self.log_weights.iter_mut().zip(&sums).for_each(|(w, s)| *w += sign * s);
         }
     }
 
-    /// One Gibbs step at t, from the inputs that weighing left.
-    fn walk(&mut self, t: f64, step: usize) {
+    /// One Gibbs step at beta, from the inputs that weighing left.
+    fn walk(&mut self, beta: f64, step: usize) {
         let (rows, place) = (self.rows, Place::tight(self.rows));
-        let t = vec![t as f32; rows];
+        let betas = vec![beta as f32; rows];
         let draws = Draws { seed: self.seed, update: step as u32, phase: 0 };
-        let tempered = Some(Tempered { rows: &t, base: None });
+        let tempered = Some(Tempered { rows: &betas, base: None });
         let slab = Slab { numbers: &mut self.x, stride: rows, offset: 0 };
         kernel::activate(slab, rows, 0, &self.rbm.hidden_bias, tempered, Keep::Sample, None, draws);
-        let tempered = Some(Tempered { rows: &t, base: Some(self.base) });
+        let tempered = Some(Tempered { rows: &betas, base: Some(self.base) });
         let how = How { rows, tempered, draws: Draws { phase: 1, ..draws } };
         half::visible(self.rbm, (&self.x, place), (&mut self.u, place), how);
     }
@@ -215,9 +243,9 @@ impl<'a> Runs<'a> {
 /// training data; zeros for a uniform start).
 ///
 /// # Cost
-/// Two products of runs x visible x hidden a temperature.
+/// Two products of runs x visible x hidden per beta.
 /// # Errors
-/// `is_usage` for temperatures or a number of runs out of range, `is_shape` for base rates of another length.
+/// `is_usage` for betas or a number of runs out of range, `is_shape` for base rates of another length.
 pub fn forward(
     rbm: &Rbm,
     base: &[f32],
@@ -234,13 +262,13 @@ pub fn forward(
             kernel::activate_gaussian(slab, annealing.runs, 0, base, variance, None, Some(draws));
         }
     }
-    let t = &annealing.temperatures;
-    for step in 1..t.len() {
-        runs.weigh(t[step - 1], t[step], step);
-        if step + 1 < t.len() {
-            runs.walk(t[step], step);
+    let betas = &annealing.betas;
+    for step in 1..betas.len() {
+        runs.weigh(betas[step - 1], betas[step], step);
+        if step + 1 < betas.len() {
+            runs.walk(betas[step], step);
         }
-        progress(step, t.len() - 1);
+        progress(step, betas.len() - 1);
     }
     runs.estimate(false)
 }
@@ -264,13 +292,13 @@ pub fn reverse(
     let mut runs = Runs::new(rbm, base, annealing.runs, !annealing.seed)?;
     let rows: Vec<&[f32]> = samples.iter().collect();
     half::lay_out(rbm, &rows, (&mut runs.u, Place::tight(annealing.runs)));
-    let t = &annealing.temperatures;
-    for step in (1..t.len()).rev() {
-        runs.weigh(t[step], t[step - 1], step);
+    let betas = &annealing.betas;
+    for step in (1..betas.len()).rev() {
+        runs.weigh(betas[step], betas[step - 1], step);
         if step > 1 {
-            runs.walk(t[step - 1], step);
+            runs.walk(betas[step - 1], step);
         }
-        progress(t.len() - step, t.len() - 1);
+        progress(betas.len() - step, betas.len() - 1);
     }
     runs.estimate(true)
 }
@@ -311,7 +339,7 @@ mod tests {
         assert!(forward_z.abs() / 20.0 < 3.0 / 20f64.sqrt() && reverse_z.abs() / 20.0 < 3.0 / 20f64.sqrt());
     }
 
-    /// Few temperatures and strong weights: forward falls below the truth, reverse above it, in the mean over seeds by more
+    /// Few betas and strong weights: forward falls below the truth, reverse above it, in the mean over seeds by more
     /// than three standard errors each.
     #[test]
     fn forward_and_reverse_bracket_the_truth() {
@@ -355,7 +383,8 @@ mod tests {
         let (low, high) = reverse.interval(1.0);
         assert!((low - 10.0 + 3f64.ln()).abs() < 1e-12 && (high - 10.0).abs() < 1e-12);
         let wild = Estimate::new(vec![0.0, 50.0, 1.0], 0.0, false);
-        assert!(wild.caution().unwrap().contains("temperatures"));
+        let caution = wild.caution().unwrap();
+        assert!(caution.variance > WIDE && caution.runs == 3 && caution.effective_runs < 1.1, "{caution:?}");
     }
 
     #[test]
@@ -366,8 +395,8 @@ mod tests {
         assert!(ask(&[0.0, f32::NAN], &Annealing::linear(5, 2, 0)).is_shape());
         assert!(ask(&[0.0; 2], &Annealing::linear(5, 0, 0)).is_usage());
         assert!(ask(&[0.0; 2], &Annealing::linear(0, 1, 0)).is_usage());
-        for temperatures in [vec![], vec![0.0, 0.5], vec![0.0, 0.6, 0.5, 1.0], vec![0.0, f64::NAN, 1.0]] {
-            assert!(ask(&[0.0; 2], &Annealing { temperatures, runs: 1, seed: 0 }).is_usage());
+        for betas in [vec![], vec![0.0, 0.5], vec![0.0, 0.6, 0.5, 1.0], vec![0.0, f64::NAN, 1.0]] {
+            assert!(ask(&[0.0; 2], &Annealing { betas, runs: 1, seed: 0 }).is_usage());
         }
     }
 }

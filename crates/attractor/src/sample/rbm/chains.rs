@@ -33,26 +33,26 @@ pub(super) fn start(rbm: &Rbm, base: &[f32], rows: usize, tempered: Option<Tempe
 
 /// Replicas on the path from the base-rate model to the machine.
 ///
-/// A slot keeps its state and changes its temperature, so a swap moves two numbers.
+/// A slot keeps its state and changes its beta, so a swap moves two numbers.
 ///
 /// # Source
 /// Desjardins et al. 2010, *Tempered Markov chain Monte Carlo for training of restricted Boltzmann machines*; differs:
 /// the hidden units are summed out of the swap, and even and odd pairs take turns.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Replicas {
-    /// t, rising to 1.
-    pub temperatures: Vec<f32>,
-    /// Chains a temperature.
+    /// Inverse temperatures, rising to 1.
+    pub betas: Vec<f32>,
+    /// Chains per beta.
     pub chains: usize,
-    /// Which slot is at temperature k of chain c: [k, c].
+    /// Which slot is at beta k of chain c: [k, c].
     pub slots: Vec<u64>,
     /// h of every slot, unit by unit.
     pub hidden: Vec<f32>,
     /// u of every slot.
     visible: Vec<f32>,
-    /// x = W'u, then p(h = 1 given v) at the slot's temperature.
+    /// x = W'u, then p(h = 1 given v) at the slot's beta.
     input: Vec<f32>,
-    /// Swaps tried and accepted between temperature k and k + 1.
+    /// Swaps tried and accepted between beta k and k + 1.
     pub tried: Vec<u64>,
     pub accepted: Vec<u64>,
     /// Swap rounds done: even and odd pairs take turns.
@@ -60,8 +60,8 @@ pub(super) struct Replicas {
 }
 
 impl Replicas {
-    pub fn new(rbm: &Rbm, base: &[f32], temperatures: Vec<f32>, chains: usize, seed: u64) -> Self {
-        let rows = temperatures.len() * chains;
+    pub fn new(rbm: &Rbm, base: &[f32], betas: Vec<f32>, chains: usize, seed: u64) -> Self {
+        let rows = betas.len() * chains;
         let slots: Vec<u64> = (0..rows as u64).collect();
         let mut this = Self {
             chains,
@@ -69,10 +69,10 @@ impl Replicas {
             hidden: Vec::new(),
             visible: vec![0.0; rbm.visible_units() * rows],
             input: vec![0.0; rbm.hidden_units() * rows],
-            tried: vec![0; temperatures.len() - 1],
-            accepted: vec![0; temperatures.len() - 1],
+            tried: vec![0; betas.len() - 1],
+            accepted: vec![0; betas.len() - 1],
             rounds: 0,
-            temperatures,
+            betas,
         };
         let t = this.of_slots();
         this.hidden = start(rbm, base, rows, Some(Tempered { rows: &t, base: None }), seed);
@@ -82,12 +82,12 @@ impl Replicas {
     fn of_slots(&self) -> Vec<f32> {
         let mut t = vec![0.0; self.slots.len()];
         for (at, &slot) in self.slots.iter().enumerate() {
-            t[slot as usize] = self.temperatures[at / self.chains];
+            t[slot as usize] = self.betas[at / self.chains];
         }
         t
     }
 
-    /// v given h, swaps, h given v, at every temperature.
+    /// v given h, swaps, h given v, at every beta.
     pub fn step(&mut self, rbm: &Rbm, base: &[f32], draws: Draws) {
         let rows = self.slots.len();
         let place = Place::tight(rows);
@@ -113,7 +113,7 @@ impl Replicas {
     /// Neighbours change places with probability min(1, p_i(v_j) p_j(v_i) / p_i(v_i) p_j(v_j)).
     fn swap(&mut self, rbm: &Rbm, base: &[f32], draws: Draws) {
         let rows = self.slots.len();
-        let pairs: Vec<usize> = (self.rounds as usize % 2..self.temperatures.len().max(1) - 1).step_by(2).collect();
+        let pairs: Vec<usize> = (self.rounds as usize % 2..self.betas.len().max(1) - 1).step_by(2).collect();
         self.rounds += 1;
         if pairs.is_empty() {
             return;
@@ -147,7 +147,7 @@ impl Replicas {
         }
     }
 
-    /// u and p(h = 1 given v), times `factor`, of the replicas at t = 1.
+    /// u and p(h = 1 given v), times `factor`, of the replicas at beta = 1.
     pub fn target(&self, (visible, hidden): (&mut [f32], &mut [f32]), to: Place, factor: f32) {
         let rows = self.slots.len();
         let last = &self.slots[rows - self.chains..];

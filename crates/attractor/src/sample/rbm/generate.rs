@@ -9,9 +9,10 @@ use super::model::{Rbm, Visible};
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::random::Philox;
+use serde::Serialize;
 
 /// States of a chain of contrastive divergence, one step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChainStep {
     /// p(h = 1 given v), [row, hidden].
     pub hidden_probability: Vec<f32>,
@@ -64,7 +65,7 @@ impl<'a> Walkers<'a> {
     }
 }
 
-fn check_steps(steps: usize) -> Result<()> {
+pub(super) fn check_steps(steps: usize) -> Result<()> {
     if steps == 0 || steps > 1 << 31 {
         return Err(Error::usage(format!("rbm sampling: {steps} steps; expected 1 to 2^31")));
     }
@@ -85,7 +86,7 @@ pub fn gibbs(rbm: &Rbm, start: Rows<'_>, steps: usize, seed: u64) -> Result<Vec<
     Ok(walkers.visible())
 }
 
-/// Samples by parallel tempering, with the rates at which neighbouring temperatures changed places.
+/// Samples by parallel tempering, with the rates at which neighbouring betas changed places.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tempered {
     /// v, [row, visible].
@@ -97,18 +98,11 @@ pub struct Tempered {
 /// Draws `count` states by parallel tempering between the base-rate model and the machine, `steps` steps from the base rates.
 ///
 /// # Errors
-/// `is_usage` for no steps, no samples or temperatures that do not rise to 1; `is_shape` for base rates of another length.
-pub fn tempered(
-    rbm: &Rbm,
-    base: &[f32],
-    temperatures: &[f32],
-    count: usize,
-    steps: usize,
-    seed: u64,
-) -> Result<Tempered> {
+/// `is_usage` for no steps, no samples or betas that do not rise to 1; `is_shape` for base rates of another length.
+pub fn tempered(rbm: &Rbm, base: &[f32], betas: &[f32], count: usize, steps: usize, seed: u64) -> Result<Tempered> {
     check_steps(steps)?;
     let plan = super::Plan {
-        sampler: super::Sampler::Tempering { steps: 1, chains: count, temperatures: temperatures.to_vec() },
+        sampler: super::Sampler::Tempering { steps: 1, chains: count, betas: betas.to_vec() },
         ..super::Plan::new(seed)
     };
     plan.check()?;
@@ -119,7 +113,7 @@ pub fn tempered(
             rbm.visible_units()
         )));
     }
-    let mut replicas = Replicas::new(rbm, base, temperatures.to_vec(), count, seed);
+    let mut replicas = Replicas::new(rbm, base, betas.to_vec(), count, seed);
     for update in 0..steps {
         replicas.step(rbm, base, Draws { seed, update: update as u32, phase: 0 });
     }
@@ -134,7 +128,7 @@ pub fn tempered(
 /// Completes inputs: units that are known stay, the others are drawn given them; the answer is the mean of their conditional
 /// means over the steps after `burn_in`, [row, visible].
 ///
-/// `known` has one entry a visible unit, the same for all rows. What the rows hold at unknown units is where chains start.
+/// `known` has one entry per visible unit, the same for all rows. What the rows hold at unknown units is where chains start.
 ///
 /// # Errors
 /// As [`Rbm::accepts`]; `is_shape` if `known` has another length, `is_usage` if no step is left after `burn_in`.
@@ -182,13 +176,13 @@ pub fn complete(
 /// How noisy rows are restored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Denoising<'a> {
-    /// Probability with which each bit was turned round, between 0 and 1/2.
+    /// Probability with which each bit was flipped, between 0 and 1/2.
     pub flipped: f64,
     /// Visible biases of the base-rate model, where chains start.
     pub base: &'a [f32],
-    /// Temperatures that chains change places between, from 0 to 1.
-    pub temperatures: &'a [f32],
-    /// Chains a row; the answer is the mean over them.
+    /// Inverse temperatures that chains change places between, from 0 to 1.
+    pub betas: &'a [f32],
+    /// Chains per row; the answer is the mean over them.
     pub chains: usize,
     /// Their steps.
     pub steps: usize,
@@ -196,7 +190,7 @@ pub struct Denoising<'a> {
     pub seed: u64,
 }
 
-/// Restores rows of bits that were turned round with some probability: the mean of v given the row, under the machine as
+/// Restores rows of bits that were flipped with some probability: the mean of v given the row, under the machine as
 /// the law of what was there, [row, visible].
 ///
 /// By Bayes' rule a unit that reads c had odds (1 - q) : q of being c, so the law of v given the row is that of a machine
@@ -207,16 +201,16 @@ pub struct Denoising<'a> {
 /// # Errors
 /// As [`tempered`]; `is_usage` unless units and rows are bits and 0 < `flipped` < 1/2.
 pub fn denoise(rbm: &Rbm, rows: Rows<'_>, how: &Denoising<'_>) -> Result<Vec<f32>> {
-    let &Denoising { flipped, base, temperatures, chains, steps, seed } = how;
+    let &Denoising { flipped, base, betas, chains, steps, seed } = how;
     if !(flipped > 0.0 && flipped < 0.5) {
         return Err(Error::usage(format!(
-            "rbm denoising: a share of {flipped} turned round; give one between 0 and 1/2, beyond which rows say the opposite"
+            "rbm denoising: a share of {flipped} flipped; give one between 0 and 1/2, beyond which rows say the opposite"
         )));
     }
     rbm.accepts(rows)?;
     let bits = rows.values().iter().all(|&x| x == 0.0 || x == 1.0);
     if rbm.visible().variance().is_some() || !bits {
-        return Err(Error::usage("rbm denoising: bits are turned round; units and rows must be bits"));
+        return Err(Error::usage("rbm denoising: bits are flipped; units and rows must be bits"));
     }
     let odds = ((1.0 - flipped) / flipped).ln() as f32;
     let one = |at: usize| {
@@ -225,7 +219,7 @@ pub fn denoise(rbm: &Rbm, rows: Rows<'_>, how: &Denoising<'_>) -> Result<Vec<f32
         let bias = tilted(rbm.visible_bias());
         let given = Rbm::new(Visible::Binary, rbm.weights().to_vec(), bias, rbm.hidden_bias().to_vec())?;
         let seed = Philox::new(seed, at as u64).next_u64();
-        let drawn = tempered(&given, &tilted(base), temperatures, chains, steps, seed)?.samples;
+        let drawn = tempered(&given, &tilted(base), betas, chains, steps, seed)?.samples;
         // E(v given h) at drawn h: at their probabilities it would be another mean.
         let means = chain(&given, Rows::new(&drawn, row.len())?, 1, !seed)?.swap_remove(0).visible_mean;
         let means = Rows::new(&means, row.len())?.means();
@@ -278,7 +272,7 @@ pub fn from_base_rates(rbm: &Rbm, base: &[f32], count: usize, seed: u64) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::super::{exact, toy};
+    use super::super::{even_betas, exact, toy};
     use super::*;
 
     /// Sum over states of (seen - expected)^2 / expected, and its mean plus five deviations.
@@ -314,13 +308,13 @@ mod tests {
         let rbm =
             Rbm::new(Visible::Binary, vec![9.0, 9.0, -9.0, 4.0, 4.0, -4.0], vec![-4.0, -4.2], vec![-9.0, -9.1, 8.0])
                 .unwrap();
-        let t: Vec<f32> = (0..6).map(|k| k as f32 / 5.0).collect();
-        let drawn = tempered(&rbm, &[0.3, -0.2], &t, 4000, 60, 5).unwrap();
+        let betas = even_betas(6);
+        let drawn = tempered(&rbm, &[0.3, -0.2], &betas, 4000, 60, 5).unwrap();
         let (chi, limit) = chi_squared(&rbm, &drawn.samples);
         assert!(chi < limit, "{chi} {limit}");
         assert!(drawn.swap_rates.iter().all(|&rate| rate > 0.1 && rate < 1.0), "{:?}", drawn.swap_rates);
         let gaussian = toy::gaussian(2, 3, 5);
-        let drawn = tempered(&gaussian, &[0.0, 0.5], &t, 4000, 40, 5).unwrap();
+        let drawn = tempered(&gaussian, &[0.0, 0.5], &betas, 4000, 40, 5).unwrap();
         let exact = exact::sample(&gaussian, 4000, 5).unwrap();
         for unit in 0..2 {
             let of = |rows: &[f32]| {
@@ -339,10 +333,9 @@ mod tests {
         let weights = vec![5.0, 4.0, 5.0, -4.0, 5.0, 4.0, 5.0, -4.0];
         let rbm = Rbm::new(Visible::Binary, weights, vec![-4.0, -1.5, -4.0, -1.0], vec![-7.0, 0.5]).unwrap();
         let rows = [1.0f32, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0];
-        let temperatures: Vec<f32> = (0..6).map(|k| k as f32 / 5.0).collect();
+        let betas = even_betas(6);
         let base = [0.1, -0.2, 0.0, 0.3];
-        let how =
-            |flipped| Denoising { flipped, base: &base, temperatures: &temperatures, chains: 4000, steps: 60, seed: 5 };
+        let how = |flipped| Denoising { flipped, base: &base, betas: &betas, chains: 4000, steps: 60, seed: 5 };
         for flipped in [0.1, 0.3] {
             let got = denoise(&rbm, Rows::new(&rows, n).unwrap(), &how(flipped)).unwrap();
             for (row, got) in rows.chunks(n).zip(got.chunks(n)) {

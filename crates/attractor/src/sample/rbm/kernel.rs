@@ -81,9 +81,9 @@ fn exp_of_minus(x: f32) -> f32 {
 /// Temperatures of a batch: row `r` sees z = t_r (x + bias) + (1 - t_r) base.
 #[derive(Clone, Copy)]
 pub(crate) struct Tempered<'a> {
-    /// t of every row.
+    /// beta of every row.
     pub rows: &'a [f32],
-    /// What each unit's input is at t = 0; nothing is 0.
+    /// What each unit's input is at beta = 0; nothing is 0.
     pub base: Option<&'a [f32]>,
 }
 
@@ -150,9 +150,9 @@ fn activate_with(
                     None => z.iter_mut().for_each(|z| *z += bias),
                     Some(tempered) => {
                         let base = tempered.base.map_or(0.0, |base| base[unit + lane]);
-                        let t = load(&tempered.rows[row..row + count]);
-                        for (z, t) in z.iter_mut().zip(t) {
-                            *z = t * (*z + bias) + (1.0 - t) * base;
+                        let betas = load(&tempered.rows[row..row + count]);
+                        for (z, beta) in z.iter_mut().zip(betas) {
+                            *z = beta * (*z + bias) + (1.0 - beta) * base;
                         }
                     }
                 }
@@ -225,8 +225,8 @@ pub(crate) fn activate_gaussian(
                 for (r, x) in slab.numbers[at..at + count].iter_mut().enumerate() {
                     let mut mean = *x + bias;
                     if let Some(tempered) = tempered {
-                        let t = tempered.rows[row + r];
-                        mean = t * mean + (1.0 - t) * tempered.base.map_or(0.0, |base| base[unit + lane]);
+                        let beta = tempered.rows[row + r];
+                        mean = beta * mean + (1.0 - beta) * tempered.base.map_or(0.0, |base| base[unit + lane]);
                     }
                     // Box-Muller: the units of a pair share two numbers, one takes the cosine, the other the sine.
                     let noise = bits.map_or(0.0, |bits| {
@@ -312,9 +312,9 @@ mod tests {
         }
     }
 
-    /// z = t (x + bias) + (1 - t) base.
+    /// z = beta (x + bias) + (1 - beta) base.
     #[test]
-    fn rows_have_their_temperature() {
+    fn rows_have_their_beta() {
         let mut numbers = vec![0.7f32; 3];
         let slab = Slab { numbers: &mut numbers, stride: 3, offset: 0 };
         let tempered = Tempered { rows: &[0.0, 0.5, 1.0], base: Some(&[-2.0]) };

@@ -3,12 +3,16 @@
 //! [`Rbm`] is the model. [`exact`] and [`ais`] answer how likely data are under it; [`likelihood`] what needs no
 //! partition function. [`Trainer`] trains by contrastive divergence, persistent chains or parallel tempering; the
 //! likelihood of such training rises and then falls while the reconstruction error goes on falling, which is what
-//! [`Alarm`] is for. [`monitor`] says what the units do, [`generate`] draws and completes.
+//! [`Alarm`] is for. [`monitor`] says what the units do, [`generate`] draws and completes, [`watch`] is what a training
+//! measures. [`sampling`], [`completion`] and [`evaluation`] are experiments: options in, typed results out.
 
 pub mod ais;
 mod alarm;
 mod binary;
+mod budget;
 mod chains;
+pub mod completion;
+pub mod evaluation;
 pub mod exact;
 pub mod generate;
 mod half;
@@ -20,14 +24,17 @@ mod path;
 mod plan;
 mod product;
 mod rows;
+pub mod sampling;
 mod step;
 mod sums;
 #[cfg(test)]
 mod toy;
 mod train;
+pub mod watch;
 
 pub use alarm::{Alarm, Reading, Verdict};
 pub use model::{CLIP, Rbm, Visible};
+pub use path::even_betas;
 pub use plan::{Decay, Plan, Rates, Sampler, Sparsity};
 pub use rows::{Mean, Rows};
 pub use train::{Epoch, State, Step, Trainer};

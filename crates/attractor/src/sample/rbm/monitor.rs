@@ -1,6 +1,7 @@
 //! What a machine does with a whole set of data: reconstruction, free-energy gaps, dead and saturated units, weights.
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::model::{Rbm, Visible};
 use super::rows::{Mean, Rows};
@@ -14,7 +15,7 @@ pub const DEAD: f64 = 0.01;
 pub const SATURATED: f64 = 0.99;
 
 /// What hidden units do on a set of data.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Activations {
     /// Mean over the rows of p(h_j = 1 given v), of every hidden unit.
     pub mean: Vec<f64>,

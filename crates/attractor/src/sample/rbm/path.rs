@@ -1,14 +1,21 @@
 //! The path from the base-rate model to the machine, on which annealing and tempering run.
 //!
-//! At t in [0, 1]: weights tW, hidden biases tb, visible biases (1 - t) a_A + t a. t = 0 is the model of independent visible
-//! units with biases a_A, t = 1 the machine. Up to a factor that does not depend on t,
-//! ln p*_t(v) = ((1 - t) a_A + t a)'u + sum softplus(t (b + u'W)) [- sum v_i^2 / 2 s_i^2 for Gaussian units].
+//! At the inverse temperature beta in [0, 1]: weights beta W, hidden biases beta b, visible biases (1 - beta) a_A + beta a.
+//! beta = 0 is the model of independent visible units with biases a_A, beta = 1 the machine. Up to a factor that does not
+//! depend on beta, ln p*_beta(v) = ((1 - beta) a_A + beta a)'u + sum softplus(beta (b + u'W)) [- sum v_i^2 / 2 s_i^2 for
+//! Gaussian units].
 
 use super::half::Place;
 use super::model::{Rbm, Visible};
 use super::sums;
 
-/// sum_i (a - a_A)_i u_i of every row: what the visible units alone contribute to d ln p*_t / dt.
+/// `count` inverse temperatures, evenly spaced from 0 (the base-rate model) to 1 (the machine): what tempered chains change
+/// places between.
+pub fn even_betas(count: usize) -> Vec<f32> {
+    (0..count).map(|k| k as f32 / (count - 1).max(1) as f32).collect()
+}
+
+/// sum_i (a - a_A)_i u_i of every row: what the visible units alone contribute to d ln p*_beta / d beta.
 pub(super) fn tilt(rbm: &Rbm, base: &[f32], (u, from): (&[f32], Place), sums: &mut [f64]) {
     let rows = sums.len();
     sums.fill(0.0);
@@ -19,11 +26,11 @@ pub(super) fn tilt(rbm: &Rbm, base: &[f32], (u, from): (&[f32], Place), sums: &m
     }
 }
 
-/// ln p*_t(v) - a_A'u of every row at its own t, from x = u'W and the [`tilt`].
-pub(super) fn log_weight(rbm: &Rbm, (x, place): (&[f32], Place), tilt: &[f64], t: &[f64], sums: &mut [f64]) {
-    sums::row_softplus(x, (place.stride, place.offset), &rbm.hidden_bias, t, sums);
-    for ((sum, tilt), t) in sums.iter_mut().zip(tilt).zip(t) {
-        *sum += t * tilt;
+/// ln p*_t(v) - a_A'u of every row at its own beta, from x = u'W and the [`tilt`].
+pub(super) fn log_weight(rbm: &Rbm, (x, place): (&[f32], Place), tilt: &[f64], betas: &[f64], sums: &mut [f64]) {
+    sums::row_softplus(x, (place.stride, place.offset), &rbm.hidden_bias, betas, sums);
+    for ((sum, tilt), beta) in sums.iter_mut().zip(tilt).zip(betas) {
+        *sum += beta * tilt;
     }
 }
 

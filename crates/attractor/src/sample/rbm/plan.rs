@@ -20,15 +20,16 @@ pub enum Sampler {
         /// Number of chains.
         chains: usize,
     },
-    /// Persistent chains at several temperatures that change places (Desjardins et al. 2010), on the path from the
-    /// base-rate model (t = 0) to the machine (t = 1).
+    /// Persistent chains at several inverse temperatures that change places (Desjardins et al. 2010), on the path from the
+    /// base-rate model (beta = 0) to the machine (beta = 1).
     Tempering {
         /// Steps between updates of the parameters.
         steps: usize,
-        /// Chains a temperature.
+        /// Chains per beta.
         chains: usize,
-        /// t, rising, the last one 1.
-        temperatures: Vec<f32>,
+        /// Inverse temperatures, rising, the last one 1. Earlier files call them `temperatures`.
+        #[serde(alias = "temperatures")]
+        betas: Vec<f32>,
     },
 }
 
@@ -87,7 +88,7 @@ pub struct Sparsity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Rows an update.
+    /// Rows per update.
     pub batch: usize,
     /// Where the model's half of the gradient comes from.
     pub sampler: Sampler,
@@ -101,11 +102,11 @@ pub struct Plan {
     pub momentum: f32,
     /// lambda of -lambda W in the gradient (weights only).
     pub weight_decay: f32,
-    /// Centred gradients: the offsets slide to the batch's means by this share an update. `None` is the plain gradient.
+    /// Centred gradients: the offsets slide to the batch's means by this share per update. `None` is the plain gradient.
     pub centring: Option<f32>,
     /// Wanted activation of hidden units.
     pub sparsity: Option<Sparsity>,
-    /// Longest gradient (Euclidean norm over all parameters); longer ones are shortened to it.
+    /// Gradient clipping: the largest Euclidean norm over all parameters; longer gradients are shortened to it.
     pub clip: Option<f32>,
     /// Seed of everything that is drawn.
     pub seed: u64,
@@ -148,11 +149,11 @@ impl Plan {
                 return refuse(what, count.to_string(), "a whole number from 1 to 2^24");
             }
         }
-        if let Sampler::Tempering { temperatures, .. } = &self.sampler {
-            let rising = temperatures.windows(2).all(|pair| pair[0] < pair[1]);
-            let inside = temperatures.iter().all(|t| (0.0..=1.0).contains(t));
-            if !(rising && inside && temperatures.last() == Some(&1.0)) {
-                return refuse("temperatures", format!("{temperatures:?}"), "numbers that rise from 0 or more to 1");
+        if let Sampler::Tempering { betas, .. } = &self.sampler {
+            let rising = betas.windows(2).all(|pair| pair[0] < pair[1]);
+            let inside = betas.iter().all(|beta| (0.0..=1.0).contains(beta));
+            if !(rising && inside && betas.last() == Some(&1.0)) {
+                return refuse("betas", format!("{betas:?}"), "numbers that rise from 0 or more to 1");
             }
         }
         let rates = [self.rates.weights, self.rates.visible, self.rates.hidden];
@@ -222,8 +223,7 @@ mod tests {
     fn plans_out_of_range_are_refused() {
         let plan = Plan::new(0);
         plan.check().unwrap();
-        let tempering =
-            |temperatures: &[f32]| Sampler::Tempering { steps: 1, chains: 2, temperatures: temperatures.to_vec() };
+        let tempering = |betas: &[f32]| Sampler::Tempering { steps: 1, chains: 2, betas: betas.to_vec() };
         Plan { sampler: tempering(&[0.0, 0.5, 1.0]), ..plan.clone() }.check().unwrap();
         for bad in [
             Plan { batch: 0, ..plan.clone() },

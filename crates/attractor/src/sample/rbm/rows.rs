@@ -1,6 +1,7 @@
 //! Rows of units: a view of data.
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 
@@ -39,7 +40,7 @@ impl<'a> Rows<'a> {
         self.values.len() / self.units
     }
 
-    /// Numbers a row.
+    /// Numbers per row.
     pub fn units(&self) -> usize {
         self.units
     }
@@ -78,9 +79,10 @@ impl<'a> Rows<'a> {
 }
 
 /// A mean with its standard error.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Mean {
     /// The mean.
+    #[serde(rename = "mean")]
     pub value: f64,
     /// Standard error: deviation over the square root of the count; NaN of fewer than two numbers.
     pub standard_error: f64,

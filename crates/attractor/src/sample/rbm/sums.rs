@@ -61,8 +61,8 @@ pub(crate) fn softplus_sum(x: &mut [f64]) -> f64 {
 
 static ZEROS: [f64; SUM_LANES * FACTORS] = [0.0; SUM_LANES * FACTORS];
 
-/// For every row r, sum_j softplus(t_r (x_jr + b_j)) into `sums`; x lies unit by unit, rows from `offset` on.
-pub(crate) fn row_softplus(x: &[f32], (stride, offset): (usize, usize), bias: &[f32], t: &[f64], sums: &mut [f64]) {
+/// For every row r, sum_j softplus(beta_r (x_jr + b_j)) into `sums`; x lies unit by unit, rows from `offset` on.
+pub(crate) fn row_softplus(x: &[f32], (stride, offset): (usize, usize), bias: &[f32], betas: &[f64], sums: &mut [f64]) {
     pulp::Arch::new().dispatch(
         #[inline(always)]
         || {
@@ -71,8 +71,8 @@ pub(crate) fn row_softplus(x: &[f32], (stride, offset): (usize, usize), bias: &[
             let mut product = vec![1.0f64; rows];
             for (unit, &bias) in bias.iter().enumerate() {
                 let x = &x[unit * stride + offset..][..rows];
-                for (((&x, &t), sum), product) in x.iter().zip(t).zip(sums.iter_mut()).zip(product.iter_mut()) {
-                    let z = t * (f64::from(x) + f64::from(bias));
+                for (((&x, &beta), sum), product) in x.iter().zip(betas).zip(sums.iter_mut()).zip(product.iter_mut()) {
+                    let z = beta * (f64::from(x) + f64::from(bias));
                     *sum += if z < 0.0 { 0.0 } else { z };
                     *product *= 1.0 + exp(-z.abs());
                 }
@@ -139,11 +139,11 @@ mod tests {
         let (units, rows, stride, offset) = (1030, 3, 5, 1);
         let x: Vec<f32> = (0..units * stride).map(|_| 9.0 * random.normal() as f32).collect();
         let bias: Vec<f32> = (0..units).map(|_| random.normal() as f32).collect();
-        let t = [0.0, 0.3, 1.0];
+        let betas = [0.0, 0.3, 1.0];
         let mut sums = vec![f64::NAN; rows];
-        row_softplus(&x, (stride, offset), &bias, &t, &mut sums);
+        row_softplus(&x, (stride, offset), &bias, &betas, &mut sums);
         for row in 0..rows {
-            let z = |unit: usize| t[row] * (f64::from(x[unit * stride + offset + row]) + f64::from(bias[unit]));
+            let z = |unit: usize| betas[row] * (f64::from(x[unit * stride + offset + row]) + f64::from(bias[unit]));
             let expected: f64 = (0..units).map(|unit| z(unit).max(0.0) + (-z(unit).abs()).exp().ln_1p()).sum();
             assert!((sums[row] - expected).abs() < 1e-12 * expected, "{row}");
         }

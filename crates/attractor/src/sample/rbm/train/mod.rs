@@ -129,8 +129,8 @@ impl Trainer {
             Sampler::Persistent { chains, .. } => {
                 (Chains::Plain(chains::start(&rbm, &base, *chains, None, plan.seed)), *chains)
             }
-            Sampler::Tempering { chains, temperatures, .. } => {
-                let replicas = Replicas::new(&rbm, &base, temperatures.clone(), *chains, plan.seed);
+            Sampler::Tempering { chains, betas, .. } => {
+                let replicas = Replicas::new(&rbm, &base, betas.clone(), *chains, plan.seed);
                 (Chains::Tempered(replicas), *chains)
             }
         };
@@ -180,7 +180,7 @@ impl Trainer {
         &self.base
     }
 
-    /// Share of accepted swaps between neighbouring temperatures since the start; empty without tempering.
+    /// Share of accepted swaps between neighbouring betas since the start; empty without tempering.
     pub fn swap_rates(&self) -> Vec<f64> {
         match &self.chains {
             Chains::Plain(_) => Vec::new(),

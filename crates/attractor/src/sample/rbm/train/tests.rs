@@ -7,7 +7,7 @@ fn samplers() -> [Sampler; 3] {
     [
         Sampler::Contrastive { steps: 2 },
         Sampler::Persistent { steps: 1, chains: 7 },
-        Sampler::Tempering { steps: 1, chains: 5, temperatures: vec![0.0, 0.3, 0.6, 1.0] },
+        Sampler::Tempering { steps: 1, chains: 5, betas: vec![0.0, 0.3, 0.6, 1.0] },
     ]
 }
 
