@@ -10,6 +10,7 @@ use attractor_data::files::{Durability, write_whole};
 use attractor_judge::Verdict;
 use attractor_judge::report::Report;
 use attractor_judge::report::{Kind, Line};
+pub use attractor_render::canvas::numbers::exact as short;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Common;
@@ -95,12 +96,6 @@ pub fn number(value: f64, decimals: usize) -> String {
     if plain || !value.is_finite() { format!("{value:.decimals$}") } else { format!("{value:.decimals$e}") }
 }
 
-/// A number as short as it is exact, large and small ones as powers of ten.
-pub fn short(value: f64) -> String {
-    let plain = value == 0.0 || !value.is_finite() || (1e-5..1e9).contains(&value.abs());
-    if plain { value.to_string() } else { format!("{value:e}") }
-}
-
 /// A share in per cent, to three digits.
 pub fn percent(share: f64) -> String {
     let percent = 100.0 * share;
@@ -172,7 +167,6 @@ mod tests {
             shown,
             ["0.0000", "1.0000", "-1.5234", "123456.5000", "0.0123", "1.2300e-4", "1.0000e12", "-2.5000e300", "NaN"]
         );
-        assert_eq!([8.0, 0.3, 1e300, 1.5e-7].map(short), ["8", "0.3", "1e300", "1.5e-7"]);
         let shown = [0.0, 1.0, 0.1, 1.0 / 3.0, 0.001, 0.29, 0.00000123, 1e-12].map(percent);
         assert_eq!(shown, ["0 %", "100 %", "10 %", "33.3 %", "0.1 %", "29 %", "0.000123 %", "1.00e-10 %"]);
     }
