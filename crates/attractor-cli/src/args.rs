@@ -45,6 +45,15 @@ impl Common {
     }
 }
 
+/// Refuses options that were given and would do nothing here: fields of `$args`, which the compiler knows.
+macro_rules! refuse_unused {
+    ($common:expr, $args:expr, [$($field:ident),+ $(,)?], $here:expr) => {{
+        let _ = ($(&$args.$field,)+);
+        $common.refuse_unused(&[$(stringify!($field)),+], $here)
+    }};
+}
+pub(crate) use refuse_unused;
+
 /// What goes through a checkpoint.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Inputs {

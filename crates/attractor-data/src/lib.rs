@@ -1,8 +1,9 @@
-//! Samples from files (IDX, CSV, NPY, PNG), trainings on disk (checkpoints, metrics, TensorBoard), and the files that all of
-//! them are: written whole or not at all, with one writer.
+//! Samples from files (IDX, CSV, NPY, PNG), graphs (Gset), trainings on disk (checkpoints, metrics, TensorBoard), and the
+//! files that all of them are: written whole or not at all, with one writer.
 
 pub mod archive;
 pub mod files;
+pub mod graphs;
 pub mod machine;
 pub mod patterns;
 pub mod samples;

@@ -1,10 +1,6 @@
 //! What a memory stores: data from a file, built-in sets, or random patterns.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::Hash;
-
-use attractor::pattern::{Spins, StoredPatterns};
+use attractor::pattern::{RealPatterns, Spins, StoredPatterns, twins};
 use attractor::random::Philox;
 use attractor::{Context, Error, Hint, Kind, Note, Result};
 
@@ -51,20 +47,15 @@ pub struct Stored {
     pub source: String,
 }
 
-/// The first two equal patterns, by what makes them so, and how many more repeat an earlier one.
-pub fn twins<K: Eq + Hash>(patterns: impl Iterator<Item = K>) -> Option<Note> {
-    let mut seen: HashMap<K, usize> = HashMap::new();
-    let (mut found, mut count) = (None, 0);
-    for (at, key) in patterns.enumerate() {
-        match seen.entry(key) {
-            Entry::Vacant(place) => drop(place.insert(at)),
-            Entry::Occupied(place) => {
-                found.get_or_insert((*place.get(), at));
-                count += 1;
-            }
-        }
-    }
-    found.map(|(first, second)| Note::EqualPatterns { first, second, more: count - 1 })
+/// Patterns of real numbers, and the picture that each is.
+#[derive(Debug, Clone)]
+pub struct Real {
+    /// The patterns, as they are in the data.
+    pub patterns: RealPatterns,
+    /// Rows and columns of a pattern.
+    pub picture: (usize, usize),
+    /// Where they came from.
+    pub source: String,
 }
 
 /// Says what makes some patterns hard or impossible to recall.
@@ -119,6 +110,24 @@ impl Source {
                 return Err(Error::option("patterns", count, why));
             }
         })
+    }
+
+    /// Patterns of real numbers, as they are in the data; random ones are +1 and -1.
+    ///
+    /// # Errors
+    /// As [`Source::samples`]; of random ones as [`Source::stored`].
+    pub fn real(&self, example: &str, context: &Context<'_>) -> Result<Real> {
+        if self.random.is_some() {
+            let Stored { patterns, picture, source } = self.stored(example, context)?;
+            let of = |at| patterns.pattern(at).to_signs().into_iter().map(f64::from).collect::<Vec<_>>();
+            let numbers = (0..patterns.count()).flat_map(of).collect();
+            let patterns = RealPatterns::new(patterns.count(), patterns.units(), numbers)?;
+            return Ok(Real { patterns, picture, source });
+        }
+        let samples = self.samples(example)?;
+        let picture = samples.picture();
+        let patterns = RealPatterns::from_f32(samples.count, samples.features, &samples.values)?;
+        Ok(Real { patterns, picture, source: samples.source })
     }
 
     /// Patterns of +1 and -1; what is odd about them is noted.

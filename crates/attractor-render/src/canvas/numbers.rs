@@ -50,6 +50,12 @@ pub fn percent(share: f64) -> String {
     if shown.abs() < 1e-4 { format!("{percent:.2e} %") } else { format!("{shown} %") }
 }
 
+/// A number as short as it is exact, large and small ones as powers of ten: "8", "0.3", "1e300".
+pub fn exact(value: f64) -> String {
+    let plain = value == 0.0 || !value.is_finite() || (1e-5..1e9).contains(&value.abs());
+    if plain { value.to_string() } else { format!("{value:e}") }
+}
+
 /// A whole number as an exponent: "⁻³".
 pub fn superscript(number: i32) -> String {
     number
@@ -74,6 +80,11 @@ pub fn superscript(number: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exact_numbers_lose_nothing() {
+        assert_eq!([8.0, 0.3, 1e300, 1.5e-7].map(exact), ["8", "0.3", "1e300", "1.5e-7"]);
+    }
 
     #[test]
     fn numbers_are_short() {

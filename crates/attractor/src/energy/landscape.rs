@@ -1,5 +1,7 @@
 //! Landscapes in one and two dimensions, for pictures: where a ball rests, where it balances, and how it rolls.
 
+use serde::Serialize;
+
 use super::Modern;
 use crate::error::{Error, Result};
 use crate::pattern::RealPatterns;
@@ -11,7 +13,8 @@ pub struct Polynomial {
 }
 
 /// What a stationary point is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stationary {
     /// A minimum: a ball comes back.
     Stable,

@@ -12,7 +12,7 @@ mod heads;
 mod hebb;
 pub mod landscape;
 mod max_cut;
-mod modern;
+pub(crate) mod modern;
 pub mod problems;
 pub mod rules;
 mod tables;

@@ -1,5 +1,7 @@
 //! Modern Hopfield memory: continuous patterns, an energy whose downhill step is attention.
 
+use serde::Serialize;
+
 use super::{Descends, Energy};
 use crate::error::{Error, Result};
 use crate::pattern::RealPatterns;
@@ -8,7 +10,8 @@ use crate::retrieve::Separation;
 use crate::retrieve::separation::separate;
 
 /// How scores become weights, each the gradient of its own log-partition function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Separator {
     /// exp(s - lse(s)), from log-sum-exp.
     Softmax,
@@ -19,12 +22,12 @@ pub enum Separator {
 }
 
 impl Separator {
-    fn definition(self) -> Separation {
-        // Scores come with their beta in them, in f64.
+    /// The same as attention's separation of scores by an inverse temperature.
+    pub fn separation(self, beta: f32) -> Separation {
         match self {
-            Self::Softmax => Separation::Softmax { beta: 1.0 },
-            Self::Sparsemax => Separation::Sparsemax { beta: 1.0 },
-            Self::Entmax15 => Separation::Entmax15 { beta: 1.0 },
+            Self::Softmax => Separation::Softmax { beta },
+            Self::Sparsemax => Separation::Sparsemax { beta },
+            Self::Entmax15 => Separation::Entmax15 { beta },
         }
     }
 
@@ -35,8 +38,20 @@ impl Separator {
     /// If there are no scores.
     pub fn separate(self, scores: &[f64]) -> (Vec<f64>, f64) {
         assert!(!scores.is_empty(), "separator: no scores");
-        let separated = separate(self.definition(), scores, None);
+        // Scores come with their beta in them, in f64.
+        let separated = separate(self.separation(1.0), scores, None);
         (separated.weights, -separated.energy)
+    }
+
+    /// The largest of the scores made soft, (1/beta) Omega*(beta s): for softmax log-sum-exp over beta.
+    ///
+    /// It lies above the maximum, by at most [`most_entropy`](Self::most_entropy) / beta, where all scores are equal.
+    ///
+    /// # Panics
+    /// If there are no scores.
+    pub fn soft_maximum(self, beta: f64, scores: &[f64]) -> f64 {
+        let scores: Vec<f64> = scores.iter().map(|s| beta * s).collect();
+        self.separate(&scores).1 / beta
     }
 
     /// Largest entropy over N weights, reached by equal ones: ln N; (1 - N^(1 - alpha)) / (alpha (alpha - 1)).
@@ -69,6 +84,15 @@ impl Separator {
             Self::Sparsemax => "sparsemax",
             Self::Entmax15 => "entmax15",
         }
+    }
+}
+
+/// # Errors
+/// `is_usage` if beta is no positive number.
+pub(crate) fn check_beta(beta: f64) -> Result<()> {
+    match beta > 0.0 && beta.is_finite() {
+        true => Ok(()),
+        false => Err(Error::usage(format!("modern memory: beta is {beta}; it must be a positive number"))),
     }
 }
 
@@ -105,9 +129,7 @@ impl Modern {
     /// # Errors
     /// `is_usage` if beta is no positive number.
     pub fn new(patterns: RealPatterns, beta: f64, separator: Separator) -> Result<Self> {
-        if !(beta > 0.0 && beta.is_finite()) {
-            return Err(Error::usage(format!("modern memory: beta is {beta}; it must be a positive number")));
-        }
+        check_beta(beta)?;
         let offset = separator.most_entropy(patterns.count()) / beta + patterns.largest_norm().powi(2) / 2.0;
         Ok(Self { patterns, beta, separator, offset })
     }
@@ -305,6 +327,21 @@ mod tests {
             for (factor, exact) in [(1.0 + 1e-9, true), (0.99, false)] {
                 let at = memory.at(factor * margin / separations[best]).unwrap();
                 assert_eq!(at.step(&x) == x, exact, "{separator:?} {factor}");
+            }
+        }
+    }
+
+    /// At most the largest entropy over beta above the maximum, reached by equal scores.
+    #[test]
+    fn a_soft_maximum_lies_above_the_maximum_by_at_most_its_bound() {
+        for separator in ALL {
+            for beta in [0.7, 1.3, 16.0] {
+                let bound = separator.most_entropy(2) / beta;
+                for (s, equal) in [(0.0, true), (0.4, false), (-1.5, false)] {
+                    let gap = separator.soft_maximum(beta, &[s, 0.0]) - f64::max(s, 0.0);
+                    assert!((-1e-12..=bound + 1e-12).contains(&gap), "{separator:?} {beta} {s}: {gap}");
+                    assert_eq!((gap - bound).abs() < 1e-12, equal, "{separator:?} {beta} {s}: {gap}");
+                }
             }
         }
     }

@@ -1,17 +1,138 @@
 //! Couplings to measure by: glasses whose ground energy is known in the mean, and instances where it is known exactly.
 
-use super::Couplings;
+use std::fmt;
+
+use super::{Couplings, MaxCut};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::Philox;
 
-/// Ground energy a spin of the Sherrington-Kirkpatrick model for N to infinity.
+/// Ground energy per spin of the Sherrington-Kirkpatrick model for N to infinity.
 ///
 /// # Source
 /// Parisi 1980; the digits of Oppermann and Schmidt 2008, *Universality class of replica symmetry breaking*.
 pub const SK_GROUND_ENERGY: f64 = -0.763_167;
 
-/// Every pair coupled, J_ij normal with mean 0 and variance 1 / N. Ground energy a spin: -0.76317 + about 0.70 N^(-2/3).
+/// Ground energy per spin of the +-J glass on a torus for L to infinity.
+///
+/// # Source
+/// Campbell, Hartmann and Katzgraber 2004, *Energy size effects of two-dimensional Ising spin glasses*; recalled, not
+/// checked against the text.
+pub const TORUS_GROUND_ENERGY: f64 = -1.4019;
+
+/// Mean ground energy of the Sherrington-Kirkpatrick model of so many spins, N (-0.763167 + 0.70 N^(-2/3)): the leading
+/// correction for a finite size.
+///
+/// # Source
+/// Boettcher 2005, *Extremal optimization for Sherrington-Kirkpatrick spin glasses* (0.70); recalled, not checked against
+/// the text.
+pub fn sk_ground_energy(units: usize) -> f64 {
+    let n = units as f64;
+    n * (SK_GROUND_ENERGY + 0.70 * n.powf(-2.0 / 3.0))
+}
+
+/// A problem to anneal, by its kind and size.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Problem {
+    /// The glass in which every pair is coupled: [`sherrington_kirkpatrick`].
+    SherringtonKirkpatrick {
+        /// Spins.
+        units: usize,
+    },
+    /// Couplings +1 and -1 on a torus: [`torus_glass`].
+    TorusGlass {
+        /// Spins along a side.
+        side: usize,
+    },
+    /// As many frustrated loops as spins, planted on a torus: [`planted_loops`].
+    PlantedLoops {
+        /// Spins along a side.
+        side: usize,
+    },
+    /// [`ferromagnet`] on a torus, coupling 1.
+    Ferromagnet {
+        /// Spins along a side.
+        side: usize,
+    },
+    /// The largest cut of a graph.
+    MaxCut {
+        /// The graph.
+        graph: MaxCut,
+        /// Where it came from: a file.
+        source: String,
+    },
+}
+
+/// Its name in tables.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SherringtonKirkpatrick { units } => write!(f, "Sherrington-Kirkpatrick, {units} spins"),
+            Self::TorusGlass { side } => write!(f, "+-1 glass on a torus, {side} x {side}"),
+            Self::PlantedLoops { side } => write!(f, "planted frustrated loops on a torus, {side} x {side}"),
+            Self::Ferromagnet { side } => write!(f, "Ising's ferromagnet on a torus, {side} x {side}"),
+            Self::MaxCut { source, .. } => write!(f, "largest cut of {source}"),
+        }
+    }
+}
+
+/// A problem drawn, and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// J.
+    pub couplings: Couplings,
+    /// The lowest energy there is, where it is known.
+    pub ground: Option<f64>,
+    /// What theory expects of the lowest energy of large systems; one draw scatters about it.
+    pub expected: Option<f64>,
+}
+
+impl Problem {
+    /// Spins along the side of a square lattice, if it is one.
+    pub fn side(&self) -> Option<usize> {
+        match self {
+            Self::TorusGlass { side } | Self::PlantedLoops { side } | Self::Ferromagnet { side } => Some(*side),
+            Self::SherringtonKirkpatrick { .. } | Self::MaxCut { .. } => None,
+        }
+    }
+
+    /// The graph to cut, if it is one.
+    pub fn graph(&self) -> Option<&MaxCut> {
+        match self {
+            Self::MaxCut { graph, .. } => Some(graph),
+            _ => None,
+        }
+    }
+
+    /// Draws it.
+    ///
+    /// # Errors
+    /// `is_shape` for a size below what the kind needs: two spins, three along a side.
+    pub fn instance(&self, random: &mut Philox) -> Result<Instance> {
+        let plain = |couplings| Instance { couplings, ground: None, expected: None };
+        Ok(match self {
+            Self::SherringtonKirkpatrick { units } => {
+                Instance { expected: Some(sk_ground_energy(*units)), ..plain(sherrington_kirkpatrick(*units, random)?) }
+            }
+            Self::TorusGlass { side } => Instance {
+                expected: Some(TORUS_GROUND_ENERGY * (side * side) as f64),
+                ..plain(torus_glass(*side, *side, random)?)
+            },
+            Self::PlantedLoops { side } => {
+                let units = side * side;
+                let planted = planted_loops(units, &grid(*side, *side, true)?, units, random)?;
+                Instance { ground: Some(planted.energy), ..plain(planted.couplings) }
+            }
+            // All aligned, no bond is broken: -J of each of the 2 L^2 bonds.
+            Self::Ferromagnet { side } => {
+                Instance { ground: Some(-2.0 * (side * side) as f64), ..plain(ferromagnet(*side, *side, true, 1.0)?) }
+            }
+            Self::MaxCut { graph, .. } => plain(graph.couplings().clone()),
+        })
+    }
+}
+
+/// Every pair coupled, J_ij normal with mean 0 and variance 1 / N; for the ground energy see [`sk_ground_energy`].
 ///
 /// # Errors
 /// `is_shape` for fewer than two units.
@@ -68,8 +189,8 @@ pub fn ferromagnet(rows: usize, columns: usize, closed: bool, coupling: f64) -> 
     Couplings::sparse(rows * columns, &edges)
 }
 
-/// The +-J glass on a torus: every neighbouring pair coupled by +1 or -1, each with probability one half. Ground energy a
-/// spin for large tori: -1.4019.
+/// The +-J glass on a torus: every neighbouring pair coupled by +1 or -1, each with probability one half; for the ground
+/// energy of large tori see [`TORUS_GROUND_ENERGY`].
 ///
 /// # Errors
 /// As [`grid`].
@@ -107,7 +228,7 @@ pub fn mattis(units: usize, pairs: &[(usize, usize)], random: &mut Philox) -> Re
 }
 
 /// Frustrated loops planted on a graph: the sum of `loops` random closed walks, each with J = s_i s_j but for one bond that
-/// is turned round.
+/// is flipped.
 ///
 /// A loop of L bonds of which an odd number contradicts s has at least one broken bond in every state: its energy is at
 /// least -(L - 2), and s reaches that for all loops at once. So s is a ground state of the sum, of energy
@@ -198,6 +319,24 @@ mod tests {
         assert_eq!(ground_state(&ferromagnet(3, 4, false, 1.0).unwrap()).unwrap().1, -17.0);
         let glass = torus_glass(4, 4, &mut Philox::new(42, 0)).unwrap();
         assert!(glass.edges().count() == 32 && glass.edges().all(|edge| edge.2.abs() == 1.0));
+    }
+
+    /// What an instance says of its ground energy is what enumeration finds; the mean of glasses is near what is expected.
+    #[test]
+    fn known_ground_energies_are_those_of_all_states() {
+        let lowest = |problem: &Problem, seed: u64| {
+            let instance = problem.instance(&mut Philox::new(seed, u64::MAX)).unwrap();
+            (ground_state(&instance.couplings).unwrap().1, instance.ground)
+        };
+        for problem in [Problem::Ferromagnet { side: 4 }, Problem::PlantedLoops { side: 4 }] {
+            let (found, said) = lowest(&problem, 7);
+            assert_eq!(Some(found), said, "{problem}");
+        }
+        // 40 glasses of 16 spins: one scatters by about 1.5, their mean by 0.25; the correction for the size is 1.76.
+        let glass = Problem::SherringtonKirkpatrick { units: 16 };
+        let mean = (0..40).map(|seed| lowest(&glass, seed).0).sum::<f64>() / 40.0;
+        assert!((mean - sk_ground_energy(16)).abs() < 1.0, "{mean} {}", sk_ground_energy(16));
+        assert!(Problem::TorusGlass { side: 2 }.instance(&mut Philox::new(0, 0)).unwrap_err().is_shape());
     }
 
     /// What is planted is the lowest of all states, by enumeration.

@@ -4,8 +4,10 @@ mod cue;
 pub(crate) mod real;
 mod spins;
 mod stored;
+mod twins;
 
 pub use cue::Cue;
-pub use real::RealPatterns;
+pub use real::{Frame, RealPatterns};
 pub use spins::Spins;
 pub use stored::StoredPatterns;
+pub use twins::twins;

@@ -2,6 +2,27 @@
 
 use crate::error::{Error, Result};
 
+/// What was taken from patterns: a pattern of the data is `length` times the stored one, plus `mean`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// Mean of all patterns of the data, `[d]`, feature units; zeros where nothing was taken.
+    pub mean: Vec<f64>,
+    /// Mean length of the patterns less their mean, feature units, > 0; one where nothing was taken.
+    pub length: f64,
+}
+
+impl Frame {
+    /// Of patterns of `width` features that are stored as they are.
+    pub fn identity(width: usize) -> Self {
+        Self { mean: vec![0.0; width], length: 1.0 }
+    }
+
+    /// A stored state in the units of the data.
+    pub fn restored(&self, state: &[f64]) -> Vec<f64> {
+        state.iter().zip(&self.mean).map(|(x, m)| x * self.length + m).collect()
+    }
+}
+
 /// N patterns of d features, rows of a matrix X [N, d].
 #[derive(Debug, Clone, PartialEq)]
 pub struct RealPatterns {
@@ -40,6 +61,26 @@ impl RealPatterns {
     /// As [`new`](Self::new).
     pub fn from_f32(count: usize, width: usize, numbers: &[f32]) -> Result<Self> {
         Self::new(count, width, numbers.iter().map(|&x| f64::from(x)).collect())
+    }
+
+    /// Patterns less their mean, brought to the mean length one: scores are then cosines but for the spread of the lengths,
+    /// and beta has a meaning of its own. Patterns that all equal their mean keep the length 0.
+    ///
+    /// # Errors
+    /// `is_usage` where the mean or the lengths are beyond numbers.
+    pub fn centred(self) -> Result<(Self, Frame)> {
+        let Self { count, width, mut numbers } = self;
+        let mut mean = vec![0.0; width];
+        for row in numbers.chunks_exact(width) {
+            mean.iter_mut().zip(row).for_each(|(m, x)| *m += x / count as f64);
+        }
+        for row in numbers.chunks_exact_mut(width) {
+            row.iter_mut().zip(&mean).for_each(|(x, m)| *x -= m);
+        }
+        let norms: f64 = numbers.chunks_exact(width).map(norm).sum();
+        let length = if norms > 0.0 { norms / count as f64 } else { 1.0 };
+        numbers.iter_mut().for_each(|x| *x /= length);
+        Ok((Self::new(count, width, numbers)?, Frame { mean, length }))
     }
 
     /// N.

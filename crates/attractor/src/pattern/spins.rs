@@ -1,5 +1,7 @@
 //! A state of +1 and -1, one bit a unit.
 
+use serde::{Serialize, Serializer};
+
 use crate::error::{Error, Result};
 use crate::random::Philox;
 
@@ -157,6 +159,13 @@ impl Spins {
             spins.set(unit, random.next_u32() & 1 == 1);
         }
         spins
+    }
+}
+
+/// As numbers +1 and -1.
+impl Serialize for Spins {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.to_signs())
     }
 }
 

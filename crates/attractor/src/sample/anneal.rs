@@ -221,6 +221,23 @@ impl Annealing {
     }
 }
 
+/// A temperature to start from: twice the largest root mean square field of a random state, so hot that units hardly feel
+/// each other; 1 without any coupling or bias.
+///
+/// Of a random state the field at unit i has mean b_i and variance sum_j J_ij^2.
+pub fn hot_start(couplings: &Couplings) -> f64 {
+    let units = couplings.units();
+    let weights = |unit: usize| {
+        let bias = couplings.biases().get(unit).copied().unwrap_or(0.0);
+        couplings.neighbours(unit).map(|(_, w)| w).chain([bias])
+    };
+    // In units of the largest one: squares of 1e300 and 1e-300 are no numbers.
+    let largest = (0..units).flat_map(weights).fold(0.0f64, |most, w| most.max(w.abs()));
+    let square = |unit: usize| weights(unit).map(|w| (w / largest).powi(2)).sum::<f64>();
+    let most = largest * (0..units).map(square).fold(0.0, f64::max).sqrt();
+    if most > 0.0 { 2.0 * most } else { 1.0 }
+}
+
 fn finished(couplings: &Couplings, state: Spins, last: Spins, energies: Vec<f64>) -> Read {
     let (energy, last_energy) = (couplings.energy(&state), couplings.energy(&last));
     Read { state, energy, last, last_energy, energies }
@@ -235,7 +252,7 @@ pub struct Sweep<'a> {
     pub temperature: f64,
     /// Energy after it.
     pub energy: f64,
-    /// Units that turned round in it.
+    /// Units that were flipped in it.
     pub flips: usize,
     /// The state after it.
     pub state: &'a Spins,
@@ -286,6 +303,16 @@ mod tests {
     fn annealing(start: f64, end: f64, sweeps: usize, reads: usize) -> Annealing {
         let schedule = Schedule::geometric(start, end, sweeps).unwrap();
         Annealing { schedule, rule: Rule::Metropolis, reads, seed: 81, trace: false }
+    }
+
+    #[test]
+    fn a_hot_start_is_twice_the_largest_field_at_any_scale() {
+        for scale in [1.0, 1e-300, 1e300] {
+            let pair = Couplings::sparse(3, &[(0, 1, 0.3 * scale), (1, 2, -0.4 * scale)]).unwrap();
+            assert!((hot_start(&pair) / (2.0 * 0.5 * scale) - 1.0).abs() < 1e-12, "{scale}");
+        }
+        let biased = Couplings::sparse(2, &[(0, 1, 3.0)]).unwrap().with_biases(vec![0.0, 4.0]).unwrap();
+        assert_eq!((hot_start(&biased), hot_start(&Couplings::sparse(2, &[]).unwrap())), (10.0, 1.0));
     }
 
     /// Enumerated ground states of glasses, sparse and dense, whole and not: every engine that holds them reaches them.

@@ -18,6 +18,18 @@ pub struct Enumerated {
     log_z: f64,
 }
 
+/// Every state of one energy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnergyLevel {
+    /// E, the lowest of them.
+    pub energy: f64,
+    /// Numbers of the states; how many they are is the level's degeneracy.
+    pub states: Vec<usize>,
+}
+
+/// Energies that differ by more than this share of the largest are two levels: less is rounding.
+const ONE_LEVEL: f64 = 1e-9;
+
 impl Enumerated {
     /// All states of a memory of spins at a temperature.
     ///
@@ -61,6 +73,30 @@ impl Enumerated {
     /// p of every state; they add up to one.
     pub fn probabilities(&self) -> &[f64] {
         &self.probabilities
+    }
+
+    /// The energy levels, ascending: the first is the ground state's.
+    pub fn levels(&self) -> Vec<EnergyLevel> {
+        let energies = &self.energies;
+        let mut order: Vec<usize> = (0..energies.len()).collect();
+        order.sort_by(|&a, &b| energies[a].total_cmp(&energies[b]).then(a.cmp(&b)));
+        let reach = energies.iter().fold(1.0, |most: f64, e| most.max(e.abs()));
+        let mut all: Vec<EnergyLevel> = Vec::new();
+        for state in order {
+            match all.last_mut() {
+                Some(level) if energies[state] - level.energy <= ONE_LEVEL * reach => level.states.push(state),
+                _ => all.push(EnergyLevel { energy: energies[state], states: vec![state] }),
+            }
+        }
+        all
+    }
+
+    /// P(E): the probability of a level, all its states together.
+    ///
+    /// # Panics
+    /// If the level is one of more states.
+    pub fn probability_of(&self, level: &EnergyLevel) -> f64 {
+        level.states.iter().map(|&state| self.probabilities[state]).sum()
     }
 
     /// log Z, nats: ln sum_x exp(-E(x) / T).
@@ -160,6 +196,19 @@ mod tests {
         assert!((by_weight - exact.correlations()[6] / t).abs() < 1e-9);
         let heat = (of(&edges, 0.3, t + step).mean_energy() - of(&edges, 0.3, t - step).mean_energy()) / (2.0 * step);
         assert!((heat - exact.heat_capacity()).abs() < 1e-9);
+    }
+
+    /// Three spins in a ring: two aligned states, six with two broken bonds; rounding does not part them.
+    #[test]
+    fn levels_are_energies_with_their_degeneracy() {
+        let ring = Couplings::sparse(3, &[(0, 1, 0.1), (1, 2, 0.1), (0, 2, 0.1)]).unwrap();
+        let exact = Enumerated::new(&ring, 0.7).unwrap();
+        let levels = exact.levels();
+        assert_eq!(levels.iter().map(|level| level.states.len()).collect::<Vec<_>>(), [2, 6]);
+        assert!(levels[0].states == [0, 7] && (levels[0].energy + 0.3).abs() < 1e-15, "{levels:?}");
+        let shares: Vec<f64> = levels.iter().map(|level| exact.probability_of(level)).collect();
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-14);
+        assert!((shares[1] / shares[0] - 3.0 * (-0.4f64 / 0.7).exp()).abs() < 1e-14, "{shares:?}");
     }
 
     #[test]

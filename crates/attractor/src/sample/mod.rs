@@ -27,10 +27,10 @@ mod small;
 mod stream;
 mod temper;
 
-pub use anneal::{Annealed, Annealing, Engine, Read, Sweep, follow};
+pub use anneal::{Annealed, Annealing, Engine, Read, Sweep, follow, hot_start};
 pub use block::{Colouring, sweep as block_sweep};
 pub use boltzmann::{BoltzmannMachine, Gradient};
-pub use exact::Enumerated;
+pub use exact::{EnergyLevel, Enumerated};
 pub use rule::Rule;
-pub use schedule::Schedule;
+pub use schedule::{Cooling, Schedule};
 pub use temper::{Tempering, exchange_probability, ladder};

@@ -2,6 +2,32 @@
 
 use crate::error::{Error, Result};
 
+/// A law by which the temperature falls from a start to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cooling {
+    /// By the same factor each sweep.
+    #[default]
+    Geometric,
+    /// By the same difference each sweep.
+    Linear,
+    /// As one over the logarithm of the sweep.
+    Logarithmic,
+}
+
+impl Cooling {
+    /// The schedule of this law.
+    ///
+    /// # Errors
+    /// As [`Schedule::linear`].
+    pub fn schedule(self, start: f64, end: f64, sweeps: usize) -> Result<Schedule> {
+        match self {
+            Self::Geometric => Schedule::geometric(start, end, sweeps),
+            Self::Linear => Schedule::linear(start, end, sweeps),
+            Self::Logarithmic => Schedule::logarithmic(start, end, sweeps),
+        }
+    }
+}
+
 /// Temperatures of an annealing run, one a sweep, never rising: the first is the start's, the last exactly the end's.
 ///
 /// # Example

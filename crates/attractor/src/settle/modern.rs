@@ -48,6 +48,25 @@ pub struct Outcome {
     pub energies: Vec<f64>,
 }
 
+impl Iteration {
+    /// Refuses what may lead uphill or says nothing.
+    ///
+    /// # Errors
+    /// `is_usage` for a damping that does not lie in (0, 2), or a tolerance below 0.
+    pub fn check(&self) -> Result<()> {
+        let Self { damping, tolerance, .. } = *self;
+        if !(damping > 0.0 && damping < 2.0) {
+            return Err(Error::usage(format!(
+                "descend: a damping of {damping}; only above 0 and below 2 is the energy sure to fall"
+            )));
+        }
+        if !(tolerance >= 0.0) {
+            return Err(Error::usage(format!("descend: a tolerance of {tolerance}; expected a number from 0 on")));
+        }
+        Ok(())
+    }
+}
+
 fn check(memory: &Modern, start: &[f64], iteration: &Iteration) -> Result<()> {
     let width = memory.patterns().width();
     if start.len() != width {
@@ -59,16 +78,7 @@ fn check(memory: &Modern, start: &[f64], iteration: &Iteration) -> Result<()> {
     if let Some(at) = start.iter().position(|z| !z.is_finite()) {
         return Err(Error::usage(format!("descend: feature {at} of the query is {}; expected a number", start[at])));
     }
-    let Iteration { damping, tolerance, .. } = *iteration;
-    if !(damping > 0.0 && damping < 2.0) {
-        return Err(Error::usage(format!(
-            "descend: a damping of {damping}; only above 0 and below 2 is the energy sure to fall"
-        )));
-    }
-    if !(tolerance >= 0.0) {
-        return Err(Error::usage(format!("descend: a tolerance of {tolerance}; expected a number from 0 on")));
-    }
-    Ok(())
+    iteration.check()
 }
 
 /// Goes downhill from a query until the residual is within the tolerance.

@@ -1,10 +1,12 @@
 //! Whether a modern memory can retrieve a pattern, and why it did not.
 
+use serde::Serialize;
+
 use super::metastable::{Regime, members};
 use super::modern::{Outcome, Verdict};
 use crate::energy::{Modern, Separator};
 use crate::error::{Error, Result};
-use crate::pattern::real::distance;
+use crate::pattern::real::{distance, norm};
 
 /// W0: the x >= -1 with x exp(x) = `value`, for `value` >= 0.
 fn lambert(value: f64) -> f64 {
@@ -44,6 +46,17 @@ pub fn storage_bound(width: usize, beta: f64, radius: f64, failure: f64) -> Resu
     let b = 2.0 * radius * radius * beta / 5.0;
     let base = b / lambert((a + b.ln()).exp());
     Ok(StorageBound { base, patterns: failure.sqrt() * base.powf(free / 4.0) })
+}
+
+/// Random patterns of the mean length of those stored that a memory is sure to store with probability 1 - `failure`, at
+/// least; `None` where the theorem of [`storage_bound`] says nothing: of other separators than softmax, and of fewer than two.
+pub fn sure_patterns(memory: &Modern, failure: f64) -> Option<f64> {
+    let width = memory.patterns().width();
+    let mean = memory.patterns().patterns().map(norm).sum::<f64>() / memory.patterns().count() as f64;
+    let radius = mean / (width as f64 - 1.0).sqrt();
+    let bound = storage_bound(width, memory.beta(), radius, failure).ok()?;
+    let says = bound.patterns.is_finite() && bound.patterns >= 2.0;
+    (memory.separator() == Separator::Softmax && says).then_some(bound.patterns.floor())
 }
 
 /// The separation that Ramsauer's theorems ask of a pattern: 2 / (beta N) + ln(2 (N - 1) N beta M^2) / beta. From there on a
@@ -99,7 +112,8 @@ pub fn step_error_bound(memory: &Modern, separation: f64, farthest: f64) -> f64 
 }
 
 /// What a query became instead of the pattern that was asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It is the pattern: nearly all weight lies on it.
     Retrieved,

@@ -1,17 +1,18 @@
 //! `attractor memory ...`: what an associative memory stores and recalls.
 
 pub mod anneal;
-mod attention;
 pub mod boltzmann;
 pub mod capacity;
 mod data;
 pub mod dense;
+mod document;
 pub mod hopfield;
 pub mod landscape;
 pub mod modern;
 mod recall;
 
 pub use data::Data;
+use document::document;
 
 use attractor::settle::Frames;
 use attractor_render::figures::images::{Images, Picture};
@@ -57,10 +58,7 @@ pub fn run(memory: &Memory, common: &Common) -> Outcome {
     }
 }
 
-/// A state as grey values: +1 dark, as ink is.
-pub fn ink(state: &attractor::pattern::Spins) -> Vec<f32> {
-    state.to_signs().into_iter().map(f32::from).collect()
-}
+pub use attractor_render::memories::spins::ink;
 
 /// States of a recall that are shown at most.
 const FRAMES: usize = 120;

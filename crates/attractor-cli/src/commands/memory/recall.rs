@@ -7,9 +7,6 @@ use attractor::pattern::{Cue, Spins, StoredPatterns};
 use attractor::random::Philox;
 use attractor::settle::{self, Ending, Frames, Likeness, Order, Settled, explain};
 use attractor_render::canvas::axis::Side;
-use attractor_render::canvas::colour::ColourMap;
-use attractor_render::canvas::scale::Scale;
-use attractor_render::figures::heatmap::Style;
 use attractor_render::figures::images::{Images, Picture};
 use attractor_render::figures::lines::{Lines, Series};
 use clap::{Args, ValueEnum};
@@ -275,11 +272,7 @@ pub fn json(recalled: &[Recalled]) -> Value {
     recalled.iter().map(one).collect()
 }
 
-/// +1 dark on white.
-pub fn style() -> Style {
-    let scale = Scale::linear(-1.0, 1.0).unwrap_or(Scale::unit());
-    Style { colours: ColourMap::Greys, scale, unit: String::new(), ..Style::default() }
-}
+pub use attractor_render::memories::spins::style;
 
 /// Stored, corrupted and recalled, pattern by pattern.
 pub fn strip(recalled: &[Recalled], stored: &Stored, title: &str, mut notes: Vec<String>) -> Outcome<String> {

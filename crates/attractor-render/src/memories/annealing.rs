@@ -1,0 +1,122 @@
+//! Annealing: energies as the temperature falls, and the best state of a lattice.
+
+use attractor::Error;
+use attractor::experiment::annealing::Solution;
+
+use super::spins::{ink, style};
+use crate::Result;
+use crate::canvas::axis::Side;
+use crate::figures::images::{Images, Picture};
+use crate::figures::lines::{Lines, Series};
+use crate::figures::stacked::stacked;
+
+/// Runs that are drawn.
+const CURVES: usize = 6;
+/// Sweeps beyond which their axis is logarithmic.
+const LONG: usize = 50;
+
+fn about(solution: &Solution) -> Vec<String> {
+    let temperatures = solution.schedule.temperatures();
+    let (first, last) = (temperatures[0], temperatures[temperatures.len() - 1]);
+    vec![
+        solution.problem.clone(),
+        format!("{} runs of {} sweeps, temperature {first:.3} to {last:.3}", solution.reads, temperatures.len()),
+    ]
+}
+
+fn per_spin(solution: &Solution, energy: f64) -> f64 {
+    energy / solution.units as f64
+}
+
+fn sweeps(solution: &Solution) -> Side {
+    let side = Side::new("sweep");
+    if solution.schedule.sweeps() > LONG { side.log() } else { side }
+}
+
+/// A line at the lowest energy there is, or at what theory expects, from one end of the axis to the other.
+fn known(solution: &Solution, ends: (f64, f64)) -> Option<Series> {
+    let line = |name: &str, energy: f64| {
+        let level = per_spin(solution, energy);
+        Series::new(name, vec![(ends.0, level), (ends.1, level)]).null()
+    };
+    match (solution.ground_energy, solution.expected_energy) {
+        (Some(ground), _) => Some(line("ground-state energy", ground)),
+        (None, Some(expected)) => Some(line("expected of large systems", expected)),
+        _ => None,
+    }
+}
+
+/// The first runs, their energies at `x` of the sweep.
+fn curves(solution: &Solution, x: impl Fn(usize) -> f64) -> Vec<Series> {
+    let curve = |(number, read): (usize, &attractor::sample::Read)| {
+        let points = read.energies.iter().enumerate().map(|(at, &e)| (x(at), per_spin(solution, e))).collect();
+        Series::new(format!("run {number}"), points)
+    };
+    solution.annealed.reads.iter().take(CURVES).enumerate().map(curve).collect()
+}
+
+fn about_several(solution: &Solution) -> Vec<String> {
+    let mut notes = about(solution);
+    if solution.annealed.reads.len() > CURVES {
+        notes.push(format!("drawn are the first {CURVES} of {} runs", solution.annealed.reads.len()));
+    }
+    notes
+}
+
+/// The best run: its energy, and the temperature below it, over the same sweeps. Energies must have been traced.
+///
+/// # Errors
+/// As [`stacked`].
+pub fn run(solution: &Solution) -> Result<String> {
+    let (temperatures, number) = (solution.schedule.temperatures(), solution.best_run());
+    let at = |(at, value): (usize, f64)| ((at + 1) as f64, value);
+    let energies = solution.annealed.reads[number].energies.iter().map(|&e| per_spin(solution, e)).enumerate().map(at);
+    let cooling = temperatures.iter().copied().enumerate().map(at);
+    let mut energy =
+        vec![Series::new(format!("run {number}, the best of {}", solution.annealed.reads.len()), energies.collect())];
+    energy.extend(known(solution, (1.0, temperatures.len() as f64)));
+    let temperature = [Series::new("temperature", cooling.collect())];
+    let panel = |y, series| Lines { title: "", notes: Vec::new(), x: sweeps(solution), y, series };
+    let panels = [panel(Side::new("energy per spin"), &energy[..]), panel(Side::new("temperature"), &temperature[..])];
+    stacked("One annealing run and its temperature", &about(solution), &panels)
+}
+
+/// Energy of several runs against sweeps. Energies must have been traced.
+///
+/// # Errors
+/// As [`Lines::svg`].
+pub fn runs(solution: &Solution) -> Result<String> {
+    let mut series = curves(solution, |at| (at + 1) as f64);
+    series.extend(known(solution, (1.0, solution.schedule.sweeps() as f64)));
+    let (notes, y) = (about_several(solution), Side::new("energy per spin"));
+    Lines { title: "Annealing", notes, x: sweeps(solution), y, series: &series }.svg()
+}
+
+/// Energy of several runs against temperature. Energies must have been traced.
+///
+/// # Errors
+/// As [`Lines::svg`].
+pub fn against_temperature(solution: &Solution) -> Result<String> {
+    let temperatures = solution.schedule.temperatures();
+    let mut series = curves(solution, |at| temperatures[at]);
+    series.extend(known(solution, (temperatures[temperatures.len() - 1], temperatures[0])));
+    let (x, y) = (Side::new("temperature").log(), Side::new("energy per spin"));
+    Lines { title: "Energy while it cools", notes: about_several(solution), x, y, series: &series }.svg()
+}
+
+/// The best run's state of lowest energy, and where it ended, of a lattice.
+///
+/// # Errors
+/// `is_usage` for a problem that is no lattice; as [`Images::svg`].
+pub fn state(solution: &Solution) -> Result<String> {
+    let Some(side) = solution.side else {
+        return Err(Error::option("draw", "state", "only the states of lattices are pictures; draw run"));
+    };
+    let best = solution.annealed.best();
+    let values = [ink(&best.state), ink(&best.last)];
+    let picture = |values, name| Picture { width: side, height: side, values, name };
+    let names = [format!("E {}", best.energy), format!("E {}", best.last_energy)];
+    let pictures = [picture(&values[0], &names[0]), picture(&values[1], &names[1])];
+    let (title, notes, columns) = ("The best run", about(solution), ["lowest", "where it ended"]);
+    Images { title, notes, pictures: &pictures, across: 2, rows: &[], columns: &columns, shared: false }.svg(&style())
+}

@@ -1,0 +1,115 @@
+//! Retrieval of real patterns: what came back, how the energy fell, and how many patterns an answer is made of.
+
+use attractor::experiment::modern::{Effective, Retrieval, Retrievals};
+use attractor::settle::retrieval::Reason;
+
+use crate::Result;
+use crate::canvas::axis::Side;
+use crate::canvas::colour::ColourMap;
+use crate::canvas::numbers::exact;
+use crate::canvas::scale::{Scale, Spacing};
+use crate::figures::heatmap::Style;
+use crate::figures::images::{Images, Picture};
+use crate::figures::lines::{Lines, Series};
+
+/// What is under every title: what is stored, how, and the noise; `how` says what was done with it.
+pub(super) fn about(found: &Retrievals, source: &str, how: &str) -> String {
+    format!("{source}, {} patterns, {}, {how}, noise {}", found.patterns, found.separation.name(), exact(found.noise))
+}
+
+/// What became of a query, in the room under its picture.
+fn verdict(retrieval: &Retrieval) -> String {
+    match &retrieval.reason {
+        Reason::Retrieved => "retrieved".to_string(),
+        Reason::AnotherPattern(other) => format!("failed: {other}"),
+        Reason::Metastable(set) => format!("mix of {}", set.len()),
+        Reason::GlobalAverage => "mix of all".to_string(),
+        Reason::NotSettled => "unsettled".to_string(),
+    }
+}
+
+/// The verdicts counted, in words.
+fn verdicts(found: &Retrievals) -> String {
+    let kinds = [
+        (found.count(|r| *r == Reason::Retrieved), "retrieved"),
+        (
+            found.count(|r| matches!(r, Reason::Metastable(_) | Reason::GlobalAverage)),
+            "metastable: a mix of several patterns",
+        ),
+        (found.count(|r| matches!(r, Reason::AnotherPattern(_))), "failed: another pattern"),
+        (found.count(|r| *r == Reason::NotSettled), "unsettled"),
+    ];
+    let all = found.retrievals.len();
+    let said: Vec<String> =
+        kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} of {all} {what}")).collect();
+    said.join("; ")
+}
+
+/// Stored patterns, noisy queries and what was retrieved, in the units of the data; `picture`: rows and columns of a pattern.
+///
+/// # Errors
+/// As [`Images::svg`].
+pub fn recall(found: &Retrievals, source: &str, picture: (usize, usize)) -> Result<String> {
+    /// Patterns that have room beside each other.
+    const ACROSS: usize = 10;
+    let (case, count) = (&found.case, found.patterns);
+    let shown = count.min(ACROSS);
+    let data =
+        |state: &[f64]| -> Vec<f32> { case.frame.restored(state).into_iter().map(|value| value as f32).collect() };
+    let values: Vec<Vec<f32>> = (0..shown)
+        .map(|at| data(case.memory.patterns().pattern(at)))
+        .chain(case.queries[..shown].iter().map(|query| data(query)))
+        .chain(found.retrievals[..shown].iter().map(|one| data(&one.state)))
+        .collect();
+    let (height, width) = picture;
+    let said = found.retrievals[..shown].iter().map(verdict);
+    let names: Vec<String> = vec![String::new(); 2 * shown].into_iter().chain(said).collect();
+    let pictures: Vec<Picture<'_>> =
+        values.iter().zip(&names).map(|(values, name)| Picture { width, height, values, name }).collect();
+    let mut notes = vec![about(found, source, &format!("beta {}", exact(found.beta))), verdicts(found)];
+    if count > shown {
+        notes.push(format!("the first {shown} of {count} patterns"));
+    }
+    let reach = Scale::fit(Spacing::Linear, values[..shown].iter().flatten().map(|&x| f64::from(x)));
+    let style = Style { colours: ColourMap::Greys, scale: reach, unit: String::new(), ..Style::default() };
+    let rows = ["stored", "query", "retrieved"];
+    let title = "Retrieval from noisy queries";
+    Images { title, notes, pictures: &pictures, across: shown, rows: &rows, columns: &[], shared: true }.svg(&style)
+}
+
+/// Energy after each step, of the first queries.
+///
+/// # Errors
+/// As [`Lines::svg`].
+pub fn energy(found: &Retrievals, source: &str) -> Result<String> {
+    const CURVES: usize = 8;
+    let mut notes = vec![about(found, source, &format!("beta {}", exact(found.beta)))];
+    let count = found.retrievals.len();
+    if count > CURVES {
+        notes.push(format!("the first {CURVES} of {count} queries"));
+    }
+    let curve = |one: &Retrieval| {
+        let points = one.energies.iter().enumerate().map(|(step, &e)| (step as f64, e)).collect();
+        Series::new(format!("query {}", one.pattern), points)
+    };
+    let series: Vec<Series> = found.retrievals.iter().take(CURVES).map(curve).collect();
+    let (x, y) = (Side::new("step"), Side::new("energy"));
+    Lines { title: "Energy during retrieval", notes, x, y, series: &series }.svg()
+}
+
+/// Effective number of patterns in what is retrieved, against beta.
+///
+/// # Errors
+/// As [`Lines::svg`].
+pub fn effective(found: &Retrievals, swept: &[Effective], source: &str) -> Result<String> {
+    let notes = vec![about(found, source, "descended to rest from every query")];
+    let points = |of: fn(&Effective) -> f64| swept.iter().map(|at| (at.beta, of(at))).collect::<Vec<_>>();
+    let all = swept.iter().map(|at| (at.beta, found.patterns as f64)).collect();
+    let series = [
+        Series::new("mean over queries", points(|at| at.mean)),
+        Series::new("largest", points(|at| at.largest)),
+        Series::new("all patterns", all).null(),
+    ];
+    let (x, y) = (Side::new("beta").log(), Side::new("effective patterns, exp(entropy)").log());
+    Lines { title: "What is retrieved: averages, then single patterns", notes, x, y, series: &series }.svg()
+}

@@ -1,0 +1,267 @@
+//! Simulated annealing of a problem: how low it gets, beside what is known.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::MOST_BYTES;
+use crate::energy::SpinMemory;
+use crate::energy::problems::Problem;
+use crate::pattern::Spins;
+use crate::random::Philox;
+use crate::sample::{Annealed, Annealing, Cooling, Rule, Schedule, hot_start};
+use crate::{Context, Error, Hint, Kind, Result};
+
+/// Most sweeps of a run.
+const MOST_SWEEPS: usize = 1 << 28;
+/// Most runs.
+const MOST_READS: usize = 1 << 20;
+/// Most spins of a glass in which all are coupled.
+const MOST_COUPLED: usize = 1 << 15;
+/// Most spins along a side of a lattice.
+const MOST_SIDE: usize = 1 << 12;
+/// From the first temperature to the last, unless they are given.
+const COOLS: f64 = 40.0;
+/// Energies that differ by a smaller share are one.
+const SAME: f64 = 1e-9;
+
+/// A problem and how it is annealed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// What is annealed.
+    pub problem: Problem,
+    /// First temperature; by default [`hot_start`].
+    pub start: Option<f64>,
+    /// Last temperature; by default a fortieth of the first.
+    pub end: Option<f64>,
+    /// How the temperature falls.
+    pub cooling: Cooling,
+    /// Sweeps over all units.
+    pub sweeps: usize,
+    /// Independent runs; the best is the answer.
+    pub reads: usize,
+    /// Spend the same cost on so many times more, shorter runs; 1: on these.
+    pub restarts: usize,
+    /// How a unit is updated.
+    pub rule: Rule,
+    /// Keep every run's energy after every sweep, for pictures.
+    pub trace: bool,
+}
+
+impl Options {
+    /// The usual way: 64 Metropolis runs of 1000 sweeps, geometric cooling.
+    pub fn new(problem: Problem) -> Self {
+        let (cooling, rule) = (Cooling::Geometric, Rule::Metropolis);
+        Self { problem, start: None, end: None, cooling, sweeps: 1000, reads: 64, restarts: 1, rule, trace: false }
+    }
+
+    /// Refuses sizes that would take too long or not fit in memory.
+    ///
+    /// # Errors
+    /// `is_usage`, naming the limits. Temperatures are checked with the schedule that they make.
+    pub fn check(&self) -> Result<()> {
+        let (size, most) = match self.problem {
+            Problem::SherringtonKirkpatrick { units } => (units, MOST_COUPLED),
+            _ => (self.problem.side().unwrap_or(0), MOST_SIDE),
+        };
+        if size > most {
+            return Err(Error::usage(format!(
+                "a size of {size}: at most {MOST_COUPLED} spins of a glass, {MOST_SIDE} along a side of a lattice"
+            )));
+        }
+        if self.sweeps > MOST_SWEEPS || self.reads > MOST_READS {
+            return Err(Error::usage(format!(
+                "{} sweeps, {} reads: at most {MOST_SWEEPS} and {MOST_READS}",
+                self.sweeps, self.reads
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The best of all runs, and what is known of the problem.
+#[derive(Debug, Clone, Serialize)]
+pub struct Solution {
+    /// "attractor.memory.anneal/1".
+    pub schema: &'static str,
+    /// The problem's name.
+    pub problem: String,
+    /// Spins.
+    pub units: usize,
+    /// Seed of the problem and the runs.
+    pub seed: u64,
+    /// Sweeps of a run.
+    pub sweeps: usize,
+    /// Runs.
+    pub reads: usize,
+    /// First temperature.
+    pub start: f64,
+    /// Last temperature.
+    pub end: f64,
+    /// The lowest energy that was found.
+    pub energy: f64,
+    /// The lowest energy of each run.
+    pub energies: Vec<f64>,
+    /// The lowest energy there is, where it is known.
+    pub ground_energy: Option<f64>,
+    /// What theory expects of the lowest energy of large systems.
+    pub expected_energy: Option<f64>,
+    /// Weight of the edges that the best state cuts, of a graph.
+    pub cut: Option<f64>,
+    /// Weight of all edges, of a graph.
+    pub total_weight: Option<f64>,
+    /// A state of the lowest energy.
+    pub state: Spins,
+    /// Wall time of the runs.
+    pub seconds: f64,
+    /// Spins along a side, of a lattice.
+    #[serde(skip)]
+    pub side: Option<usize>,
+    /// Temperature of each sweep.
+    #[serde(skip)]
+    pub schedule: Schedule,
+    /// Every run.
+    #[serde(skip)]
+    pub annealed: Annealed,
+}
+
+impl Solution {
+    /// Mean over the runs of their lowest energies.
+    pub fn mean_energy(&self) -> f64 {
+        self.energies.iter().sum::<f64>() / self.energies.len() as f64
+    }
+
+    /// Share of the runs that reached the lowest energy found.
+    pub fn share_of_best(&self) -> f64 {
+        self.annealed.share_at(self.energy + SAME * self.energy.abs())
+    }
+
+    /// True if the lowest energy there is was found; `None` where it is not known.
+    pub fn is_ground(&self) -> Option<bool> {
+        self.ground_energy.map(|ground| self.energy <= ground + SAME * ground.abs())
+    }
+
+    /// Number of the best run, the first of several.
+    pub fn best_run(&self) -> usize {
+        self.energies.iter().position(|&energy| energy == self.energy).unwrap_or(0)
+    }
+}
+
+/// Draws the problem and anneals it, on all threads of the context.
+///
+/// # Errors
+/// As [`Options::check`]; `is_usage` for a problem below its least size or temperatures that are no schedule; `is_budget`
+/// beyond 16 GiB, with the hint to omit `trace` where energies are kept; `is_interrupted`.
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Solution> {
+    context.install(|| anneal(options, context))
+}
+
+fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
+    options.check()?;
+    // A size is an option here.
+    let instance = options.problem.instance(&mut Philox::new(context.seed(), u64::MAX));
+    let instance = instance.map_err(|error| error.of_kind(Kind::Usage))?;
+    let units = instance.couplings.units();
+    let start = options.start.unwrap_or_else(|| hot_start(&instance.couplings));
+    let end = options.end.unwrap_or(start / COOLS);
+    let schedule = options.cooling.schedule(start, end, options.sweeps)?;
+    let (rule, trace) = (options.rule, options.trace);
+    let annealing = Annealing { schedule, rule, reads: options.reads, seed: context.seed(), trace };
+    let annealing = if options.restarts == 1 { annealing } else { annealing.with_restarts(options.restarts)? };
+    let bytes = annealing.bytes(&instance.couplings, rayon::current_num_threads());
+    if bytes > MOST_BYTES {
+        let error = Error::budget(format!(
+            "{units} units, {} reads, {} sweeps: states{} take {:.1} GB, at most {:.0} GB; ask for fewer",
+            annealing.reads,
+            annealing.schedule.sweeps(),
+            if trace { " and energies for the picture" } else { "" },
+            bytes as f64 / 1e9,
+            MOST_BYTES as f64 / 1e9,
+        ));
+        return Err(if trace { error.hinted(Hint::Omit("trace")) } else { error });
+    }
+    context.check()?;
+    context.step("annealing", 0, 1);
+    let begun = Instant::now();
+    let annealed = annealing.run(&instance.couplings)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let best = annealed.best();
+    let graph = options.problem.graph();
+    Ok(Solution {
+        schema: "attractor.memory.anneal/1",
+        problem: options.problem.to_string(),
+        units,
+        seed: context.seed(),
+        sweeps: annealing.schedule.sweeps(),
+        reads: annealing.reads,
+        start,
+        end,
+        energy: best.energy,
+        energies: annealed.reads.iter().map(|read| read.energy).collect(),
+        ground_energy: instance.ground,
+        expected_energy: instance.expected,
+        cut: graph.map(|graph| graph.cut(&best.state)),
+        total_weight: graph.map(|graph| graph.total()),
+        state: best.state.clone(),
+        seconds,
+        side: options.problem.side(),
+        schedule: annealing.schedule,
+        annealed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::{Energy, MaxCut};
+
+    #[test]
+    fn planted_loops_are_solved_and_said_to_be() {
+        let options = Options { sweeps: 200, reads: 16, ..Options::new(Problem::PlantedLoops { side: 8 }) };
+        let found = run(&options, &Context::new(5)).unwrap();
+        assert_eq!((found.is_ground(), Some(found.energy)), (Some(true), found.ground_energy));
+        assert_eq!((found.units, found.sweeps, found.reads, found.energies.len()), (64, 200, 16, 16));
+        assert_eq!(found.end, found.start / 40.0);
+        assert!(found.mean_energy() >= found.energy && found.share_of_best() > 0.0);
+        assert_eq!(found.energies[found.best_run()], found.energy);
+        let short = Options { sweeps: 1, reads: 1, start: Some(0.5), end: Some(0.5), ..options };
+        assert_eq!(run(&short, &Context::new(5)).unwrap().is_ground(), Some(false));
+    }
+
+    /// A path of three edges: all of it is cut; a glass has no graph and no known ground.
+    #[test]
+    fn a_cut_is_that_of_the_best_state() {
+        let graph = MaxCut::parse("4 3\n1 2 1\n2 3 5\n3 4 2\n").unwrap();
+        let energy = graph.couplings().clone();
+        let options = Options { sweeps: 50, ..Options::new(Problem::MaxCut { graph, source: "path".to_string() }) };
+        let found = run(&options, &Context::new(1)).unwrap();
+        assert_eq!(
+            (found.cut, found.total_weight, found.problem.as_str()),
+            (Some(8.0), Some(8.0), "largest cut of path")
+        );
+        assert_eq!(energy.energy(&found.state), found.energy);
+        let glass = Options { sweeps: 20, restarts: 4, ..Options::new(Problem::SherringtonKirkpatrick { units: 9 }) };
+        let found = run(&glass, &Context::new(1)).unwrap();
+        assert_eq!((found.sweeps, found.reads, found.cut, found.is_ground()), (5, 256, None, None));
+        assert!(found.expected_energy.is_some());
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused() {
+        let glass = Options::new(Problem::SherringtonKirkpatrick { units: 40_000 });
+        let torus = Options::new(Problem::TorusGlass { side: 5000 });
+        for (options, says) in [
+            (glass, "40000"),
+            (torus, "5000"),
+            (Options { sweeps: 1 << 29, ..Options::new(Problem::TorusGlass { side: 4 }) }, "536870912 sweeps"),
+            (Options::new(Problem::TorusGlass { side: 2 }), "at least 3 a side"),
+            (Options { end: Some(0.0), ..Options::new(Problem::TorusGlass { side: 4 }) }, "above zero"),
+        ] {
+            let error = run(&options, &Context::new(0)).unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains(says), "{error}");
+        }
+        let traced = Options { sweeps: 1 << 27, trace: true, ..Options::new(Problem::TorusGlass { side: 4 }) };
+        let error = run(&traced, &Context::new(0)).unwrap_err();
+        assert!(error.is_budget() && error.hint() == Some(&Hint::Omit("trace")), "{error}");
+    }
+}
