@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
 use attractor::pattern::{Spins, StoredPatterns};
-use attractor::random::Philox;
+use attractor::random::{Philox, stream};
 use attractor::{Context, Error, Hint, Kind, Note, Result};
 
 use crate::Samples;
@@ -142,7 +142,7 @@ impl Source {
                 );
                 return Err(Error::option("random", text, why).of_kind(Kind::Budget));
             }
-            let patterns = StoredPatterns::random(units, count, &mut Philox::new(context.seed(), u64::MAX))?;
+            let patterns = StoredPatterns::random(units, count, &mut Philox::new(context.seed(), stream::GIVEN))?;
             let side = units.isqrt();
             let picture = if side * side == units { (side, side) } else { (1, units) };
             note(&patterns, context);

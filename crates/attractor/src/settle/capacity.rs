@@ -6,7 +6,7 @@ use super::{Order, asynchronous};
 use crate::energy::{Hebb, Rule, SpinMemory};
 use crate::error::{Error, Result};
 use crate::pattern::StoredPatterns;
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// Load beyond which no retrieval state is left (replica-symmetric theory).
 ///
@@ -126,7 +126,7 @@ fn recalled(
     for cue in 0..cues {
         let stored = patterns.pattern(cue);
         let start = stored.with_flips(wrong, random)?;
-        let stream = 1 << 63 | set << 32 | cue as u64;
+        let stream = stream::updates_in_set(set, cue as u64);
         let settled = asynchronous(memory, &start, Order::Random { seed: plan.seed, stream }, plan.sweeps)?;
         overlap += f64::from(settled.state.overlap(&stored)) / plan.units as f64;
         exact += usize::from(settled.state == stored);
@@ -151,7 +151,7 @@ pub fn measure(plan: &Plan, load: f64) -> Result<Measured> {
         .into_par_iter()
         .map(|set| {
             // A stream for each pattern set of each size: loads share nothing.
-            let mut random = Philox::new(plan.seed, set << 32 | count as u64);
+            let mut random = Philox::new(plan.seed, stream::pattern_set(set, count as u64));
             let patterns = StoredPatterns::random(plan.units, count, &mut random)?;
             match plan.rule {
                 Rule::Hebb => recalled(&Hebb::new(patterns.clone()), &patterns, plan, set, &mut random),
