@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use attractor::pattern::{Spins, StoredPatterns};
+use attractor::pattern::{MOST_UNITS, Spins, StoredPatterns};
 use attractor::random::{Philox, stream};
 use attractor::{Context, Error, Hint, Kind, Note, Result};
 
@@ -35,8 +35,6 @@ impl Default for Source {
 
 /// Most bytes of what is made.
 pub const MOST_BYTES: u64 = 16 << 30;
-/// Most units of a pattern (`attractor::pattern` refuses more).
-const MOST_UNITS: usize = 1 << 24;
 /// Of the digits' seventeen levels the upper nine are ink, as everywhere in this project.
 const DIGITS_THRESHOLD: f32 = 7.5 / 16.0;
 
@@ -142,7 +140,9 @@ impl Source {
                 );
                 return Err(Error::option("random", text, why).of_kind(Kind::Budget));
             }
-            let patterns = StoredPatterns::random(units, count, &mut Philox::new(context.seed(), stream::GIVEN))?;
+            let patterns = StoredPatterns::random(units, count, &mut Philox::new(context.seed(), stream::GIVEN));
+            // The option asks for them; no file is at fault.
+            let patterns = patterns.map_err(|error| error.of_kind(Kind::Usage))?;
             let side = units.isqrt();
             let picture = if side * side == units { (side, side) } else { (1, units) };
             note(&patterns, context);

@@ -21,6 +21,7 @@ pub struct Memories;
 mod context;
 pub mod energy;
 pub mod error;
+pub mod experiment;
 pub mod pattern;
 pub mod random;
 pub mod retrieve;

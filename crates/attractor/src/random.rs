@@ -127,12 +127,12 @@ pub mod stream {
         2 * n + 1
     }
 
-    /// Set number `set`, below 2^31, of `count` patterns, below 2^32: the patterns, then their cues.
+    /// Set number `set`, below 2^20, of `count` patterns, below 2^32: the patterns, then their cues.
     pub const fn pattern_set(set: u64, count: u64) -> u64 {
         set << 32 | count
     }
 
-    /// The order of updates in the recall of pattern `cue`, below 2^32, of set number `set`, below 2^31.
+    /// The order of updates in the recall of pattern `cue`, below 2^32, of set number `set`, below 2^20.
     pub const fn updates_in_set(set: u64, cue: u64) -> u64 {
         1 << 63 | set << 32 | cue
     }
@@ -218,13 +218,13 @@ mod tests {
             a.iter().flat_map(|&a| b.iter().map(move |&b| of(a, b))).collect()
         };
         let cues = [0, 1, 2, LAST - 1, LAST];
-        let sets = [0, 1, 2, (1 << 20) - 1, (1 << 31) - 1];
+        let sets = [0, 1, 2, (1 << 20) - 1];
         let recall = [cues.map(stream::item), cues.map(stream::updates_of)].concat();
         let dreams = [0, 1, 2, 1 << 40].map(|n| [stream::dream(n), stream::updates_of_dream(n)]).concat();
         let mut capacity = pairs(&sets, &cues, stream::pattern_set);
         capacity.extend(pairs(&sets, &cues, stream::updates_in_set));
         let sizes = [1, 2, 40, 64, 255];
-        let dense = sets[..4].iter().flat_map(|&set| {
+        let dense = sets.iter().flat_map(|&set| {
             sizes.iter().flat_map(move |&units| cues.map(|count| stream::dense_set(set, units, count)))
         });
         let ladder = [&[stream::EXCHANGES][..], &cues.map(stream::rung)].concat();
@@ -241,8 +241,10 @@ mod tests {
             ("training", training),
             ("swaps", swaps),
         ] {
-            // Of swaps another key is meant, so that nothing else is near.
-            streams.push(stream::GIVEN);
+            // Swaps have a key of their own, under which nothing else is drawn.
+            if job != "swaps" {
+                streams.push(stream::GIVEN);
+            }
             let count = streams.len();
             streams.sort_unstable();
             streams.dedup();

@@ -107,7 +107,7 @@ pub fn mattis(units: usize, pairs: &[(usize, usize)], random: &mut Philox) -> Re
 }
 
 /// Frustrated loops planted on a graph: the sum of `loops` random closed walks, each with J = s_i s_j but for one bond that
-/// is turned round.
+/// is flipped.
 ///
 /// A loop of L bonds of which an odd number contradicts s has at least one broken bond in every state: its energy is at
 /// least -(L - 2), and s reaches that for all loops at once. So s is a ground state of the sum, of energy

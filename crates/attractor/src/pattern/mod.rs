@@ -8,4 +8,4 @@ mod stored;
 pub use cue::Cue;
 pub use real::RealPatterns;
 pub use spins::Spins;
-pub use stored::StoredPatterns;
+pub use stored::{MOST_UNITS, StoredPatterns};

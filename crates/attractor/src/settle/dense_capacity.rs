@@ -62,7 +62,7 @@ pub struct DenseCapacity {
     pub theory: f64,
 }
 
-/// Units of stored patterns that one update from the pattern itself turns round, and how many were tried.
+/// Units of stored patterns that one update from the pattern itself flips, and how many were tried.
 fn wrong_units(plan: &DensePlan, units: usize, count: usize, set: u64) -> Result<(usize, usize)> {
     let mut random = Philox::new(plan.seed, stream::dense_set(set, units as u64, count as u64));
     let patterns = StoredPatterns::random(units, count, &mut random)?;
