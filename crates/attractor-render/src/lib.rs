@@ -2,11 +2,12 @@
 //!
 //! Figures are SVG: text stays text, maps are PNGs of one pixel a cell inside them. A figure stands alone as a file and
 //! inside a page alike. [`canvas`] is what they are drawn with, [`maps`] what is drawn, [`figures`] the kinds of figures,
-//! [`page`] the report.
+//! [`memories`] those of memories and machines from their results, [`page`] the report.
 
 pub mod canvas;
 pub mod figures;
 pub mod maps;
+pub mod memories;
 pub mod page;
 
 pub use attractor::{Error, Result};

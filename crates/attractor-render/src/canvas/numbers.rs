@@ -38,6 +38,18 @@ pub fn number(value: f64) -> String {
     text.replace('-', "−")
 }
 
+/// A share in per cent, to three digits: "33.3 %".
+pub fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent == 0.0 || !percent.is_finite() {
+        return format!("{percent} %");
+    }
+    let digits = (2 - percent.abs().log10().floor() as i32).clamp(0, 12);
+    let factor = 10f64.powi(digits);
+    let shown = (percent * factor).round() / factor;
+    if shown.abs() < 1e-4 { format!("{percent:.2e} %") } else { format!("{shown} %") }
+}
+
 /// A whole number as an exponent: "⁻³".
 pub fn superscript(number: i32) -> String {
     number
@@ -81,5 +93,11 @@ mod tests {
         ] {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn shares_are_told_to_three_digits() {
+        let shown = [0.0, 1.0, 0.1, 1.0 / 3.0, 0.001, 0.29, 0.00000123, 1e-12].map(percent);
+        assert_eq!(shown, ["0 %", "100 %", "10 %", "33.3 %", "0.1 %", "29 %", "0.000123 %", "1.00e-10 %"]);
     }
 }
