@@ -10,6 +10,7 @@ use attractor_data::files::{Durability, write_whole};
 use attractor_judge::Verdict;
 use attractor_judge::report::Report;
 use attractor_judge::report::{Kind, Line};
+pub use attractor_render::canvas::numbers::percent;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Common;
@@ -101,18 +102,6 @@ pub fn short(value: f64) -> String {
     if plain { value.to_string() } else { format!("{value:e}") }
 }
 
-/// A share in per cent, to three digits.
-pub fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    if percent == 0.0 || !percent.is_finite() {
-        return format!("{percent} %");
-    }
-    let digits = (2 - percent.abs().log10().floor() as i32).clamp(0, 12);
-    let factor = 10f64.powi(digits);
-    let shown = (percent * factor).round() / factor;
-    if shown.abs() < 1e-4 { format!("{percent:.2e} %") } else { format!("{shown} %") }
-}
-
 /// With a capital, as headings are.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
@@ -173,7 +162,5 @@ mod tests {
             ["0.0000", "1.0000", "-1.5234", "123456.5000", "0.0123", "1.2300e-4", "1.0000e12", "-2.5000e300", "NaN"]
         );
         assert_eq!([8.0, 0.3, 1e300, 1.5e-7].map(short), ["8", "0.3", "1e300", "1.5e-7"]);
-        let shown = [0.0, 1.0, 0.1, 1.0 / 3.0, 0.001, 0.29, 0.00000123, 1e-12].map(percent);
-        assert_eq!(shown, ["0 %", "100 %", "10 %", "33.3 %", "0.1 %", "29 %", "0.000123 %", "1.00e-10 %"]);
     }
 }
