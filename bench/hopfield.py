@@ -3,7 +3,7 @@
     python bench/hopfield.py [--units 10000] [--patterns 1000] [--rounds 9] [--threads 2] [--json FILE]
 
 Needs the packages of bench/requirements.txt (torch, numpy) and 8 N^2 bytes. Builds the Rust side itself (release). A pattern
-with a tenth of its units turned round is recalled to a fixed point; every recall of every rival must end within 1 % of the
+with a tenth of its units flipped is recalled to a fixed point; every recall of every rival must end within 1 % of the
 stored pattern, or the bench ends.
 """
 

@@ -10,9 +10,6 @@ use clap::{Args, ValueEnum};
 use crate::error::Outcome;
 use attractor_session::Error;
 
-/// Most memory that a command takes for what it was asked to make.
-pub const MOST_BYTES: u64 = 16 << 30;
-
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub struct Common {

@@ -1,7 +1,7 @@
 //! What a memory stores: data from a file, built-in sets, or random patterns.
 
-use attractor::pattern::{RealPatterns, Spins, StoredPatterns, twins};
-use attractor::random::Philox;
+use attractor::pattern::{MOST_UNITS, RealPatterns, Spins, StoredPatterns, twins};
+use attractor::random::{Philox, stream};
 use attractor::{Context, Error, Hint, Kind, Note, Result};
 
 use crate::Samples;
@@ -31,8 +31,6 @@ impl Default for Source {
 
 /// Most bytes of what is made.
 pub const MOST_BYTES: u64 = 16 << 30;
-/// Most units of a pattern (`attractor::pattern` refuses more).
-const MOST_UNITS: usize = 1 << 24;
 /// Of the digits' seventeen levels the upper nine are ink, as everywhere in this project.
 const DIGITS_THRESHOLD: f32 = 7.5 / 16.0;
 
@@ -151,7 +149,9 @@ impl Source {
                 );
                 return Err(Error::option("random", text, why).of_kind(Kind::Budget));
             }
-            let patterns = StoredPatterns::random(units, count, &mut Philox::new(context.seed(), u64::MAX))?;
+            let patterns = StoredPatterns::random(units, count, &mut Philox::new(context.seed(), stream::GIVEN));
+            // The option asks for them; no file is at fault.
+            let patterns = patterns.map_err(|error| error.of_kind(Kind::Usage))?;
             let side = units.isqrt();
             let picture = if side * side == units { (side, side) } else { (1, units) };
             note(&patterns, context);

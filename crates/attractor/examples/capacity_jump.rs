@@ -52,9 +52,9 @@ fn main() {
     let mut all: Vec<(usize, Vec<(f64, Vec<f64>)>)> = Vec::new();
     for units in [500, 1000, 2000, 4000, 8000].into_iter().filter(|&units| units <= largest) {
         let plan =
-            Plan { rule: Rule::Hebb, units, loads: LOADS.to_vec(), seeds, cues: 4, noise: 0.0, sweeps: 1000, seed: 7 };
+            Plan { rule: Rule::Hebb, neurons: units, loads: LOADS.to_vec(), seeds, cues: 4, noise: 0.0, sweeps: 1000 };
         let of = |&load: &f64| {
-            let measured = measure(&plan, load).expect("a sound plan");
+            let measured = measure(&plan, load, 7).expect("a sound plan");
             (measured.load, measured.each)
         };
         let row: Vec<(f64, Vec<f64>)> = LOADS.iter().map(of).collect();

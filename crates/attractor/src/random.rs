@@ -85,6 +85,89 @@ impl Philox {
     }
 }
 
+/// Which stream a job draws what from: the one place where stream numbers are made.
+///
+/// Within a job, which has one seed, two purposes never share a stream; two jobs may. Recorded results hang on these
+/// numbers, so a purpose keeps its own and a new one takes numbers that its job leaves free.
+///
+/// | job                   | purpose: stream                                                            |
+/// |-----------------------|----------------------------------------------------------------------------|
+/// | any                   | what it starts from (patterns, a glass, weights): [`GIVEN`](stream::GIVEN) |
+/// | anything done per row | row, read or query n: [`item`](stream::item)                               |
+/// | recall                | cue n: [`item`](stream::item); its updates: [`updates_of`](stream::updates_of) |
+/// | unlearning            | a dream's start: [`dream`](stream::dream); its updates: [`updates_of_dream`](stream::updates_of_dream) |
+/// | capacity              | patterns and cues: [`pattern_set`](stream::pattern_set); updates: [`updates_in_set`](stream::updates_in_set) |
+/// | dense capacity        | patterns: [`dense_set`](stream::dense_set)                                 |
+/// | tempering             | exchanges: [`EXCHANGES`](stream::EXCHANGES); a rung: [`rung`](stream::rung) |
+/// | RBM training          | a row in an update: [`row`](stream::row); the order of an epoch: [`epoch`](stream::epoch) |
+/// | tempered RBM chains   | swaps, under a key of their own: [`swap`](stream::swap)                    |
+///
+/// A recall by weights that were unlearned with the same seed shares numbers with the dreams, which use them otherwise.
+pub mod stream {
+    /// What a job is given or starts from: random patterns, a spin glass, the first weights.
+    pub const GIVEN: u64 = u64::MAX;
+
+    /// Item number `n` of a job that draws for its items alone: a row, a read, a query, a cue; below 2^32 in a recall.
+    pub const fn item(n: u64) -> u64 {
+        n
+    }
+
+    /// The order of updates in the recall from cue number `n`, below 2^32.
+    pub const fn updates_of(n: u64) -> u64 {
+        1 << 32 | n
+    }
+
+    /// The random state that dream number `n` starts from.
+    pub const fn dream(n: u64) -> u64 {
+        2 * n
+    }
+
+    /// The order of updates in dream number `n`.
+    pub const fn updates_of_dream(n: u64) -> u64 {
+        2 * n + 1
+    }
+
+    /// Set number `set`, below 2^20, of `count` patterns, below 2^32: the patterns, then their cues.
+    pub const fn pattern_set(set: u64, count: u64) -> u64 {
+        set << 32 | count
+    }
+
+    /// The order of updates in the recall of pattern `cue`, below 2^32, of set number `set`, below 2^20.
+    pub const fn updates_in_set(set: u64, cue: u64) -> u64 {
+        1 << 63 | set << 32 | cue
+    }
+
+    /// Set number `set` of `count` patterns of `units` units: apart for each set and count below 2^32 at one number of
+    /// units, and over numbers of units below 256.
+    pub const fn dense_set(set: u64, units: u64, count: u64) -> u64 {
+        (set << 40) ^ (units << 32) ^ count
+    }
+
+    /// Exchanges between the rungs of a ladder of temperatures.
+    pub const EXCHANGES: u64 = 0;
+
+    /// The copy that starts on rung `at`.
+    pub const fn rung(at: u64) -> u64 {
+        at + 1
+    }
+
+    /// Row number `row` in update number `update`, below 2^31: its top bit is clear.
+    pub const fn row(update: u32, row: u32) -> u64 {
+        (update as u64) << 32 | row as u64
+    }
+
+    /// The order of the rows in epoch number `epoch`, below 2^63 - 1.
+    pub const fn epoch(epoch: u64) -> u64 {
+        1 << 63 | epoch
+    }
+
+    /// Seed and stream of the swap of slot number `slot`, below 2^24, in round number `round`, below 2^40, of replicas that
+    /// are themselves drawn by `seed`.
+    pub const fn swap(seed: u64, round: u64, slot: u64) -> (u64, u64) {
+        (seed ^ 0x5A5A_0000_0000_5A5A, round << 24 | slot)
+    }
+}
+
 /// Ten rounds of Philox4x32 on one counter.
 fn philox(mut key: [u32; 2], mut x: [u32; 4]) -> [u32; 4] {
     for _ in 0..10 {
@@ -125,5 +208,78 @@ mod tests {
         let draw = |stream| (0..8).map(|_| Philox::new(1, stream).next_u32()).collect::<Vec<_>>();
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
+    }
+
+    /// Every job at the corners of its ranges: no two purposes, and no two items of a purpose, share a stream.
+    #[test]
+    fn streams_of_one_job_do_not_collide() {
+        const LAST: u64 = u32::MAX as u64;
+        let pairs = |a: &[u64], b: &[u64], of: fn(u64, u64) -> u64| -> Vec<u64> {
+            a.iter().flat_map(|&a| b.iter().map(move |&b| of(a, b))).collect()
+        };
+        let cues = [0, 1, 2, LAST - 1, LAST];
+        let sets = [0, 1, 2, (1 << 20) - 1];
+        let recall = [cues.map(stream::item), cues.map(stream::updates_of)].concat();
+        let dreams = [0, 1, 2, 1 << 40].map(|n| [stream::dream(n), stream::updates_of_dream(n)]).concat();
+        let mut capacity = pairs(&sets, &cues, stream::pattern_set);
+        capacity.extend(pairs(&sets, &cues, stream::updates_in_set));
+        let sizes = [1, 2, 40, 64, 255];
+        let dense = sets.iter().flat_map(|&set| {
+            sizes.iter().flat_map(move |&units| cues.map(|count| stream::dense_set(set, units, count)))
+        });
+        let ladder = [&[stream::EXCHANGES][..], &cues.map(stream::rung)].concat();
+        let mut training = pairs(&[0, 1, (1 << 31) - 1], &cues, |update, row| stream::row(update as u32, row as u32));
+        training.extend([0, 1, 1 << 62, (1 << 63) - 2].map(stream::epoch));
+        let swaps = pairs(&[0, 1, (1 << 40) - 1], &[0, 1, (1 << 24) - 1], |round, slot| stream::swap(0, round, slot).1);
+        assert_ne!(stream::swap(5, 0, 0).0, 5);
+        for (job, mut streams) in [
+            ("recall", recall),
+            ("unlearning", dreams),
+            ("capacity", capacity),
+            ("dense capacity", dense.collect()),
+            ("tempering", ladder),
+            ("training", training),
+            ("swaps", swaps),
+        ] {
+            // Swaps have a key of their own, under which nothing else is drawn.
+            if job != "swaps" {
+                streams.push(stream::GIVEN);
+            }
+            let count = streams.len();
+            streams.sort_unstable();
+            streams.dedup();
+            assert_eq!(streams.len(), count, "{job}");
+        }
+    }
+
+    /// Recorded results hang on these numbers.
+    #[test]
+    fn streams_keep_their_numbers() {
+        let all = [
+            stream::item(7),
+            stream::updates_of(7),
+            stream::dream(7),
+            stream::updates_of_dream(7),
+            stream::pattern_set(3, 7),
+            stream::updates_in_set(3, 7),
+            stream::dense_set(3, 40, 7),
+            stream::rung(7),
+            stream::row(3, 7),
+            stream::epoch(7),
+        ];
+        let expected = [
+            7,
+            0x1_0000_0007,
+            14,
+            15,
+            0x3_0000_0007,
+            0x8000_0003_0000_0007,
+            0x328_0000_0007,
+            8,
+            0x3_0000_0007,
+            0x8000_0000_0000_0007,
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(stream::swap(0, 3, 7), (0x5A5A_0000_0000_5A5A, 0x300_0007));
     }
 }

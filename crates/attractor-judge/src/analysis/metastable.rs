@@ -5,8 +5,8 @@
 //! Ramsauer et al. 2021, *Hopfield networks is all you need*, arXiv 2008.02217: the mass of 0.90, the median over rows
 //! and the four classes of heads of BERT (512 keys). The cut-offs N/2, N/8 and N/32 are recalled from its appendix and
 //! were not checked against the text. Two things differ here: a row is compared with the keys that *it* sees, since
-//! under a causal mask early rows see few; and a median of one key is always the single pattern, since fewer than
-//! 32 keys leave no room for it below N/32.
+//! under a causal mask early rows see few; and a median of one key, a single pattern, is always of the last class, since
+//! fewer than 32 keys leave no room for it below N/32.
 
 use attractor_record::Patterns;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub enum Regime {
     /// Class III, above 1/32: a medium metastable state.
     Medium,
     /// Class IV, up to 1/32, or a single key: a small metastable state or a single pattern.
-    SinglePattern,
+    Small,
 }
 
 impl Regime {
@@ -41,11 +41,11 @@ impl Regime {
     pub fn of(keys: f64, share: f64) -> Option<Self> {
         match (keys, share) {
             (keys, share) if keys.is_nan() || share.is_nan() => None,
-            (keys, _) if keys <= 1.0 => Some(Self::SinglePattern),
+            (keys, _) if keys <= 1.0 => Some(Self::Small),
             (_, share) if share > 0.5 => Some(Self::GlobalAverage),
             (_, share) if share > 0.125 => Some(Self::Large),
             (_, share) if share > 1.0 / 32.0 => Some(Self::Medium),
-            _ => Some(Self::SinglePattern),
+            _ => Some(Self::Small),
         }
     }
 
@@ -55,7 +55,7 @@ impl Regime {
             Self::GlobalAverage => "global_average",
             Self::Large => "large",
             Self::Medium => "medium",
-            Self::SinglePattern => "single_pattern",
+            Self::Small => "small",
         }
     }
 }
@@ -185,8 +185,8 @@ mod tests {
         let of = |k: f64| Regime::of(k, k / 512.0).unwrap();
         assert_eq!((of(257.0), of(256.0)), (Regime::GlobalAverage, Regime::Large));
         assert_eq!((of(65.0), of(64.0)), (Regime::Large, Regime::Medium));
-        assert_eq!((of(17.0), of(16.0)), (Regime::Medium, Regime::SinglePattern));
-        assert_eq!(Regime::of(1.0, 0.25), Some(Regime::SinglePattern));
+        assert_eq!((of(17.0), of(16.0)), (Regime::Medium, Regime::Small));
+        assert_eq!(Regime::of(1.0, 0.25), Some(Regime::Small));
         assert_eq!(Regime::of(f64::NAN, f64::NAN), None);
     }
 
@@ -199,7 +199,7 @@ mod tests {
         assert!((0.9..0.97).contains(&averaging.share), "{averaging:?}");
         assert_eq!(averaging.regime(), Some(Regime::GlobalAverage));
         let sharp = of_head(&maps, 0, 1).unwrap().unwrap();
-        assert_eq!((sharp.keys, sharp.regime()), (1.0, Some(Regime::SinglePattern)));
+        assert_eq!((sharp.keys, sharp.regime()), (1.0, Some(Regime::Small)));
     }
 
     #[test]

@@ -357,7 +357,7 @@ mod tests {
             ]
         );
         let Column::Text(regimes) = &found[2].1 else { panic!("{:?}", found[2]) };
-        assert_eq!(regimes, &["global_average", "single_pattern", "single_pattern"]);
+        assert_eq!(regimes, &["global_average", "small", "small"]);
         let Column::Number(ratios) = &found[8].1 else { panic!("{:?}", found[6]) };
         assert!((ratios[0] - 1.0).abs() < 1e-6 && ratios[1] > 2.0 && ratios[1] == ratios[2], "{ratios:?}");
         let without = columns(&maps, &Extras::default()).unwrap();

@@ -85,7 +85,7 @@ impl Moving<'_> {
             Anchor::Middle,
             LABEL,
             "ink",
-            "unit that turned round, one after the other",
+            "units flipped, one after the other",
         );
         let curve: Vec<String> = (0..count).map(at).map(|(x, y)| format!("{} {}", short(x), short(y))).collect();
         layout::path(&mut svg, &format!("M{}", curve.join("L")), "line", MUTED, 1.4, "");

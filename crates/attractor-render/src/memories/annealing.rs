@@ -3,7 +3,7 @@
 use attractor::Error;
 use attractor::experiment::annealing::Solution;
 
-use super::spins::{ink, style};
+use super::{ink, style};
 use crate::Result;
 use crate::canvas::axis::Side;
 use crate::figures::images::{Images, Picture};

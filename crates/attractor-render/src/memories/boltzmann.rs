@@ -3,7 +3,7 @@
 use attractor::experiment::boltzmann::{Drawn, Law, LawAt, Samples};
 use attractor::sample::gibbs::probability_of_up;
 
-use super::spins::{ink, style};
+use super::{ink, style};
 use crate::Result;
 use crate::canvas::axis::Side;
 use crate::figures::images::{Images, Picture};

@@ -93,7 +93,7 @@ pub(super) fn masses_by_bit(words: &[u64], masses: &[f64]) -> (f64, f64) {
 
 struct Masses<'a> {
     words: &'a [u64],
-    /// Bits to turn round first.
+    /// Bits to flip first.
     turned: u64,
     masses: &'a [f64],
 }

@@ -30,7 +30,7 @@ impl Interaction {
 
 /// Krotov and Hopfield's memory: E = -sum_mu F(M_mu), M_mu = xi_mu . x.
 ///
-/// The field is half of what turning the unit costs, h_i = 1/2 sum_mu [F(M without i, + xi_i) - F(M without i, - xi_i)],
+/// The field is half of what flipping the unit costs, h_i = 1/2 sum_mu [F(M without i, + xi_i) - F(M without i, - xi_i)],
 /// so an update compares the energies of both signs and takes the lower, whatever F is; the unit's weight to itself
 /// never enters. With n = 2 these are Hebb's fields, and the energy is Hebb's less P / 2.
 ///
@@ -172,7 +172,7 @@ impl Walk for DenseWalk<'_> {
     }
 
     fn field(&self, unit: usize) -> f64 {
-        // Patterns that agree with the unit lose F(M) - F(M - 2) when it turns, the others gain F(M + 2) - F(M).
+        // Patterns that agree with the unit lose F(M) - F(M - 2) when it flips, the others gain F(M + 2) - F(M).
         let plus = sum_of_set(self.memory.unit(unit), &self.both);
         let quanta = if self.state.is_up(unit) { plus - self.all_up } else { plus - self.all_down };
         quanta as f64 * self.memory.quantum / 2.0
@@ -207,7 +207,7 @@ mod tests {
         StoredPatterns::random(units, count, &mut Philox::new(seed, 0)).unwrap()
     }
 
-    /// All states of 9 units: energies by the definition, and fields as half of the difference that a turn makes.
+    /// All states of 9 units: energies by the definition, and fields as half of the difference that a flip makes.
     #[test]
     fn fields_are_differences_of_the_energy() {
         let n = 9;
@@ -266,9 +266,9 @@ mod tests {
         }
     }
 
-    /// Also where powers no longer fit and the table is rounded: the energy of the table falls at every turn.
+    /// Also where powers no longer fit and the table is rounded: the energy of the table falls at every flip.
     #[test]
-    fn every_turn_descends() {
+    fn every_flip_descends() {
         for degree in [2, 3, 4, 7, 40] {
             for interaction in [Interaction::Polynomial { degree }, Interaction::Rectified { degree }] {
                 let memory = DenseMemory::new(patterns(41, 67, 4), interaction).unwrap();

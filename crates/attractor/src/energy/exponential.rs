@@ -9,14 +9,14 @@ use crate::pattern::{Spins, StoredPatterns};
 /// M_mu = xi_mu . x.
 ///
 /// The logarithm changes no update (it is monotone) and keeps the energy a number of the size of N. With the masses
-/// A = sum of p_mu over the patterns that agree with unit i, D over the others, p_mu = exp(beta (M_mu - max M)), turning
-/// the unit multiplies A by exp(-2 beta) and D by exp(2 beta); so it turns round if and only if D > A exp(-2 beta).
+/// A = sum of p_mu over the patterns that agree with unit i, D over the others, p_mu = exp(beta (M_mu - max M)), flipping
+/// the unit multiplies A by exp(-2 beta) and D by exp(2 beta); so it flips if and only if D > A exp(-2 beta).
 ///
 /// Holds up to 2^(N/2) random patterns (beta = 1).
 ///
 /// # Accuracy
 /// Masses are sums of positive numbers, known within (P + 8) 2^-52 of themselves; closer than that is a tie, which keeps
-/// the unit, so every turn lowers the exact energy.
+/// the unit, so every flip lowers the exact energy.
 /// # Cost
 /// P N / 8 bytes twice; a field or a flip takes O(P).
 /// # Source
@@ -143,7 +143,7 @@ impl Walk for ExponentialWalk<'_> {
         if gain.abs() <= known {
             return 0.0;
         }
-        // ln of the sum after the turn over the sum before.
+        // ln of the sum after the flip over the sum before.
         let change = ((2.0 * beta).exp_m1() * gain / (agree + differ)).ln_1p() / beta;
         -change / 2.0 * if is_up { 1.0 } else { -1.0 }
     }
@@ -174,7 +174,7 @@ mod tests {
         ExponentialMemory::new(StoredPatterns::random(units, count, &mut Philox::new(seed, 0)).unwrap(), beta).unwrap()
     }
 
-    /// All states of 9 units against sums of exponentials: energies, and fields as half of what a turn costs.
+    /// All states of 9 units against sums of exponentials: energies, and fields as half of what a flip costs.
     #[test]
     fn fields_are_differences_of_the_energy() {
         for beta in [0.3, 1.0, 1.7] {
@@ -200,9 +200,9 @@ mod tests {
         }
     }
 
-    /// From beta 0.01 to the last: no turn raises the energy, and every walk ends.
+    /// From beta 0.01 to the last: no flip raises the energy, and every walk ends.
     #[test]
-    fn every_turn_descends() {
+    fn every_flip_descends() {
         let mut random = Philox::new(2, 0);
         for beta in [0.01, 0.7, 1.0, 5.0, MOST_BETA] {
             let memory = memory(50, 200, beta, 3);

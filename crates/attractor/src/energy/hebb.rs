@@ -121,7 +121,7 @@ impl HebbWalk<'_> {
         std::array::from_fn(|at| self.whole_field(units[at], i64::from(sums[at])))
     }
 
-    /// Updates units one after the other from sixteen fields at once: after a turn those that are still to come are set right
+    /// Updates units one after the other from sixteen fields at once: after a flip those that are still to come are set right
     /// by one weight each.
     fn update_sixteen(&mut self, tables: &Tables, units: &[usize; UNITS], turned: &mut dyn FnMut(&Self)) -> usize {
         let mut fields = self.sixteen(tables, *units);
@@ -183,7 +183,7 @@ impl Walk for HebbWalk<'_> {
             let mut wrong = Vec::new();
             for (word, fields) in (first / 64..).zip(fields.chunks(64)) {
                 let state = self.state.words()[word];
-                // A unit that is +1 wants to turn below zero, one that is -1 above.
+                // A unit that is +1 wants to flip below zero, one that is -1 above.
                 let against =
                     |at: usize, field: i64| u64::from(if state >> at & 1 == 1 { field < 0 } else { field > 0 });
                 let mut bits = fields.iter().enumerate().fold(0, |bits, (at, &field)| bits | against(at, field) << at);
@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    /// Many units at once, the same one twice among them, end where one after the other ends, turn by turn; what is discontent
+    /// Many units at once, the same one twice among them, end where one after the other ends, flip by flip; what is discontent
     /// is what the fields say.
     #[test]
     fn sixteen_at_a_time_is_one_by_one() {
@@ -310,7 +310,7 @@ mod tests {
         }
     }
 
-    /// No update raises the energy, and a unit turns round only if the energy falls.
+    /// No update raises the energy, and a unit flips only if the energy falls.
     #[test]
     fn every_update_descends() {
         assert_eq!(

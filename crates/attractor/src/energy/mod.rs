@@ -26,13 +26,16 @@ pub use heads::{Associated, Heads, Projection};
 pub use hebb::{Hebb, HebbWalk};
 pub use max_cut::MaxCut;
 pub use modern::{Modern, Separator};
-pub use rules::{Learned, Margin, Report, Rule};
+pub use rules::{Learned, Margin, Report, Rule, Standard};
 pub use weights::{Weights, WeightsWalk};
+
+use serde::Serialize;
 
 use crate::pattern::Spins;
 
 /// Does a way of updating lower the energy?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "because", rename_all = "snake_case")]
 pub enum Descends {
     /// No update ever raises it, so that updating ends at a fixed point.
     Exact,
@@ -110,17 +113,17 @@ pub trait Walk {
         (0..self.state().len()).map(|unit| self.field(unit)).collect()
     }
 
-    /// The units whose field is against them, in rising order: those that would turn round if all were updated at once.
+    /// The units whose field is against them, in rising order: those that would flip if all were updated at once.
     fn discontent(&self) -> Vec<usize> {
         let fields = self.fields();
         let is_wrong = |unit: &usize| fields[*unit] * f64::from(self.state().sign(*unit)) < 0.0;
         (0..self.state().len()).filter(is_wrong).collect()
     }
 
-    /// Turns a unit round.
+    /// Flips a unit.
     fn flip(&mut self, unit: usize);
 
-    /// Turns several units round, each given once.
+    /// Flips several units, each given once.
     fn flip_all(&mut self, units: &[usize]) {
         units.iter().for_each(|&unit| self.flip(unit));
     }
@@ -129,7 +132,7 @@ pub trait Walk {
     fn energy(&self) -> f64;
 
     /// One asynchronous update at zero temperature: the unit takes the sign of its field, and keeps its own at a tie.
-    /// True if it turned round; the energy has then changed by 2 x_i h_i, x_i its old sign (less 2 w_ii if the unit has a
+    /// True if it flipped; the energy has then changed by 2 x_i h_i, x_i its old sign (less 2 w_ii if the unit has a
     /// weight to itself).
     fn update_site(&mut self, unit: usize) -> bool {
         let wrong = self.field(unit) * f64::from(self.state().sign(unit)) < 0.0;
@@ -140,7 +143,7 @@ pub trait Walk {
     }
 
     /// Updates units one after the other, each by the state that those before it left; `turned` sees the walk after each
-    /// one that turned round. Returns how many did.
+    /// one that flipped. Returns how many did.
     fn update_sites(&mut self, units: &[usize], turned: &mut dyn FnMut(&Self)) -> usize
     where
         Self: Sized,

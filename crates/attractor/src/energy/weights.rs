@@ -12,8 +12,8 @@ pub const MOST_UNITS: usize = 1 << 15;
 /// h_i = sum_j w_ij x_j + b_i,  E = -1/2 sum_ij w_ij x_i x_j - sum_i b_i x_i
 ///
 /// A field that rounding cannot tell from zero *is* zero, a tie: with u = 2^-53 all fields of a walk are known within
-/// 4 N u (sum_j |w_ij| + |b_i|), and smaller ones are given as 0. So no unit ever turns round because of rounding, and
-/// every turn lowers the exact energy.
+/// 4 N u (sum_j |w_ij| + |b_i|), and smaller ones are given as 0. So no unit ever flips because of rounding, and
+/// every flip lowers the exact energy.
 ///
 /// | symbol | here       | shape  |
 /// |--------|------------|--------|
@@ -54,7 +54,7 @@ impl Weights {
         }
     }
 
-    /// Weights [N, N] with whatever diagonal they have: each w_ii >= 0 makes its unit harder to turn round.
+    /// Weights [N, N] with whatever diagonal they have: each w_ii >= 0 makes its unit harder to flip.
     ///
     /// # Errors
     /// As [`new`](Self::new), but for the diagonal.

@@ -9,5 +9,5 @@ mod twins;
 pub use cue::Cue;
 pub use real::{Frame, RealPatterns};
 pub use spins::Spins;
-pub use stored::StoredPatterns;
+pub use stored::{MOST_UNITS, StoredPatterns};
 pub use twins::twins;

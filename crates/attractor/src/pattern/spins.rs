@@ -108,7 +108,7 @@ impl Spins {
         }
     }
 
-    /// Turns a unit round.
+    /// Flips a unit.
     ///
     /// # Panics
     /// If there is no such unit.
@@ -116,7 +116,7 @@ impl Spins {
         self.set(unit, !self.is_up(unit));
     }
 
-    /// All units turned round: the mirror state, of the same energy without a field.
+    /// All units flipped: the mirror state, of the same energy without a field.
     pub fn mirrored(&self) -> Self {
         let mut spins = Self { len: self.len, words: self.words.iter().map(|word| !word).collect() };
         spins.trim();
@@ -137,7 +137,7 @@ impl Spins {
         (0..self.len).map(|unit| self.sign(unit) as i8).collect()
     }
 
-    /// The state with exactly `count` random units turned round.
+    /// The state with exactly `count` random units flipped.
     ///
     /// # Errors
     /// `is_usage` if there are fewer units.
@@ -162,10 +162,10 @@ impl Spins {
     }
 }
 
-/// As numbers +1 and -1.
+/// As +1 and -1, unit by unit.
 impl Serialize for Spins {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.to_signs())
+        serializer.collect_seq((0..self.len).map(|unit| self.sign(unit)))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Rule, Schedule, reads, single};
 use crate::energy::{Couplings, Energy, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// An annealing run to be made: one sweep a temperature, every unit once a sweep, from the first to the last.
 ///
@@ -166,7 +166,7 @@ impl Annealing {
             Engine::Plain => (0..self.reads as u64)
                 .into_par_iter()
                 .map(|read| {
-                    let mut random = Philox::new(self.seed, read);
+                    let mut random = Philox::new(self.seed, stream::item(read));
                     let start = Spins::random(couplings.units(), &mut random);
                     let mut energies = Vec::new();
                     let note = |sweep: &Sweep<'_>| {
@@ -180,7 +180,7 @@ impl Annealing {
                 .collect::<Result<_>>()?,
             Engine::Single => {
                 let program = single::Program::new(couplings).ok_or_else(refused)?;
-                let one = |read| program.anneal(self.rule, temperatures, self.seed, read, self.trace);
+                let one = |read| program.anneal(self.rule, temperatures, self.seed, stream::item(read), self.trace);
                 let finish = |read: single::Annealed| finished(couplings, read.best, read.last, read.energies);
                 (0..self.reads as u64).into_par_iter().map(|read| finish(one(read))).collect()
             }
@@ -194,7 +194,13 @@ impl Annealing {
     fn side_by_side<T: Lane>(&self, couplings: &Couplings, program: &reads::Program<T>) -> Vec<Read> {
         let groups = self.reads.div_ceil(reads::READS);
         let group = |group: usize| {
-            let made = program.anneal(self.rule, self.schedule.temperatures(), self.seed, group as u64, self.trace);
+            let made = program.anneal(
+                self.rule,
+                self.schedule.temperatures(),
+                self.seed,
+                stream::item(group as u64),
+                self.trace,
+            );
             let wanted = reads::READS.min(self.reads - group * reads::READS);
             let traces = made.traces;
             let energies = move |read: usize| traces.iter().map(|all| all[read]).collect::<Vec<_>>();

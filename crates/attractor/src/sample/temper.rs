@@ -7,7 +7,7 @@ use super::schedule::check_temperature;
 use crate::energy::{Couplings, CouplingsWalk, Energy, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// A ladder of copies, one a temperature; neighbours on it exchange their states with probability
 /// min(1, exp((1/T_a - 1/T_b) (E_a - E_b))), which keeps the product of their distributions.
@@ -68,7 +68,7 @@ impl<'a> Tempering<'a> {
     pub fn new(couplings: &'a Couplings, temperatures: &[f64], rule: Rule, seed: u64) -> Result<Self> {
         check_ladder(temperatures)?;
         let rung = |at: usize| {
-            let mut random = Philox::new(seed, at as u64 + 1);
+            let mut random = Philox::new(seed, stream::rung(at as u64));
             let start = Spins::random(couplings.units(), &mut random);
             let walk = couplings.walk(&start);
             Rung { lowest: (walk.energy(), start), walk, copy: at, random }
@@ -79,7 +79,7 @@ impl<'a> Tempering<'a> {
             rule,
             temperatures: temperatures.to_vec(),
             best: rungs[0].lowest.clone(),
-            exchanges: Philox::new(seed, 0),
+            exchanges: Philox::new(seed, stream::EXCHANGES),
             round: 0,
             tried: vec![Pair::default(); temperatures.len() - 1],
             ends: vec![None; temperatures.len()],

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::energy::{DenseMemory, Interaction, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::StoredPatterns;
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// z with erfc(z) = p, for p in (0, 2).
 fn inverse_erfc(p: f64) -> f64 {
@@ -62,9 +62,9 @@ pub struct DenseCapacity {
     pub theory: f64,
 }
 
-/// Units of stored patterns that one update from the pattern itself turns round, and how many were tried.
+/// Units of stored patterns that one update from the pattern itself flips, and how many were tried.
 fn wrong_units(plan: &DensePlan, units: usize, count: usize, set: u64) -> Result<(usize, usize)> {
-    let mut random = Philox::new(plan.seed, (set << 40) ^ (units as u64) << 32 ^ count as u64);
+    let mut random = Philox::new(plan.seed, stream::dense_set(set, units as u64, count as u64));
     let patterns = StoredPatterns::random(units, count, &mut random)?;
     let memory = DenseMemory::new(patterns, Interaction::Polynomial { degree: plan.degree })?;
     let cues = plan.cues.min(count);

@@ -1,11 +1,14 @@
 //! Why a recall ended where it did.
 
+use serde::Serialize;
+
 use super::{Ended, Settled};
 use crate::error::{Error, Result};
 use crate::pattern::{Spins, StoredPatterns};
 
 /// What a settled state is, seen from what was stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Ending {
     /// A stored pattern, but for `wrong` units.
     Stored {

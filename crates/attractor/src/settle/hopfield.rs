@@ -1,5 +1,7 @@
 //! Updating states of +1 and -1 at zero temperature, unit by unit or all at once.
 
+use serde::Serialize;
+
 use crate::energy::{SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::{Cue, Spins};
@@ -22,7 +24,7 @@ pub enum Order {
 /// How settling ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// No unit wants to turn round.
+    /// No unit wants to flip.
     FixedPoint,
     /// Synchronous updates go to and fro between two states.
     TwoCycle,
@@ -41,7 +43,7 @@ pub struct Settled {
     pub ended: Ended,
     /// Sweeps over all units, the last one without a change included.
     pub sweeps: usize,
-    /// Units that turned round.
+    /// Units flipped.
     pub flips: usize,
     /// Energy at the start, and after every sweep.
     pub energies: Vec<f64>,
@@ -61,9 +63,9 @@ fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
     Ok(())
 }
 
-/// Updates one unit after the other until none turns round, at most `sweeps` times all of them.
+/// Updates one unit after the other until none flips, at most `sweeps` times all of them.
 ///
-/// With symmetric weights and no negative diagonal every turn lowers the energy, so it ends.
+/// With symmetric weights and no negative diagonal every flip lowers the energy, so it ends.
 ///
 /// # Errors
 /// `is_shape` if the cue has another length, `is_usage` for no sweeps.
@@ -72,7 +74,7 @@ pub fn asynchronous<M: SpinMemory>(memory: &M, start: &Spins, order: Order, swee
     Ok(update(memory, start, (0..memory.units()).collect(), order, sweeps, |_| ()))
 }
 
-/// The same with the known units of a cue held fast: only the others are updated, downhill until none turns round.
+/// The same with the known units of a cue held fast: only the others are updated, downhill until none flips.
 ///
 /// # Errors
 /// As [`asynchronous`]; `is_shape` if the cue does not say of every unit whether it is known.
@@ -88,14 +90,14 @@ pub fn clamped<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize
     Ok(update(memory, &cue.state, cue.unknown(), order, sweeps, |_| ()))
 }
 
-/// Sweeps over `units` until none of them turns round; `turned` sees the walk each time that one does.
+/// Sweeps over `units` until none of them flips; `flipped` sees the walk each time that one does.
 fn update<M: SpinMemory>(
     memory: &M,
     start: &Spins,
     mut units: Vec<usize>,
     order: Order,
     sweeps: usize,
-    mut turned: impl FnMut(&M::Walk<'_>),
+    mut flipped: impl FnMut(&M::Walk<'_>),
 ) -> Settled {
     let mut walk = memory.walk(start);
     let mut energies = vec![walk.energy()];
@@ -109,7 +111,7 @@ fn update<M: SpinMemory>(
             random.shuffle(&mut units);
         }
         let before = flips;
-        flips += walk.update_sites(&units, &mut turned);
+        flips += walk.update_sites(&units, &mut flipped);
         energies.push(walk.energy());
         if flips == before {
             let state = walk.state().clone();
@@ -119,18 +121,18 @@ fn update<M: SpinMemory>(
     Settled { state: walk.state().clone(), other: None, ended: Ended::OutOfSweeps, sweeps, flips, energies }
 }
 
-/// A recall unit by unit: a state and its energy each time that a unit turned round, the start first.
-#[derive(Debug, Clone, PartialEq)]
+/// A recall unit by unit: a state and its energy at each flip, the start first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Frames {
     /// The states, `[frame]`.
     pub states: Vec<Spins>,
     /// Their energies.
     pub energies: Vec<f64>,
-    /// Turns that were left out before the last state, which is the end of recall always.
+    /// Flips that were left out before the last state, which is the end of recall always.
     pub left_out: usize,
 }
 
-/// A recall looked at after every turn: [`clamped`], or [`asynchronous`] where all of the cue is known.
+/// A recall looked at after every flip: [`clamped`], or [`asynchronous`] where all of the cue is known.
 ///
 /// At most `most` states are kept, two at least.
 ///
@@ -138,10 +140,7 @@ pub struct Frames {
 /// As [`clamped`].
 pub fn frames<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize, most: usize) -> Result<Frames> {
     check(memory, &cue.state, sweeps)?;
-    let mut units = cue.unknown();
-    if units.is_empty() {
-        units = (0..memory.units()).collect();
-    }
+    let units = free(memory, cue);
     let mut frames = Frames { states: vec![cue.state.clone()], energies: vec![memory.energy(&cue.state)], left_out: 0 };
     let room = most.max(2) - 1;
     let end = update(memory, &cue.state, units, order, sweeps, |walk| match frames.states.len() < room {
@@ -157,6 +156,23 @@ pub fn frames<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize,
         frames.states.push(end.state);
     }
     Ok(frames)
+}
+
+/// The energies of [`frames`] alone, however many: of the start, and after every flip.
+///
+/// # Errors
+/// As [`clamped`].
+pub fn energies<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize) -> Result<Vec<f64>> {
+    check(memory, &cue.state, sweeps)?;
+    let mut energies = vec![memory.energy(&cue.state)];
+    update(memory, &cue.state, free(memory, cue), order, sweeps, |walk| energies.push(walk.energy()));
+    Ok(energies)
+}
+
+/// The units of a cue that may change: those that are unknown, or all of a cue that is known whole.
+fn free(memory: &impl SpinMemory, cue: &Cue) -> Vec<usize> {
+    let unknown = cue.unknown();
+    if unknown.is_empty() { (0..memory.units()).collect() } else { unknown }
 }
 
 /// Updates all units at once until nothing changes or the state of two steps before comes back.
@@ -284,6 +300,7 @@ mod tests {
         let cue = Cue::whole(start.clone());
         let all = frames(&memory, &cue, order(3), 50, 1000).unwrap();
         assert_eq!((all.states.len(), all.left_out), (settled.flips + 1, 0));
+        assert_eq!(energies(&memory, &cue, order(3), 50).unwrap(), all.energies);
         assert_eq!((&all.states[0], all.states.last().unwrap()), (&start, &settled.state));
         assert!(all.states.windows(2).all(|pair| pair[0].overlap(&pair[1]) == 58));
         assert!(all.energies.windows(2).all(|pair| pair[1] < pair[0]));

@@ -17,15 +17,15 @@ pub enum Regime {
     Large,
     /// Above N / 32: a medium one.
     Medium,
-    /// Up to N / 32, or a single pattern.
-    SinglePattern,
+    /// Up to N / 32: a small one, or a single pattern.
+    Small,
 }
 
 impl Regime {
     /// The regime of `keys` patterns of `count`.
     pub fn of(keys: usize, count: usize) -> Self {
         if keys <= 1 {
-            Self::SinglePattern
+            Self::Small
         } else if keys * 2 > count {
             Self::GlobalAverage
         } else if keys * 8 > count {
@@ -33,7 +33,7 @@ impl Regime {
         } else if keys * 32 > count {
             Self::Medium
         } else {
-            Self::SinglePattern
+            Self::Small
         }
     }
 
@@ -43,7 +43,7 @@ impl Regime {
             Self::GlobalAverage => "global_average",
             Self::Large => "large",
             Self::Medium => "medium",
-            Self::SinglePattern => "single_pattern",
+            Self::Small => "small",
         }
     }
 }
@@ -81,7 +81,7 @@ mod tests {
         let of = |keys| Regime::of(keys, 512);
         assert_eq!((of(257), of(256)), (Regime::GlobalAverage, Regime::Large));
         assert_eq!((of(65), of(64)), (Regime::Large, Regime::Medium));
-        assert_eq!((of(17), of(16)), (Regime::Medium, Regime::SinglePattern));
-        assert_eq!(Regime::of(1, 1), Regime::SinglePattern);
+        assert_eq!((of(17), of(16)), (Regime::Medium, Regime::Small));
+        assert_eq!(Regime::of(1, 1), Regime::Small);
     }
 }

@@ -9,4 +9,4 @@ pub mod modern;
 pub mod retrieval;
 
 pub use ending::{Ending, Explained, Likeness, explain};
-pub use hopfield::{Ended, Frames, Order, Settled, asynchronous, clamped, frames, synchronous};
+pub use hopfield::{Ended, Frames, Order, Settled, asynchronous, clamped, energies, frames, synchronous};

@@ -212,7 +212,7 @@ mod tests {
         assert!(swept.iter().all(|one| one.outcome.verdict == Verdict::Converged));
         assert_eq!(swept[0].regime, Regime::GlobalAverage);
         assert!((swept[0].effective - 64.0).abs() < 0.1 && swept[0].keys == 58, "{}", swept[0].effective);
-        assert_eq!((swept[1].regime, swept[1].pattern, swept[1].keys), (Regime::SinglePattern, 17, 1));
+        assert_eq!((swept[1].regime, swept[1].pattern, swept[1].keys), (Regime::Small, 17, 1));
         assert!((swept[1].effective - 1.0).abs() < 1e-6);
     }
 

@@ -2,18 +2,17 @@
 
 use std::path::PathBuf;
 
-use attractor::settle::capacity::{CRITICAL_LOAD, Measured, Plan, measure, retrieval_overlap};
-use attractor_render::canvas::axis::Side;
-use attractor_render::figures::lines::{Lines, Series};
+use attractor::Step;
+use attractor::settle::capacity::{self, CRITICAL_LOAD, Measured, Plan};
+use attractor_render::memories::capacity as figures;
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::hopfield::RuleName;
-use crate::args::{Common, MOST_BYTES};
-use crate::console::{Progress, percent, print, short};
+use crate::args::Common;
+use crate::console::{Progress, context, percent, print};
 use crate::error::Outcome;
 use crate::picture;
-use attractor::Error;
 
 /// What counts as recalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,7 +34,7 @@ pub struct Capacity {
     /// Loads P / N, with commas
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [0.02, 0.04, 0.06, 0.08, 0.09, 0.10, 0.11, 0.12, 0.13, 0.135, 0.14, 0.145, 0.15, 0.16, 0.18])]
     pub loads: Vec<f64>,
-    /// Pattern sets a load
+    /// Pattern sets per load
     #[arg(long, default_value_t = 20)]
     pub seeds: usize,
     /// Patterns recalled of each set
@@ -58,23 +57,30 @@ pub struct Capacity {
     pub output: Option<PathBuf>,
 }
 
-/// Loads up to which most patterns, and all patterns, are recalled without an error, for random patterns.
-///
-/// Source: McEliece, Posner, Rodemich and Venkatesh 1987, *The capacity of the Hopfield associative memory*.
-fn exact_limits(neurons: usize) -> [f64; 2] {
-    let log = (neurons as f64).ln();
-    [1.0 / (2.0 * log), 1.0 / (4.0 * log)]
+impl Capacity {
+    /// As the library reads it.
+    fn plan(&self, seed: u64) -> Plan {
+        Plan {
+            rule: self.rule.rule(seed),
+            neurons: self.neurons,
+            loads: self.loads.clone(),
+            seeds: self.seeds,
+            cues: self.cues,
+            noise: self.noise,
+            sweeps: self.sweeps,
+        }
+    }
 }
 
-fn table(found: &[Measured], capacity: &Capacity) -> String {
+fn table(found: &capacity::Capacity) -> String {
     let mut out = format!(
-        "{}, {} units, {} pattern sets, {} cues each, {} of a cue wrong; recall unit by unit until none turns\n\n\
+        "{}, {} units, {} pattern sets, {} cues each, {} of a cue wrong; recall unit by unit until none flips\n\n\
          {:>7}  {:>8}  {:>9}  {:>9}  {:>9}  {:>8}\n",
-        capacity.rule.rule(0).name(),
-        capacity.neurons,
-        capacity.seeds,
-        capacity.cues,
-        percent(capacity.noise),
+        found.rule,
+        found.neurons,
+        found.seeds,
+        found.cues,
+        percent(found.noise),
         "load",
         "patterns",
         "overlap m",
@@ -82,7 +88,7 @@ fn table(found: &[Measured], capacity: &Capacity) -> String {
         "theory",
         "exact",
     );
-    for m in found {
+    for m in &found.loads {
         let theory = m.theory.map_or("none".to_string(), |m| format!("{m:.5}"));
         let error = if m.standard_error.is_nan() { "-".to_string() } else { format!("{:.5}", m.standard_error) };
         out += &format!(
@@ -93,130 +99,48 @@ fn table(found: &[Measured], capacity: &Capacity) -> String {
             100.0 * m.exact
         );
     }
-    if capacity.rule != RuleName::Hebb {
-        return out;
+    match found.limits.filter(|limits| limits.most.is_finite()) {
+        None => out,
+        Some(limits) => {
+            out + &format!(
+                "\nTheory: the retrieval state of N to infinity (Amit, Gutfreund and Sompolinsky 1987), gone beyond a load of \
+             {CRITICAL_LOAD:.4}.\nWithout any error: most patterns up to 1 / (2 ln N) = {:.4}, all up to 1 / (4 ln N) = \
+             {:.4} (McEliece et al. 1987).\n",
+                limits.most, limits.all
+            )
+        }
     }
-    let [most, all] = exact_limits(capacity.neurons);
-    if !most.is_finite() {
-        return out;
-    }
-    out + &format!(
-        "\nTheory: the retrieval state of N to infinity (Amit, Gutfreund and Sompolinsky 1987), gone beyond a load of \
-         {CRITICAL_LOAD:.4}.\nWithout any error: most patterns up to 1 / (2 ln N) = {most:.4}, all up to 1 / (4 ln N) = \
-         {all:.4} (McEliece et al. 1987).\n"
-    )
 }
 
-fn picture(found: &[Measured], capacity: &Capacity) -> Outcome<String> {
-    let notes = vec![format!(
-        "rule {}, {} units, {} pattern sets, {} cues each, {} of a cue wrong",
-        capacity.rule.rule(0).name(),
-        capacity.neurons,
-        capacity.seeds,
-        capacity.cues,
-        percent(capacity.noise)
-    )];
-    let x = Side::new("load P / N");
-    Ok(match capacity.criterion {
-        Criterion::Overlap => {
-            let points = found.iter().map(|m| (m.load, m.overlap)).collect();
-            let mut measured = Series::new("measured, two standard errors", points);
-            if capacity.seeds > 1 {
-                let band = |m: &Measured| (m.overlap - 2.0 * m.standard_error, m.overlap + 2.0 * m.standard_error);
-                measured = measured.with_band(found.iter().map(band).collect());
-            }
-            let first = found.iter().map(|m| m.load).fold(CRITICAL_LOAD, f64::min);
-            let loads = (0..=200).map(|i| first + (CRITICAL_LOAD - first) * f64::from(i) / 200.0);
-            let theory: Vec<(f64, f64)> =
-                loads.filter_map(|load| Some((load, retrieval_overlap(load).ok()??))).collect();
-            let series = [measured, Series::new("Hebb's rule, theory, N to infinity", theory).null()];
-            let y = Side::new("overlap m");
-            Lines { title: "Recall against load", notes, x, y, series: &series }.svg()?
-        }
-        Criterion::Exact => {
-            let points = found.iter().map(|m| (m.load, m.exact)).collect();
-            let [most, all] = exact_limits(capacity.neurons);
-            let line = |name: &str, load: f64| Series::new(name, vec![(load, 0.0), (load, 1.0)]).null();
-            let mut series = vec![Series::new("measured", points)];
-            if capacity.rule == RuleName::Hebb {
-                series.extend([line("most patterns: 1 / (2 ln N)", most), line("all patterns: 1 / (4 ln N)", all)]);
-            }
-            let y = Side::new("share recalled without an error").between(0.0, 1.0);
-            Lines { title: "Recall without an error", notes, x, y, series: &series }.svg()?
-        }
-    })
-}
-
-/// Most pattern sets of a load, and most cues of a set.
-const MOST_SETS: usize = 1 << 20;
-
-/// Refuses what nobody waits for, and what no memory holds: patterns twice over at a bit a unit, or the weights of a learning rule, on every thread.
-fn check_size(capacity: &Capacity) -> Outcome {
-    if capacity.seeds > MOST_SETS || capacity.cues > MOST_SETS {
-        return Err(Error::usage(format!(
-            "--seeds {}, --cues {}: at most {MOST_SETS} of each",
-            capacity.seeds, capacity.cues
-        )));
-    }
-    let (units, threads) = (capacity.neurons as f64, rayon::current_num_threads().min(capacity.seeds) as f64);
-    let load = capacity.loads.iter().copied().fold(0.0, f64::max);
-    let (what, one) = match capacity.rule {
-        RuleName::Hebb => ("patterns", units * units * load / 4.0),
-        _ => ("weights", 16.0 * units * units + units * units * load / 4.0),
-    };
-    match one * threads <= MOST_BYTES as f64 {
-        true => Ok(()),
-        false => Err(Error::usage(format!(
-            "--neurons {} at a load of {}: the {what} of {threads} sets at a time take {:.1} GB; at most {:.0} GB: ask for \
-             fewer, or for fewer --threads",
-            capacity.neurons,
-            short(load),
-            one * threads / 1e9,
-            MOST_BYTES as f64 / 1e9
-        ))),
-    }
+fn line(m: &Measured) -> Value {
+    let error = (!m.standard_error.is_nan()).then_some(m.standard_error);
+    json!({ "load": m.load, "m_mean": m.overlap, "m_se": error, "m_ags": m.theory, "exact": m.exact })
 }
 
 /// Runs the command.
-pub fn run(capacity: &Capacity, common: &Common) -> Outcome {
-    if capacity.demo {
+pub fn run(args: &Capacity, common: &Common) -> Outcome {
+    if args.demo {
         let loads = vec![0.01, 0.05, 0.1, 0.14, 0.2, 0.3, 0.5];
         let (neurons, noise, criterion) = (100, 0.1, Criterion::Exact);
-        let small = Capacity { demo: false, neurons, loads, noise, criterion, ..capacity.clone() };
-        return run(&small, common);
+        return run(&Capacity { demo: false, neurons, loads, noise, criterion, ..args.clone() }, common);
     }
-    let plan = Plan {
-        rule: capacity.rule.rule(common.seed),
-        units: capacity.neurons,
-        loads: capacity.loads.clone(),
-        seeds: capacity.seeds,
-        cues: capacity.cues,
-        noise: capacity.noise,
-        sweeps: capacity.sweeps,
-        seed: common.seed,
-    };
+    let plan = args.plan(common.seed);
     plan.check()?;
-    check_size(capacity)?;
-    let file = capacity.output.as_ref().map(|path| picture::checked(path).map(|ending| (path, ending))).transpose()?;
+    let file = args.output.as_ref().map(|path| picture::checked(path).map(|ending| (path, ending))).transpose()?;
     let progress = Progress::new(common.quiet);
-    let mut found = Vec::new();
-    for (index, &load) in plan.loads.iter().enumerate() {
-        progress.step("recalling", index, plan.loads.len());
-        found.push(measure(&plan, load)?);
-    }
+    let tell = |step: Step<'_>| progress.step(step.stage, step.done, step.total);
+    let found = capacity::run(&plan, &context(common).with_progress(&tell))?;
     drop(progress);
     if let Some((path, ending)) = file {
-        picture::save(path, &ending, &picture(&found, capacity)?)?;
+        let svg = match args.criterion {
+            Criterion::Overlap => figures::overlap(&found)?,
+            Criterion::Exact => figures::exact(&found)?,
+        };
+        picture::save(path, &ending, &svg)?;
     }
-    match common.json {
-        true => {
-            let line = |m: &Measured| {
-                let error = (!m.standard_error.is_nan()).then_some(m.standard_error);
-                json!({ "load": m.load, "m_mean": m.overlap, "m_se": error, "m_ags": m.theory, "exact": m.exact })
-            };
-            print(&format!("{}\n", json!(found.iter().map(line).collect::<Vec<_>>())));
-        }
-        false => print(&table(&found, capacity)),
-    }
+    print(&match common.json {
+        true => format!("{}\n", found.loads.iter().map(line).collect::<Value>()),
+        false => table(&found),
+    });
     Ok(())
 }

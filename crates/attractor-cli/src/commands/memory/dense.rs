@@ -1,17 +1,17 @@
 //! `attractor memory dense`: dense associative memory, polynomial or exponential.
 
-use attractor::energy::{DenseMemory, ExponentialMemory, Interaction, SpinMemory};
+use attractor::energy::Interaction;
+use attractor::experiment::dense::{self, DenseRecall, Steepness};
+use attractor::experiment::recall::Trace;
+use attractor_render::memories::recall as recalls;
 use clap::{Args, ValueEnum};
-use serde_json::json;
 
 use super::data::Data;
 use super::recall::{self, Recall};
 use crate::args::Common;
-use crate::console::context;
-use crate::console::{print, short};
+use crate::console::{context, print};
 use crate::error::Outcome;
 use crate::picture;
-use attractor_data::patterns::Stored;
 
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,7 +20,7 @@ pub enum Draw {
     Recall,
     /// One recall unit by unit; an .svg moves
     Frames,
-    /// Energy after each unit that turned round
+    /// Energy after each flip
     Energy,
 }
 
@@ -44,63 +44,54 @@ pub struct Dense {
     pub draw: Draw,
 }
 
-fn answered<M: SpinMemory>(memory: &M, name: &str, args: &Dense, stored: &Stored, common: &Common) -> Outcome {
-    let patterns = &stored.patterns;
-    let recalled = args.recall.run(memory, patterns, common.seed)?;
-    if let Some(path) = &args.recall.output {
-        picture::save_checked(path, |ending| {
-            let notes = vec![
-                format!("{}, {} patterns of {} units, {name}", stored.source, patterns.count(), patterns.units()),
-                super::cue(&args.recall),
-            ];
-            match args.draw {
-                Draw::Recall => recall::strip(&recalled, stored, "Recall of corrupted patterns", notes),
-                Draw::Energy => args.recall.energies(memory, &recalled, common.seed, notes),
-                Draw::Frames => {
-                    let frames = args.recall.frames(memory, &recalled[0], 0, common.seed, super::FRAMES)?;
-                    super::moving(&frames, stored, "Recall, unit by unit", notes, ending)
-                }
-            }
-        })?;
+impl Dense {
+    /// As the library reads it.
+    fn options(&self) -> dense::Dense {
+        let degree = self.degree;
+        let energy = match (self.exponential, self.rectified) {
+            (Some(beta), _) => Steepness::Exponential { beta },
+            (None, true) => Steepness::Power(Interaction::Rectified { degree }),
+            (None, false) => Steepness::Power(Interaction::Polynomial { degree }),
+        };
+        let trace = match self.draw {
+            Draw::Recall => Trace::Sweeps,
+            Draw::Energy => Trace::Energies(recalls::CURVES),
+            Draw::Frames => Trace::Frames(recalls::FRAMES),
+        };
+        dense::Dense { energy, recall: self.recall.options(trace) }
     }
-    if common.json {
-        let document = json!({
-            "memory": "dense", "energy": name, "source": stored.source, "units": patterns.units(),
-            "patterns": patterns.count(), "load": patterns.load(), "seed": common.seed,
-            "descends": recall::descent(memory, args.recall.update), "recalls": recall::json(&recalled),
-        });
-        print(&format!("{document}\n"));
-        return Ok(());
-    }
-    print(&format!(
-        "Dense memory of {} patterns in {} units, {name}: {}\n{}; {}\n\n{}",
-        patterns.count(),
-        patterns.units(),
-        stored.source,
-        super::cue(&args.recall),
-        recall::descent(memory, args.recall.update),
-        recall::table(&recalled)
-    ));
-    Ok(())
+}
+
+fn text(found: &DenseRecall, source: &str) -> String {
+    format!(
+        "Dense memory of {} patterns in {} units, {}: {source}\n{}; {}\n\n{}",
+        found.patterns,
+        found.units,
+        found.energy,
+        recalls::cue(&found.recalled.how),
+        recall::descent(found.recalled.descent),
+        recall::table(&found.recalled)
+    )
 }
 
 /// Runs the command.
 pub fn run(args: &Dense, common: &Common) -> Outcome {
-    let stored = args.data.source().stored("glyphs-8", &context(common))?;
-    let patterns = stored.patterns.clone();
-    match args.exponential {
-        Some(beta) => {
-            let memory = ExponentialMemory::new(patterns, beta)?;
-            answered(&memory, &format!("exponential energy, beta {}", short(beta)), args, &stored, common)
-        }
-        None => {
-            let degree = args.degree;
-            let (interaction, rectified) = match args.rectified {
-                true => (Interaction::Rectified { degree }, ", rectified"),
-                false => (Interaction::Polynomial { degree }, ""),
+    let context = context(common);
+    let stored = args.data.source().stored("glyphs-8", &context)?;
+    let found = args.options().run(&stored.patterns, &context)?;
+    if let Some(path) = &args.recall.output {
+        picture::save_checked(path, |ending| {
+            let draw = match args.draw {
+                Draw::Recall => recalls::Draw::Recall,
+                Draw::Energy => recalls::Draw::Energy,
+                Draw::Frames => recalls::Draw::Frames { moves: ending == "svg" },
             };
-            let memory = DenseMemory::new(patterns, interaction)?;
-            answered(&memory, &format!("energy of degree {degree}{rectified}"), args, &stored, common)
-        }
+            recalls::figure(draw, &found.recalled, &recall::shown(&stored), &found.energy.to_string())
+        })?;
     }
+    print(&match common.json {
+        true => format!("{}\n", recall::json(&found, &found.recalled, &stored.source)?),
+        false => text(&found, &stored.source),
+    });
+    Ok(())
 }

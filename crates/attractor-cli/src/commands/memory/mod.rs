@@ -14,14 +14,10 @@ mod recall;
 pub use data::Data;
 use document::document;
 
-use attractor::settle::Frames;
-use attractor_render::figures::images::{Images, Picture};
-use attractor_render::figures::moving::Moving;
 use clap::Subcommand;
 
 use super::rbm::likelihood::{self, Likelihood};
 use crate::args::Common;
-use crate::console::percent;
 use crate::error::Outcome;
 
 #[derive(Debug, Subcommand)]
@@ -56,49 +52,4 @@ pub fn run(memory: &Memory, common: &Common) -> Outcome {
         Memory::Capacity(capacity) => capacity::run(capacity, common),
         Memory::Likelihood(args) => likelihood::run(args, common),
     }
-}
-
-pub use attractor_render::memories::spins::ink;
-
-/// States of a recall that are shown at most.
-const FRAMES: usize = 120;
-
-/// What a cue is, in words.
-fn cue(recall: &recall::Recall) -> String {
-    match recall.mask > 0.0 {
-        true => format!("cues with the last {} of the units unknown", percent(recall.mask)),
-        false => format!("cues with {} of the units turned round", percent(recall.noise)),
-    }
-}
-
-/// A recall that moves, or, where pictures do not, its states side by side.
-fn moving(
-    frames: &Frames,
-    stored: &attractor_data::patterns::Stored,
-    title: &str,
-    mut notes: Vec<String>,
-    ending: &str,
-) -> Outcome<String> {
-    /// States side by side.
-    const STILLS: usize = 12;
-    let (height, width) = stored.picture;
-    let count = frames.states.len();
-    if frames.left_out > 0 {
-        notes.push(format!("{} states before the last are left out", frames.left_out));
-    }
-    if ending == "svg" {
-        let states: Vec<Vec<f32>> = frames.states.iter().map(ink).collect();
-        let (size, numbers) = ((width, height), &frames.energies);
-        return Ok(Moving { title, notes, size, frames: &states, numbers, unit: "energy" }.svg(&recall::style())?);
-    }
-    // As evenly spread as whole numbers are, the first and the last among them.
-    let shown = count.min(STILLS);
-    let chosen: Vec<usize> = (0..shown).map(|i| i * (count - 1) / (shown - 1).max(1)).collect();
-    let values: Vec<Vec<f32>> = chosen.iter().map(|&at| ink(&frames.states[at])).collect();
-    let names: Vec<String> = chosen.iter().map(|&at| format!("E {:.2}", frames.energies[at])).collect();
-    let pictures: Vec<Picture<'_>> =
-        values.iter().zip(&names).map(|(values, name)| Picture { width, height, values, name }).collect();
-    let across = shown.min(6);
-    Ok(Images { title, notes, pictures: &pictures, across, rows: &[], columns: &[], shared: false }
-        .svg(&recall::style())?)
 }

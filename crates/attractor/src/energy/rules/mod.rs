@@ -14,10 +14,14 @@
 mod hebb;
 mod perceptron;
 mod projection;
+mod standard;
 mod storkey;
 mod unlearning;
 
 pub use perceptron::Margin;
+pub use standard::Standard;
+
+use serde::Serialize;
 
 use super::{SpinMemory, Weights};
 use crate::error::{Error, Result};
@@ -84,7 +88,7 @@ pub struct Learned {
 }
 
 /// How learning went.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Report {
     /// Passes through the patterns, the last without a change included; dreams, for unlearning.
     pub epochs: usize,
@@ -117,11 +121,11 @@ impl Rule {
     /// # Cost
     /// 8 N^2 bytes; O(N^2 P) time, for perceptrons each epoch, O(N^2) a dream for unlearning.
     /// # Errors
-    /// `is_usage` for a parameter outside its range, `is_shape` for more units than weights can be held for.
+    /// `is_usage` for a parameter outside its range, `is_budget` for more units than weights can be held for.
     pub fn learn(self, patterns: &StoredPatterns) -> Result<Learned> {
         let units = patterns.units();
         if units > super::weights::MOST_UNITS {
-            return Err(Error::shape(format!(
+            return Err(Error::budget(format!(
                 "learn: {units} units need {units} x {units} weights; at most {} (the weightless Hebb memory holds more)",
                 super::weights::MOST_UNITS
             )));
@@ -228,7 +232,7 @@ mod tests {
         }
     }
 
-    /// Turning one unit round in every pattern turns its weights round and nothing else (gauge invariance); the mean
+    /// Flipping one unit in every pattern flips its weights and nothing else (gauge invariance); the mean
     /// activity is not invariant, so the centred rule is left out, and so is unlearning, whose dreams are fixed states.
     #[test]
     fn rules_do_not_care_which_sign_is_called_plus() {
@@ -265,6 +269,6 @@ mod tests {
             assert!(bad.learn(&patterns).unwrap_err().is_usage(), "{bad:?}");
         }
         let wide = StoredPatterns::random(40_000, 1, &mut Philox::new(1, 0)).unwrap();
-        assert!(Rule::Hebb.learn(&wide).unwrap_err().is_shape());
+        assert!(Rule::Hebb.learn(&wide).unwrap_err().is_budget());
     }
 }

@@ -4,7 +4,7 @@ use super::{add, hebb};
 use crate::energy::Weights;
 use crate::error::Result;
 use crate::pattern::Spins;
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 use crate::settle::{Order, asynchronous};
 
 /// Sweeps within which a dream settles; Hebb's weights need far fewer, and an unsettled dream is unlearned all the same.
@@ -15,9 +15,9 @@ pub(super) fn learn(signs: &[Vec<f64>], dreams: usize, strength: f64, seed: u64)
     let n = signs[0].len();
     let mut values = hebb::learn(signs, 0.0);
     for dream in 0..dreams as u64 {
-        let start = Spins::random(n, &mut Philox::new(seed, 2 * dream));
+        let start = Spins::random(n, &mut Philox::new(seed, stream::dream(dream)));
         let memory = Weights::new(n, values)?;
-        let order = Order::Random { seed, stream: 2 * dream + 1 };
+        let order = Order::Random { seed, stream: stream::updates_of_dream(dream) };
         let state: Vec<f64> =
             asynchronous(&memory, &start, order, SWEEPS)?.state.to_signs().into_iter().map(f64::from).collect();
         values = memory.values().to_vec();

@@ -7,11 +7,10 @@ use super::kernel::{self, Draws, Keep, Slab, Tempered};
 use super::model::{Rbm, Visible};
 use super::path;
 use super::product;
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// Phases of random numbers within an update: Gibbs half-steps count from 0, these stand apart.
 const START: u32 = 1 << 30;
-const SWAP: u64 = 0x5A5A_0000_0000_5A5A;
 
 /// Draws h of `rows` chains at the end of the base-rate model: v from the base rates, h given v.
 pub(super) fn start(rbm: &Rbm, base: &[f32], rows: usize, tempered: Option<Tempered<'_>>, seed: u64) -> Vec<f32> {
@@ -137,7 +136,8 @@ impl Replicas {
                 let (i, j) = (slot(&self.slots, k, c), slot(&self.slots, k + 1, c));
                 let log_ratio = there[i] + there[j] - here[i] - here[j];
                 // Of another key than the Gibbs half-steps; the rounds count on over the whole training.
-                let mut random = Philox::new(draws.seed ^ SWAP, self.rounds << 24 | i as u64);
+                let (seed, stream) = stream::swap(draws.seed, self.rounds, i as u64);
+                let mut random = Philox::new(seed, stream);
                 self.tried[k] += 1;
                 if random.uniform().ln() < log_ratio {
                     self.accepted[k] += 1;

@@ -12,7 +12,7 @@ use super::model::{Rbm, Visible};
 use super::rows::Rows;
 use super::sums;
 use crate::error::{Error, Result};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// Most units of the layer that is enumerated: 4 194 304 states.
 pub const LIMIT: usize = 22;
@@ -184,7 +184,7 @@ pub fn sample(rbm: &Rbm, count: usize, seed: u64) -> Result<Vec<f32>> {
         // Rounding may leave a crumb behind the last state.
         at.unwrap_or(logs.len() - 1)
     };
-    let mut randoms: Vec<Philox> = (0..count as u64).map(|row| Philox::new(seed, row)).collect();
+    let mut randoms: Vec<Philox> = (0..count as u64).map(|row| Philox::new(seed, stream::item(row))).collect();
     let mut of_block: Vec<(usize, usize)> =
         randoms.iter_mut().enumerate().map(|(row, random)| (choose(&sums, total, random.uniform()), row)).collect();
     of_block.sort_unstable();

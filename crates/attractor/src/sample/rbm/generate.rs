@@ -8,7 +8,7 @@ use super::kernel::{Draws, Keep};
 use super::model::{Rbm, Visible};
 use super::rows::Rows;
 use crate::error::{Error, Result};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 use serde::Serialize;
 
 /// States of a chain of contrastive divergence, one step.
@@ -218,7 +218,7 @@ pub fn denoise(rbm: &Rbm, rows: Rows<'_>, how: &Denoising<'_>) -> Result<Vec<f32
         let tilted = |bias: &[f32]| bias.iter().zip(row).map(|(a, c)| a + (2.0 * c - 1.0) * odds).collect::<Vec<f32>>();
         let bias = tilted(rbm.visible_bias());
         let given = Rbm::new(Visible::Binary, rbm.weights().to_vec(), bias, rbm.hidden_bias().to_vec())?;
-        let seed = Philox::new(seed, at as u64).next_u64();
+        let seed = Philox::new(seed, stream::item(at as u64)).next_u64();
         let drawn = tempered(&given, &tilted(base), betas, chains, steps, seed)?.samples;
         // E(v given h) at drawn h: at their probabilities it would be another mean.
         let means = chain(&given, Rows::new(&drawn, row.len())?, 1, !seed)?.swap_remove(0).visible_mean;

@@ -11,7 +11,8 @@ const LANES: usize = 16;
 
 /// Where the random numbers of one half-step come from.
 ///
-/// Row `r` draws from the Philox stream `update << 32 | r` of the seed; unit `u` takes its number `phase << 34 | u`.
+/// Row `r` draws from the Philox stream [`row(update, r)`](crate::random::stream::row) of the seed; unit `u` takes its
+/// number `phase << 34 | u`.
 /// Nothing else enters: neither threads nor how the work is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Draws {
@@ -244,7 +245,7 @@ pub(crate) fn activate_gaussian(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Philox;
+    use crate::random::{Philox, stream};
 
     fn sigmoid(x: f32) -> f32 {
         activated_by(1, 1, x, 0.0, Keep::Probability(1.0), Draws { seed: 0, update: 0, phase: 0 })[0]
@@ -270,7 +271,7 @@ mod tests {
         let p = 1.0 / (1.0 + (-0.35f64).exp());
         let mut ones = 0;
         for row in 0..rows {
-            let mut stream = Philox::new(draws.seed, 77 << 32 | row as u64);
+            let mut stream = Philox::new(draws.seed, stream::row(77, row as u32));
             for unit in 0..units {
                 let u = (f64::from(stream.next_u32() >> 9) + 0.5) / 8_388_608.0;
                 let expected = f64::from(u8::from(u < p));

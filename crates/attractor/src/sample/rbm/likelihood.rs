@@ -9,7 +9,7 @@ use super::model::{Rbm, Visible};
 use super::rows::{Mean, Rows};
 use super::sums;
 use crate::error::{Error, Result};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// ln p(v) = -F(v) - ln Z of every row, in nats (a density for Gaussian units).
 ///
@@ -98,7 +98,7 @@ pub fn stochastic_pseudo_log_likelihood(rbm: &Rbm, rows: Rows<'_>, seed: u64) ->
         .map(|(index, row)| {
             let input = rbm.hidden_input(row);
             let sum = sums::softplus_sum(&mut input.clone());
-            let unit = Philox::new(seed, index as u64).below(row.len());
+            let unit = Philox::new(seed, stream::item(index as u64)).below(row.len());
             row.len() as f64 * log_sigmoid(turned(rbm, row, &input, sum, unit))
         })
         .collect();

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::rows::Rows;
 use super::sums;
 use crate::error::{Error, Result};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// What the visible units are.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +119,7 @@ impl Rbm {
         let weights = n.checked_mul(hidden).filter(|count| count.checked_mul(4).is_some()).ok_or_else(|| {
             Error::shape(format!("rbm: {n} x {hidden} weights are more than can be counted; use fewer hidden units"))
         })?;
-        let mut random = Philox::new(seed, u64::MAX);
+        let mut random = Philox::new(seed, stream::GIVEN);
         let weights = (0..weights).map(|_| (INITIAL_WEIGHT * random.normal()) as f32).collect();
         let start = Self::new(visible, weights, vec![0.0; n], vec![0.0; hidden])?;
         start.accepts(data)?;

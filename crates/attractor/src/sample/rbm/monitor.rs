@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::model::{Rbm, Visible};
 use super::rows::{Mean, Rows};
 use crate::error::{Error, Result};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// A hidden unit is dead if its mean activation over the data is below this.
 pub const DEAD: f64 = 0.01;
@@ -103,7 +103,7 @@ pub fn weak_gap_to_random(rbm: &Rbm, train: Rows<'_>, seed: u64) -> Result<Gap> 
     let random: Vec<f32> = (0..train.count())
         .into_par_iter()
         .flat_map_iter(|row| {
-            let mut random = Philox::new(seed, row as u64);
+            let mut random = Philox::new(seed, stream::item(row as u64));
             (0..n).map(move |unit| match &rbm.visible {
                 Visible::Binary => (random.next_u32() & 1) as f32,
                 Visible::Gaussian { variance } => variance[unit].sqrt() * random.normal() as f32,

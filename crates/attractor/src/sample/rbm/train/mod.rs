@@ -14,7 +14,7 @@ use super::plan::{Plan, Sampler};
 use super::rows::Rows;
 use super::step::{Motion, Pairs, Settings};
 use crate::error::{Error, Result};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 
 /// Trains a machine.
 ///
@@ -309,8 +309,7 @@ impl Trainer {
             Some(order) => order,
             None => {
                 self.rbm.accepts(data)?;
-                // Streams of updates have their top bit clear.
-                Philox::new(self.plan.seed, 1 << 63 | self.epoch).permutation(count)
+                Philox::new(self.plan.seed, stream::epoch(self.epoch)).permutation(count)
             }
         };
         let from = self.step as usize * self.plan.batch;

@@ -3,7 +3,7 @@
 use super::{Chains, Trainer};
 use crate::State;
 use crate::error::{Error, Result};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 use crate::sample::rbm::plan::Sampler;
 use crate::sample::rbm::step::Motion;
 
@@ -157,7 +157,8 @@ impl Trainer {
             gradient: Vec::new(),
         };
         (self.update, self.epoch, self.step) = (number("updates"), number("epochs"), number("step"));
-        self.order = (rows > 0).then(|| Philox::new(self.plan.seed, 1 << 63 | self.epoch).permutation(rows as usize));
+        self.order =
+            (rows > 0).then(|| Philox::new(self.plan.seed, stream::epoch(self.epoch)).permutation(rows as usize));
         Ok(())
     }
 }

@@ -1,0 +1,80 @@
+//! Capacity: overlap and exact recall against load, beside what theory says.
+
+use attractor::Result;
+use attractor::settle::capacity::{CRITICAL_LOAD, Capacity, Measured, retrieval_overlap};
+
+use crate::canvas::axis::Side;
+use crate::canvas::numbers::percent;
+use crate::figures::lines::{Lines, Series};
+
+fn notes(found: &Capacity) -> Vec<String> {
+    vec![format!(
+        "rule {}, {} units, {} pattern sets, {} cues each, {} of a cue wrong",
+        found.rule,
+        found.neurons,
+        found.seeds,
+        found.cues,
+        percent(found.noise)
+    )]
+}
+
+/// The overlap of the settled state with its pattern against the load, beside the theory of large systems.
+///
+/// # Errors
+/// `is_usage` for a load that is not above zero.
+pub fn overlap(found: &Capacity) -> Result<String> {
+    let points = found.loads.iter().map(|m| (m.load, m.overlap)).collect();
+    let mut measured = Series::new("measured, two standard errors", points);
+    if found.seeds > 1 {
+        let band = |m: &Measured| (m.overlap - 2.0 * m.standard_error, m.overlap + 2.0 * m.standard_error);
+        measured = measured.with_band(found.loads.iter().map(band).collect());
+    }
+    let first = found.loads.iter().map(|m| m.load).fold(CRITICAL_LOAD, f64::min);
+    let loads = (0..=200).map(|i| first + (CRITICAL_LOAD - first) * f64::from(i) / 200.0);
+    let mut theory = Vec::new();
+    for load in loads {
+        theory.extend(retrieval_overlap(load)?.map(|m| (load, m)));
+    }
+    let series = [measured, Series::new("Hebb's rule, theory, N to infinity", theory).null()];
+    let (x, y) = (Side::new("load P / N"), Side::new("overlap m"));
+    Lines { title: "Recall against load", notes: notes(found), x, y, series: &series }.svg()
+}
+
+/// The share of cues recalled without an error against the load, beside the limits of Hebb's rule.
+///
+/// # Errors
+/// As [`Lines::svg`].
+pub fn exact(found: &Capacity) -> Result<String> {
+    let points = found.loads.iter().map(|m| (m.load, m.exact)).collect();
+    let line = |name: &str, load: f64| Series::new(name, vec![(load, 0.0), (load, 1.0)]).null();
+    let mut series = vec![Series::new("measured", points)];
+    if let Some(limits) = found.limits {
+        series.push(line("most patterns: 1 / (2 ln N)", limits.most));
+        series.push(line("all patterns: 1 / (4 ln N)", limits.all));
+    }
+    let (x, y) = (Side::new("load P / N"), Side::new("share recalled without an error").between(0.0, 1.0));
+    Lines { title: "Recall without an error", notes: notes(found), x, y, series: &series }.svg()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attractor::Context;
+    use attractor::energy::Rule;
+    use attractor::settle::capacity::{Plan, run};
+
+    /// Limits and theory are those of Hebb's rule: limits stand beside no other.
+    #[test]
+    fn theory_stands_beside_what_was_measured() {
+        let measured = |rule| {
+            let plan = Plan { rule, neurons: 40, loads: vec![0.05, 0.1], seeds: 2, cues: 2, noise: 0.1, sweeps: 50 };
+            run(&plan, &Context::new(1)).unwrap()
+        };
+        let (hebb, projection) = (measured(Rule::Hebb), measured(Rule::PseudoInverse { diagonal: false }));
+        assert!(exact(&hebb).unwrap().contains("1 / (2 ln N)") && !exact(&projection).unwrap().contains("ln N"));
+        assert!(
+            overlap(&hebb).unwrap().contains("rule hebb, 40 units, 2 pattern sets, 2 cues each, 10 % of a cue wrong")
+        );
+        assert!(overlap(&projection).unwrap().contains("theory, N to infinity"));
+    }
+}
