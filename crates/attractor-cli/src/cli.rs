@@ -21,7 +21,6 @@ use crate::commands::report::ReportArgs;
 use crate::commands::rollout::Rollout;
 use crate::commands::train::Train;
 use crate::commands::validate::Validate;
-use crate::console::on_threads;
 use crate::error::Outcome;
 
 /// Shows, tests and trains the memory inside neural networks.
@@ -109,7 +108,7 @@ impl Cli {
             Command::Convert(convert) => commands::convert::run(convert, common),
             Command::Export(export) => commands::export::run(export, common).map(|()| true),
             Command::Report(report) => commands::report::run(report, common).map(|()| true),
-            Command::Memory(memory) => on_threads(common, || commands::memory::run(memory, common)).map(|()| true),
+            Command::Memory(memory) => commands::memory::run(memory, common).map(|()| true),
             Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
             Command::Train(Train::Rbm(train)) => commands::rbm::train::run(train, common).map(|()| true),
             Command::Generate(Generate::Rbm(generate)) => commands::rbm::generate::run(generate, common).map(|()| true),

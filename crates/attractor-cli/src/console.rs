@@ -76,38 +76,12 @@ pub fn work<T: Send>(common: &Common, job: impl FnOnce(&Context<'_>) -> Outcome<
     context.install(|| job(&context))
 }
 
-/// Runs a job on the threads that the command line asks for.
-pub fn on_threads<T: Send>(common: &Common, job: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
-    match common.threads {
-        Some(threads) => Context::new(common.seed).with_threads(threads)?.install(job),
-        None => job(),
-    }
-}
-
-/// What a job of the library is given: the seed, and notes to standard error.
-pub fn context(common: &Common) -> Context<'static> {
-    let context = Context::new(common.seed);
-    if common.quiet { context } else { context.with_listener(&note) }
-}
-
-fn note(note: &Note) {
-    say(note, false);
-}
-
 /// Says a note; what an answer in JSON holds itself is not said beside it.
 fn say(note: &Note, json: bool) {
     match note {
         Note::BuiltInText | Note::RepeatedTokens { .. } if json => {}
-        Note::BuiltInText => {
-            anstream::eprintln!("no --text, --text-file or --input was given: the built-in text is used");
-        }
-        Note::RepeatedTokens { seed } => anstream::eprintln!(
-            "no --text, --text-file or --input was given: repeated random tokens (seed {seed}) are used"
-        ),
-        Note::Changed { .. } | Note::LogGap { .. } | Note::NothingLeft { .. } | Note::Diverging { .. } => {
-            anstream::eprintln!("{}", words(note));
-        }
-        other => anstream::eprintln!("note: {}", words(other)),
+        Note::EqualPatterns { .. } | Note::ConstantPattern { .. } => anstream::eprintln!("note: {}", words(note)),
+        told => anstream::eprintln!("{}", words(told)),
     }
 }
 
@@ -116,6 +90,10 @@ fn words(note: &Note) -> String {
     let more =
         |count: usize, words: &str| if count > 0 { format!(", and {count} more {words}") } else { String::new() };
     match note {
+        Note::BuiltInText => "no --text, --text-file or --input was given: the built-in text is used".to_string(),
+        Note::RepeatedTokens { seed } => {
+            format!("no --text, --text-file or --input was given: repeated random tokens (seed {seed}) are used")
+        }
         Note::EqualPatterns { first, second, more: rest } => format!(
             "patterns {first} and {second} are equal{}: no memory can tell them apart",
             more(*rest, "repeat an earlier one")
@@ -140,7 +118,6 @@ fn words(note: &Note) -> String {
                  reconstruction improves: {next}"
             )
         }
-        other => format!("{other:?}"),
     }
 }
 

@@ -43,9 +43,11 @@ pub mod stimuli;
 pub mod target;
 pub mod training;
 
-pub use attractor::{Context, Error, Hint, Kind, Note, Result, Step};
+// The experiments with memories, and the data they are fed: jobs that the hall itself holds.
+pub use attractor::{Context, Error, Hint, Kind, Note, Result, Step, energy, experiment, sample, settle};
 pub use attractor_capture::parquet;
 pub use attractor_data::files::{Durability, write_whole};
+pub use attractor_data::{Machine, graphs, machine, patterns};
 pub use attractor_record::table::{Column, Table};
 pub use attractor_record::{Patterns, Precision, Role, Selection, Token};
 pub use inputs::Inputs;

@@ -23,7 +23,6 @@ pub struct Step<'a> {
 /// What a caller should know although the work goes on. Faces word it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Note {
     /// No input was given: the built-in text is used.
     BuiltInText,

@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
-use attractor::energy::problems::Problem;
-use attractor::experiment::annealing::{self, Options, Solution};
-use attractor::sample::{Cooling, Rule};
-use attractor::{Error, Hint};
-use attractor_data::graphs;
 use attractor_render::memories::annealing as figures;
+use attractor_session::energy::problems::Problem;
+use attractor_session::experiment::annealing::{self, Options, Solution};
+use attractor_session::graphs;
+use attractor_session::sample::{Cooling, Rule};
+use attractor_session::{Error, Hint};
 use clap::{Args, ValueEnum};
 
 use super::document;
 use crate::args::Common;
-use crate::console::{Progress, context, counted, number, print, short};
+use crate::console::{counted, number, short};
 use crate::error::Outcome;
 use crate::picture;
+use attractor_session::Context;
 
 /// How the temperature falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -169,13 +170,9 @@ fn reworded(error: Error) -> Error {
     if error.hint() == Some(&Hint::Omit("trace")) { error.hinted(Hint::Omit("output")) } else { error }
 }
 
-/// Runs the command.
-pub fn run(args: &Anneal, common: &Common) -> Outcome {
-    let progress = Progress::new(common.quiet);
-    let tell = |step: attractor::Step<'_>| progress.step(step.stage, step.done, step.total);
-    let context = context(common).with_progress(&tell);
-    let found = annealing::run(&args.options()?, &context).map_err(reworded)?;
-    drop(progress);
+/// Runs the command: what it prints.
+pub fn run(args: &Anneal, common: &Common, context: &Context<'_>) -> Outcome<String> {
+    let found = annealing::run(&args.options()?, context).map_err(reworded)?;
     if let Some(path) = &args.output {
         picture::save_checked(path, |_| match args.draw {
             Draw::Run => figures::run(&found),
@@ -184,9 +181,8 @@ pub fn run(args: &Anneal, common: &Common) -> Outcome {
             Draw::State => figures::state(&found),
         })?;
     }
-    match common.json {
-        true => print(&format!("{}\n", document(&found, &[])?)),
-        false => print(&text(&found)),
-    }
-    Ok(())
+    Ok(match common.json {
+        true => format!("{}\n", document(&found, &[])?),
+        false => text(&found),
+    })
 }

@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use attractor::experiment::boltzmann::{self, Firing, Law, Options, Samples};
-use attractor_data::patterns::Stored;
 use attractor_render::memories::boltzmann as figures;
+use attractor_session::experiment::boltzmann::{self, Firing, Law, Options, Samples};
+use attractor_session::patterns::Stored;
 use clap::{Args, ValueEnum};
 
 use super::data::Data;
 use super::document;
 use super::hopfield::RuleName;
 use crate::args::{Common, refuse_unused};
-use crate::console::{context, counted, print};
+use crate::console::counted;
 use crate::error::Outcome;
 use crate::picture;
+use attractor_session::Context;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,12 +58,12 @@ impl Boltzmann {
     }
 
     /// What is stored: the glyphs have 25 units, too many states to add up, so that the law's example is smaller.
-    fn stored(&self, common: &Common) -> Outcome<Stored> {
+    fn stored(&self, context: &Context<'_>) -> Outcome<Stored> {
         match self.data.demo && self.draw == Draw::Law {
-            true => Data { demo: false, random: Some("2x12".to_string()), ..self.data.clone() }
-                .source()
-                .stored("", &context(common)),
-            false => self.data.source().stored("glyphs-5", &context(common)),
+            true => {
+                Data { demo: false, random: Some("2x12".to_string()), ..self.data.clone() }.source().stored("", context)
+            }
+            false => self.data.source().stored("glyphs-5", context),
         }
     }
 }
@@ -129,9 +130,9 @@ fn samples_text(samples: &Samples, source: &str) -> String {
     out + "\n|m|: overlap with the nearest stored pattern or its mirror\n"
 }
 
-/// Runs the command.
-pub fn run(args: &Boltzmann, common: &Common) -> Outcome {
-    let (options, context) = (args.options(common.seed), context(common));
+/// Runs the command: what it prints.
+pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<String> {
+    let options = args.options(context.seed());
     options.check()?;
     let save = |figure: &dyn Fn() -> Outcome<String>| match &args.output {
         Some(path) => picture::save_checked(path, |_| figure()),
@@ -140,8 +141,8 @@ pub fn run(args: &Boltzmann, common: &Common) -> Outcome {
     let (document, text) = match args.draw {
         Draw::Law => {
             refuse_unused!(common, args, [samples, sweeps], "--draw law, which adds up all states")?;
-            let stored = args.stored(common)?;
-            let law = boltzmann::law(&stored.patterns, &options, &context)?;
+            let stored = args.stored(context)?;
+            let law = boltzmann::law(&stored.patterns, &options, context)?;
             save(&|| figures::law(&law, &stored.source))?;
             (document(&law, &[("draw", "law"), ("source", &stored.source)])?, law_text(&law, &stored.source))
         }
@@ -154,13 +155,12 @@ pub fn run(args: &Boltzmann, common: &Common) -> Outcome {
             (document(&firing, &[("draw", "firing")])?, firing_text(&firing))
         }
         Draw::Samples => {
-            let stored = args.stored(common)?;
-            let samples = boltzmann::samples(&stored.patterns, &options, &context)?;
+            let stored = args.stored(context)?;
+            let samples = boltzmann::samples(&stored.patterns, &options, context)?;
             save(&|| figures::samples(&samples, &stored.source, stored.picture))?;
             let document = document(&samples, &[("draw", "samples"), ("source", &stored.source)])?;
             (document, samples_text(&samples, &stored.source))
         }
     };
-    print(&if common.json { format!("{document}\n") } else { text });
-    Ok(())
+    Ok(if common.json { format!("{document}\n") } else { text })
 }

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use attractor::Step;
-use attractor::settle::capacity::{self, CRITICAL_LOAD, Measured, Plan};
 use attractor_render::memories::capacity as figures;
+use attractor_session::settle::capacity::{self, CRITICAL_LOAD, Measured, Plan};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::hopfield::RuleName;
 use crate::args::Common;
-use crate::console::{Progress, context, percent, print};
+use crate::console::percent;
 use crate::error::Outcome;
 use crate::picture;
+use attractor_session::Context;
 
 /// What counts as recalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,20 +117,17 @@ fn line(m: &Measured) -> Value {
     json!({ "load": m.load, "m_mean": m.overlap, "m_se": error, "m_ags": m.theory, "exact": m.exact })
 }
 
-/// Runs the command.
-pub fn run(args: &Capacity, common: &Common) -> Outcome {
+/// Runs the command: what it prints.
+pub fn run(args: &Capacity, common: &Common, context: &Context<'_>) -> Outcome<String> {
     if args.demo {
         let loads = vec![0.01, 0.05, 0.1, 0.14, 0.2, 0.3, 0.5];
         let (neurons, noise, criterion) = (100, 0.1, Criterion::Exact);
-        return run(&Capacity { demo: false, neurons, loads, noise, criterion, ..args.clone() }, common);
+        return run(&Capacity { demo: false, neurons, loads, noise, criterion, ..args.clone() }, common, context);
     }
-    let plan = args.plan(common.seed);
+    let plan = args.plan(context.seed());
     plan.check()?;
     let file = args.output.as_ref().map(|path| picture::checked(path).map(|ending| (path, ending))).transpose()?;
-    let progress = Progress::new(common.quiet);
-    let tell = |step: Step<'_>| progress.step(step.stage, step.done, step.total);
-    let found = capacity::run(&plan, &context(common).with_progress(&tell))?;
-    drop(progress);
+    let found = capacity::run(&plan, context)?;
     if let Some((path, ending)) = file {
         let svg = match args.criterion {
             Criterion::Overlap => figures::overlap(&found)?,
@@ -138,9 +135,8 @@ pub fn run(args: &Capacity, common: &Common) -> Outcome {
         };
         picture::save(path, &ending, &svg)?;
     }
-    print(&match common.json {
+    Ok(match common.json {
         true => format!("{}\n", found.loads.iter().map(line).collect::<Value>()),
         false => table(&found),
-    });
-    Ok(())
+    })
 }

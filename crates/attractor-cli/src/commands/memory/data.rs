@@ -1,6 +1,6 @@
 //! What a memory stores, as options.
 
-use attractor_data::patterns::Source;
+use attractor_session::patterns::Source;
 use clap::Args;
 
 /// Where patterns come from.

@@ -1,17 +1,17 @@
 //! `attractor memory dense`: dense associative memory, polynomial or exponential.
 
-use attractor::energy::Interaction;
-use attractor::experiment::dense::{self, DenseRecall, Steepness};
-use attractor::experiment::recall::Trace;
 use attractor_render::memories::recall as recalls;
+use attractor_session::energy::Interaction;
+use attractor_session::experiment::dense::{self, DenseRecall, Steepness};
+use attractor_session::experiment::recall::Trace;
 use clap::{Args, ValueEnum};
 
 use super::data::Data;
 use super::recall::{self, Recall};
 use crate::args::Common;
-use crate::console::{context, print};
 use crate::error::Outcome;
 use crate::picture;
+use attractor_session::Context;
 
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,11 +74,10 @@ fn text(found: &DenseRecall, source: &str) -> String {
     )
 }
 
-/// Runs the command.
-pub fn run(args: &Dense, common: &Common) -> Outcome {
-    let context = context(common);
-    let stored = args.data.source().stored("glyphs-8", &context)?;
-    let found = args.options().run(&stored.patterns, &context)?;
+/// Runs the command: what it prints.
+pub fn run(args: &Dense, common: &Common, context: &Context<'_>) -> Outcome<String> {
+    let stored = args.data.source().stored("glyphs-8", context)?;
+    let found = args.options().run(&stored.patterns, context)?;
     if let Some(path) = &args.recall.output {
         picture::save_checked(path, |ending| {
             let draw = match args.draw {
@@ -89,9 +88,8 @@ pub fn run(args: &Dense, common: &Common) -> Outcome {
             recalls::figure(draw, &found.recalled, &recall::shown(&stored), &found.energy.to_string())
         })?;
     }
-    print(&match common.json {
+    Ok(match common.json {
         true => format!("{}\n", recall::json(&found, &found.recalled, &stored.source)?),
         false => text(&found, &stored.source),
-    });
-    Ok(())
+    })
 }

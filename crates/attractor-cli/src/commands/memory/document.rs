@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Outcome;
-use attractor::Error;
+use attractor_session::Error;
 
 /// What the library answered, and what only the command knows: which command it is, where the data came from.
 pub fn document(answer: &impl Serialize, about: &[(&str, &str)]) -> Outcome<Value> {

@@ -1,18 +1,18 @@
 //! `attractor memory hopfield`: patterns stored by a learning rule, and recalled.
 
-use attractor::energy::{Rule, Standard};
-use attractor::experiment::hopfield::HopfieldRecall;
-use attractor::experiment::{self, recall::Trace};
-use attractor_data::patterns::Stored;
 use attractor_render::memories::{recall as recalls, weights};
+use attractor_session::energy::{Rule, Standard};
+use attractor_session::experiment::hopfield::HopfieldRecall;
+use attractor_session::experiment::{self, recall::Trace};
+use attractor_session::patterns::Stored;
 use clap::{Args, ValueEnum};
 
 use super::data::Data;
 use super::recall::{self, Recall};
 use crate::args::Common;
-use crate::console::{context, print};
 use crate::error::Outcome;
 use crate::picture;
+use attractor_session::Context;
 
 /// A learning rule by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -147,19 +147,17 @@ fn text(found: &HopfieldRecall, source: &str, advised: bool) -> String {
     )
 }
 
-/// Runs the command.
-pub fn run(args: &Hopfield, common: &Common) -> Outcome {
-    let context = context(common);
-    let stored = args.data.source().stored("glyphs-5", &context)?;
+/// Runs the command: what it prints.
+pub fn run(args: &Hopfield, common: &Common, context: &Context<'_>) -> Outcome<String> {
+    let stored = args.data.source().stored("glyphs-5", context)?;
     let options =
         experiment::hopfield::Hopfield { rule: args.rule.standard(), recall: args.recall.options(args.draw.trace()) };
-    let found = options.run(&stored.patterns, &context)?;
+    let found = options.run(&stored.patterns, context)?;
     if let Some(path) = &args.recall.output {
         picture::save_checked(path, |ending| args.draw.figure(&found, &stored, ending))?;
     }
-    print(&match common.json {
+    Ok(match common.json {
         true => format!("{}\n", recall::json(&found, &found.recalled, &stored.source)?),
         false => text(&found, &stored.source, !common.quiet),
-    });
-    Ok(())
+    })
 }

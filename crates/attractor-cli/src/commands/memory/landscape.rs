@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use attractor::experiment::landscape::{self, Ball, Curve, CurveOptions, End, Fate, Path, Plane, PlaneOptions};
-use attractor::{Error, Hint};
 use attractor_render::canvas::numbers::number;
 use attractor_render::memories::landscape::{self as figures, formula, plain, standing};
+use attractor_session::experiment::landscape::{self, Ball, Curve, CurveOptions, End, Fate, Path, Plane, PlaneOptions};
+use attractor_session::{Error, Hint};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::document;
 use crate::args::{Common, refuse_unused};
-use crate::console::{context, counted, print};
+use crate::console::counted;
 use crate::error::Outcome;
 use crate::picture;
+use attractor_session::Context;
 
 /// Which landscape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -182,13 +183,12 @@ fn plane_text(plane: &Plane) -> String {
     out
 }
 
-/// Runs the command.
-pub fn run(args: &Landscape, common: &Common) -> Outcome {
-    let context = context(common);
+/// Runs the command: what it prints.
+pub fn run(args: &Landscape, common: &Common, context: &Context<'_>) -> Outcome<String> {
     let (document, text) = match args.draw {
         Draw::Curve => {
             refuse_unused!(common, args, [stored, from, beta, damping], "--draw curve, one dimension")?;
-            let curve = landscape::curve(&args.curve(), &context)?;
+            let curve = landscape::curve(&args.curve(), context)?;
             if let Some(path) = &args.output {
                 picture::save_checked(path, |ending| figures::curve(&curve, ending == "svg"))?;
             }
@@ -196,13 +196,12 @@ pub fn run(args: &Landscape, common: &Common) -> Outcome {
         }
         Draw::Contours | Draw::ModernAgainstClassical => {
             refuse_unused!(common, args, [polynomial, start, rate], "patterns in two dimensions")?;
-            let plane = landscape::plane(&args.plane()?, &context).map_err(reworded)?;
+            let plane = landscape::plane(&args.plane()?, context).map_err(reworded)?;
             if let Some(path) = &args.output {
                 picture::save_checked(path, |_| figures::plane(&plane))?;
             }
             (plane_json(&plane)?, plane_text(&plane))
         }
     };
-    print(&if common.json { format!("{document}\n") } else { text });
-    Ok(())
+    Ok(if common.json { format!("{document}\n") } else { text })
 }

@@ -18,6 +18,7 @@ use clap::Subcommand;
 
 use super::rbm::likelihood::{self, Likelihood};
 use crate::args::Common;
+use crate::console::{print, work};
 use crate::error::Outcome;
 
 #[derive(Debug, Subcommand)]
@@ -42,14 +43,15 @@ pub enum Memory {
 
 /// Runs the command.
 pub fn run(memory: &Memory, common: &Common) -> Outcome {
-    match memory {
-        Memory::Hopfield(hopfield) => hopfield::run(hopfield, common),
-        Memory::Dense(dense) => dense::run(dense, common),
-        Memory::Modern(modern) => modern::run(modern, common),
-        Memory::Anneal(anneal) => anneal::run(anneal, common),
-        Memory::Boltzmann(boltzmann) => boltzmann::run(boltzmann, common),
-        Memory::Landscape(landscape) => landscape::run(landscape, common),
-        Memory::Capacity(capacity) => capacity::run(capacity, common),
-        Memory::Likelihood(args) => likelihood::run(args, common),
-    }
+    print(&work(common, |context| match memory {
+        Memory::Hopfield(hopfield) => hopfield::run(hopfield, common, context),
+        Memory::Dense(dense) => dense::run(dense, common, context),
+        Memory::Modern(modern) => modern::run(modern, common, context),
+        Memory::Anneal(anneal) => anneal::run(anneal, common, context),
+        Memory::Boltzmann(boltzmann) => boltzmann::run(boltzmann, common, context),
+        Memory::Landscape(landscape) => landscape::run(landscape, common, context),
+        Memory::Capacity(capacity) => capacity::run(capacity, common, context),
+        Memory::Likelihood(args) => likelihood::run(args, common, context),
+    })?);
+    Ok(())
 }

@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
-use attractor::energy::Separator;
-use attractor::experiment::modern::{self, Options, Retrieval, Retrievals, SoftMaximum};
-use attractor::settle::retrieval::Reason;
 use attractor_render::memories;
+use attractor_session::energy::Separator;
+use attractor_session::experiment::modern::{self, Options, Retrieval, Retrievals, SoftMaximum};
+use attractor_session::settle::retrieval::Reason;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::data::Data;
 use super::document;
 use crate::args::{Common, refuse_unused};
-use crate::console::{context, number, print, short};
+use crate::console::{number, short};
 use crate::error::Outcome;
 use crate::picture;
+use attractor_session::Context;
 
 /// How scores become weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -182,7 +183,7 @@ fn soft_maximum_text(found: &SoftMaximum) -> String {
     out
 }
 
-fn soft_maximum(args: &ModernArgs, common: &Common) -> Outcome {
+fn soft_maximum(args: &ModernArgs, common: &Common) -> Outcome<String> {
     let here = "--draw soft-maximum, which needs no memory";
     refuse_unused!(common, args.data, [data, random, patterns, scale, threshold], here)?;
     refuse_unused!(common, args, [beta, damping, noise, steps, query, raw], here)?;
@@ -191,15 +192,14 @@ fn soft_maximum(args: &ModernArgs, common: &Common) -> Outcome {
         picture::save_checked(path, |_| memories::attention::soft_maximum(separator))?;
     }
     let found = modern::soft_maximum(separator);
-    match common.json {
-        true => print(&format!("{}\n", document(&found, &[("draw", "soft-maximum")])?)),
-        false => print(&soft_maximum_text(&found)),
-    }
-    Ok(())
+    Ok(match common.json {
+        true => format!("{}\n", document(&found, &[("draw", "soft-maximum")])?),
+        false => soft_maximum_text(&found),
+    })
 }
 
-/// Runs the command.
-pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
+/// Runs the command: what it prints.
+pub fn run(args: &ModernArgs, common: &Common, context: &Context<'_>) -> Outcome<String> {
     if args.draw == Draw::SoftMaximum {
         return soft_maximum(args, common);
     }
@@ -209,18 +209,18 @@ pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
     if args.draw != Draw::Weights {
         refuse_unused!(common, args, [query], "anything but --draw weights")?;
     }
-    let (options, context) = (args.options(), context(common));
+    let options = args.options();
     options.check()?;
-    let rows = args.data.source().real("glyphs-8", &context)?;
+    let rows = args.data.source().real("glyphs-8", context)?;
     let source = rows.source.as_str();
-    let found = modern::run(rows.patterns, &options, &context)?;
+    let found = modern::run(rows.patterns, &options, context)?;
     if let Some(path) = &args.output {
         let case = &found.case;
         picture::save_checked(path, |_| match args.draw {
             Draw::Recall => memories::modern::recall(&found, source, rows.picture),
             Draw::Energy => memories::modern::energy(&found, source),
             Draw::Beta => {
-                let swept = modern::effective_patterns(case, found.iteration, &context)?;
+                let swept = modern::effective_patterns(case, found.iteration, context)?;
                 memories::modern::effective(&found, &swept, source)
             }
             Draw::Weights => {
@@ -230,9 +230,8 @@ pub fn run(args: &ModernArgs, common: &Common) -> Outcome {
             Draw::SoftMaximum => memories::attention::soft_maximum(found.separation),
         })?;
     }
-    match common.json {
-        true => print(&format!("{}\n", json(&found, source)?)),
-        false => print(&text(&found, source)),
-    }
-    Ok(())
+    Ok(match common.json {
+        true => format!("{}\n", json(&found, source)?),
+        false => text(&found, source),
+    })
 }

@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use attractor::energy::Descends;
-use attractor::experiment::recall::{self, Corruption, Recalled, Recalls, Trace};
-use attractor::settle::Ending;
-use attractor_data::patterns::Stored;
 use attractor_render::memories::Shown;
+use attractor_session::energy::Descends;
+use attractor_session::experiment::recall::{self, Corruption, Recalled, Recalls, Trace};
+use attractor_session::patterns::Stored;
+use attractor_session::settle::Ending;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::console::number;
 use crate::error::Outcome;
-use attractor::Error;
+use attractor_session::Error;
 
 /// How a cue is made and recalled.
 #[derive(Debug, Clone, Args)]

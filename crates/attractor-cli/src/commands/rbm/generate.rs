@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use attractor::sample::rbm::completion::{Completion, Cue};
-use attractor::sample::rbm::sampling;
-use attractor_data::Machine;
 use attractor_render::memories::rbm as figures;
+use attractor_session::Machine;
+use attractor_session::sample::rbm::completion::{Completion, Cue};
+use attractor_session::sample::rbm::sampling;
 use attractor_session::{Context, Error};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;

@@ -3,16 +3,17 @@
 
 use std::path::PathBuf;
 
-use attractor::sample::rbm::ais::Caution;
-use attractor::sample::rbm::evaluation::{Evaluated, Evaluation, Part};
-use attractor_data::Machine;
-use attractor_data::machine::parts;
+use attractor_session::Context;
+use attractor_session::Machine;
+use attractor_session::machine::parts;
+use attractor_session::sample::rbm::ais::Caution;
+use attractor_session::sample::rbm::evaluation::{Evaluated, Evaluation, Part};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::args::Common;
 use crate::commands::memory::Data;
-use crate::console::{counted, print, work};
+use crate::console::counted;
 use crate::error::Outcome;
 
 #[derive(Debug, Args)]
@@ -95,18 +96,17 @@ fn text(found: &Evaluated, source: &str, quiet: bool) -> String {
     out
 }
 
-/// Runs the command.
-pub fn run(args: &Likelihood, common: &Common) -> Outcome {
+/// Runs the command: what it prints.
+pub fn run(args: &Likelihood, common: &Common, context: &Context<'_>) -> Outcome<String> {
     let stored = Machine::open(args.model.as_deref())?;
     let evaluation = Evaluation { betas: args.betas, runs: args.runs, steps: args.steps };
     evaluation.check(&stored.rbm)?;
     let samples = stored.fitting(args.data.source().samples("digits")?, args.data.threshold)?;
     let parts = parts(&samples);
     let rows = parts.iter().map(|(part, samples)| Ok((*part, samples.rows()?))).collect::<Outcome<Vec<_>>>()?;
-    let found = work(common, |context| evaluation.run(&stored.rbm, &stored.base, &rows, context))?;
-    print(&match common.json {
+    let found = evaluation.run(&stored.rbm, &stored.base, &rows, context)?;
+    Ok(match common.json {
         true => format!("{}\n", document(&found, &samples.source)),
         false => text(&found, &samples.source, common.quiet),
-    });
-    Ok(())
+    })
 }

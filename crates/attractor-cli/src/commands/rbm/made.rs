@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use attractor::sample::rbm::completion::Completed;
-use attractor::sample::rbm::sampling::{Chained, Sampled};
-use attractor_data::Machine;
-use attractor_data::machine::write_states;
 use attractor_render::memories::rbm::{self as figures, Sheet};
 use attractor_session::Error;
+use attractor_session::Machine;
+use attractor_session::machine::write_states;
+use attractor_session::sample::rbm::completion::Completed;
+use attractor_session::sample::rbm::sampling::{Chained, Sampled};
 use serde::Serialize;
 use serde_json::{Value, json};
 

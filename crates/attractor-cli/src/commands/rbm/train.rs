@@ -1,8 +1,8 @@
 //! `attractor train rbm`: a restricted Boltzmann machine from data.
 
-use attractor_data::machine::{BEST, MODEL};
 use attractor_render::memories::rbm::Training;
 use attractor_session::Context;
+use attractor_session::machine::{BEST, MODEL};
 use attractor_session::training::rbm::{self, Trained};
 use serde_json::json;
 
