@@ -78,7 +78,7 @@ fn drawn(folder: &Path, arguments: &[&str]) -> String {
     std::fs::read_to_string(folder.join("out.svg")).unwrap()
 }
 
-/// The document's curve: a trap at 2.11, and a peak on which a ball stays until it is pushed.
+/// The document's curve: a local minimum at 2.11, and a maximum at which a ball stays until it is pushed.
 #[test]
 fn balls_roll_where_the_landscape_says() {
     let folder = tempfile::tempdir().unwrap();
@@ -98,13 +98,9 @@ fn balls_roll_where_the_landscape_says() {
     assert!(near(&balls[0]["end"], 2.11) && balls[0]["trapped"] == true, "{found}");
     assert!(near(&balls[1]["end"], -1.20) && balls[1]["trapped"] == false, "{found}");
     let svg = drawn(here, &["memory", "landscape"]);
-    for part in [
-        "stable: a trap, a higher valley",
-        "stable: the lowest valley",
-        "unstable: a peak",
-        "ball from x = 1",
-        "<animate",
-    ] {
+    for part in
+        ["stable: a local minimum", "stable: the global minimum", "unstable: a maximum", "ball from x = 1", "<animate"]
+    {
         assert!(svg.contains(part), "{part}");
     }
     let even = ["memory", "landscape", "--polynomial", "0,0,-2,0,1", "--start", "0.3,0,0.001", "--steps", "5000"];
@@ -113,7 +109,7 @@ fn balls_roll_where_the_landscape_says() {
     assert!((ends[0] - 1.0).abs() < 1e-4 && ends[1] == 0.0 && (ends[2] - 1.0).abs() < 1e-4, "{ends:?}");
     let words = said(&attractor(here, &even));
     assert!(
-        words.contains("stays on the peak") && words.contains("no valley is lower") && !words.contains("trap"),
+        words.contains("stays at the maximum") && words.contains("none is lower") && !words.contains("local"),
         "{words}"
     );
     // A slope without an end, a plain, and an inflection past which a ball rolls away.

@@ -110,13 +110,14 @@ impl Source {
         })
     }
 
-    /// Patterns of real numbers, as they are in the data; random ones are +1 and -1.
+    /// Patterns of real numbers, as they are in the data; random ones are +1 and -1. Nothing is noted: what is odd about them
+    /// shows in what is made of them.
     ///
     /// # Errors
     /// As [`Source::samples`]; of random ones as [`Source::stored`].
     pub fn real(&self, example: &str, context: &Context<'_>) -> Result<Real> {
         if self.random.is_some() {
-            let Stored { patterns, picture, source } = self.stored(example, context)?;
+            let Stored { patterns, picture, source } = self.stored(example, &context.quiet())?;
             let of = |at| patterns.pattern(at).to_signs().into_iter().map(f64::from).collect::<Vec<_>>();
             let numbers = (0..patterns.count()).flat_map(of).collect();
             let patterns = RealPatterns::new(patterns.count(), patterns.units(), numbers)?;

@@ -32,10 +32,10 @@ pub fn law(law: &Law, source: &str) -> Result<String> {
         series: &one,
     };
     let level = Lines {
-        title: "Of an energy, all its states together",
+        title: "Of an energy level, all its states together",
         notes: vec!["hot: where most states are; cold: where the lowest are".to_string()],
         x: x(),
-        y: Side::new("probability of an energy").between(0.0, 1.0),
+        y: Side::new("probability of an energy level").between(0.0, 1.0),
         series: &all,
     };
     let notes = [format!(

@@ -150,3 +150,21 @@ pub fn plane(found: &Plane) -> Result<String> {
     let notes = [format!("the same {count} and starts; {marks}")];
     beside("Two memories of the same patterns", &notes, &[classical, modern])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polynomials_are_written_as_people_do() {
+        for (coefficients, said) in [
+            (&[0.0, 3.0, -2.0, -1.0, 0.5][..], "3 x − 2 x² − x³ + 0.5 x⁴"),
+            (&[-1.0, 1.0], "−1 + x"),
+            (&[0.0, -1.0, 0.0], "−x"),
+            (&[0.0, 0.0], "0"),
+        ] {
+            assert_eq!(formula(coefficients), said);
+        }
+        assert_eq!((plain(-1e-9), plain(-0.5)), (0.0, -0.5));
+    }
+}

@@ -171,12 +171,13 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
     let bytes = annealing.bytes(&instance.couplings, rayon::current_num_threads());
     if bytes > MOST_BYTES {
         let error = Error::budget(format!(
-            "{units} units, {} reads, {} sweeps: states{} take {:.1} GB, at most {:.0} GB; ask for fewer",
+            "{units} units, {} reads, {} sweeps: states{} take {:.1} GB, at most {:.0} GB; ask for fewer{}",
             annealing.reads,
             annealing.schedule.sweeps(),
             if trace { " and energies for the picture" } else { "" },
             bytes as f64 / 1e9,
             MOST_BYTES as f64 / 1e9,
+            if trace { ", or for no picture" } else { "" },
         ));
         return Err(if trace { error.hinted(Hint::Omit("trace")) } else { error });
     }

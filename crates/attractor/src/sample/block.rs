@@ -112,7 +112,7 @@ impl Colouring {
 }
 
 /// Updates every unit once, class by class, all of a class at once: decisions from the fields as they are, then the flips.
-/// How many turned round.
+/// How many were flipped.
 ///
 /// # Panics
 /// If the colouring is one of more units, or the temperature is not above zero.

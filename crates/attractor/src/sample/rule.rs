@@ -8,13 +8,13 @@ use crate::random::Philox;
 pub enum Rule {
     /// The unit is drawn anew from what the others say: Gibbs sampling. See [`heat_bath`](super::gibbs).
     HeatBath,
-    /// The unit turns round with probability min(1, exp(-dE / T)): it moves more often, and swept unit by unit it cools
-    /// faster. A unit without field turns every time, so a sequence of sweeps over such units alone never mixes.
+    /// The unit is flipped with probability min(1, exp(-dE / T)): it moves more often, and swept unit by unit it cools
+    /// faster. A unit without field is flipped every time, so a sequence of sweeps over such units alone never mixes.
     Metropolis,
 }
 
 impl Rule {
-    /// Probability that a unit turns round, given x_i h_i in its state before; turning costs dE = 2 x_i h_i.
+    /// Probability that a unit is flipped, given x_i h_i in its state before; a flip costs dE = 2 x_i h_i.
     ///
     /// # Panics
     /// If the temperature is not above zero.
@@ -26,7 +26,7 @@ impl Rule {
         }
     }
 
-    /// Updates one unit; true if it turned round. Takes one number from the stream.
+    /// Updates one unit; true if it was flipped. Takes one number from the stream.
     ///
     /// # Panics
     /// As [`flip_probability`](Self::flip_probability), and if there is no such unit.
@@ -39,7 +39,7 @@ impl Rule {
         turns
     }
 
-    /// Updates every unit once, from the first to the last; how many turned round.
+    /// Updates every unit once, from the first to the last; how many were flipped.
     ///
     /// One sweep keeps exp(-E / T), though not in detailed balance: the order has a direction.
     ///

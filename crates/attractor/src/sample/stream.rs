@@ -1,4 +1,4 @@
-//! Random thresholds, sixty-four at a time: what a unit's x h must lie below for the unit to turn round.
+//! Random thresholds, sixty-four at a time: what a unit's x h must lie below for the unit to be flipped.
 //!
 //! A decision compares a uniform number U with the probability of turning. Solved for the field, Metropolis turns if
 //! x h < -(T / 2) ln U, the heat bath if x h < (T / 2) (ln(1 - U) - ln U): the right sides know nothing of the state, so
