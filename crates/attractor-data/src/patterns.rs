@@ -80,6 +80,11 @@ pub fn cut(samples: Samples, threshold: Option<f32>, gaussian: bool) -> Samples 
     }
 }
 
+/// What is answered where no data are named, and which options name some.
+fn nothing(options: Vec<&'static str>) -> Error {
+    Error::usage("no data: name a file, a folder of .png, glyphs-5, glyphs-8 or digits").hinted(Hint::GiveOne(options))
+}
+
 impl Source {
     /// The rows that were asked for; `example` is the built-in set that the demonstration shows.
     ///
@@ -94,8 +99,7 @@ impl Source {
                 return Err(Error::option("random", text, why).hinted(Hint::GiveOne(vec!["data", "demo"])));
             }
             (None, false, None) => {
-                return Err(Error::usage("no data: name a file, a folder of .png, glyphs-5, glyphs-8 or digits")
-                    .hinted(Hint::GiveOne(vec!["data", "random", "demo"])));
+                return Err(nothing(vec!["data", "demo"]));
             }
         };
         if let Some(threshold) = self.threshold.filter(|threshold| !threshold.is_finite()) {
@@ -156,6 +160,9 @@ impl Source {
             let picture = if side * side == units { (side, side) } else { (1, units) };
             note(&patterns, context);
             return Ok(Stored { patterns, picture, source: format!("{count} random patterns of {units} units") });
+        }
+        if self.data.is_none() && !self.demo {
+            return Err(nothing(vec!["data", "random", "demo"]));
         }
         let samples = self.samples(example)?;
         let picture = samples.picture();
