@@ -78,6 +78,9 @@ pub fn cut(samples: Samples, threshold: Option<f32>, gaussian: bool) -> Samples 
     }
 }
 
+/// What is said where no data are named.
+const NO_DATA: &str = "no data: name a file, a folder of .png, glyphs-5, glyphs-8 or digits";
+
 impl Source {
     /// The rows that were asked for; `example` is the built-in set that the demonstration shows.
     ///
@@ -92,8 +95,7 @@ impl Source {
                 return Err(Error::option("random", text, why).hinted(Hint::GiveOne(vec!["data", "demo"])));
             }
             (None, false, None) => {
-                return Err(Error::usage("no data: name a file, a folder of .png, glyphs-5, glyphs-8 or digits")
-                    .hinted(Hint::GiveOne(vec!["data", "random", "demo"])));
+                return Err(Error::usage(NO_DATA).hinted(Hint::GiveOne(vec!["data", "demo"])));
             }
         };
         if let Some(threshold) = self.threshold.filter(|threshold| !threshold.is_finite()) {
@@ -110,6 +112,14 @@ impl Source {
         })
     }
 
+    /// The rows, of what may also be random patterns.
+    fn patterned(&self, example: &str) -> Result<Samples> {
+        match self.data.is_some() || self.demo {
+            true => self.samples(example),
+            false => Err(Error::usage(NO_DATA).hinted(Hint::GiveOne(vec!["data", "random", "demo"]))),
+        }
+    }
+
     /// Patterns of real numbers, as they are in the data; random ones are +1 and -1. Nothing is noted: what is odd about them
     /// shows in what is made of them.
     ///
@@ -123,7 +133,7 @@ impl Source {
             let patterns = RealPatterns::new(patterns.count(), patterns.units(), numbers)?;
             return Ok(Real { patterns, picture, source });
         }
-        let samples = self.samples(example)?;
+        let samples = self.patterned(example)?;
         let picture = samples.picture();
         let patterns = RealPatterns::from_f32(samples.count, samples.features, &samples.values)?;
         Ok(Real { patterns, picture, source: samples.source })
@@ -158,7 +168,7 @@ impl Source {
             note(&patterns, context);
             return Ok(Stored { patterns, picture, source: format!("{count} random patterns of {units} units") });
         }
-        let samples = self.samples(example)?;
+        let samples = self.patterned(example)?;
         let picture = samples.picture();
         let threshold = self.threshold.or((samples.source == "digits").then_some(DIGITS_THRESHOLD));
         let rows = (0..samples.count).map(|row| spins(&samples, row, threshold)).collect::<Result<Vec<_>>>()?;

@@ -198,11 +198,11 @@ impl Options {
         let steps = self.k.unwrap_or(numbers.k);
         let chains = self.chains.unwrap_or(self.batch_size.unwrap_or(numbers.batch));
         if let (Some(count), SamplerName::Cd) = (self.chains, name) {
-            let why = "contrastive divergence has no chains of its own; leave it out, or choose another sampler";
+            let why = "contrastive divergence has no chains of its own";
             return Err(Error::option("chains", count, why).hinted(Hint::give("sampler", "pcd or pt")));
         }
         if let (Some(count), SamplerName::Cd | SamplerName::Pcd) = (self.chain_betas, name) {
-            let why = "only parallel tempering has chains at several betas; leave it out, or choose another sampler";
+            let why = "only parallel tempering has chains at several betas";
             return Err(Error::option("chain_betas", count, why).hinted(Hint::give("sampler", "pt")));
         }
         Ok(match name {
