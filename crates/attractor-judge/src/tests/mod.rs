@@ -6,6 +6,7 @@ mod live;
 mod nulls;
 mod planted;
 mod timing;
+mod words;
 
 use std::ops::Range;
 

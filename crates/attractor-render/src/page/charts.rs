@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use attractor_judge::{Check, Report};
+use attractor_judge::{Check, CheckId, Report};
 
 use super::{Budget, plain};
 use crate::Result;
@@ -16,12 +16,12 @@ const MOST: usize = 512;
 /// Classes that colours tell apart.
 const KINDS: usize = 8;
 
-/// Checks of heads that are drawn: id, heading, axis.
-const FIGURES: [(&str, &str, &str); 4] = [
-    ("head.sharpness", "Sharpness", "1 − H / ln n"),
-    ("head.previous", "Previous token", "mean weight"),
-    ("head.induction", "Induction", "mean weight"),
-    ("sink.rate", "Sink", "mean weight on the favourite position"),
+/// Checks of heads that are drawn: which, heading, axis.
+const FIGURES: [(CheckId, &str, &str); 4] = [
+    (CheckId::HeadSharpness, "Sharpness", "1 − H / ln n"),
+    (CheckId::HeadPrevious, "Previous token", "mean weight"),
+    (CheckId::HeadInduction, "Induction", "mean weight"),
+    (CheckId::SinkRate, "Sink", "mean weight on the favourite position"),
 ];
 
 /// The figures; empty if there is nothing to draw.
@@ -94,7 +94,7 @@ fn kinds(report: &Report) -> Result<Option<String>> {
 }
 
 /// A check's figure of every head with its interval.
-fn estimates(report: &Report, id: &str, title: &str, axis: &str) -> Result<Option<String>> {
+fn estimates(report: &Report, id: CheckId, title: &str, axis: &str) -> Result<Option<String>> {
     let own: Vec<&Check> = report.checks.iter().filter(|c| c.id == id && c.head.is_some()).collect();
     if own.iter().all(|c| c.value.is_none()) {
         return Ok(None);

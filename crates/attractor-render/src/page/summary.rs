@@ -116,7 +116,7 @@ fn item(check: &Check) -> String {
         check.mark(),
         sign(check.mark()),
         super::checks::anchor(check),
-        escape(&check.id),
+        check.id,
         escape(&check.why)
     )
 }
