@@ -56,7 +56,7 @@ export function sorted(heads: HeadLine[], order: Order): HeadLine[] {
 
 interface Props {
   heads: HeadLine[];
-  columns: Column[];
+  columns: readonly Column[];
   selected: { layer: number; head: number } | null;
   /** A head was chosen; `go`: the reader wants to be at its map. */
   onSelect: (head: HeadLine, go: boolean) => void;
