@@ -52,6 +52,16 @@ export type Verdict = "pass" | "warn" | "fail" | "skipped";
 /** How sharp a head is: 1 - H / ln n against fixed cuts, so the class does not change with the length of the input. */
 export type Class = "uniform" | "broad" | "medium" | "sharp";
 
+/** What a head was recognised as. */
+export type HeadKind =
+  | "previous-token"
+  | "previous-token?"
+  | "induction"
+  | "induction?"
+  | "sink"
+  | "sink?"
+  | "local";
+
 /** A colour map. */
 export interface Palette {
   /** Its name. */
@@ -192,8 +202,8 @@ export interface HeadSummary {
   sink: number | null;
   /** Divergence between rows, units of ln 2. */
   variation: number | null;
-  /** What it was recognised as: "previous-token", "induction", "sink", "local"; with a question mark where its score says so and these inputs cannot tell it from chance. */
-  kinds: string[];
+  /** What it was recognised as. */
+  kinds: HeadKind[];
 }
 
 /** The figures of a head's line. */

@@ -1,6 +1,6 @@
 // Where components get what they show. The report's page is one such source, a live server can be another.
 
-import type { CheckId, Class, Verdict } from "./schema";
+import type { CheckId, Class, HeadKind, Verdict } from "./schema";
 
 /** A head of an input. */
 export interface Place {
@@ -62,7 +62,7 @@ export interface HeadLine {
   head: number;
   /** null: not testable. */
   class: Class | null;
-  kinds: string[];
+  kinds: HeadKind[];
   failed: boolean;
   /** By column name; null: not there. */
   figures: Record<string, number | null>;

@@ -12,7 +12,7 @@ use crate::finding::{Place, Worded};
 use crate::groups::{self, Case, Findings, class_of};
 use crate::legacy;
 use crate::measure::{self, HeadMeasure};
-use crate::report::{self, HeadSummary, Provenance, Report, SCHEMA_VERSION};
+use crate::report::{self, HeadKind, HeadSummary, Provenance, Report, SCHEMA_VERSION};
 use crate::statistics::Bootstrap;
 use crate::verdict::{Check, Verdict};
 use attractor::Result;
@@ -77,18 +77,19 @@ fn heads(case: &Case<'_>, findings: &Findings) -> Vec<HeadSummary> {
             let sharp = sharpness.get(&place).map(|finding| &finding.measured);
             let near = local.get(&place);
             let mut kinds = Vec::new();
-            for (name, detector) in
-                [("previous-token", Detector::Previous), ("induction", Detector::Induction), ("sink", Detector::Sink)]
-            {
+            for (detector, told, by_score) in [
+                (Detector::Previous, HeadKind::PreviousToken, HeadKind::PreviousTokenByScore),
+                (Detector::Induction, HeadKind::Induction, HeadKind::InductionByScore),
+                (Detector::Sink, HeadKind::Sink, HeadKind::SinkByScore),
+            ] {
                 match case.detections.of(detector, head.layer, head.head).map(|d| d.verdict) {
-                    Some(Finding::Found) => kinds.push(name.to_string()),
-                    // By its score; these inputs cannot tell it from chance.
-                    Some(Finding::NotResolvable) => kinds.push(format!("{name}?")),
+                    Some(Finding::Found) => kinds.push(told),
+                    Some(Finding::NotResolvable) => kinds.push(by_score),
                     _ => {}
                 }
             }
             if near.is_some_and(|finding| finding.verdict == Verdict::Pass) {
-                kinds.push("local".to_string());
+                kinds.push(HeadKind::Local);
             }
             HeadSummary {
                 layer: head.layer,

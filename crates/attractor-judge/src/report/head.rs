@@ -1,7 +1,68 @@
-//! The figures of a head's line, one by one: for tables and charts, which then agree on names and order.
+//! A head's line: its figures one by one, for tables and charts, which then agree on names and order; and what it was
+//! recognised as.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::HeadSummary;
 use crate::id::CheckId;
+
+/// What a head was recognised as.
+///
+/// By score: the score says so, and these inputs cannot tell it from chance; in JSON that is a question mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum HeadKind {
+    /// It looks at the token before.
+    #[serde(rename = "previous-token")]
+    PreviousToken,
+    /// The same by its score alone.
+    #[serde(rename = "previous-token?")]
+    PreviousTokenByScore,
+    /// It looks at what followed an earlier occurrence.
+    #[serde(rename = "induction")]
+    Induction,
+    /// The same by its score alone.
+    #[serde(rename = "induction?")]
+    InductionByScore,
+    /// It rests on one position.
+    #[serde(rename = "sink")]
+    Sink,
+    /// The same by its score alone.
+    #[serde(rename = "sink?")]
+    SinkByScore,
+    /// Near keys receive more than far ones.
+    #[serde(rename = "local")]
+    Local,
+}
+
+impl HeadKind {
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PreviousToken => "previous-token",
+            Self::PreviousTokenByScore => "previous-token?",
+            Self::Induction => "induction",
+            Self::InductionByScore => "induction?",
+            Self::Sink => "sink",
+            Self::SinkByScore => "sink?",
+            Self::Local => "local",
+        }
+    }
+}
+
+impl fmt::Display for HeadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl HeadSummary {
+    /// All that it was recognised as: "previous-token, local"; empty if nothing.
+    pub fn recognised_as(&self) -> String {
+        self.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
 
 /// A figure of a [`HeadSummary`], in the order of its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +171,21 @@ mod tests {
     use super::*;
     use crate::tests::{Maps, noise, random_ids};
     use crate::{Config, judge};
+
+    #[test]
+    fn a_kind_is_called_the_same_everywhere() {
+        for kind in [
+            HeadKind::PreviousToken,
+            HeadKind::PreviousTokenByScore,
+            HeadKind::Induction,
+            HeadKind::InductionByScore,
+            HeadKind::Sink,
+            HeadKind::SinkByScore,
+            HeadKind::Local,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
 
     /// A name that is no field, or a check that is another figure's, would be seen here.
     #[test]

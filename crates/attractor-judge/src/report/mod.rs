@@ -12,7 +12,7 @@ use attractor_record::ModelInfo;
 use attractor_record::table::{Column, Table};
 use serde::{Deserialize, Serialize};
 
-pub use head::HeadFigure;
+pub use head::{HeadFigure, HeadKind};
 pub(crate) use junit::escape;
 pub use text::{Kind, Line};
 
@@ -82,9 +82,8 @@ pub struct HeadSummary {
     pub sink: Option<f64>,
     /// Divergence between rows, units of ln 2.
     pub variation: Option<f64>,
-    /// What it was recognised as: "previous-token", "induction", "sink", "local"; with a question mark where its score says
-    /// so and these inputs cannot tell it from chance.
-    pub kinds: Vec<String>,
+    /// What it was recognised as.
+    pub kinds: Vec<HeadKind>,
 }
 
 /// Passed n of m.

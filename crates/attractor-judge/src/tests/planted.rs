@@ -19,7 +19,7 @@ fn legacy() -> Config {
 
 fn kinds(report: &Report, layer: usize, head: usize) -> Vec<String> {
     let found = |h: &&crate::report::HeadSummary| h.layer == layer && h.head == head;
-    report.heads.iter().find(found).unwrap().kinds.clone()
+    report.heads.iter().find(found).unwrap().kinds.iter().map(ToString::to_string).collect()
 }
 
 fn exact(inputs: u64) -> Maps {

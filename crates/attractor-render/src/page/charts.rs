@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use attractor_judge::report::HeadKind;
 use attractor_judge::{Check, CheckId, Report};
 
 use super::{Budget, plain};
@@ -61,8 +62,8 @@ pub(super) fn charts(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
 /// What each head was recognised as.
 fn kinds(report: &Report) -> Result<Option<String>> {
     let mut names: Vec<(&str, usize)> = Vec::new();
-    for kind in report.heads.iter().flat_map(|h| &h.kinds) {
-        match names.iter_mut().find(|(name, _)| name == kind) {
+    for kind in report.heads.iter().flat_map(|h| &h.kinds).map(|kind| kind.as_str()) {
+        match names.iter_mut().find(|(name, _)| *name == kind) {
             Some((_, count)) => *count += 1,
             None => names.push((kind, 1)),
         }
@@ -82,7 +83,7 @@ fn kinds(report: &Report) -> Result<Option<String>> {
         .heads
         .iter()
         .map(|h| {
-            let place = |kind: &String| titles.iter().position(|t| t == kind).unwrap_or(KINDS - 1);
+            let place = |kind: &HeadKind| titles.iter().position(|t| *t == kind.as_str()).unwrap_or(KINDS - 1);
             let mut classes: Vec<usize> = h.kinds.iter().map(place).collect();
             classes.sort_unstable();
             classes.dedup();

@@ -170,6 +170,6 @@ fn row(head: &HeadSummary, failed: bool, drawn: bool) -> String {
     let verdict = verdict(head, failed);
     let class = head.class.map_or("not testable", Class::name);
     let word = if failed { format!("fail, {class}") } else { class.to_string() };
-    let _ = writeln!(out, "<td>{}</td><td>{}</td></tr>", escape(&head.kinds.join(", ")), badge(verdict, Some(&word)));
+    let _ = writeln!(out, "<td>{}</td><td>{}</td></tr>", head.recognised_as(), badge(verdict, Some(&word)));
     out
 }
