@@ -1,6 +1,6 @@
 // Builds the page's script and style sheet into the crate that carries them; with --check it only compares.
 //
-//   node build.mjs            writes ../crates/attractor-render/src/html/dist/
+//   node build.mjs            writes ../crates/attractor-render/src/page/dist/
 //   node build.mjs --check    fails if what lies there is not what these sources give
 //   node build.mjs --tests    bundles the unit tests into .build/
 
@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const dist = join(here, "../crates/attractor-render/src/html/dist");
+const dist = join(here, "../crates/attractor-render/src/page/dist");
 const mode = process.argv[2];
 
 const common = {

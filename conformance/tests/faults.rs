@@ -6,7 +6,7 @@ use attractor::random::Philox;
 use attractor::retrieve::Mask;
 use attractor_capture::certificate::{Verdict as Certified, names};
 use attractor_capture::{Import, ImportOptions};
-use attractor_judge::{Config, Report, Scenario, Verdict, judge};
+use attractor_judge::{CheckId, Config, Report, Scenario, Verdict, judge};
 use attractor_nn::checkpoint::Checkpoint;
 use attractor_nn::checkpoint::spec::Spec;
 use attractor_nn::evidence::{Ablate, Options, gather, probes};
@@ -62,7 +62,7 @@ fn judged(patterns: &dyn Patterns) -> Report {
 }
 
 /// Places of the heads whose check has this verdict.
-fn found(report: &Report, id: &str, verdict: Verdict) -> Vec<String> {
+fn found(report: &Report, id: CheckId, verdict: Verdict) -> Vec<String> {
     let of_heads = report.checks.iter().filter(|c| c.id == id && c.head.is_some() && c.verdict == verdict);
     of_heads.map(|c| c.place()).collect()
 }
@@ -83,7 +83,7 @@ fn without_a_fault_an_import_passes() {
     }
     let report = judged(&import);
     assert!(report.is_ok(), "{:?}", report.summary.critical);
-    assert_eq!(found(&report, "head.previous", Verdict::Pass), places(Kind::Previous));
+    assert_eq!(found(&report, CheckId::HeadPrevious, Verdict::Pass), places(Kind::Previous));
 }
 
 /// The model declares itself causal and its attention lost the mask: it reads the answer from the future.
@@ -108,13 +108,13 @@ fn a_dropped_mask_is_caught_by_the_maps_and_by_the_probe() {
     let report = judge(&captured, Some(&evidence), &Config::default()).unwrap();
     // Heads that look at the first position see no future even so.
     let sees: Vec<String> = all_heads().into_iter().filter(|h| !places(Kind::First).contains(h)).collect();
-    assert_eq!(found(&report, "mask.causal", Verdict::Fail), sees);
-    let check = report.of_model("mask.causal").unwrap();
+    assert_eq!(found(&report, CheckId::MaskCausal, Verdict::Fail), sees);
+    let check = report.of_model(CheckId::MaskCausal).unwrap();
     assert!(check.verdict == Verdict::Fail && check.why.contains("sees the future"), "{}", check.why);
     // The previous-token head shows it in one row alone: the first, which has nothing before it.
-    let previous = report.of_head("mask.causal", 0, 1).unwrap();
+    let previous = report.of_head(CheckId::MaskCausal, 0, 1).unwrap();
     assert!(previous.why.contains("row 0)"), "{}", previous.why);
-    let probe = report.of_model("mask.probe").unwrap();
+    let probe = report.of_model(CheckId::MaskProbe).unwrap();
     assert!(probe.verdict == Verdict::Fail && probe.why.contains("the model sees the future"), "{}", probe.why);
     assert_eq!(report.conclusion.scenario, Scenario::Broken);
 
@@ -127,7 +127,7 @@ fn a_dropped_mask_is_caught_by_the_maps_and_by_the_probe() {
         let entry = import.certificate().unwrap().entry(layer, names::SUPPORT).unwrap().clone();
         assert_eq!(entry.verdict, Certified::Fail, "{}", entry.why);
     }
-    assert_eq!(found(&judged(&import), "mask.causal", Verdict::Fail), sees);
+    assert_eq!(found(&judged(&import), CheckId::MaskCausal, Verdict::Fail), sees);
 }
 
 /// What attention gave, in the place where its weights should be, in the two shapes in which that happens.
@@ -161,7 +161,7 @@ fn an_output_passed_off_as_weights_is_refused_with_its_layer() {
         assert_eq!(import.missing().iter().map(|m| m.0).collect::<Vec<_>>(), [1]);
         let entry = import.certificate().unwrap().entry(1, names::WEIGHTS).unwrap().clone();
         assert!(entry.verdict == Certified::Fail && entry.why.contains("output of attention"), "{}", entry.why);
-        assert_eq!(judged(&import).of_head("head.previous", 0, 1).unwrap().verdict, Verdict::Pass);
+        assert_eq!(judged(&import).of_head(CheckId::HeadPrevious, 0, 1).unwrap().verdict, Verdict::Pass);
     }
 }
 
@@ -176,9 +176,9 @@ fn dropout_is_named_where_it_struck() {
     }
     let import = imported(&maps, Number::F32);
     let report = judged(&import);
-    assert_eq!(found(&report, "norm.rows", Verdict::Fail), ["L1H0", "L1H1", "L1H2"]);
-    assert_eq!(found(&report, "norm.rows", Verdict::Pass), ["L0H0", "L0H1", "L0H2"]);
-    let check = report.of_model("norm.rows").unwrap();
+    assert_eq!(found(&report, CheckId::NormRows, Verdict::Fail), ["L1H0", "L1H1", "L1H2"]);
+    assert_eq!(found(&report, CheckId::NormRows, Verdict::Pass), ["L0H0", "L0H1", "L0H2"]);
+    let check = report.of_model(CheckId::NormRows).unwrap();
     assert!(check.verdict == Verdict::Fail && check.why.contains("dropout was on"), "{}", check.why);
     assert!(check.why.contains("3 of 6 heads: L1H0, L1H1, L1H2"), "{}", check.why);
     let certificate = import.certificate().unwrap();
@@ -209,15 +209,15 @@ fn every_precision_is_held_to_its_own_tolerance() {
     {
         let import = imported(&sound, number);
         let report = judged(&import);
-        let rows = report.of_model("norm.rows").unwrap();
+        let rows = report.of_model(CheckId::NormRows).unwrap();
         assert_eq!(rows.verdict, Verdict::Pass, "{number:?}: {}", rows.why);
         if number != Number::F32 {
-            let uniform = report.of_head("norm.rows", 1, 1).unwrap();
+            let uniform = report.of_head(CheckId::NormRows, 1, 1).unwrap();
             assert!(uniform.value.unwrap() > 1e-5 && uniform.threshold == Some(tolerance), "{uniform:?}");
         }
         assert!(report.is_ok(), "{number:?}: {:?}", report.summary.critical);
-        assert_eq!(found(&report, "head.previous", Verdict::Pass), places(Kind::Previous), "{number:?}");
-        assert_eq!(found(&report, "sink.rate", Verdict::Warn), places(Kind::First), "{number:?}");
+        assert_eq!(found(&report, CheckId::HeadPrevious, Verdict::Pass), places(Kind::Previous), "{number:?}");
+        assert_eq!(found(&report, CheckId::SinkRate, Verdict::Warn), places(Kind::First), "{number:?}");
         for layer in 0..LAYERS {
             let entry = import.certificate().unwrap().entry(layer, names::ROW_SUMS).unwrap().clone();
             assert_eq!(
@@ -230,14 +230,17 @@ fn every_precision_is_held_to_its_own_tolerance() {
 
         let import = imported(&scaled(1, 1, by), number);
         let report = judged(&import);
-        assert_eq!(found(&report, "norm.rows", Verdict::Fail), ["L1H1"], "{number:?}");
+        assert_eq!(found(&report, CheckId::NormRows, Verdict::Fail), ["L1H1"], "{number:?}");
         let certificate = import.certificate().unwrap();
         let entries = [0, 1].map(|layer| certificate.entry(layer, names::ROW_SUMS).unwrap());
         assert_eq!(entries.map(|e| e.verdict), [Certified::Pass, Certified::Fail], "{number:?}");
         assert!(entries[1].why.contains("head 1,"), "{number:?}: {}", entries[1].why);
     }
     // What f16 would be forgiven, f32 numbers are not.
-    assert_eq!(found(&judged(&imported(&scaled(0, 2, 1.0003), Number::F32)), "norm.rows", Verdict::Fail), ["L0H2"]);
+    assert_eq!(
+        found(&judged(&imported(&scaled(0, 2, 1.0003), Number::F32)), CheckId::NormRows, Verdict::Fail),
+        ["L0H2"]
+    );
 }
 
 /// A hybrid model: the second of three layers has no matrix. The third stays the third.
@@ -270,15 +273,15 @@ fn a_layer_without_a_matrix_does_not_shift_the_others() {
         assert_eq!(certificate.entry(2, names::ROW_SUMS).unwrap().verdict, Certified::Pass);
         let report = judged(&import);
         assert!(report.is_ok(), "{:?}", report.summary.critical);
-        assert_eq!(found(&report, "head.previous", Verdict::Pass), ["L0H1"]);
-        assert_eq!(found(&report, "head.induction", Verdict::Pass), ["L2H2"]);
-        assert_eq!(found(&report, "sink.rate", Verdict::Warn), ["L0H2", "L2H0"]);
+        assert_eq!(found(&report, CheckId::HeadPrevious, Verdict::Pass), ["L0H1"]);
+        assert_eq!(found(&report, CheckId::HeadInduction, Verdict::Pass), ["L2H2"]);
+        assert_eq!(found(&report, CheckId::SinkRate, Verdict::Warn), ["L0H2", "L2H0"]);
     }
     // From memory: a layer that was not captured is no layer of the report.
     let mut captured = honest(&ids);
     captured.info.layers = 3;
     captured.inputs.iter_mut().for_each(|input| input.layers[1].layer = 2);
-    assert_eq!(found(&judged(&captured), "head.induction", Verdict::Pass), ["L2H2"]);
+    assert_eq!(found(&judged(&captured), CheckId::HeadInduction, Verdict::Pass), ["L2H2"]);
 }
 
 /// Entries of a layer's two output checks: A.V = z and W_O z + b = output.
@@ -288,7 +291,7 @@ fn outputs(captured: &Captured, layer: usize) -> [Certified; 2] {
 }
 
 /// Verdicts of the judge's twin checks, by layer.
-fn of_layers(report: &Report, id: &str) -> Vec<Verdict> {
+fn of_layers(report: &Report, id: CheckId) -> Vec<Verdict> {
     let of_layer = report.checks.iter().filter(|c| c.id == id && c.layer.is_some() && c.head.is_none());
     of_layer.map(|c| c.verdict).collect()
 }
@@ -306,9 +309,9 @@ fn a_projection_with_two_heads_swapped_is_caught_in_its_layer() {
     assert_eq!(outputs(&captured, 0), [Certified::Pass, Certified::Fail]);
     assert_eq!(outputs(&captured, 1), [Certified::Pass, Certified::Pass]);
     let report = judged(&captured);
-    assert_eq!(of_layers(&report, "out.projection"), [Verdict::Fail, Verdict::Pass]);
-    assert_eq!(of_layers(&report, "out.av"), [Verdict::Pass, Verdict::Pass]);
-    let check = report.of_model("out.projection").unwrap();
+    assert_eq!(of_layers(&report, CheckId::OutProjection), [Verdict::Fail, Verdict::Pass]);
+    assert_eq!(of_layers(&report, CheckId::OutAv), [Verdict::Pass, Verdict::Pass]);
+    let check = report.of_model(CheckId::OutProjection).unwrap();
     assert!(check.verdict == Verdict::Fail && check.why.starts_with("L0: "), "{}", check.why);
     assert_eq!(report.conclusion.scenario, Scenario::Broken);
 }
@@ -337,8 +340,8 @@ fn weights_that_did_not_make_the_output_are_caught_in_their_layer() {
         assert_eq!(outputs(&captured, 0), [Certified::Pass, Certified::Pass]);
         assert_eq!(outputs(&captured, 1), [Certified::Fail, Certified::Pass]);
         let report = judged(&captured);
-        assert_eq!(of_layers(&report, "out.av"), [Verdict::Pass, Verdict::Fail]);
-        let check = report.of_model("out.av").unwrap();
+        assert_eq!(of_layers(&report, CheckId::OutAv), [Verdict::Pass, Verdict::Fail]);
+        let check = report.of_model(CheckId::OutAv).unwrap();
         assert!(check.verdict == Verdict::Fail && check.why.starts_with("L1: "), "{}", check.why);
     }
 }
@@ -349,22 +352,28 @@ fn a_head_with_a_nan_is_not_testable_and_the_others_are() {
     maps.get_mut(&1).unwrap()[start(4, 1) + 20 * LENGTH + 7] = f32::NAN;
     let import = imported(&maps, Number::F32);
     let report = judged(&import);
-    let check = report.of_model("norm.finite").unwrap();
+    let check = report.of_model(CheckId::NormFinite).unwrap();
     assert!(check.verdict == Verdict::Warn && check.why.contains("1 rows of L1H1"), "{}", check.why);
     // That head has five inputs left; the others lose nothing.
-    let intervals = |head| report.of_head("base.uniform", 1, head).unwrap().interval.is_some();
+    let intervals = |head| report.of_head(CheckId::BaseUniform, 1, head).unwrap().interval.is_some();
     assert!(intervals(0) && intervals(1) && intervals(2));
     let finite = import.certificate().unwrap().entry(1, names::FINITE).unwrap().clone();
     assert!(finite.verdict == Certified::NotTestable && finite.value == Some(1.0), "{finite:?}");
     assert_eq!(import.certificate().unwrap().entry(0, names::FINITE).unwrap().verdict, Certified::Pass);
-    assert_eq!(found(&report, "sink.rate", Verdict::Warn), places(Kind::First));
+    assert_eq!(found(&report, CheckId::SinkRate, Verdict::Warn), places(Kind::First));
 
     // On every input: nothing is left to judge, and nothing is made up.
     for input in 0..6 {
         maps.get_mut(&1).unwrap()[start(input, 1)] = f32::NAN;
     }
     let report = judged(&imported(&maps, Number::F32));
-    for id in ["base.uniform", "head.sharpness", "head.previous", "sink.rate", "query.variation"] {
+    for id in [
+        CheckId::BaseUniform,
+        CheckId::HeadSharpness,
+        CheckId::HeadPrevious,
+        CheckId::SinkRate,
+        CheckId::QueryVariation,
+    ] {
         let check = report.of_head(id, 1, 1).unwrap();
         assert!(check.verdict == Verdict::Skipped && check.why.starts_with("not testable"), "{id}: {}", check.why);
         assert!(report.of_head(id, 1, 2).unwrap().value.is_some(), "{id}");
@@ -411,8 +420,8 @@ fn a_head_shifted_by_one_column_is_caught_by_name() {
             // The first row sees one key; one to the right is its future.
             let import = imported(&shifted(layer, head, true), Number::F32);
             let report = judged(&import);
-            assert_eq!(found(&report, "mask.causal", Verdict::Fail), [name.as_str()], "{kind:?}");
-            assert_eq!(found(&report, "norm.rows", Verdict::Fail), Vec::<String>::new(), "{kind:?}");
+            assert_eq!(found(&report, CheckId::MaskCausal, Verdict::Fail), [name.as_str()], "{kind:?}");
+            assert_eq!(found(&report, CheckId::NormRows, Verdict::Fail), Vec::<String>::new(), "{kind:?}");
             let entry = import.certificate().unwrap().entry(layer, names::SUPPORT).unwrap().clone();
             assert!(entry.verdict == Certified::Fail && entry.why.contains(&format!("head {head},")), "{entry:?}");
             let other = import.certificate().unwrap().entry(1 - layer, names::SUPPORT).unwrap().verdict;
@@ -420,7 +429,7 @@ fn a_head_shifted_by_one_column_is_caught_by_name() {
 
             let import = imported(&shifted(layer, head, false), Number::F32);
             let report = judged(&import);
-            assert_eq!(found(&report, "norm.rows", Verdict::Fail), [name.as_str()], "{kind:?} to the left");
+            assert_eq!(found(&report, CheckId::NormRows, Verdict::Fail), [name.as_str()], "{kind:?} to the left");
         }
     }
 }
@@ -435,6 +444,6 @@ fn maps_with_the_tokens_of_another_input_show_no_induction() {
     }
     let report = judged(&captured);
     assert!(report.is_ok());
-    assert_eq!(found(&report, "head.induction", Verdict::Pass), Vec::<String>::new());
-    assert_eq!(found(&report, "head.previous", Verdict::Pass), places(Kind::Previous));
+    assert_eq!(found(&report, CheckId::HeadInduction, Verdict::Pass), Vec::<String>::new());
+    assert_eq!(found(&report, CheckId::HeadPrevious, Verdict::Pass), places(Kind::Previous));
 }

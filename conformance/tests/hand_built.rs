@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use attractor_capture::certificate::Verdict as Certified;
-use attractor_judge::{Config, Group, Report, Scenario, Verdict, judge};
+use attractor_judge::{CheckId, Config, Group, Report, Scenario, Verdict, judge};
 use attractor_nn::evidence::{Ablate, Options, gather};
 use attractor_nn::model::{Maps, Replacement};
 use attractor_nn::{Input, Model, Overrides};
@@ -34,7 +34,7 @@ fn judged() -> (Captured, Evidence, Report) {
 }
 
 /// Places of the heads whose check has this verdict.
-fn found(report: &Report, id: &str, verdict: Verdict) -> Vec<String> {
+fn found(report: &Report, id: CheckId, verdict: Verdict) -> Vec<String> {
     let of_heads = report.checks.iter().filter(|c| c.id == id && c.head.is_some() && c.verdict == verdict);
     of_heads.map(|c| c.place()).collect()
 }
@@ -82,20 +82,20 @@ fn the_repeated_continuation_is_predicted() {
 #[test]
 fn the_judge_names_exactly_these_heads() {
     let (_, _, report) = judged();
-    assert_eq!(found(&report, "head.previous", Verdict::Pass), places(Kind::Previous));
-    assert_eq!(found(&report, "head.induction", Verdict::Pass), places(Kind::Induction));
-    assert_eq!(found(&report, "sink.rate", Verdict::Warn), places(Kind::First));
+    assert_eq!(found(&report, CheckId::HeadPrevious, Verdict::Pass), places(Kind::Previous));
+    assert_eq!(found(&report, CheckId::HeadInduction, Verdict::Pass), places(Kind::Induction));
+    assert_eq!(found(&report, CheckId::SinkRate, Verdict::Warn), places(Kind::First));
     let equivalent = |c: &&attractor_judge::Check| {
-        c.id == "base.uniform" && c.head.is_some() && c.why.starts_with("uniform by equivalence")
+        c.id == CheckId::BaseUniform && c.head.is_some() && c.why.starts_with("uniform by equivalence")
     };
     let uniform: Vec<String> = report.checks.iter().filter(equivalent).map(|c| c.place()).collect();
     assert_eq!(uniform, places(Kind::Uniform));
     let value = |id, layer, head| report.of_head(id, layer, head).unwrap().value.unwrap();
-    assert!((value("head.previous", 0, 1) - 1.0).abs() < 1e-3);
-    assert!((value("head.induction", 1, 2) - 1.0).abs() < 1e-3);
-    assert!((value("sink.rate", 1, 0) - 1.0).abs() < 1e-3);
+    assert!((value(CheckId::HeadPrevious, 0, 1) - 1.0).abs() < 1e-3);
+    assert!((value(CheckId::HeadInduction, 1, 2) - 1.0).abs() < 1e-3);
+    assert!((value(CheckId::SinkRate, 1, 0) - 1.0).abs() < 1e-3);
     // Its repetitions lie at another distance in every input: this is no head that looks equally far back.
-    let induction = report.of_head("head.induction", 1, 2).unwrap();
+    let induction = report.of_head(CheckId::HeadInduction, 1, 2).unwrap();
     assert!(induction.null.is_some_and(|null| null < 0.5) && induction.why.contains("by chance"), "{induction:?}");
 }
 
@@ -103,7 +103,7 @@ fn the_judge_names_exactly_these_heads() {
 fn correctness_passes_and_attention_is_found_to_matter() {
     let (captured, evidence, report) = judged();
     let group = Group::Correctness.number();
-    for check in report.checks.iter().filter(|c| c.group == group && c.id != "kl.identity") {
+    for check in report.checks.iter().filter(|c| c.group == group && c.id != CheckId::KlIdentity) {
         assert_eq!(check.verdict, Verdict::Pass, "{} at {}: {}", check.id, check.place(), check.why);
     }
     assert!(report.is_ok(), "{:?}", report.summary.critical);
@@ -149,9 +149,12 @@ fn ablations_destroy_what_depends_on_a_head_and_nothing_else() {
         assert!(rise(1, 2, mode) > 1.0, "{mode:?}: {}", rise(1, 2, mode));
     }
     let verdict = |id, layer, head| report.of_head(id, layer, head).unwrap().verdict;
-    assert_eq!([verdict("abl.uniform", 0, 1), verdict("abl.uniform", 1, 2)], [Verdict::Pass; 2]);
-    assert_eq!([verdict("abl.uniform", 0, 0), verdict("abl.uniform", 1, 1)], [Verdict::Warn; 2]);
-    assert_eq!([verdict("abl.mean-map", 0, 1), verdict("abl.mean-map", 1, 2)], [Verdict::Warn, Verdict::Pass]);
+    assert_eq!([verdict(CheckId::AblUniform, 0, 1), verdict(CheckId::AblUniform, 1, 2)], [Verdict::Pass; 2]);
+    assert_eq!([verdict(CheckId::AblUniform, 0, 0), verdict(CheckId::AblUniform, 1, 1)], [Verdict::Warn; 2]);
+    assert_eq!(
+        [verdict(CheckId::AblMeanMap, 0, 1), verdict(CheckId::AblMeanMap, 1, 2)],
+        [Verdict::Warn, Verdict::Pass]
+    );
 }
 
 #[test]
@@ -166,7 +169,7 @@ fn the_gradient_reaches_every_head_and_is_largest_where_the_prediction_is_read()
     for head in [0, 1] {
         assert!(mean(1, 2) > 10.0 * mean(1, head), "L1H2 {:.2e}, L1H{head} {:.2e}", mean(1, 2), mean(1, head));
     }
-    for id in ["grad.flow", "grad.finite"] {
+    for id in [CheckId::GradFlow, CheckId::GradFinite] {
         let check = report.of_model(id).unwrap();
         assert_eq!(check.verdict, Verdict::Pass, "{id}: {}", check.why);
     }

@@ -1,6 +1,6 @@
 // From the page's base64 to numbers.
 
-import type { CodedMap } from "./payload";
+import type { CodedMap } from "./schema";
 import type { HeadMap } from "./source";
 
 const STEPS = 168;

@@ -1,76 +1,30 @@
 // The report's page as a source: everything comes from its two JSON elements.
 
 import { bytes, decode } from "./decode";
-import { VERSION, type CodedMap, type Payload } from "./payload";
+import { HEAD_COLUMNS, VERSION, type Check, type CheckId, type CodedMap, type HeadSummary, type Payload } from "./schema";
 import { label } from "./text";
 import type { CheckLine, Column, HeadLine, HeadMap, Metric, Place, Point, Source } from "./source";
 
-/** The parts of the report that are read here; see crates/attractor-judge/src/report/mod.rs. */
-export interface ReportJson {
-  checks: CheckJson[];
-  heads: Record<string, unknown>[];
+/** The parts of the report that are read here. */
+export interface Report {
+  checks: Check[];
+  heads: HeadSummary[];
 }
-
-export interface CheckJson {
-  id: string;
-  group: number;
-  layer: number | null;
-  head: number | null;
-  value: number | null;
-  null: number | null;
-  interval: { low: number; high: number; level: number; method: string } | null;
-  threshold: number | null;
-  effect?: number | null;
-  threshold_source?: string;
-  verdict: string;
-  /** false: a figure that nothing hangs on. */
-  judged?: boolean;
-  why?: string;
-}
-
-/** Columns whose meaning is known; others are shown under their own name. */
-const COLUMNS: Record<string, { title: string; about: string; share: boolean; check?: string }> = {
-  sharpness: { title: "Sharpness", about: "1 − H / ln n over the n visible keys: 0 is an average over all, 1 a single key", share: true, check: "head.sharpness" },
-  effective_keys: { title: "Effective keys", about: "exp(H): how many keys a row spreads over", share: false },
-  previous: { title: "Previous", about: "mean weight on the previous token", share: true, check: "head.previous" },
-  induction: { title: "Induction", about: "mean weight on the token after an earlier occurrence of the current one", share: true, check: "head.induction" },
-  near: { title: "Near", about: "weight on near keys, in units of a uniform row", share: false, check: "pos.local" },
-  sink: { title: "Sink", about: "mean weight on the head's favourite position", share: true, check: "sink.rate" },
-  variation: { title: "Variation", about: "how differently rows look: Jensen-Shannon divergence in units of ln 2", share: true, check: "query.variation" },
-};
-
-const NOT_FIGURES = new Set(["layer", "head", "class", "kinds"]);
-
-const titled = (name: string) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
 
 /** The lines of the head table. */
-export function headLines(report: ReportJson): { heads: HeadLine[]; columns: Column[] } {
+export function headLines(report: Report): { heads: HeadLine[]; columns: readonly Column[] } {
   const failed = new Set(
     report.checks.filter((c) => c.verdict === "fail" && c.head !== null).map((c) => `${c.layer}.${c.head}`),
   );
-  const names: string[] = [];
-  const heads = report.heads.map((raw): HeadLine => {
-    const figures: Record<string, number | null> = {};
-    for (const [name, value] of Object.entries(raw)) {
-      if (NOT_FIGURES.has(name) || !(value === null || typeof value === "number")) continue;
-      figures[name] = value;
-      if (!names.includes(name)) names.push(name);
-    }
-    const [layer, head] = [Number(raw.layer), Number(raw.head)];
-    return {
-      layer,
-      head,
-      class: typeof raw.class === "string" ? raw.class : null,
-      kinds: Array.isArray(raw.kinds) ? raw.kinds.map(String) : [],
-      failed: failed.has(`${layer}.${head}`),
-      figures,
-    };
-  });
-  const columns = names.map((name): Column => {
-    const known = COLUMNS[name];
-    return { name, title: known?.title ?? titled(name), about: known?.about ?? "", share: known?.share ?? false };
-  });
-  return { heads, columns };
+  const heads = report.heads.map((own): HeadLine => ({
+    layer: own.layer,
+    head: own.head,
+    class: own.class,
+    kinds: own.kinds,
+    failed: failed.has(`${own.layer}.${own.head}`),
+    figures: Object.fromEntries(HEAD_COLUMNS.map(({ name }) => [name, own[name]])),
+  }));
+  return { heads, columns: HEAD_COLUMNS };
 }
 
 /** The one number that all agree on, or null. */
@@ -80,8 +34,8 @@ function common(values: (number | null)[]): number | null {
 }
 
 /** Figures by layer and head: the table's columns, then the checks of single heads that it has no column for. */
-export function metrics(report: ReportJson, heads: HeadLine[], columns: Column[]): Metric[] {
-  const byId = new Map<string, CheckJson[]>();
+export function metrics(report: Report, heads: HeadLine[]): Metric[] {
+  const byId = new Map<CheckId, Check[]>();
   for (const check of report.checks) {
     // Group 1 asks whether it is attention at all: no figure to compare heads by.
     if (check.head === null || check.group === 1) continue;
@@ -89,7 +43,7 @@ export function metrics(report: ReportJson, heads: HeadLine[], columns: Column[]
     if (own) own.push(check);
     else byId.set(check.id, [check]);
   }
-  const about = (checks: CheckJson[]) => {
+  const about = (checks: Check[]) => {
     const interval = checks.find((c) => c.interval)?.interval;
     return {
       null: common(checks.map((c) => c.null)),
@@ -97,9 +51,9 @@ export function metrics(report: ReportJson, heads: HeadLine[], columns: Column[]
       interval: interval ? `${Math.round(100 * interval.level)} %, ${interval.method}` : "",
     };
   };
-  const all: Metric[] = columns.map((column) => {
-    const checks = byId.get(COLUMNS[column.name]?.check ?? "") ?? [];
-    byId.delete(COLUMNS[column.name]?.check ?? "");
+  const all: Metric[] = HEAD_COLUMNS.map(({ check, ...column }) => {
+    const checks = (check && byId.get(check)) ?? [];
+    if (check) byId.delete(check);
     const at = new Map(checks.map((c) => [`${c.layer}.${c.head}`, c]));
     const points = heads.map(({ layer, head, figures }): Point => {
       const interval = at.get(`${layer}.${head}`)?.interval ?? null;
@@ -123,7 +77,7 @@ export function metrics(report: ReportJson, heads: HeadLine[], columns: Column[]
 }
 
 /** The checks of single layers and heads, words made harmless. */
-export function checkLines(report: ReportJson): CheckLine[] {
+export function checkLines(report: Report): CheckLine[] {
   return report.checks
     .filter((c) => c.layer !== null)
     .map((c) => ({
@@ -133,20 +87,20 @@ export function checkLines(report: ReportJson): CheckLine[] {
       head: c.head,
       value: c.value,
       null: c.null,
-      effect: c.effect ?? null,
+      effect: c.effect,
       low: c.interval?.low ?? null,
       high: c.interval?.high ?? null,
       threshold: c.threshold,
-      source: label(c.threshold_source ?? "", 400),
-      verdict: c.judged === false && c.verdict !== "skipped" ? "reported" : c.verdict,
-      why: label(c.why ?? "", 1000),
+      source: label(c.threshold_source, 400),
+      verdict: !c.judged && c.verdict !== "skipped" ? "reported" : c.verdict,
+      why: label(c.why, 1000),
     }));
 }
 
 const key = (layer: number, head: number, input: number) => `${layer}.${head}.${input}`;
 
 /** A source of a report and a payload; either may be missing. */
-export function pageSource(report: ReportJson, payload: Payload | null): Source {
+export function pageSource(report: Report, payload: Payload | null): Source {
   if (payload && payload.version !== VERSION) {
     throw new Error(`maps of version ${payload.version}; this page's script reads version ${VERSION}`);
   }
@@ -162,7 +116,7 @@ export function pageSource(report: ReportJson, payload: Payload | null): Source 
     inputs: (payload?.inputs ?? []).map((i) => ({ ...i, special: new Set(i.special) })),
     heads,
     columns,
-    metrics: metrics(report, heads, columns),
+    metrics: metrics(report, heads),
     checks: checkLines(report),
     layers: ascending(places.map((p) => p.layer)),
     headNumbers: ascending(places.map((p) => p.head)),
@@ -187,6 +141,6 @@ export function documentSource(): Source | null {
     const text = document.getElementById(id)?.textContent;
     return text ? (JSON.parse(text) as T) : null;
   };
-  const report = json<ReportJson>("report");
+  const report = json<Report>("report");
   return report ? pageSource(report, json<Payload>("maps")) : null;
 }

@@ -1,5 +1,7 @@
 // Where components get what they show. The report's page is one such source, a live server can be another.
 
+import type { CheckId, Class, HeadKind, Verdict } from "./schema";
+
 /** A head of an input. */
 export interface Place {
   layer: number;
@@ -58,9 +60,9 @@ export interface HeadMap extends Place {
 export interface HeadLine {
   layer: number;
   head: number;
-  /** "sharp", "medium", ...; null: not testable. */
-  class: string | null;
-  kinds: string[];
+  /** null: not testable. */
+  class: Class | null;
+  kinds: HeadKind[];
   failed: boolean;
   /** By column name; null: not there. */
   figures: Record<string, number | null>;
@@ -100,7 +102,7 @@ export interface Metric {
 
 /** A check of a layer or a head. */
 export interface CheckLine {
-  id: string;
+  id: CheckId;
   /** 1 to 9. */
   group: number;
   layer: number | null;
@@ -113,8 +115,8 @@ export interface CheckLine {
   threshold: number | null;
   /** Where the threshold comes from. */
   source: string;
-  /** "pass", "warn", "fail", "skipped", or "reported" where nothing hangs on it. */
-  verdict: string;
+  /** "reported" where nothing hangs on it. */
+  verdict: Verdict | "reported";
   /** The answer in words; untrusted, as tokens may be quoted in it. */
   why: string;
 }
@@ -124,7 +126,7 @@ export interface Source {
   palettes: Palette[];
   inputs: Input[];
   heads: HeadLine[];
-  columns: Column[];
+  columns: readonly Column[];
   metrics: Metric[];
   /** Checks of single layers and heads. */
   checks: CheckLine[];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { decode, table } from "../src/decode";
-import type { CodedMap } from "../src/payload";
+import type { CodedMap } from "../src/schema";
 import { type Look, cellOf, floorOf, pool, see, span, withoutSinks } from "../src/view";
 
 const look: Look = { spacing: "linear", shared: true, hideSink: false, palette: 0 };

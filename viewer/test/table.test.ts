@@ -3,11 +3,17 @@ import test from "node:test";
 import { means, places } from "../src/components/chart";
 import { ordered, where } from "../src/components/checks";
 import { filtered, sorted } from "../src/components/table";
-import { type CheckJson, checkLines, headLines, metrics, pageSource } from "../src/page-source";
+import { checkLines, headLines, metrics, pageSource } from "../src/page-source";
+import type { Check, CheckId, HeadSummary } from "../src/schema";
 
-const check = (id: string, layer: number | null, head: number | null, more: Partial<CheckJson> = {}): CheckJson => ({
-  id, group: 5, layer, head, value: 0.5, null: 0.1, threshold: 0.4, verdict: "pass",
-  interval: { low: 0.45, high: 0.55, level: 0.95, method: "BCa bootstrap" }, ...more,
+const check = (id: CheckId, layer: number | null, head: number | null, more: Partial<Check> = {}): Check => ({
+  id, group: 5, layer, head, value: 0.5, null: 0.1, effect: 0.4, threshold: 0.4, threshold_source: "", judged: true,
+  verdict: "pass", why: "", interval: { low: 0.45, high: 0.55, level: 0.95, method: "BCa bootstrap" },
+  no_interval: null, ...more,
+});
+const line = (layer: number, head: number, more: Partial<HeadSummary>): HeadSummary => ({
+  layer, head, class: null, sharpness: null, effective_keys: null, previous: null, induction: null, near: null, sink: null,
+  variation: null, kinds: [], ...more,
 });
 const report = {
   checks: [
@@ -18,16 +24,18 @@ const report = {
     check("pos.content", 1, 0, { value: 0.25, interval: null }),
   ],
   heads: [
-    { layer: 0, head: 0, class: "sharp", sharpness: 0.5, previous: 0.9, effective_keys: null, kinds: ["previous-token"] },
-    { layer: 0, head: 1, class: null, sharpness: null, previous: 0.1, effective_keys: null, kinds: [] },
-    { layer: 1, head: 0, class: "broad", sharpness: 0.1, previous: 0.9, effective_keys: null, kinds: ["sink", "local"], unheard_of: 3 },
+    line(0, 0, { class: "sharp", sharpness: 0.5, previous: 0.9, kinds: ["previous-token"] }),
+    line(0, 1, { previous: 0.1 }),
+    line(1, 0, { class: "broad", sharpness: 0.1, previous: 0.9, near: 3, kinds: ["sink", "local"] }),
   ],
 };
 const { heads, columns } = headLines(report);
 const names = (lines: typeof heads) => lines.map((h) => `${h.layer}.${h.head}`);
 
-test("figures that the table does not know get a column of their own", () => {
-  assert.deepEqual(columns.map((c) => c.title), ["Sharpness", "Previous", "Effective keys", "Unheard of"]);
+test("the table has a column for every figure of a head", () => {
+  const titles = ["Sharpness", "Effective keys", "Previous", "Induction", "Near", "Sink", "Variation"];
+  assert.deepEqual(columns.map((c) => c.title), titles);
+  for (const { name } of columns) assert.ok(heads.every((h) => name in h.figures), name);
   assert.deepEqual(heads.map((h) => h.failed), [false, true, false]);
 });
 
@@ -51,9 +59,9 @@ test("filters combine", () => {
 });
 
 test("intervals come from the checks, and checks without a column become figures", () => {
-  const all = metrics(report, heads, columns);
+  const all = metrics(report, heads);
   // Effective keys is nowhere a number; group 1 is no figure.
-  assert.deepEqual(all.map((m) => m.name), ["sharpness", "previous", "unheard_of", "pos.content"]);
+  assert.deepEqual(all.map((m) => m.name), ["sharpness", "previous", "near", "pos.content"]);
   const sharpness = all[0]!;
   assert.deepEqual(sharpness.points[0], { layer: 0, head: 0, value: 0.5, low: 0.45, high: 0.55 });
   assert.equal(sharpness.points[2]!.low, null);
@@ -64,7 +72,7 @@ test("intervals come from the checks, and checks without a column become figures
 });
 
 test("dots of a layer stand side by side around it", () => {
-  const points = metrics(report, heads, columns)[1]!.points;
+  const points = metrics(report, heads)[1]!.points;
   const dots = places(points, [0, 1]);
   assert.deepEqual(dots.map((d) => d.x), [-0.31, 0.31, 1]);
   assert.deepEqual(means(points, [0, 1, 2]), [0.5, 0.9, null]);

@@ -8,12 +8,13 @@ use attractor_record::evidence::{Evidence, LossKind};
 use crate::conclusion::conclude;
 use crate::config::{Config, Key};
 use crate::detect::{Detector, Finding, detect};
-use crate::groups::{self, Case, class_of};
+use crate::finding::{Place, Worded};
+use crate::groups::{self, Case, Findings, class_of};
 use crate::legacy;
 use crate::measure::{self, HeadMeasure};
-use crate::report::{self, HeadSummary, Provenance, Report, SCHEMA_VERSION};
+use crate::report::{self, HeadKind, HeadSummary, Provenance, Report, SCHEMA_VERSION};
 use crate::statistics::Bootstrap;
-use crate::verdict::{Check, Group, Verdict, place};
+use crate::verdict::{Check, Verdict};
 use attractor::Result;
 
 /// Puts the nine groups of questions to attention patterns.
@@ -30,10 +31,7 @@ pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Conf
     let detections = detect(patterns, &groups::options(config))?;
     let bootstrap = Bootstrap::new(config.seed, config.count(Key::Resamples), config.get(Key::Confidence));
     let case = Case { patterns, evidence, config, measures, detections, bootstrap };
-    let mut checks = Vec::new();
-    for group in Group::ALL {
-        checks.extend(groups::checks(&case, group)?);
-    }
+    let findings = Findings::of(&case)?;
     let lengths =
         case.measures.geometry.first().map(|layer| layer.iter().map(|g| g.keys).collect()).unwrap_or_default();
     let provenance = Provenance {
@@ -47,63 +45,63 @@ pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Conf
     };
     let has_loss = evidence.is_none_or(|e| e.ablation_loss != LossKind::RelativeChange);
     let is_lost = |head: &&HeadMeasure| head.inputs.iter().any(|input| input.invalid_rows > 0);
-    let lost: Vec<String> =
-        case.measures.heads.iter().filter(is_lost).map(|head| place(Some(head.layer), Some(head.head))).collect();
+    let lost: Vec<Place> = case.measures.heads.iter().filter(is_lost).map(Case::place).collect();
+    // Sentences are made here, and last.
+    let checks: Vec<Check> = findings.all().into_iter().map(Worded::check).collect();
     Ok(Report {
         schema_version: SCHEMA_VERSION,
         provenance,
         seed: config.seed,
         groups: report::groups(&checks),
-        heads: heads(&case, &checks),
+        heads: heads(&case, &findings),
         summary: report::summary(&checks),
-        conclusion: conclude(&checks, config, has_loss, &lost),
+        conclusion: conclude(&findings, config, has_loss, &lost),
         legacy: config.legacy.then(|| legacy::of_patterns(patterns)).transpose()?,
         checks,
     })
 }
 
-fn heads(case: &Case<'_>, checks: &[Check]) -> Vec<HeadSummary> {
-    // One walk over the checks; looking each head up would be quadratic.
-    let mut figures: BTreeMap<(usize, usize), BTreeMap<&str, &Check>> = BTreeMap::new();
-    for check in checks {
-        if let (Some(layer), Some(head)) = (check.layer, check.head) {
-            figures.entry((layer, head)).or_default().insert(&check.id, check);
-        }
-    }
-    let none = BTreeMap::new();
+fn heads(case: &Case<'_>, findings: &Findings) -> Vec<HeadSummary> {
+    // One walk over each check's heads; looking each head up would be quadratic.
+    let sharpness = findings.heads.sharpness.by_place();
+    let previous = findings.heads.previous.by_place();
+    let induction = findings.heads.induction.by_place();
+    let local = findings.position.local.by_place();
+    let sink = findings.tokens.sinks.by_place();
+    let variation = findings.query.variation.by_place();
     case.measures
         .heads
         .iter()
         .map(|head| {
-            let own = figures.get(&(head.layer, head.head)).unwrap_or(&none);
-            let value = |id: &str| own.get(id).and_then(|c| c.value);
-            let is = |id: &str, verdict| own.get(id).is_some_and(|c| c.verdict == verdict);
-            let sharpness = value("head.sharpness");
+            let place = (head.layer, head.head);
+            let sharp = sharpness.get(&place).map(|finding| &finding.measured);
+            let near = local.get(&place);
             let mut kinds = Vec::new();
-            for (name, detector) in
-                [("previous-token", Detector::Previous), ("induction", Detector::Induction), ("sink", Detector::Sink)]
-            {
+            for (detector, told, by_score) in [
+                (Detector::Previous, HeadKind::PreviousToken, HeadKind::PreviousTokenByScore),
+                (Detector::Induction, HeadKind::Induction, HeadKind::InductionByScore),
+                (Detector::Sink, HeadKind::Sink, HeadKind::SinkByScore),
+            ] {
                 match case.detections.of(detector, head.layer, head.head).map(|d| d.verdict) {
-                    Some(Finding::Found) => kinds.push(name.to_string()),
-                    // By its score; these inputs cannot tell it from chance.
-                    Some(Finding::NotResolvable) => kinds.push(format!("{name}?")),
+                    Some(Finding::Found) => kinds.push(told),
+                    Some(Finding::NotResolvable) => kinds.push(by_score),
                     _ => {}
                 }
             }
-            if is("pos.local", Verdict::Pass) {
-                kinds.push("local".to_string());
+            if near.is_some_and(|finding| finding.verdict == Verdict::Pass) {
+                kinds.push(HeadKind::Local);
             }
             HeadSummary {
                 layer: head.layer,
                 head: head.head,
-                class: sharpness.map(|s| class_of(s, case.config)),
-                sharpness,
-                effective_keys: own.get("head.sharpness").and_then(|c| c.effect),
-                previous: value("head.previous"),
-                induction: value("head.induction"),
-                near: value("pos.local"),
-                sink: value("sink.rate"),
-                variation: value("query.variation"),
+                class: sharp.and_then(|m| m.value).map(|s| class_of(s, case.config)),
+                sharpness: sharp.and_then(|m| m.value),
+                effective_keys: sharp.and_then(|m| m.effect),
+                previous: previous.get(&place).and_then(|finding| finding.measured.value),
+                induction: induction.get(&place).and_then(|finding| finding.measured.value),
+                near: near.and_then(|finding| finding.measured.value),
+                sink: sink.get(&place).and_then(|finding| finding.measured.value),
+                variation: variation.get(&place).and_then(|finding| finding.measured.value),
                 kinds,
             }
         })

@@ -13,18 +13,22 @@ pub mod config;
 pub mod detect;
 pub mod diff;
 
+mod finding;
 mod groups;
+mod id;
 mod judge;
 pub mod legacy;
 mod measure;
 pub mod report;
 pub mod statistics;
+mod untestable;
 pub mod verdict;
 
 pub use attractor::{Error, Result};
 pub use conclusion::{Conclusion, Scenario};
 pub use config::Config;
 pub use groups::Class;
+pub use id::CheckId;
 pub use judge::judge;
 pub use measure::{repeated_in_words, repeated_inputs};
 pub use report::Report;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::CheckId;
 use crate::statistics::Interval;
 
 /// What a check came to.
@@ -136,8 +137,8 @@ impl Group {
 /// file, while in group 1 every wrong head and layer fails.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// Stable name: `norm.rows`, `pos.local`, `abl.uniform`...
-    pub id: String,
+    /// Which question; in JSON its stable name: `norm.rows`, `pos.local`, `abl.uniform`...
+    pub id: CheckId,
     /// 1 to 9.
     pub group: u8,
     /// The model's own layer number.
@@ -169,94 +170,6 @@ pub struct Check {
 }
 
 impl Check {
-    pub(crate) fn new(id: &str, group: Group) -> Self {
-        Self {
-            id: id.to_string(),
-            group: group.number(),
-            layer: None,
-            head: None,
-            value: None,
-            null: None,
-            effect: None,
-            interval: None,
-            no_interval: None,
-            threshold: None,
-            threshold_source: String::new(),
-            judged: true,
-            verdict: Verdict::Skipped,
-            why: String::new(),
-        }
-    }
-
-    pub(crate) fn layer(mut self, layer: usize) -> Self {
-        self.layer = Some(layer);
-        self
-    }
-
-    pub(crate) fn at(mut self, place: Option<(usize, usize)>) -> Self {
-        if let Some((layer, head)) = place {
-            self.layer = Some(layer);
-            self.head = Some(head);
-        }
-        self
-    }
-
-    /// JSON has no infinities and no NaN: what is not finite is not there.
-    pub(crate) fn value(mut self, value: f64) -> Self {
-        self.value = value.is_finite().then_some(value);
-        self
-    }
-
-    pub(crate) fn null(mut self, null: f64) -> Self {
-        self.null = null.is_finite().then_some(null);
-        self
-    }
-
-    pub(crate) fn effect(mut self, effect: f64) -> Self {
-        self.effect = effect.is_finite().then_some(effect);
-        self
-    }
-
-    pub(crate) fn interval(mut self, interval: Option<Interval>) -> Self {
-        self.interval = interval;
-        self
-    }
-
-    pub(crate) fn no_interval(mut self, why: impl Into<String>) -> Self {
-        self.interval = None;
-        self.no_interval = Some(why.into());
-        self
-    }
-
-    /// All rows of all inputs were looked at, or a thing was counted: there is nothing to estimate.
-    pub(crate) fn exact(self) -> Self {
-        self.no_interval("exact: every row of every input, not an estimate")
-    }
-
-    pub(crate) fn threshold(mut self, (threshold, source): (f64, &str)) -> Self {
-        self.threshold = Some(threshold);
-        self.threshold_source = source.to_string();
-        self
-    }
-
-    pub(crate) fn reported(mut self) -> Self {
-        if self.threshold_source.is_empty() {
-            self.threshold_source = "reported, not judged".to_string();
-        }
-        self.judged = false;
-        self
-    }
-
-    pub(crate) fn verdict(mut self, verdict: Verdict, why: impl Into<String>) -> Self {
-        self.verdict = verdict;
-        self.why = why.into();
-        self
-    }
-
-    pub(crate) fn skipped(self, why: impl Into<String>) -> Self {
-        self.verdict(Verdict::Skipped, why)
-    }
-
     /// How it shows.
     pub fn mark(&self) -> Mark {
         match self.judged || self.verdict == Verdict::Skipped {

@@ -67,7 +67,7 @@ fn the_page_says_what_was_found_in_words_and_badges() {
     // The known heads were recognised, and the page names them.
     for (name, kind) in [("L0H0", "previous-token"), ("L1H0", "induction")] {
         let head = report.heads.iter().find(|h| format!("L{}H{}", h.layer, h.head) == name).unwrap();
-        assert!(head.kinds.iter().any(|k| k.trim_end_matches('?') == kind), "{name}: {:?}", head.kinds);
+        assert!(head.kinds.iter().any(|k| k.as_str().trim_end_matches('?') == kind), "{name}: {:?}", head.kinds);
         let at = page.find(&format!("<tr id=\"row-{name}\">")).unwrap();
         let row = &page[at..at + page[at..].find("</tr>").unwrap()];
         assert!(row.contains(kind), "{row}");

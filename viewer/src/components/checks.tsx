@@ -2,12 +2,13 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { aligned, number } from "../scale";
+import type { CheckId } from "../schema";
 import type { CheckLine } from "../source";
 
 /** Rows that are put into the page at first. */
 const MOST = 200;
-const SIGNS: Record<string, string> = { pass: "✓", warn: "▲", fail: "✕", reported: "·", skipped: "○" };
-const RANK: Record<string, number> = { fail: 0, warn: 1, pass: 2, reported: 3, skipped: 4 };
+const SIGNS: Record<CheckLine["verdict"], string> = { pass: "✓", warn: "▲", fail: "✕", reported: "·", skipped: "○" };
+const RANK: Record<CheckLine["verdict"], number> = { fail: 0, warn: 1, pass: 2, reported: 3, skipped: 4 };
 
 type By = "verdict" | "where" | "value" | "null" | "effect";
 
@@ -17,7 +18,7 @@ export function ordered(lines: CheckLine[], by: By, down: boolean): CheckLine[] 
   const place = (a: CheckLine, b: CheckLine) => (a.layer ?? -1) - (b.layer ?? -1) || (a.head ?? -1) - (b.head ?? -1);
   return [...lines].sort((a, b) => {
     if (by === "where") return sign * place(a, b);
-    if (by === "verdict") return sign * ((RANK[a.verdict] ?? 9) - (RANK[b.verdict] ?? 9)) || place(a, b);
+    if (by === "verdict") return sign * (RANK[a.verdict] - RANK[b.verdict]) || place(a, b);
     const [x, y] = [a[by], b[by]];
     if (x === null || y === null) return (x === null ? 1 : 0) - (y === null ? 1 : 0) || place(a, b);
     return sign * (x - y) || place(a, b);
@@ -29,7 +30,7 @@ export const where = (line: { layer: number | null; head: number | null }): stri
 
 export function CheckTable({ lines }: { lines: CheckLine[] }) {
   const ids = useMemo(() => {
-    const counts = new Map<string, { all: number; failed: number }>();
+    const counts = new Map<CheckId, { all: number; failed: number }>();
     for (const line of lines) {
       const own = counts.get(line.id) ?? { all: 0, failed: 0 };
       own.all += 1;
@@ -39,7 +40,7 @@ export function CheckTable({ lines }: { lines: CheckLine[] }) {
     return [...counts];
   }, [lines]);
   const worst = ids.find(([, count]) => count.failed > 0) ?? ids[0];
-  const [id, setId] = useState(worst?.[0] ?? "");
+  const [id, setId] = useState<CheckId | null>(worst?.[0] ?? null);
   const [order, setOrder] = useState<{ by: By; down: boolean }>({ by: "verdict", down: false });
   const [all, setAll] = useState(false);
   const own = useMemo(() => ordered(lines.filter((l) => l.id === id), order.by, order.down), [lines, id, order]);

@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { aligned, fixed } from "../scale";
+import type { HeadKind } from "../schema";
 import { type Column, type HeadLine, headName } from "../source";
 
 /** Rows that are put into the page at first. */
@@ -16,7 +17,7 @@ export interface Order {
 /** What is filtered for. */
 export interface Filter {
   words: string;
-  kind: string;
+  kind: HeadKind | "failed" | "";
   layer: string;
 }
 
@@ -56,7 +57,7 @@ export function sorted(heads: HeadLine[], order: Order): HeadLine[] {
 
 interface Props {
   heads: HeadLine[];
-  columns: Column[];
+  columns: readonly Column[];
   selected: { layer: number; head: number } | null;
   /** A head was chosen; `go`: the reader wants to be at its map. */
   onSelect: (head: HeadLine, go: boolean) => void;
@@ -78,7 +79,7 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
     [heads, columns],
   );
   const kinds = useMemo(() => {
-    const counts = new Map<string, number>();
+    const counts = new Map<HeadKind, number>();
     for (const head of heads) for (const kind of head.kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
     const bad = heads.filter((h) => h.failed).length;
     return [...(bad > 0 ? [["failed", bad] as const] : []), ...[...counts].sort((a, b) => (a[0] < b[0] ? -1 : 1))];
@@ -146,7 +147,7 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
           value={filter.words}
           onInput={(e) => setFilter({ ...filter, words: e.currentTarget.value })}
         />
-        <select aria-label="Kind" value={filter.kind} onChange={(e) => setFilter({ ...filter, kind: e.currentTarget.value })}>
+        <select aria-label="Kind" value={filter.kind} onChange={(e) => setFilter({ ...filter, kind: e.currentTarget.value as Filter["kind"] })}>
           <option value="">every kind</option>
           {kinds.map(([kind, count]) => (
             <option key={kind} value={kind}>{`${kind} (${count})`}</option>

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use attractor_render::report_html;
 use attractor_session::demo;
-use attractor_session::judgement::Report;
+use attractor_session::judgement::{HeadKind, Report};
 use clap::Args;
 
 use crate::args::Common;
@@ -20,12 +20,12 @@ pub struct Demo {
 
 /// The heads that the demo is about, in words.
 fn found(report: &Report) -> String {
-    let of = |kind: &str| {
-        let heads = report.heads.iter().filter(|head| head.kinds.iter().any(|k| k == kind));
+    let of = |kind: HeadKind| {
+        let heads = report.heads.iter().filter(|head| head.kinds.contains(&kind));
         let names: Vec<String> = heads.map(|head| format!("L{}H{}", head.layer, head.head)).collect();
         if names.is_empty() { "none".to_string() } else { names.join(", ") }
     };
-    format!("Previous-token heads: {}. Induction heads: {}.", of("previous-token"), of("induction"))
+    format!("Previous-token heads: {}. Induction heads: {}.", of(HeadKind::PreviousToken), of(HeadKind::Induction))
 }
 
 /// Runs the command.

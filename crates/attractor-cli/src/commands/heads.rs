@@ -215,7 +215,7 @@ fn section(summary: &DetectorSummary, heads: &[&Detection], all: bool, text: &mu
         let _ = writeln!(text, "  and {} more; --all lists all heads", listed.len() - shown);
     }
     if let Some(first) = listed.iter().find(|d| d.verdict == Finding::NotResolvable) {
-        let why = first.why.split_once("; ").map_or(first.why.as_str(), |(_, why)| why);
+        let why = first.unresolved.as_ref().map_or(first.why.clone(), |why| why.to_string());
         for line in wrapped(&format!("not resolvable: {why}")) {
             let _ = writeln!(text, "{line}");
         }

@@ -1,6 +1,7 @@
 //! All heads, all detectors: corrected, judged and summed up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use attractor_record::ModelInfo;
 use attractor_record::Patterns;
@@ -72,6 +73,45 @@ pub struct Detection {
     pub inputs: usize,
     /// In words.
     pub why: String,
+    /// Why chance cannot be told, where the verdict is that; `why` says it too.
+    #[serde(skip)]
+    pub unresolved: Option<Unresolved>,
+}
+
+/// Why a head that scores enough cannot be told from chance.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Unresolved {
+    /// There is no p-value, and why.
+    NoChance(String),
+    /// The permutations are too few for so many tests.
+    TooCoarse {
+        /// Number of permutations.
+        permutations: usize,
+        /// True if these are all there are.
+        exact: bool,
+        /// The smallest p that they can give.
+        smallest: f64,
+        /// The corrected p.
+        q: f64,
+    },
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoChance(why) => write!(f, "no p-value: {why}"),
+            Self::TooCoarse { permutations, exact, smallest, q } => write!(
+                f,
+                "{} can give no p below {}, too coarse for so many tests (q = {})",
+                match exact {
+                    true => format!("all {permutations} permutations"),
+                    false => format!("{permutations} random permutations"),
+                },
+                short(*smallest),
+                short(*q)
+            ),
+        }
+    }
 }
 
 impl Detection {
@@ -332,6 +372,7 @@ fn detection(
         at: Vec::new(),
         inputs: 0,
         why,
+        unresolved: None,
     };
     let figure = match figure {
         Ok(figure) if figure.score.is_finite() => figure,
@@ -342,27 +383,23 @@ fn detection(
     // Rounding of f32 weights is no distance from the null.
     let clear = score > null + 1e-5 && figure.interval.as_ref().map_or(true, |i| i.low > null + 1e-5);
     let words = format!("score {score:.3}, {null:.3} by chance");
+    let mut unresolved = None;
     let (verdict, why) = match (&figure.chances, q) {
         _ if !options.reaches(detector, score) => {
             (Finding::Absent, format!("{words}: below the threshold of {}", options.threshold(detector)))
         }
         _ if !clear => (Finding::Absent, format!("{words}: no clearer than chance")),
         (Ok(_), Some(q)) if q <= options.fdr => (Finding::Found, format!("{words}, q = {}", short(q))),
-        (Ok(chances), Some(q)) if chances.smallest * price > options.fdr => (
-            Finding::NotResolvable,
-            format!(
-                "{words}, p = {}; {} can give no p below {}, too coarse for so many tests (q = {})",
-                short(chances.p),
-                match chances.exact {
-                    true => format!("all {} permutations", chances.permutations),
-                    false => format!("{} random permutations", chances.permutations),
-                },
-                short(chances.smallest),
-                short(q)
-            ),
-        ),
+        (Ok(chances), Some(q)) if chances.smallest * price > options.fdr => {
+            let &Chances { permutations, exact, smallest, p, .. } = chances;
+            let why = unresolved.insert(Unresolved::TooCoarse { permutations, exact, smallest, q });
+            (Finding::NotResolvable, format!("{words}, p = {}; {why}", short(p)))
+        }
         (Ok(_), Some(q)) => (Finding::Absent, format!("{words}, q = {}: chance does the same", short(q))),
-        (Err(why), _) => (Finding::NotResolvable, format!("{words}; no p-value: {why}")),
+        (Err(why), _) => {
+            let why = unresolved.insert(Unresolved::NoChance(why.clone()));
+            (Finding::NotResolvable, format!("{words}; {why}"))
+        }
         (Ok(_), None) => (Finding::NotResolvable, words),
     };
     Detection {
@@ -377,6 +414,7 @@ fn detection(
         at: figure.at.clone(),
         inputs: figure.inputs,
         why,
+        unresolved,
         ..none(String::new())
     }
 }

@@ -4,169 +4,244 @@ use std::collections::HashMap;
 
 use attractor_record::evidence::{Ablation, AblationMode, Evidence, LossKind, Scope};
 
-use super::gradient::{cut, left_out, loss_words, nothing};
-use super::{Case, Figure, found, listed};
+use super::gradient::{LeftOut, Loss, nothing};
+use super::{Case, found};
 use crate::config::Key;
+use crate::finding::{Finding, Measured, NoInterval, Place, Worded};
+use crate::id::CheckId;
 use crate::statistics::{Sides, sign_flip};
-use crate::verdict::{Check, Group, Verdict};
+use crate::untestable::{Need, Silence, Untestable};
+use crate::verdict::{Group, Verdict};
 
 const GROUP: Group = Group::Ablation;
 
-/// Modes in the order of the report, with their ids and what they are.
-const MODES: [(AblationMode, &str, &str); 7] = [
-    (AblationMode::Uniform, "abl.uniform", "uniform over the visible keys"),
-    (AblationMode::SelfOnly, "abl.self", "the query itself only"),
-    (AblationMode::Previous, "abl.previous", "the previous token only"),
-    (AblationMode::Local, "abl.local", "uniform over the local window"),
-    (AblationMode::MeanMap, "abl.mean-map", "the mean map of the other inputs"),
-    (AblationMode::OtherInput, "abl.other-input", "another input's map"),
-    (AblationMode::Zero, "abl.zero", "nothing"),
+/// What group 9 found.
+pub(crate) struct Ablations {
+    pub perplexity: Finding<Perplexity>,
+    /// A plain average in attention's place, in the whole model; skipped if nothing was ablated, `None` if other
+    /// ablations were made alone.
+    pub uniform: Option<Finding<Replaced>>,
+    /// The parts of that, then the other modes: of the model, of layers, of heads.
+    pub others: Vec<Finding<Replaced>>,
+}
+
+/// Perplexity beside what counting words achieves on the same text.
+#[derive(Debug, Clone)]
+pub(crate) enum Perplexity {
+    /// The tokens are not known.
+    Alone { model: f64 },
+    Beside {
+        model: f64,
+        predictions: usize,
+        unigram: f64,
+        bigram: f64,
+        /// A masked-token loss, held against next-token baselines.
+        masked: bool,
+        left_out: LeftOut,
+    },
+}
+
+/// What attention was replaced by, and what that did.
+#[derive(Debug, Clone)]
+pub(crate) struct Replaced {
+    pub mode: AblationMode,
+    pub change: Change,
+    /// Set where a part stands for the model: the largest effect of all.
+    pub largest: Option<LargestOf>,
+}
+
+/// The part that stands for the model.
+#[derive(Debug, Clone)]
+pub(crate) struct LargestOf {
+    pub part: Place,
+    /// Parts that matter.
+    pub matter: Vec<Place>,
+}
+
+/// What an ablation changed.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// The output is not a finite number.
+    NotFinite,
+    /// The last hidden state, by this share.
+    State { share: f64, coverage: Coverage, unresolved: bool },
+    Loss {
+        /// Rise of the loss, nats; and of exp(loss), as a share.
+        nats: f64,
+        share: f64,
+        /// True if the loss is one of labels: its exp is no perplexity.
+        of_labels: bool,
+        /// Sign-flip p, and whether it is exact.
+        p: Option<(f64, bool)>,
+        coverage: Coverage,
+        /// One input, or a few, cannot tell an effect from chance: no smaller p than 2^-inputs exists.
+        unresolved: bool,
+    },
+}
+
+/// What of the inputs was ablated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coverage {
+    /// Inputs that the replacement cannot serve.
+    pub unserved: usize,
+    /// So many first tokens of longer inputs.
+    pub cut: Option<usize>,
+}
+
+impl Ablations {
+    pub(super) fn all(&self) -> Vec<&dyn Worded> {
+        let uniform = self.uniform.iter().chain(&self.others).map(|finding| finding as &dyn Worded);
+        std::iter::once(&self.perplexity as &dyn Worded).chain(uniform).collect()
+    }
+}
+
+/// Modes in the order of the report.
+const MODES: [AblationMode; 7] = [
+    AblationMode::Uniform,
+    AblationMode::SelfOnly,
+    AblationMode::Previous,
+    AblationMode::Local,
+    AblationMode::MeanMap,
+    AblationMode::OtherInput,
+    AblationMode::Zero,
 ];
+
+fn id_of(mode: AblationMode) -> CheckId {
+    match mode {
+        AblationMode::Uniform => CheckId::AblUniform,
+        AblationMode::SelfOnly => CheckId::AblSelf,
+        AblationMode::Previous => CheckId::AblPrevious,
+        AblationMode::Local => CheckId::AblLocal,
+        AblationMode::MeanMap => CheckId::AblMeanMap,
+        AblationMode::OtherInput => CheckId::AblOtherInput,
+        AblationMode::Zero => CheckId::AblZero,
+    }
+}
 
 /// Smoothing of the unigram and bigram baselines.
 const ALPHA: f64 = 1.0;
 
-pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
-    let mut all = vec![perplexity(case)];
+pub(super) fn find(case: &Case<'_>) -> Ablations {
+    let perplexity = perplexity(case);
     let Some(evidence) = case.evidence.filter(|e| !e.ablations.is_empty()) else {
         let why = match case.evidence {
-            None => "needs the model: a run cannot be run again; validate the checkpoint itself".to_string(),
-            Some(evidence) => nothing(evidence, "no ablation was made"),
+            None => Untestable::NeedsModel(Need::Ablations),
+            Some(evidence) => nothing(evidence, Silence::NoAblations),
         };
-        all.push(Check::new("abl.uniform", GROUP).skipped(why));
-        return all;
+        let uniform = Some(Measured::new(CheckId::AblUniform).skipped(why));
+        return Ablations { perplexity, uniform, others: Vec::new() };
     };
-    for (mode, id, words) in MODES {
-        let mut of_mode: Vec<&Ablation> = evidence.ablations.iter().filter(|a| a.mode == mode).collect();
-        of_mode.sort_by_key(|a| match a.scope {
-            Scope::Whole => (0, 0, 0),
-            Scope::Layer { layer } => (1, layer, 0),
-            Scope::Head { layer, head } => (2, layer, head),
-        });
-        if of_mode.is_empty() {
-            continue;
-        }
-        let parts: Vec<Check> = of_mode.iter().map(|a| check(case, evidence, a, id, words)).collect();
-        if of_mode[0].scope != Scope::Whole {
-            // Something of the model must stand at the head of the list: the largest effect among its parts.
-            let top = parts.iter().max_by(|a, b| a.value.unwrap_or(f64::MIN).total_cmp(&b.value.unwrap_or(f64::MIN)));
-            let matter: Vec<String> = parts.iter().filter(|c| c.verdict == Verdict::Pass).map(Check::place).collect();
-            if let Some(top) = top.filter(|t| t.value.is_some()) {
-                let mut model = top.clone();
-                (model.layer, model.head) = (None, None);
-                model.verdict = case.verdict(GROUP, !matter.is_empty());
-                model.why =
-                    format!("the largest effect, at {}: {}; matters at {}", top.place(), top.why, listed(&matter));
-                all.push(model);
-            }
-        }
-        all.extend(parts);
-    }
-    all
+    let mut all: Vec<Finding<Replaced>> = MODES.iter().flat_map(|&mode| of_mode(case, evidence, mode)).collect();
+    let is_whole = |f: &Finding<Replaced>| f.measured.id == CheckId::AblUniform && f.measured.place == Place::MODEL;
+    let uniform = all.first().is_some_and(is_whole).then(|| all.remove(0));
+    Ablations { perplexity, uniform, others: all }
 }
 
-fn check(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation, id: &str, words: &str) -> Check {
+/// A mode's findings: of the whole model, of layers, of heads.
+fn of_mode(case: &Case<'_>, evidence: &Evidence, mode: AblationMode) -> Vec<Finding<Replaced>> {
+    let mut own: Vec<&Ablation> = evidence.ablations.iter().filter(|a| a.mode == mode).collect();
+    own.sort_by_key(|a| match a.scope {
+        Scope::Whole => (0, 0, 0),
+        Scope::Layer { layer } => (1, layer, 0),
+        Scope::Head { layer, head } => (2, layer, head),
+    });
+    let mut parts: Vec<Finding<Replaced>> = own.iter().map(|a| replaced(case, evidence, a)).collect();
+    if own.first().is_some_and(|a| a.scope != Scope::Whole) {
+        // Something of the model must stand at the head of the list: the largest effect among its parts.
+        let value = |f: &Finding<Replaced>| f.measured.value.unwrap_or(f64::MIN);
+        let top = parts.iter().max_by(|a, b| value(a).total_cmp(&value(b)));
+        let matter: Vec<Place> =
+            parts.iter().filter(|f| f.verdict == Verdict::Pass).map(|f| f.measured.place).collect();
+        if let Some(top) = top.filter(|t| t.measured.value.is_some())
+            && let Ok(account) = &top.account
+        {
+            let verdict = case.verdict(GROUP, !matter.is_empty());
+            let largest = Some(LargestOf { part: top.measured.place, matter });
+            let model = top.measured.clone().at(Place::MODEL);
+            parts.insert(0, model.verdict(verdict, Replaced { largest, ..account.clone() }));
+        }
+    }
+    parts
+}
+
+fn replaced(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation) -> Finding<Replaced> {
+    let mode = ablation.mode;
     let relative = evidence.ablation_loss == LossKind::RelativeChange;
     let key = if relative { Key::RelativeChange } else { Key::PerplexityChange };
-    let mut check = Check::new(id, GROUP).threshold(case.config.sourced(key));
-    match ablation.scope {
-        Scope::Whole => {}
-        Scope::Layer { layer } => check = check.layer(layer),
-        Scope::Head { layer, head } => check = check.at(Some((layer, head))),
-    }
+    let place = match ablation.scope {
+        Scope::Whole => Place::MODEL,
+        Scope::Layer { layer } => Place::layer(layer),
+        Scope::Head { layer, head } => Place::head(layer, head),
+    };
+    let measured = Measured::new(id_of(mode)).at(place).threshold(case.config.sourced(key));
     if !relative && evidence.ablation_base.len() != ablation.losses.len() {
-        return check.skipped(format!(
-            "{} ablated losses for {} unablated ones: they cannot be paired",
-            ablation.losses.len(),
-            evidence.ablation_base.len()
-        ));
+        let (ablated, unablated) = (ablation.losses.len(), evidence.ablation_base.len());
+        return measured.skipped(Untestable::Evidence(Silence::Unpaired { ablated, unablated }));
     }
     let differences: Vec<Option<f64>> = match relative {
         true => ablation.losses.clone(),
         false => ablation.losses.iter().zip(&evidence.ablation_base).map(|(a, base)| a.map(|a| a - base)).collect(),
     };
-    let figure: Figure = case.figure(&differences);
+    let figure = case.figure(&differences);
     let Some(value) = figure.value else {
-        return check.skipped(format!("not testable: {words} serves no input (no other input of its length?)"));
+        return measured.skipped(Untestable::Evidence(Silence::Unserved { mode }));
     };
     let verdict = |good| match ablation.scope {
         Scope::Whole => case.verdict(GROUP, good),
         _ => found(good),
     };
+    let account = |change| Replaced { mode, change, largest: None };
     if !value.is_finite() {
-        return check.verdict(verdict(false), format!("with {words} the model's output is not a finite number"));
+        return measured.verdict(verdict(false), account(Change::NotFinite));
     }
-    let served = differences.iter().flatten().count();
-    let left_out = match differences.len() - served {
-        0 => String::new(),
-        n => format!("; {n} inputs could not be served"),
-    } + &cut(evidence);
     let there: Vec<f64> = differences.iter().flatten().copied().collect();
+    let coverage = Coverage { unserved: differences.len() - there.len(), cut: evidence.cut };
+    let threshold = case.config.get(key);
     if relative {
-        let why =
-            format!("with {words} the last hidden state changes by {:.1} %{left_out}{}", 100.0 * value, figure.note);
-        let large = value >= case.config.get(key);
-        let good = figure.is_above(case.config.get(key), 0.0);
-        let check = figure.fill(check).null(0.0).effect(value);
-        return match large && figure.interval.is_none() {
-            true => check.verdict(Verdict::Warn, format!("{why}: not resolvable, give five inputs or more")),
-            false => check.verdict(verdict(good), why),
-        };
+        let unresolved = value >= threshold && figure.interval.is_none();
+        let verdict = if unresolved { Verdict::Warn } else { verdict(figure.is_above(threshold, 0.0)) };
+        let measured = figure.fill(measured).null(0.0).effect(value);
+        return measured.verdict(verdict, account(Change::State { share: value, coverage, unresolved }));
     }
     // The threshold is stated for perplexity: exp(difference) - 1.
-    let change = value.exp_m1();
+    let share = value.exp_m1();
     let sign = sign_flip(&there, Sides::Greater, case.config.seed, case.config.count(Key::Permutations));
-    let p =
-        sign.map_or(String::new(), |s| format!(", sign-flip p = {:.4}{}", s.p, if s.exact { " (exact)" } else { "" }));
-    // One input, or a few, cannot tell an effect from chance: no smaller p than 2^-inputs exists.
-    let unresolved = change >= case.config.get(key) && figure.interval.is_none();
-    let good = change >= case.config.get(key) && figure.interval.as_ref().is_some_and(|i| i.low > 0.0);
-    let of_labels = case.evidence.is_some_and(|e| e.ablation_loss == LossKind::Label);
-    let what = if of_labels { "exp(loss)" } else { "perplexity" };
-    let better = if value < 0.0 { ": the replacement is better than what was learned" } else { "" };
-    let mut check = figure.fill(check).null(0.0).effect(change);
-    check.threshold = Some(case.config.get(key).ln_1p());
-    let why = format!(
-        "with {words} the loss rises by {value:+.4} nats, {what} by {:+.1} % (the effect){better}{p}{left_out}{}",
-        100.0 * change,
-        figure.note
-    );
-    match unresolved {
-        true => check.verdict(Verdict::Warn, format!("{why}: not resolvable, give five inputs or more")),
-        false => check.verdict(verdict(good), why),
-    }
+    let unresolved = share >= threshold && figure.interval.is_none();
+    let good = share >= threshold && figure.interval.as_ref().is_some_and(|i| i.low > 0.0);
+    let verdict = if unresolved { Verdict::Warn } else { verdict(good) };
+    let change = Change::Loss {
+        nats: value,
+        share,
+        of_labels: evidence.ablation_loss == LossKind::Label,
+        p: sign.map(|s| (s.p, s.exact)),
+        coverage,
+        unresolved,
+    };
+    figure.fill(measured).null(0.0).effect(share).held_against(threshold.ln_1p()).verdict(verdict, account(change))
 }
 
-/// Perplexity beside what counting words achieves on the same text.
-fn perplexity(case: &Case<'_>) -> Check {
-    let check =
-        Check::new("loss.perplexity", GROUP).threshold((1.0, "below the unigram perplexity of the same text: ratio 1"));
+fn perplexity(case: &Case<'_>) -> Finding<Perplexity> {
+    let measured = Measured::new(CheckId::LossPerplexity)
+        .threshold((1.0, "below the unigram perplexity of the same text: ratio 1"));
     let Some(evidence) = case.evidence else {
-        return check.skipped("needs the model: a run holds no loss; validate the checkpoint itself");
+        return measured.skipped(Untestable::NeedsModel(Need::Loss));
     };
     if !matches!(evidence.loss, LossKind::NextToken | LossKind::MaskedToken) {
-        return check.skipped(format!(
-            "perplexity belongs to language models; here it is {}",
-            loss_words(evidence.loss, evidence.no_loss)
-        ));
+        let loss = Loss { kind: evidence.loss, none: evidence.no_loss };
+        return measured.skipped(Untestable::Evidence(Silence::NoPerplexity(loss)));
     }
     let predictions: usize = evidence.predictions.iter().sum();
     if predictions == 0 || evidence.predictions.len() != evidence.losses.len() {
-        return check.skipped(nothing(evidence, "no prediction was made: give a text of two tokens or more"));
+        return measured.skipped(nothing(evidence, Silence::NoPrediction));
     }
     let total: f64 = evidence.losses.iter().zip(&evidence.predictions).map(|(l, &n)| l * n as f64).sum();
     let model = (total / predictions as f64).exp();
     let texts: Vec<Vec<u32>> =
         (0..case.patterns.inputs()).map(|i| case.patterns.tokens(i).iter().map(|t| t.id).collect()).collect();
     let Some((unigram, bigram)) = counting_perplexities(&texts) else {
-        return check.value(model).no_interval("nothing stands beside it").verdict(
-            Verdict::Warn,
-            format!("perplexity {model:.2}; the tokens are not known, so nothing stands beside it"),
-        );
+        let measured = measured.value(model).no_interval(NoInterval::NothingBeside);
+        return measured.verdict(Verdict::Warn, Perplexity::Alone { model });
     };
-    let good = model < unigram;
-    let masked =
-        if evidence.loss == LossKind::MaskedToken { " (masked-token loss against next-token baselines)" } else { "" };
     // exp is monotone: the interval of the mean loss is that of the perplexity, if every input weighs the same.
     let each: Vec<Option<f64>> = evidence.losses.iter().map(|&l| Some(l)).collect();
     let mut figure = case.figure(&each);
@@ -174,21 +249,19 @@ fn perplexity(case: &Case<'_>) -> Check {
         (interval.low, interval.high) = (interval.low.exp(), interval.high.exp());
     }
     let alike = evidence.predictions.iter().all(|n| *n == evidence.predictions[0]);
-    let mut check = figure.fill(check).value(model).null(unigram).effect((unigram / model).ln());
-    if !alike && check.interval.is_some() {
-        check = check.no_interval("inputs differ in their number of predictions");
+    let mut measured = figure.fill(measured).value(model).null(unigram).effect((unigram / model).ln());
+    if !alike && measured.interval.is_some() {
+        measured = measured.no_interval(NoInterval::UnequalPredictions);
     }
-    check.threshold = Some(unigram);
-    let note = check.no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"));
-    let note = note + &left_out(evidence);
-    check.verdict(
-        case.verdict(GROUP, good),
-        format!(
-            "perplexity {model:.2} over {predictions} predictions; unigram {unigram:.2}, bigram {bigram:.2} on the same \
-             text (counts without the predicted token itself, add-one over the text's own vocabulary){masked}; effect: \
-             nats below unigram{note}"
-        ),
-    )
+    let account = Perplexity::Beside {
+        model,
+        predictions,
+        unigram,
+        bigram,
+        masked: evidence.loss == LossKind::MaskedToken,
+        left_out: LeftOut::of(evidence),
+    };
+    measured.held_against(unigram).verdict(case.verdict(GROUP, model < unigram), account)
 }
 
 /// Leave-one-out unigram and bigram perplexities of the next tokens of `texts`; `None` without any.

@@ -2,146 +2,293 @@
 
 use attractor_record::Facts;
 
-use super::{Case, listed};
+use super::Case;
 use crate::Result;
 use crate::config::Key;
-use crate::measure::{HeadInput, HeadMeasure, repeated_in_words, repeated_inputs};
-use crate::verdict::{Check, Group, Verdict, place};
+use crate::finding::{Finding, Measured, NoInterval, OfHeads, Place, Worded};
+use crate::id::CheckId;
+use crate::measure::{HeadInput, HeadMeasure, repeated_inputs};
+use crate::untestable::{Lack, Need, Silence, Unasked, Untestable};
+use crate::verdict::{Group, Verdict};
 
 const GROUP: Group = Group::Correctness;
 
-pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
-    let mut all = vec![finite(case), range(case)];
-    all.extend(rows(case));
-    all.extend(causal(case));
-    all.extend(support(case));
-    all.push(probe(case));
-    all.push(bounds(case));
-    all.extend(facts(case)?);
-    all.push(distinct(case)?);
-    all.push(Check::new("kl.identity", GROUP).skipped(
-        "the similarity is a dot product: KL(q|q) = 0 and KL >= 0 are laws of KL attention and have no meaning here",
-    ));
-    Ok(all)
+/// What group 1 found.
+pub(crate) struct Correctness {
+    pub finite: Finding<Finiteness>,
+    pub range: Finding<Lowest>,
+    pub rows: OfHeads<Worst, Largest>,
+    pub causal: OfHeads<Worst, Largest>,
+    pub support: OfHeads<Worst, Largest>,
+    pub probe: Finding<Probe>,
+    pub bounds: Finding<Excess>,
+    pub output: OfLayers,
+    pub projection: OfLayers,
+    pub evaluation: Finding<Mode>,
+    pub distinct: Finding<Distinct>,
+    pub kl: Finding<Never>,
 }
 
-/// A figure of every head, the worst first among equals; one check of the model, one a head.
+/// Rows that hold what is not a number.
+#[derive(Debug, Clone)]
+pub(crate) struct Finiteness {
+    pub rows: usize,
+    /// Rows that see no key.
+    pub empty: usize,
+    /// Heads that have such rows.
+    pub heads: Vec<Place>,
+    /// True if these are all heads.
+    pub all: bool,
+}
+
+/// The lowest weight of all.
+#[derive(Debug, Clone)]
+pub(crate) struct Lowest {
+    pub weight: f64,
+    pub at: Place,
+    pub negative: bool,
+}
+
+/// The largest figure of a head over its rows, relative to its limit.
+#[derive(Debug, Clone)]
+pub(crate) struct Largest {
+    /// May be NaN.
+    pub value: f64,
+    pub input: usize,
+    pub row: usize,
+    /// True if it is above its limit; a NaN is neither above nor within.
+    pub above: bool,
+}
+
+/// The worst head of all.
+#[derive(Debug, Clone)]
+pub(crate) struct Worst {
+    pub largest: Largest,
+    pub at: Place,
+    /// Heads that are not within their limit.
+    pub bad: Vec<Place>,
+    /// Number of heads.
+    pub heads: usize,
+}
+
+/// What changed tokens moved.
+#[derive(Debug, Clone)]
+pub(crate) enum Probe {
+    /// Nothing at all.
+    Idle,
+    /// Later outputs alone.
+    Causal { probes: usize, past: f64, future: f64 },
+    /// Earlier outputs.
+    Leaks { past: f64, input: usize, position: usize },
+}
+
+/// The largest excess of an entropy over its bounds, nats.
+#[derive(Debug, Clone)]
+pub(crate) struct Excess {
+    pub nats: f64,
+    pub at: Place,
+    pub good: bool,
+}
+
+/// An output check of the model and of its layers.
+pub(crate) struct OfLayers {
+    pub model: Finding<Differences>,
+    pub layers: Vec<Finding<Difference>>,
+}
+
+/// Largest difference of a layer, of the largest output.
+#[derive(Debug, Clone)]
+pub(crate) struct Difference {
+    pub error: f64,
+}
+
+/// Largest difference of all layers.
+#[derive(Debug, Clone)]
+pub(crate) struct Differences {
+    pub error: f64,
+    /// Layers that differ.
+    pub bad: Vec<Place>,
+    /// Layers that were not checked.
+    pub unchecked: usize,
+}
+
+/// Whether dropout was off.
+#[derive(Debug, Clone)]
+pub(crate) struct Mode {
+    pub evaluation: bool,
+}
+
+/// Inputs that repeat an earlier one, with that one.
+#[derive(Debug, Clone)]
+pub(crate) struct Distinct {
+    pub inputs: usize,
+    pub repeated: Vec<(usize, usize)>,
+}
+
+/// The account of a check that is never put.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Never {}
+
+impl OfLayers {
+    fn all(&self) -> impl Iterator<Item = &dyn Worded> {
+        std::iter::once(&self.model as &dyn Worded).chain(self.layers.iter().map(|finding| finding as &dyn Worded))
+    }
+}
+
+impl Correctness {
+    pub(super) fn all(&self) -> Vec<&dyn Worded> {
+        let mut all: Vec<&dyn Worded> = vec![&self.finite, &self.range];
+        all.extend(self.rows.all());
+        all.extend(self.causal.all());
+        all.extend(self.support.all());
+        all.extend([&self.probe as &dyn Worded, &self.bounds]);
+        all.extend(self.output.all());
+        all.extend(self.projection.all());
+        all.extend([&self.evaluation as &dyn Worded, &self.distinct, &self.kl]);
+        all
+    }
+
+    /// Findings of the whole model that prove a fault where they do not pass. A probe that moved nothing, heads that are
+    /// not numbers and inputs given twice prove none, unless they fail.
+    pub(crate) fn faults(&self) -> Vec<&dyn Worded> {
+        let doubtful: [&dyn Worded; 3] = [&self.finite, &self.probe, &self.distinct];
+        let proving: [&dyn Worded; 9] = [
+            &self.range,
+            &self.rows.model,
+            &self.causal.model,
+            &self.support.model,
+            &self.bounds,
+            &self.output.model,
+            &self.projection.model,
+            &self.evaluation,
+            &self.kl,
+        ];
+        let failed = doubtful.into_iter().filter(|finding| finding.verdict() == Verdict::Fail);
+        let bad = proving.into_iter().filter(|finding| matches!(finding.verdict(), Verdict::Fail | Verdict::Warn));
+        let mut faults: Vec<&dyn Worded> = failed.chain(bad).collect();
+        faults.sort_by_key(|finding| finding.measured().id);
+        faults
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Result<Correctness> {
+    let facts = facts(case)?;
+    Ok(Correctness {
+        finite: finite(case),
+        range: range(case),
+        rows: rows(case),
+        causal: causal(case),
+        support: support(case),
+        probe: probe(case),
+        bounds: bounds(case),
+        output: output(case, &facts, CheckId::OutAv, |f| f.output_error),
+        projection: output(case, &facts, CheckId::OutProjection, |f| f.projection_error),
+        evaluation: evaluation(case, &facts),
+        distinct: distinct(case)?,
+        kl: Measured::new(CheckId::KlIdentity).skipped(Untestable::Meaningless(Unasked::DotProduct)),
+    })
+}
+
+/// A figure of every head, the worst first among equals.
 fn per_head(
     case: &Case<'_>,
-    id: &str,
+    id: CheckId,
     key: Key,
-    missing: &str,
+    lack: Lack,
     pick: impl Fn(&HeadInput) -> Option<(f64, usize)>,
     limit: impl Fn(f64, &HeadMeasure, usize) -> f64,
-    words: impl Fn(f64, &str) -> String,
-) -> Vec<Check> {
+) -> OfHeads<Worst, Largest> {
     let base = case.config.get(key);
     let mut heads = Vec::new();
-    let mut worst: Option<(f64, f64, String)> = None;
+    let mut worst: Option<(Largest, f64, Place)> = None;
     let mut bad = Vec::new();
     for head in &case.measures.heads {
-        let mut own: Option<(f64, f64, String)> = None;
+        let mut own: Option<(Largest, f64)> = None;
         for (input, figures) in head.inputs.iter().enumerate() {
             let Some((value, row)) = pick(figures) else { continue };
             let limit = limit(base, head, input);
             // Relative to its limit, since limits depend on length and precision; a NaN is the worst of all.
             let over = if value.is_nan() { f64::INFINITY } else { value / limit.max(f64::MIN_POSITIVE) };
-            if own.as_ref().is_none_or(|(v, l, _)| over > v / l.max(f64::MIN_POSITIVE)) {
-                own = Some((value, limit, format!("input {input}, row {row}")));
+            if own.as_ref().is_none_or(|(was, l)| over > was.value / l.max(f64::MIN_POSITIVE)) {
+                own = Some((Largest { value, input, row, above: value > limit }, limit));
             }
         }
-        let name = place(Some(head.layer), Some(head.head));
-        let check = Check::new(id, GROUP).at(Case::place(head)).threshold(case.config.sourced(key));
+        let place = Case::place(head);
+        let measured = Measured::new(id).at(place).threshold(case.config.sourced(key));
         heads.push(match &own {
-            None => check.skipped(case.no_figure(head, missing)),
-            Some((value, limit, at)) => {
-                let good = value <= limit;
+            None => measured.skipped(case.no_figure(head, lack)),
+            Some((largest, limit)) => {
+                let good = largest.value <= *limit;
                 if !good {
-                    bad.push(name.clone());
+                    bad.push(place);
                 }
-                let mut check = check.value(*value).null(0.0).effect(*value).exact();
-                check.threshold = Some(*limit);
+                let measured = measured.value(largest.value).null(0.0).effect(largest.value).exact();
                 // A single head that is wrong makes the whole wrong: group 1 alone marks heads as failed.
-                check.verdict(case.verdict(GROUP, good), words(*value, at))
+                measured.held_against(*limit).verdict(case.verdict(GROUP, good), largest.clone())
             }
         });
-        if let Some((value, limit, at)) = own
-            && worst
-                .as_ref()
-                .is_none_or(|(v, l, _)| value / limit.max(f64::MIN_POSITIVE) > v / l.max(f64::MIN_POSITIVE))
+        if let Some((largest, limit)) = own
+            && worst.as_ref().is_none_or(|(was, l, _)| {
+                largest.value / limit.max(f64::MIN_POSITIVE) > was.value / l.max(f64::MIN_POSITIVE)
+            })
         {
-            worst = Some((value, limit, format!("{name}, {at}")));
+            worst = Some((largest, limit, place));
         }
     }
-    let check = Check::new(id, GROUP).threshold(case.config.sourced(key));
+    let measured = Measured::new(id).threshold(case.config.sourced(key));
     let model = match worst {
-        None => check.skipped(case.no_figure_at_all(missing)),
-        Some((value, limit, at)) => {
-            let mut check = check.value(value).null(0.0).effect(value).exact();
-            check.threshold = Some(limit);
-            let mut why = words(value, &at);
-            if !bad.is_empty() {
-                why = format!("{} of {} heads: {}; {why}", bad.len(), heads.len(), listed(&bad));
-            }
-            check.verdict(case.verdict(GROUP, bad.is_empty()), why)
+        None => measured.skipped(case.no_figure_at_all(lack)),
+        Some((largest, limit, at)) => {
+            let measured = measured.value(largest.value).null(0.0).effect(largest.value).exact().held_against(limit);
+            let verdict = case.verdict(GROUP, bad.is_empty());
+            measured.verdict(verdict, Worst { largest, at, bad, heads: heads.len() })
         }
     };
-    let mut all = vec![model];
-    all.extend(heads);
-    all
+    OfHeads { model, heads }
 }
 
 /// Replication is by input: one that was given twice is no second observation.
-fn distinct(case: &Case<'_>) -> Result<Check> {
-    let check = Check::new("input.distinct", GROUP).threshold((0.0, "inputs are the observations"));
+fn distinct(case: &Case<'_>) -> Result<Finding<Distinct>> {
+    let measured = Measured::new(CheckId::InputDistinct).threshold((0.0, "inputs are the observations"));
     let inputs = case.patterns.inputs();
     if inputs < 2 {
-        return Ok(check.skipped("there is one input"));
+        return Ok(measured.skipped(Untestable::Lacks(Lack::SecondInput)));
     }
     let Some(repeated) = repeated_inputs(case.patterns)? else {
-        return Ok(check.skipped("neither tokens nor what entered the first layer is known"));
+        return Ok(measured.skipped(Untestable::Lacks(Lack::Inputs)));
     };
     let count = repeated.len() as f64;
-    let check = check.value(count).null(0.0).effect(count).exact();
-    Ok(match repeated_in_words(&repeated) {
-        None => check.verdict(Verdict::Pass, format!("no two of {inputs} inputs are the same")),
-        Some(words) => check.verdict(Verdict::Warn, words),
-    })
+    let verdict = if repeated.is_empty() { Verdict::Pass } else { Verdict::Warn };
+    Ok(measured.value(count).null(0.0).effect(count).exact().verdict(verdict, Distinct { inputs, repeated }))
 }
 
 /// A head whose map holds NaN is not testable and says so; where that is every head, nothing was tested, and that fails.
-fn finite(case: &Case<'_>) -> Check {
-    let mut bad = Vec::new();
+fn finite(case: &Case<'_>) -> Finding<Finiteness> {
+    let mut heads = Vec::new();
     let (mut rows, mut empty) = (0, 0);
     for head in &case.measures.heads {
         let own: usize = head.inputs.iter().map(|i| i.invalid_rows).sum();
         empty += head.inputs.iter().map(|i| i.empty_rows).sum::<usize>();
         if own > 0 {
             rows += own;
-            bad.push(place(Some(head.layer), Some(head.head)));
+            heads.push(Case::place(head));
         }
     }
-    let check = Check::new("norm.finite", GROUP).value(rows as f64).null(0.0).effect(rows as f64).exact();
-    let mut check = check.threshold((0.0, "a weight is a number"));
+    let measured = Measured::new(CheckId::NormFinite).null(0.0).effect(rows as f64).exact();
+    let measured = measured.threshold((0.0, "a weight is a number"));
     if case.measures.heads.is_empty() {
-        check.value = None;
-        return check.skipped(case.no_figure_at_all("no head was captured"));
+        return measured.skipped(case.no_figure_at_all(Lack::Head));
     }
-    let empty = if empty > 0 { format!("; {empty} rows see no key and are left out") } else { String::new() };
-    match (bad.len(), case.measures.heads.len()) {
-        (0, _) => check.verdict(Verdict::Pass, format!("every row of every head is finite{empty}")),
-        (some, all) if some == all => check.verdict(
-            case.verdict(GROUP, false),
-            format!("{rows} rows are not finite, of every head: nothing is testable{empty}"),
-        ),
-        _ => check.verdict(
-            Verdict::Warn,
-            format!("{rows} rows of {} are not finite: these heads are not testable{empty}", listed(&bad)),
-        ),
-    }
+    let all = heads.len() == case.measures.heads.len();
+    let verdict = match heads.is_empty() {
+        true => Verdict::Pass,
+        false if all => case.verdict(GROUP, false),
+        false => Verdict::Warn,
+    };
+    measured.value(rows as f64).verdict(verdict, Finiteness { rows, empty, heads, all })
 }
 
-fn range(case: &Case<'_>) -> Check {
+fn range(case: &Case<'_>) -> Finding<Lowest> {
     // Rows that are not finite were left out: a map of nothing else has no lowest weight.
     let seen = |head: &HeadMeasure, input: usize, figures: &HeadInput| {
         let rows = case.measures.geometry[head.index][input].queries;
@@ -152,28 +299,27 @@ fn range(case: &Case<'_>) -> Check {
         .filter(|(head, input, figures)| seen(head, *input, figures))
         .map(|(head, _, figures)| (figures.lowest, head))
         .min_by(|a, b| a.0.total_cmp(&b.0));
-    let check = Check::new("norm.range", GROUP).threshold((-1e-6, "a weight is not negative; f32 rounding"));
+    let measured = Measured::new(CheckId::NormRange).threshold((-1e-6, "a weight is not negative; f32 rounding"));
     match worst {
-        None => check.skipped(case.no_figure_at_all("no map was kept")),
-        Some((lowest, head)) => {
-            let name = place(Some(head.layer), Some(head.head));
-            let why = match lowest < -1e-6 {
-                true => {
-                    format!("{name} has a weight of {lowest:.3e}: these are scores or outputs, not attention weights")
-                }
-                false => "no weight is negative".to_string(),
-            };
-            check.value(lowest).null(0.0).effect(lowest).exact().verdict(case.verdict(GROUP, lowest >= -1e-6), why)
+        None => measured.skipped(case.no_figure_at_all(Lack::Map)),
+        Some((weight, head)) => {
+            let account = Lowest { weight, at: Case::place(head), negative: weight < -1e-6 };
+            measured
+                .value(weight)
+                .null(0.0)
+                .effect(weight)
+                .exact()
+                .verdict(case.verdict(GROUP, weight >= -1e-6), account)
         }
     }
 }
 
-fn rows(case: &Case<'_>) -> Vec<Check> {
+fn rows(case: &Case<'_>) -> OfHeads<Worst, Largest> {
     per_head(
         case,
-        "norm.rows",
+        CheckId::NormRows,
         Key::RowSum,
-        "no row sums were kept",
+        Lack::RowSums,
         |figures| Some((figures.row_sum_error?, figures.row_sum_row)),
         |_, head, input| {
             let figures = &head.inputs[input];
@@ -182,86 +328,50 @@ fn rows(case: &Case<'_>) -> Vec<Check> {
             // Rounding of a sum grows with its length.
             case.config.get(key) * (keys / 1024.0).sqrt().max(1.0)
         },
-        |value, at| {
-            let hint = if value > 0.05 { ": dropout was on, or these are no weights" } else { "" };
-            format!("largest |row sum - 1| = {value:.2e} ({at}){hint}")
-        },
     )
 }
 
-fn causal(case: &Case<'_>) -> Vec<Check> {
+fn causal(case: &Case<'_>) -> OfHeads<Worst, Largest> {
+    let id = CheckId::MaskCausal;
     if !case.patterns.info().causal {
-        return vec![
-            Check::new("mask.causal", GROUP).skipped("the model is bidirectional: no key lies in a forbidden future"),
-        ];
+        return OfHeads::alone(Measured::new(id).skipped(Untestable::Meaningless(Unasked::BidirectionalMask)));
     }
-    per_head(
-        case,
-        "mask.causal",
-        Key::ForbiddenMass,
-        "neither maps nor forbidden masses were kept",
-        |figures| figures.future.or(figures.forbidden),
-        |base, _, _| base,
-        |value, at| match value > case.config.get(Key::ForbiddenMass) {
-            true => format!("a causal model sees the future: mass {value:.3e} on later positions ({at})"),
-            false => format!("largest mass on later positions {value:.1e} ({at})"),
-        },
-    )
+    let pick = |figures: &HeadInput| figures.future.or(figures.forbidden);
+    per_head(case, id, Key::ForbiddenMass, Lack::ForbiddenMass, pick, |base, _, _| base)
 }
 
-fn support(case: &Case<'_>) -> Vec<Check> {
-    per_head(
-        case,
-        "mask.support",
-        Key::ForbiddenMass,
-        "neither maps nor forbidden masses were kept",
-        |figures| figures.forbidden,
-        |base, _, _| base,
-        |value, at| format!("largest mass on keys that the mask forbids {value:.1e} ({at})"),
-    )
+fn support(case: &Case<'_>) -> OfHeads<Worst, Largest> {
+    let pick = |figures: &HeadInput| figures.forbidden;
+    per_head(case, CheckId::MaskSupport, Key::ForbiddenMass, Lack::ForbiddenMass, pick, |base, _, _| base)
 }
 
-fn probe(case: &Case<'_>) -> Check {
-    let check = Check::new("mask.probe", GROUP).threshold(case.config.sourced(Key::ProbeChange));
+fn probe(case: &Case<'_>) -> Finding<Probe> {
+    let measured = Measured::new(CheckId::MaskProbe).threshold(case.config.sourced(Key::ProbeChange));
     if !case.patterns.info().causal {
-        return check.skipped("the model is bidirectional: every output may depend on every token");
+        return measured.skipped(Untestable::Meaningless(Unasked::BidirectionalProbe));
     }
     let Some(evidence) = case.evidence else {
-        return check.skipped("needs the model: a run does not tell what a changed token would change");
+        return measured.skipped(Untestable::NeedsModel(Need::Probe));
     };
     let Some(worst) = evidence.probes.iter().max_by(|a, b| a.past_change.total_cmp(&b.past_change)) else {
-        return check.skipped("no probe was made: an input of two tokens or more is needed");
+        return measured.skipped(Untestable::Evidence(Silence::NoProbe));
     };
     let scale = worst.future_change.max(1.0);
     let relative = worst.past_change / scale;
-    let at = format!("input {}, position {}", worst.input, worst.position);
-    let check = check.value(relative).null(0.0).effect(worst.past_change);
-    let check = check.no_interval("exact: the largest change of all probes, not an estimate");
-    let good = relative <= case.config.get(Key::ProbeChange);
-    if good && evidence.probes.iter().all(|p| p.future_change == 0.0) {
-        return check.verdict(Verdict::Warn, "the perturbed token changed nothing at all: the probe shows nothing");
+    let measured = measured.value(relative).null(0.0).effect(worst.past_change).no_interval(NoInterval::AllProbes);
+    let (past, future) = (worst.past_change, worst.future_change);
+    if relative > case.config.get(Key::ProbeChange) || relative.is_nan() {
+        let account = Probe::Leaks { past, input: worst.input, position: worst.position };
+        return measured.verdict(case.verdict(GROUP, false), account);
     }
-    let count = super::plural(evidence.probes.len(), "perturbed token");
-    match good {
-        true => check.verdict(
-            Verdict::Pass,
-            format!(
-                "{count}: earlier outputs move by at most {:.1e}, later ones by {:.2e}",
-                worst.past_change, worst.future_change
-            ),
-        ),
-        false => check.verdict(
-            case.verdict(GROUP, false),
-            format!(
-                "a changed token moves earlier outputs by {:.3e} ({at}): the model sees the future",
-                worst.past_change
-            ),
-        ),
+    match evidence.probes.iter().all(|p| p.future_change == 0.0) {
+        true => measured.verdict(Verdict::Warn, Probe::Idle),
+        false => measured.verdict(Verdict::Pass, Probe::Causal { probes: evidence.probes.len(), past, future }),
     }
 }
 
-fn bounds(case: &Case<'_>) -> Check {
-    let check = Check::new("norm.bounds", GROUP).threshold(case.config.sourced(Key::BoundError));
+fn bounds(case: &Case<'_>) -> Finding<Excess> {
+    let measured = Measured::new(CheckId::NormBounds).threshold(case.config.sourced(Key::BoundError));
     let worst = case
         .measures
         .heads
@@ -269,96 +379,78 @@ fn bounds(case: &Case<'_>) -> Check {
         .flat_map(|head| head.inputs.iter().filter_map(move |i| Some((i.bound_excess?, head))))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match worst {
-        None => check.skipped("needs entropies and sums of squares that were recorded apart from the map"),
-        Some((excess, head)) => {
-            let good = excess <= case.config.get(Key::BoundError);
-            let name = place(Some(head.layer), Some(head.head));
-            let why = match good {
-                true => "entropies lie between their bounds from the sum of squares and from the scores".to_string(),
-                false => format!(
-                    "{name}: an entropy breaks its bounds by {excess:.3} nats; the statistics contradict each other"
-                ),
-            };
-            check.value(excess).null(0.0).effect(excess).exact().verdict(case.verdict(GROUP, good), why)
+        None => measured.skipped(Untestable::Lacks(Lack::Bounds)),
+        Some((nats, head)) => {
+            let good = nats <= case.config.get(Key::BoundError);
+            let measured = measured.value(nats).null(0.0).effect(nats).exact();
+            measured.verdict(case.verdict(GROUP, good), Excess { nats, at: Case::place(head), good })
         }
     }
 }
 
-/// What was checked while the model ran: A.V = z, W_O z + b = output, evaluation mode.
-fn facts(case: &Case<'_>) -> Result<Vec<Check>> {
-    let mut of_layers: Vec<(usize, Vec<Facts>)> = Vec::new();
-    for shape in case.patterns.layers() {
-        let facts = (0..case.patterns.inputs())
-            .map(|input| Ok(case.patterns.facts(shape.layer, input)?))
-            .collect::<Result<Vec<_>>>()?;
-        of_layers.push((shape.layer, facts));
-    }
-    let mut all = Vec::new();
-    let kinds: [(&str, &str, fn(&Facts) -> Option<f64>); 2] = [
-        ("out.av", "A.V against the z that the model used", |f| f.output_error),
-        ("out.projection", "W_O z + b against the module's output", |f| f.projection_error),
-    ];
-    for (id, words, pick) in kinds {
-        let relative = |facts: &[Facts]| {
-            facts
-                .iter()
-                .filter_map(|f| {
-                    let scale = f.output_scale.filter(|s| *s > 0.0).unwrap_or(1.0);
-                    pick(f).map(|e| if e.is_nan() { f64::INFINITY } else { e / scale })
-                })
-                .reduce(f64::max)
-        };
-        let limit = case.config.get(Key::OutputError);
-        let layers: Vec<Check> = of_layers
+/// What was checked while the model ran, of each layer and input: A.V = z, W_O z + b = output, evaluation mode.
+fn facts(case: &Case<'_>) -> Result<Vec<(usize, Vec<Facts>)>> {
+    let of_layer = |layer: usize| {
+        (0..case.patterns.inputs()).map(|input| case.patterns.facts(layer, input)).collect::<Result<Vec<_>>>()
+    };
+    case.patterns.layers().iter().map(|shape| Ok((shape.layer, of_layer(shape.layer)?))).collect()
+}
+
+fn output(
+    case: &Case<'_>,
+    of_layers: &[(usize, Vec<Facts>)],
+    id: CheckId,
+    pick: fn(&Facts) -> Option<f64>,
+) -> OfLayers {
+    let relative = |facts: &[Facts]| {
+        facts
             .iter()
-            .map(|(layer, facts)| {
-                let check = Check::new(id, GROUP).layer(*layer).threshold(case.config.sourced(Key::OutputError));
-                match relative(facts) {
-                    None => check.skipped("was not checked while the model ran"),
-                    Some(error) => check.value(error).null(0.0).effect(error).exact().verdict(
-                        case.verdict(GROUP, error <= limit),
-                        format!("{words}: largest difference {error:.1e} of the largest output"),
-                    ),
-                }
+            .filter_map(|f| {
+                let scale = f.output_scale.filter(|s| *s > 0.0).unwrap_or(1.0);
+                pick(f).map(|e| if e.is_nan() { f64::INFINITY } else { e / scale })
             })
-            .collect();
-        let check = Check::new(id, GROUP).threshold(case.config.sourced(Key::OutputError));
-        let bad: Vec<String> = layers
-            .iter()
-            .filter(|c| c.verdict != Verdict::Pass && c.verdict != Verdict::Skipped)
-            .map(Check::place)
-            .collect();
-        let skipped = layers.iter().filter(|c| c.verdict == Verdict::Skipped).count();
-        let worst = of_layers.iter().filter_map(|(_, facts)| relative(facts)).reduce(f64::max);
-        all.push(match worst {
-            None => check.skipped("was not checked while the model ran; capture from the model to have it"),
+            .reduce(f64::max)
+    };
+    let limit = case.config.get(Key::OutputError);
+    let (mut bad, mut unchecked) = (Vec::new(), 0);
+    let mut layers = Vec::new();
+    for (layer, facts) in of_layers {
+        let place = Place::layer(*layer);
+        let measured = Measured::new(id).at(place).threshold(case.config.sourced(Key::OutputError));
+        layers.push(match relative(facts) {
+            None => {
+                unchecked += 1;
+                measured.skipped(Untestable::Lacks(Lack::OutputOfLayer))
+            }
             Some(error) => {
-                let mut why = format!("{words}: largest difference {error:.1e} of the largest output");
-                if !bad.is_empty() {
-                    why = format!("{}: the weights are not those that the model used; {why}", listed(&bad));
+                if error > limit {
+                    bad.push(place);
                 }
-                if skipped > 0 {
-                    why += &format!("; {} not checked", super::plural(skipped, "layer"));
-                }
-                check.value(error).null(0.0).effect(error).exact().verdict(case.verdict(GROUP, bad.is_empty()), why)
+                let measured = measured.value(error).null(0.0).effect(error).exact();
+                measured.verdict(case.verdict(GROUP, error <= limit), Difference { error })
             }
         });
-        all.extend(layers);
     }
-    let modes: Vec<bool> = of_layers.iter().flat_map(|(_, f)| f).filter_map(|f| f.evaluation_mode).collect();
-    let check = Check::new("out.evaluation", GROUP).threshold((1.0, "dropout must be off"));
-    all.push(match modes.is_empty() {
-        true => check.skipped("whether dropout was off was not recorded"),
-        false => {
-            let good = modes.iter().all(|&m| m);
-            let why = if good {
-                "evaluation mode: dropout was off"
-            } else {
-                "dropout was on: these weights are not the model's"
-            };
-            let share = modes.iter().filter(|&&m| m).count() as f64 / modes.len() as f64;
-            check.value(share).null(1.0).effect(share - 1.0).exact().verdict(case.verdict(GROUP, good), why)
+    let measured = Measured::new(id).threshold(case.config.sourced(Key::OutputError));
+    let model = match of_layers.iter().filter_map(|(_, facts)| relative(facts)).reduce(f64::max) {
+        None => measured.skipped(Untestable::Lacks(Lack::Output)),
+        Some(error) => {
+            let measured = measured.value(error).null(0.0).effect(error).exact();
+            let verdict = case.verdict(GROUP, bad.is_empty());
+            measured.verdict(verdict, Differences { error, bad, unchecked })
         }
-    });
-    Ok(all)
+    };
+    OfLayers { model, layers }
+}
+
+fn evaluation(case: &Case<'_>, of_layers: &[(usize, Vec<Facts>)]) -> Finding<Mode> {
+    let modes: Vec<bool> = of_layers.iter().flat_map(|(_, f)| f).filter_map(|f| f.evaluation_mode).collect();
+    let measured = Measured::new(CheckId::OutEvaluation).threshold((1.0, "dropout must be off"));
+    if modes.is_empty() {
+        return measured.skipped(Untestable::Lacks(Lack::EvaluationMode));
+    }
+    let evaluation = modes.iter().all(|&m| m);
+    let share = modes.iter().filter(|&&m| m).count() as f64 / modes.len() as f64;
+    let measured = measured.value(share).null(1.0).effect(share - 1.0).exact();
+    measured.verdict(case.verdict(GROUP, evaluation), Mode { evaluation })
 }

@@ -7,16 +7,72 @@
 
 use rayon::prelude::*;
 
-use super::{Case, listed, plural};
+use super::{Case, found};
 use crate::Result;
 use crate::config::Key;
+use crate::finding::{Finding, Measured, Place, Worded};
+use crate::id::CheckId;
 use crate::measure::Geometry;
 use crate::statistics::permutation::upper_p;
 use crate::statistics::rank::{dot, mantel_null, residual, standard_ranks};
 use crate::statistics::{Triangle, mean, mean_of, stream};
-use crate::verdict::{Check, Group, Verdict};
+use crate::untestable::{Lack, Untestable};
+use crate::verdict::Group;
 
 const GROUP: Group = Group::Diversity;
+
+/// What group 7 found.
+pub(crate) struct Diversity {
+    pub mantel: Finding<Linked>,
+    pub beliefs: Finding<Beliefs>,
+    pub layers: Vec<Finding<LinkedLayer>>,
+}
+
+/// The correlation over all layers.
+#[derive(Debug, Clone)]
+pub(crate) struct Linked {
+    /// Spearman's.
+    pub rho: f64,
+    /// Mantel's p.
+    pub p: f64,
+    /// With the distance between positions held fixed.
+    pub partial: Option<f64>,
+    /// Layers that are linked on their own.
+    pub layers: Vec<Place>,
+    pub beliefs: Beliefs,
+    /// Jensen-Shannon divergence between rows, nats.
+    pub divergence: f64,
+    /// Inputs, and positions of each at most.
+    pub inputs: usize,
+    pub positions: usize,
+}
+
+/// The correlation in one layer.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkedLayer {
+    pub rho: f64,
+    pub p: f64,
+    /// Mean cosine distance.
+    pub cosine: f64,
+    pub divergence: f64,
+    /// The head with the largest correlation, and its p against the largest of all.
+    pub best: Option<(Place, f64, f64)>,
+}
+
+/// How different positions are before attention.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beliefs {
+    /// Mean cosine distance.
+    pub cosine: f64,
+    pub diverse: bool,
+}
+
+impl Diversity {
+    pub(super) fn all(&self) -> Vec<&dyn Worded> {
+        let layers = self.layers.iter().map(|finding| finding as &dyn Worded);
+        [&self.mantel as &dyn Worded, &self.beliefs].into_iter().chain(layers).collect()
+    }
+}
 
 /// One layer's answer.
 struct Correlation {
@@ -36,106 +92,97 @@ struct Correlation {
     divergence: f64,
 }
 
-pub(super) fn checks(case: &Case<'_>) -> Result<Vec<Check>> {
+pub(super) fn find(case: &Case<'_>) -> Result<Diversity> {
     let inputs = case.patterns.inputs().min(case.config.count(Key::DiversityInputs));
     let layers = case.patterns.layers();
-    let answers: Vec<std::result::Result<Correlation, String>> = layers
+    let answers: Vec<std::result::Result<Correlation, Lack>> = layers
         .par_iter()
         .enumerate()
         .map(|(index, shape)| correlate(case, index, shape.layer, inputs))
         .collect::<Result<_>>()?;
-    let alpha = case.config.sourced(Key::Alpha);
-    let threshold = (0.0, "positive beyond the permutation null at statistics.alpha");
-    let mut all = Vec::new();
     let there: Vec<&Correlation> = answers.iter().flatten().collect();
-    let check = Check::new("div.mantel", GROUP).threshold(threshold);
-    all.push(match there.is_empty() {
-        true => {
-            let reason = answers.iter().find_map(|a| a.as_ref().err().cloned());
-            check.skipped(reason.unwrap_or_else(|| case.no_figure_at_all("no layer was captured")))
-        }
-        false => {
-            let count = there.len() as f64;
-            let each: Vec<Option<f64>> = (0..inputs)
-                .map(|input| mean_of(there.iter().filter_map(|c| c.per_input.get(input).copied().flatten())))
-                .collect();
-            let figure = case.figure(&each);
-            let rho = there.iter().map(|c| c.rho).sum::<f64>() / count;
-            let null: Vec<f64> =
-                (0..there[0].null.len()).map(|b| there.iter().map(|c| c.null[b]).sum::<f64>() / count).collect();
-            let p = upper_p(rho, &null);
-            let cosine = there.iter().map(|c| c.cosine).sum::<f64>() / count;
-            let divergence = there.iter().map(|c| c.divergence).sum::<f64>() / count;
-            let diverse = cosine >= case.config.get(Key::DiverseInputs);
-            let partial = mean_of(there.iter().filter_map(|c| c.partial));
-            let good = p <= alpha.0 && rho > 0.0;
-            let linked: Vec<String> = there
-                .iter()
-                .filter(|c| c.rho > 0.0 && upper_p(c.rho, &c.null) <= alpha.0)
-                .map(|c| format!("L{}", c.layer))
-                .collect();
-            let beliefs = if diverse { "diverse" } else { "alike" };
-            let check = figure.fill(check).value(rho).null(mean(&null)).effect(partial.unwrap_or(f64::NAN));
-            check.verdict(
-                case.verdict(GROUP, good),
-                format!(
-                    "Spearman {rho:.3}, Mantel p = {p:.4}, {} with distance held fixed (the effect); linked in {}; \
-                     beliefs are {beliefs} (mean cosine distance {cosine:.3}), rows differ by JS {divergence:.3} nats; {}, \
-                     at most {} positions each{}",
-                    partial.map_or("not testable".to_string(), |p| format!("{p:.3}")),
-                    listed(&linked),
-                    plural(inputs, "input"),
-                    case.config.count(Key::DiversityRows),
-                    figure.note
-                ),
-            )
+    let reason = answers.iter().find_map(|answer| answer.as_ref().err().copied());
+    let of_layers = answers.iter().zip(&layers).map(|(answer, shape)| {
+        let measured = mantel().at(Place::layer(shape.layer));
+        match answer {
+            Err(lack) => measured.skipped(Untestable::Lacks(*lack)),
+            Ok(correlation) => layer(case, correlation, measured),
         }
     });
-    all.push(beliefs(case, &there));
-    for (answer, shape) in answers.iter().zip(&layers) {
-        let check = Check::new("div.mantel", GROUP).layer(shape.layer).threshold(threshold);
-        all.push(match answer {
-            Err(why) => check.skipped(why.clone()),
-            Ok(c) => {
-                let p = upper_p(c.rho, &c.null);
-                let best = c.best.map_or(String::new(), |(head, rho, p)| {
-                    format!("; best head L{}H{head}: {rho:.3}, max-T p = {p:.4}", c.layer)
-                });
-                let good = p <= alpha.0 && c.rho > 0.0;
-                let figure = case.figure(&c.per_input);
-                let check = figure.fill(check).value(c.rho).null(mean(&c.null)).effect(c.partial.unwrap_or(f64::NAN));
-                check.verdict(
-                    if good { Verdict::Pass } else { Verdict::Warn },
-                    format!(
-                        "Spearman {:.3}, Mantel p = {p:.4}; mean cosine distance {:.3}, mean JS {:.3} nats{best}{}",
-                        c.rho, c.cosine, c.divergence, figure.note
-                    ),
-                )
-            }
-        });
+    Ok(Diversity {
+        mantel: model(case, &there, inputs, reason),
+        beliefs: beliefs(case, &there),
+        layers: of_layers.collect(),
+    })
+}
+
+fn mantel() -> Measured {
+    Measured::new(CheckId::DivMantel).threshold((0.0, "positive beyond the permutation null at statistics.alpha"))
+}
+
+/// All layers together; `reason` is what one of them lacks.
+fn model(case: &Case<'_>, there: &[&Correlation], inputs: usize, reason: Option<Lack>) -> Finding<Linked> {
+    if there.is_empty() {
+        let why = reason.map(Untestable::Lacks).unwrap_or_else(|| case.no_figure_at_all(Lack::Layer));
+        return mantel().skipped(why);
     }
-    Ok(all)
+    let alpha = case.config.get(Key::Alpha);
+    let count = there.len() as f64;
+    let each: Vec<Option<f64>> = (0..inputs)
+        .map(|input| mean_of(there.iter().filter_map(|c| c.per_input.get(input).copied().flatten())))
+        .collect();
+    let figure = case.figure(&each);
+    let rho = there.iter().map(|c| c.rho).sum::<f64>() / count;
+    let null: Vec<f64> =
+        (0..there[0].null.len()).map(|b| there.iter().map(|c| c.null[b]).sum::<f64>() / count).collect();
+    let p = upper_p(rho, &null);
+    let cosine = there.iter().map(|c| c.cosine).sum::<f64>() / count;
+    let divergence = there.iter().map(|c| c.divergence).sum::<f64>() / count;
+    let diverse = cosine >= case.config.get(Key::DiverseInputs);
+    let partial = mean_of(there.iter().filter_map(|c| c.partial));
+    let linked = there.iter().filter(|c| c.rho > 0.0 && upper_p(c.rho, &c.null) <= alpha);
+    let account = Linked {
+        rho,
+        p,
+        partial,
+        layers: linked.map(|c| Place::layer(c.layer)).collect(),
+        beliefs: Beliefs { cosine, diverse },
+        divergence,
+        inputs,
+        positions: case.config.count(Key::DiversityRows),
+    };
+    let measured = figure.fill(mantel()).value(rho).null(mean(&null)).effect(partial.unwrap_or(f64::NAN));
+    measured.verdict(case.verdict(GROUP, p <= alpha && rho > 0.0), account)
+}
+
+fn layer(case: &Case<'_>, c: &Correlation, measured: Measured) -> Finding<LinkedLayer> {
+    let p = upper_p(c.rho, &c.null);
+    let figure = case.figure(&c.per_input);
+    let measured = figure.fill(measured).value(c.rho).null(mean(&c.null)).effect(c.partial.unwrap_or(f64::NAN));
+    let account = LinkedLayer {
+        rho: c.rho,
+        p,
+        cosine: c.cosine,
+        divergence: c.divergence,
+        best: c.best.map(|(head, rho, p)| (Place::head(c.layer, head), rho, p)),
+    };
+    measured.verdict(found(p <= case.config.get(Key::Alpha) && c.rho > 0.0), account)
 }
 
 /// How different the positions are before attention: what uniform attention is to be judged by.
-fn beliefs(case: &Case<'_>, there: &[&Correlation]) -> Check {
+fn beliefs(case: &Case<'_>, there: &[&Correlation]) -> Finding<Beliefs> {
     let threshold = case.config.sourced(Key::DiverseInputs);
-    let check = Check::new("div.beliefs", GROUP).threshold(threshold);
+    let measured = Measured::new(CheckId::DivBeliefs).threshold(threshold);
     let inputs = there.first().map_or(0, |c| c.cosines.len());
     let each: Vec<Option<f64>> =
         (0..inputs).map(|input| mean_of(there.iter().filter_map(|c| c.cosines[input]))).collect();
     let figure = case.figure(&each);
     let Some(cosine) = figure.value else {
-        return check.skipped("the layers' inputs were not kept or cannot be compared");
+        return measured.skipped(Untestable::Lacks(Lack::ComparableInputs));
     };
-    let good = cosine >= threshold.0;
-    let why = match good {
-        true => format!("positions differ before attention: mean cosine distance {cosine:.3}"),
-        false => format!(
-            "positions are alike before attention (mean cosine distance {cosine:.3}): similar rows are to be expected"
-        ),
-    };
-    figure.fill(check).null(0.0).effect(cosine).verdict(case.verdict(GROUP, good), why + &figure.note)
+    let diverse = cosine >= threshold.0;
+    let measured = figure.fill(measured).null(0.0).effect(cosine);
+    measured.verdict(case.verdict(GROUP, diverse), Beliefs { cosine, diverse })
 }
 
 fn correlate(
@@ -143,7 +190,7 @@ fn correlate(
     index: usize,
     layer: usize,
     inputs: usize,
-) -> Result<std::result::Result<Correlation, String>> {
+) -> Result<std::result::Result<Correlation, Lack>> {
     let heads: Vec<_> = case.measures.heads.iter().filter(|h| h.layer == layer).collect();
     let permutations = case.config.count(Key::Permutations).min(999);
     let mut per_input = vec![None; inputs];
@@ -153,35 +200,35 @@ fn correlate(
     let mut head_rho = vec![0.0; heads.len()];
     let mut head_null = vec![vec![0.0; heads.len()]; permutations];
     let mut used = 0.0f64;
-    let mut why = "the layer's inputs were not kept".to_string();
+    let mut why = Lack::LayerInputs;
     for (input, own) in per_input.iter_mut().enumerate() {
         let g = &*case.measures.geometry[index][input];
         let Some(beliefs) = case.patterns.layer_input(layer, input)? else { continue };
         let rows = g.chosen.len();
         let triangle = Triangle { rows };
         if rows < 5 {
-            why = format!("input {input} has {rows} rows that see two keys; five are needed");
+            why = Lack::Rows { input, rows };
             continue;
         }
         let Some(cosine) = cosine_distances(&beliefs, g) else {
-            why = format!("the inputs of L{layer} are not finite numbers in [queries, width]");
+            why = Lack::FiniteInputs { layer };
             continue;
         };
         let usable: Vec<&Vec<f32>> =
             heads.iter().map(|h| &h.row_divergence[input]).filter(|d| d.len() == triangle.len()).collect();
         if usable.is_empty() {
-            why = "the maps were not kept or cannot be judged".to_string();
+            why = Lack::Divergences;
             continue;
         }
         let aggregate: Vec<f64> = (0..triangle.len())
             .map(|pair| mean_of(usable.iter().map(|d| f64::from(d[pair])).filter(|d| !d.is_nan())).unwrap_or(0.0))
             .collect();
         let Some(moved) = standard_ranks(&cosine) else {
-            why = format!("all inputs of L{layer} are alike: there is no diversity to follow");
+            why = Lack::Diversity { layer };
             continue;
         };
         let Some(fixed) = standard_ranks(&aggregate) else {
-            why = "all rows are alike on their common support: there is nothing to correlate".to_string();
+            why = Lack::DifferentRows;
             continue;
         };
         // A head whose rows are all alike correlates with nothing: zero.

@@ -1,72 +1,137 @@
 //! 8. Gradient flow: does the loss reach attention, head by head, and is the gradient right?
 
-use attractor_record::evidence::{Evidence, LossKind, NoLoss};
+use attractor_record::evidence::{Evidence, Gradients, LossKind, NoLoss};
 
-use super::{Case, found, listed, plural};
+use super::{Case, found};
 use crate::config::Key;
+use crate::finding::{Finding, Measured, NoInterval, OfHeads, Place, Worded};
+use crate::id::CheckId;
 use crate::statistics::mean_of;
-use crate::verdict::{Check, Group, Verdict, place};
+use crate::untestable::{Need, Silence, Untestable};
+use crate::verdict::Group;
 
 const GROUP: Group = Group::Gradient;
 
-/// What is differentiated or compared, in words.
-pub(super) fn loss_words(loss: LossKind, none: Option<NoLoss>) -> String {
-    let why = match none {
-        None => "no loss",
-        Some(NoLoss::BareEncoder) => "no loss: the model has no head that predicts",
-        Some(NoLoss::MaskTokenUnknown) => {
-            "no loss: its mask token is not known; put its tokenizer.json beside the weights"
-        }
-        Some(NoLoss::NoLabels) => "no loss: no labels were given; give one per input",
-    };
-    match loss {
-        LossKind::NextToken => "next-token cross-entropy".to_string(),
-        LossKind::MaskedToken => "masked-token cross-entropy".to_string(),
-        LossKind::Label => "cross-entropy on the labels".to_string(),
-        LossKind::RandomProjection => format!("a fixed seeded random projection of the last hidden state ({why})"),
-        LossKind::RelativeChange => format!("the relative change of the last hidden state ({why})"),
+/// What group 8 found.
+pub(crate) struct Gradient {
+    pub flow: OfHeads<Flow, HeadFlow>,
+    pub difference: Finding<Derivatives>,
+    pub parameters: Finding<Parameters>,
+}
+
+/// Where the gradient of the loss arrives.
+#[derive(Debug, Clone)]
+pub(crate) struct Flow {
+    pub loss: Loss,
+    /// Mean |dL/dA|.
+    pub norm: f64,
+    /// Heads without a gradient.
+    pub dead: Vec<Place>,
+    /// Number of heads.
+    pub heads: usize,
+    pub sample: Sample,
+}
+
+/// What is differentiated, and why it is no loss of the task where it is none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loss {
+    pub kind: LossKind,
+    pub none: Option<NoLoss>,
+}
+
+/// What of the inputs the live model looked at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sample {
+    /// So many first tokens of longer inputs.
+    pub cut: Option<usize>,
+    pub left_out: LeftOut,
+}
+
+/// Inputs that held nothing to predict.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LeftOut {
+    pub count: usize,
+    /// The first of them, and why.
+    pub first: Option<(usize, String)>,
+}
+
+impl LeftOut {
+    pub(super) fn of(evidence: &Evidence) -> Self {
+        Self { count: evidence.left_out.len(), first: evidence.left_out.first().cloned() }
     }
 }
 
-/// What was looked at where inputs were too long for gradients and ablations, as the end of a sentence.
-pub(super) fn cut(evidence: &Evidence) -> String {
-    evidence.cut.map_or(String::new(), |tokens| format!("; on the first {tokens} tokens of longer inputs"))
+/// Of a head.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadFlow {
+    /// Mean |dL/dA|; NaN if there is none.
+    pub norm: f64,
+    /// Mean |sum A dL/dA|.
+    pub importance: f64,
 }
 
-/// Inputs that held nothing to predict, as the end of a sentence.
-pub(super) fn left_out(evidence: &Evidence) -> String {
-    match evidence.left_out.as_slice() {
-        [] => String::new(),
-        [(input, why)] => format!("; input {input} is left out: {why}"),
-        [(input, why), ..] => {
-            format!("; {} are left out: input {input}: {why}...", plural(evidence.left_out.len(), "input"))
-        }
+/// One derivative by two ways.
+#[derive(Debug, Clone)]
+pub(crate) enum Derivatives {
+    /// Both are zero.
+    Zero,
+    Compared {
+        analytic: f64,
+        numeric: f64,
+        step: f64,
+    },
+}
+
+/// The gradient of attention's parameters.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameters {
+    pub count: u64,
+    /// Their share of the squared gradient.
+    pub share: f64,
+    /// Name and norm of each group.
+    pub groups: Vec<(String, f64)>,
+    /// Names of those without a gradient.
+    pub silent: Vec<String>,
+}
+
+impl Gradient {
+    pub(super) fn all(&self) -> Vec<&dyn Worded> {
+        let mut all: Vec<&dyn Worded> = vec![&self.flow.model, &self.difference, &self.parameters];
+        all.extend(self.flow.heads.iter().map(|finding| finding as &dyn Worded));
+        all
     }
 }
 
 /// Why a live model has nothing to say: no input held anything to predict, or it was not asked.
-pub(super) fn nothing(evidence: &Evidence, otherwise: &str) -> String {
-    match evidence.left_out.first() {
+pub(super) fn nothing(evidence: &Evidence, otherwise: Silence) -> Untestable {
+    Untestable::Evidence(match evidence.left_out.first() {
         Some((input, why)) if evidence.losses.is_empty() => {
-            format!("not testable: nothing to predict (input {input}: {why}); give a longer text")
+            Silence::NothingToPredict { input: *input, why: why.clone() }
         }
-        _ => otherwise.to_string(),
+        _ => otherwise,
+    })
+}
+
+pub(super) fn find(case: &Case<'_>) -> Gradient {
+    let lacking = |why: Untestable| Gradient {
+        flow: OfHeads::alone(Measured::new(CheckId::GradFlow).skipped(why.clone())),
+        difference: Measured::new(CheckId::GradFinite).skipped(why.clone()),
+        parameters: Measured::new(CheckId::GradParameters).skipped(why),
+    };
+    let Some(evidence) = case.evidence else { return lacking(Untestable::NeedsModel(Need::Gradients)) };
+    let Some(gradients) = &evidence.gradients else { return lacking(nothing(evidence, Silence::NoGradients)) };
+    Gradient {
+        flow: flow(case, evidence, gradients),
+        difference: difference(case, gradients),
+        parameters: parameters(case, gradients),
     }
 }
 
-pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
-    let flow = Check::new("grad.flow", GROUP).threshold(case.config.sourced(Key::RelativeNorm));
-    let Some(gradients) = case.evidence.and_then(|e| e.gradients.as_ref()) else {
-        let why = match case.evidence {
-            None => "needs the model: a run holds no gradients; validate the checkpoint itself".to_string(),
-            Some(evidence) => nothing(evidence, "gradients were not taken"),
-        };
-        return ["grad.flow", "grad.finite", "grad.parameters"]
-            .map(|id| Check::new(id, GROUP).skipped(why.as_str()))
-            .into();
-    };
-    let (no_loss, left_out) = case.evidence.map_or((None, String::new()), |e| (e.no_loss, cut(e) + &left_out(e)));
-    let loss = loss_words(gradients.loss, no_loss);
+fn flow_of(case: &Case<'_>) -> Measured {
+    Measured::new(CheckId::GradFlow).threshold(case.config.sourced(Key::RelativeNorm))
+}
+
+fn flow(case: &Case<'_>, evidence: &Evidence, gradients: &Gradients) -> OfHeads<Flow, HeadFlow> {
     let mut heads = Vec::new();
     let largest = gradients.heads.iter().flat_map(|h| &h.norms).copied().fold(0.0, f64::max);
     let least = case.config.get(Key::RelativeNorm) * largest;
@@ -77,95 +142,67 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
         let importance = mean_of(head.importance.iter().copied()).unwrap_or(f64::NAN);
         // Written so that a NaN does not pass.
         let good = !head.norms.is_empty() && head.norms.iter().all(|&n| n > least && n.is_finite());
+        let place = Place::head(head.layer, head.head);
         if !good {
-            dead.push(place(Some(head.layer), Some(head.head)));
+            dead.push(place);
         }
-        let check = Check::new("grad.flow", GROUP)
-            .at(Some((head.layer, head.head)))
-            .threshold(case.config.sourced(Key::RelativeNorm));
-        let mut check = figure.fill(check).null(0.0).effect(importance);
-        check.threshold = Some(least);
-        heads.push(check.verdict(
-            found(good),
-            format!(
-                "|dL/dA| = {:.3e}, |sum A dL/dA| = {importance:.3e} (the effect){}",
-                figure.value.unwrap_or(f64::NAN),
-                figure.note
-            ),
-        ));
+        let measured = figure.fill(flow_of(case).at(place)).null(0.0).effect(importance).held_against(least);
+        let norm = figure.value.unwrap_or(f64::NAN);
+        heads.push(measured.verdict(found(good), HeadFlow { norm, importance }));
     }
     let inputs = gradients.heads.iter().map(|h| h.norms.len()).max().unwrap_or(0);
     let each: Vec<Option<f64>> =
         (0..inputs).map(|input| mean_of(gradients.heads.iter().filter_map(|h| h.norms.get(input).copied()))).collect();
     let figure = case.figure(&each);
-    let mut all = Vec::new();
-    all.push(match figure.value {
-        None => flow.skipped("no head has a gradient on record"),
-        Some(value) => {
-            let why = match dead.is_empty() {
-                true => format!(
-                    "the gradient of {loss} reaches all {} heads: mean |dL/dA| = {value:.3e}{left_out}",
-                    heads.len()
-                ),
-                false => format!(
-                    "no gradient of {loss} in {} of {} heads: {}{left_out}",
-                    dead.len(),
-                    heads.len(),
-                    listed(&dead)
-                ),
+    let model = match figure.value {
+        None => flow_of(case).skipped(Untestable::Evidence(Silence::NoGradientOfAHead)),
+        Some(norm) => {
+            let measured = figure.fill(flow_of(case)).null(0.0).effect(norm).held_against(least);
+            let account = Flow {
+                loss: Loss { kind: gradients.loss, none: evidence.no_loss },
+                norm,
+                heads: heads.len(),
+                sample: Sample { cut: evidence.cut, left_out: LeftOut::of(evidence) },
+                dead,
             };
-            let mut check = figure.fill(flow).null(0.0).effect(value);
-            check.threshold = Some(least);
-            check.verdict(case.verdict(GROUP, dead.is_empty()), why + &figure.note)
+            measured.verdict(case.verdict(GROUP, account.dead.is_empty()), account)
         }
-    });
+    };
+    OfHeads { model, heads }
+}
 
+fn difference(case: &Case<'_>, gradients: &Gradients) -> Finding<Derivatives> {
     let f = gradients.finite_difference;
     let scale = f.analytic.abs().max(f.numeric.abs());
     let difference = if scale > 0.0 { (f.analytic - f.numeric).abs() / scale } else { 0.0 };
-    let check = Check::new("grad.finite", GROUP).threshold(case.config.sourced(Key::FiniteDifference));
-    all.push(match scale == 0.0 {
-        true => check.verdict(
-            case.verdict(GROUP, false),
-            "both derivatives are zero: the direction that was tried does not reach the loss",
-        ),
-        false => check
-            .value(difference)
-            .null(0.0)
-            .effect(f.analytic - f.numeric)
-            .no_interval("one derivative, of the first input")
-            .verdict(
-                case.verdict(GROUP, difference <= case.config.get(Key::FiniteDifference)),
-                format!(
-                    "backpropagation {:.6e}, central difference {:.6e} (step {:.0e})",
-                    f.analytic, f.numeric, f.step
-                ),
-            ),
-    });
+    let measured = Measured::new(CheckId::GradFinite).threshold(case.config.sourced(Key::FiniteDifference));
+    if scale == 0.0 {
+        return measured.verdict(case.verdict(GROUP, false), Derivatives::Zero);
+    }
+    let measured = measured.value(difference).null(0.0).effect(f.analytic - f.numeric);
+    measured.no_interval(NoInterval::OneDerivative).verdict(
+        case.verdict(GROUP, difference <= case.config.get(Key::FiniteDifference)),
+        Derivatives::Compared { analytic: f.analytic, numeric: f.numeric, step: f.step },
+    )
+}
 
+fn parameters(case: &Case<'_>, gradients: &Gradients) -> Finding<Parameters> {
     let attention: Vec<_> = gradients.groups.iter().filter(|g| g.attention).collect();
+    let measured =
+        Measured::new(CheckId::GradParameters).threshold((0.0, "a parameter group that learns has a gradient"));
+    if attention.is_empty() {
+        return measured.skipped(Untestable::Evidence(Silence::NoAttentionParameters));
+    }
     let count: u64 = attention.iter().map(|g| g.parameters).sum();
     let squares = |groups: &mut dyn Iterator<Item = f64>| groups.map(|n| n * n).sum::<f64>();
     let share = squares(&mut attention.iter().map(|g| g.norm)) / squares(&mut gradients.groups.iter().map(|g| g.norm));
-    let silent: Vec<String> =
-        attention.iter().filter(|g| !(g.norm > 0.0 && g.norm.is_finite())).map(|g| g.name.clone()).collect();
-    let norms: Vec<String> = attention.iter().map(|g| format!("{} {:.2e}", g.name, g.norm)).collect();
-    let check = Check::new("grad.parameters", GROUP).threshold((0.0, "a parameter group that learns has a gradient"));
-    all.push(match attention.is_empty() {
-        true => check.verdict(Verdict::Skipped, "the model names no attention parameters"),
-        false => check.value(count as f64).null(0.0).effect(share).no_interval("a count of parameters").verdict(
-            case.verdict(GROUP, silent.is_empty()),
-            match silent.is_empty() {
-                true => format!(
-                    "{count} attention parameters in {} groups hold {:.0} % of the squared gradient (effect: that share): {}",
-                    attention.len(),
-                    100.0 * share,
-                    listed(&norms)
-                ),
-                false => format!("{count} attention parameters; no gradient in {}", listed(&silent)),
-            },
-        ),
-    });
-    all.extend(heads);
-    all
+    let silent = attention.iter().filter(|g| !(g.norm > 0.0 && g.norm.is_finite()));
+    let account = Parameters {
+        count,
+        share,
+        groups: attention.iter().map(|g| (g.name.clone(), g.norm)).collect(),
+        silent: silent.map(|g| g.name.clone()).collect(),
+    };
+    let measured = measured.value(count as f64).null(0.0).effect(share).no_interval(NoInterval::CountOfParameters);
+    measured.verdict(case.verdict(GROUP, account.silent.is_empty()), account)
 }

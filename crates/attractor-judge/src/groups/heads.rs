@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, filled, found, listed, note};
+use super::{Case, filled, found};
 use crate::config::{Config, Key};
-use crate::detect::{Detection, Detector, Finding};
+use crate::detect::{Detection, Detector, Finding as Detected};
+use crate::finding::{Finding, Measured, OfHeads, Place, Worded};
+use crate::id::CheckId;
 use crate::measure::{HeadMeasure, block_read_twice};
-use crate::verdict::{Check, Group};
+use crate::statistics::Correction;
+use crate::untestable::{Lack, Untestable};
+use crate::verdict::Group;
 
 const GROUP: Group = Group::Heads;
 
@@ -46,69 +50,117 @@ pub(crate) fn class_of(sharpness: f64, config: &Config) -> Class {
     }
 }
 
-pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
-    let mut all = sharpness(case);
-    all.extend(named(case, Detector::Previous, "head.previous", Key::Previous, "previous-token head"));
-    all.extend(named(case, Detector::Induction, "head.induction", Key::Induction, "induction head"));
-    all
+/// What group 5 found.
+pub(crate) struct Heads {
+    pub sharpness: OfHeads<Classes, Sharpness>,
+    pub previous: OfHeads<Named, HeadNamed>,
+    pub induction: OfHeads<Named, HeadNamed>,
 }
 
-fn sharpness(case: &Case<'_>) -> Vec<Check> {
+/// How many heads are how sharp.
+#[derive(Debug, Clone)]
+pub(crate) struct Classes {
+    /// Heads of each [`Class`], in its order.
+    pub counts: [usize; 4],
+    /// Mean of 1 - H / ln n.
+    pub mean: f64,
+}
+
+impl Classes {
+    /// Heads that have a class.
+    pub(crate) fn judged(&self) -> usize {
+        self.counts.iter().sum()
+    }
+}
+
+/// How sharp a head is.
+#[derive(Debug, Clone)]
+pub(crate) struct Sharpness {
+    pub class: Class,
+    /// 1 - H / ln n.
+    pub sharpness: f64,
+    /// exp(H), keys.
+    pub keys: f64,
+}
+
+/// The heads that a detector names.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub detector: Detector,
+    /// As the detector finds them.
+    pub found: Vec<String>,
+    /// By the score alone, not told from chance.
+    pub alone: Vec<Place>,
+    /// The head of the largest score.
+    pub best: (Place, f64),
+    /// No text among the inputs is read twice, the form in which induction is asked for.
+    pub unasked: bool,
+    /// How chance was drawn.
+    pub null: String,
+    pub correction: Correction,
+    pub tests: usize,
+}
+
+/// What a detector says of a head.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadNamed {
+    /// True if the score decided alone: these inputs cannot tell it from chance.
+    pub by_score: bool,
+    pub said: String,
+}
+
+impl Heads {
+    pub(super) fn all(&self) -> Vec<&dyn Worded> {
+        [self.sharpness.all(), self.previous.all(), self.induction.all()].concat()
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Heads {
+    Heads {
+        sharpness: sharpness(case),
+        previous: named(case, Detector::Previous, CheckId::HeadPrevious, Key::Previous),
+        induction: named(case, Detector::Induction, CheckId::HeadInduction, Key::Induction),
+    }
+}
+
+fn sharpness(case: &Case<'_>) -> OfHeads<Classes, Sharpness> {
     let threshold = case.config.sourced(Key::Medium);
-    let missing = "no row sees two keys, or no entropy was kept";
     let pick = |h: &HeadMeasure| Case::of_head(h, |i| i.sharpness);
     let mut counts = [0usize; 4];
     let mut heads = Vec::new();
     for head in &case.measures.heads {
         let figure = case.figure(&pick(head));
-        let check = Check::new("head.sharpness", GROUP).at(Case::place(head)).threshold(threshold);
-        let Some(value) = figure.value else {
-            heads.push(check.skipped(case.no_figure(head, missing)));
+        let measured = Measured::new(CheckId::HeadSharpness).at(Case::place(head)).threshold(threshold);
+        let Some(sharpness) = figure.value else {
+            heads.push(measured.skipped(case.no_figure(head, Lack::TwoKeys)));
             continue;
         };
-        let class = class_of(value, case.config);
+        let class = class_of(sharpness, case.config);
         counts[class as usize] += 1;
         let keys = case.figure(&Case::of_head(head, |i| i.effective_keys)).value.unwrap_or(f64::NAN);
-        heads.push(figure.fill(check).null(0.0).effect(keys).verdict(
-            found(class >= Class::Medium),
-            format!("{}: 1 - H/ln n = {value:.3}, {keys:.1} effective keys (the effect){}", class.name(), figure.note),
-        ));
+        let measured = figure.fill(measured).null(0.0).effect(keys);
+        heads.push(measured.verdict(found(class >= Class::Medium), Sharpness { class, sharpness, keys }));
     }
-    let check = Check::new("head.sharpness", GROUP).threshold(threshold);
+    let measured = Measured::new(CheckId::HeadSharpness).threshold(threshold);
     let figure = case.figure(&case.of_model(pick));
-    let judged: usize = counts.iter().sum();
     let model = match figure.value {
-        None => check.skipped(case.no_figure_at_all(missing)),
-        Some(value) => {
-            let share = |class: Class| {
-                let n = counts[class as usize];
-                format!("{n}/{judged} {} ({:.0}%)", class.name(), 100.0 * n as f64 / judged as f64)
-            };
+        None => measured.skipped(case.no_figure_at_all(Lack::TwoKeys)),
+        Some(mean) => {
+            let account = Classes { counts, mean };
             // The original guide's rule: one sharp head, or half of the heads medium.
-            let good = counts[Class::Sharp as usize] > 0 || 2 * counts[Class::Medium as usize] > judged;
-            figure.fill(check).null(0.0).effect(value).verdict(
-                case.verdict(GROUP, good),
-                format!(
-                    "{}, {}, {}, {}; mean 1 - H/ln n = {value:.3}{}",
-                    share(Class::Sharp),
-                    share(Class::Medium),
-                    share(Class::Broad),
-                    share(Class::Uniform),
-                    figure.note
-                ),
-            )
+            let good = counts[Class::Sharp as usize] > 0 || 2 * counts[Class::Medium as usize] > account.judged();
+            figure.fill(measured).null(0.0).effect(mean).verdict(case.verdict(GROUP, good), account)
         }
     };
-    heads.insert(0, model);
-    heads
+    OfHeads { model, heads }
 }
 
 /// Found; or, where these inputs cannot tell it from chance, by its score. Where three keys are visible a uniform head
 /// scores near the threshold: the score must then be twice the null's.
 fn is_named(d: &Detection) -> bool {
     match (d.verdict, d.score, d.null) {
-        (Finding::Found, ..) => true,
-        (Finding::NotResolvable, Some(score), Some(null)) => score > 2.0 * null.min(0.5),
+        (Detected::Found, ..) => true,
+        (Detected::NotResolvable, Some(score), Some(null)) => score > 2.0 * null.min(0.5),
         _ => false,
     }
 }
@@ -119,24 +171,21 @@ fn is_read_twice(case: &Case<'_>) -> bool {
 }
 
 /// The heads that a detector names; the best of them stands for the model.
-fn named(case: &Case<'_>, detector: Detector, id: &str, key: Key, what: &str) -> Vec<Check> {
+fn named(case: &Case<'_>, detector: Detector, id: CheckId, key: Key) -> OfHeads<Named, HeadNamed> {
     let threshold = case.config.sourced(key);
     let own: Vec<&Detection> = case.detections.heads.iter().filter(|d| d.detector == detector).collect();
-    let mut all: Vec<Check> = own
+    let heads: Vec<Finding<HeadNamed>> = own
         .iter()
         .map(|d| {
-            let check = Check::new(id, GROUP).at(Some((d.layer, d.head))).threshold(threshold);
-            match d.verdict {
-                Finding::NotTestable => check.skipped(format!("not testable: {}", d.why)),
-                Finding::NotResolvable => {
-                    let why = format!("by the score alone, as the convention has it: {}{}", d.why, note(d));
-                    filled(check, d).verdict(found(is_named(d)), why)
-                }
-                _ => filled(check, d).verdict(found(is_named(d)), format!("{}{}", d.why, note(d))),
+            let measured = Measured::new(id).at(Place::of(d)).threshold(threshold);
+            if d.verdict == Detected::NotTestable {
+                return measured.skipped(Untestable::Detector(d.why.clone()));
             }
+            let account = HeadNamed { by_score: d.verdict == Detected::NotResolvable, said: d.why.clone() };
+            filled(measured, d).verdict(found(is_named(d)), account)
         })
         .collect();
-    let check = Check::new(id, GROUP).threshold(threshold);
+    let measured = Measured::new(id).threshold(threshold);
     let summary = case.detections.summary(detector);
     // The first of equals.
     let score = |d: &Detection| d.score.unwrap_or(f64::MIN);
@@ -144,39 +193,24 @@ fn named(case: &Case<'_>, detector: Detector, id: &str, key: Key, what: &str) ->
     let top = tested.max_by(|a, b| score(a).total_cmp(&score(b)).then((b.layer, b.head).cmp(&(a.layer, a.head))));
     let model = match (top, summary) {
         (Some(top), Some(summary)) => {
-            let mut parts = Vec::new();
-            if !summary.found.is_empty() {
-                parts.push(format!("{what} found: {}", listed(&summary.found)));
-            }
-            let alone = own.iter().filter(|d| d.verdict == Finding::NotResolvable && is_named(d));
-            let alone: Vec<String> = alone.map(|d| d.place()).collect();
-            if !alone.is_empty() {
-                parts.push(format!("{what} by the score alone, not told from chance: {}", listed(&alone)));
-            }
-            let good = !parts.is_empty();
-            if !good {
-                parts.push(format!("no {what}; the best, {}, scores {:.2}", top.place(), score(top)));
-                if detector == Detector::Induction && !is_read_twice(case) {
-                    parts.push(
-                        "a text need not ask for it: repeated random tokens do (the job heads, of induction alone)"
-                            .to_string(),
-                    );
-                }
-            }
-            let why = format!(
-                "{} (null: {}; {} over {} tests)",
-                parts.join("; "),
-                summary.null,
-                case.detections.correction.describe(),
-                case.detections.tests
-            );
-            filled(check, top).verdict(case.verdict(GROUP, good), why)
+            let alone = own.iter().filter(|d| d.verdict == Detected::NotResolvable && is_named(d));
+            let account = Named {
+                detector,
+                found: summary.found.clone(),
+                alone: alone.map(|d| Place::of(d)).collect(),
+                best: (Place::of(top), score(top)),
+                unasked: detector == Detector::Induction && !is_read_twice(case),
+                null: summary.null.clone(),
+                correction: case.detections.correction,
+                tests: case.detections.tests,
+            };
+            let good = !account.found.is_empty() || !account.alone.is_empty();
+            filled(measured, top).verdict(case.verdict(GROUP, good), account)
         }
         _ => {
-            let why = summary.and_then(|s| s.not_testable.as_ref()).map(|why| format!("not testable: {why}"));
-            check.skipped(why.unwrap_or_else(|| case.no_figure_at_all("no map was kept")))
+            let why = summary.and_then(|s| s.not_testable.clone()).map(Untestable::Detector);
+            measured.skipped(why.unwrap_or_else(|| case.no_figure_at_all(Lack::Map)))
         }
     };
-    all.insert(0, model);
-    all
+    OfHeads { model, heads }
 }

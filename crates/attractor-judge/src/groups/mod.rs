@@ -1,17 +1,17 @@
-//! The nine groups of checks, one file each.
+//! The nine groups of questions, one file each.
 //!
-//! Every group answers with its checks in a fixed order: of the whole model first, then of layers, then of heads. A
-//! group that cannot be served answers with skipped checks that say why.
+//! Every group answers with findings: figures, verdicts and typed accounts, of the whole model first, then of layers,
+//! then of heads. What cannot be tested says why. No file here makes a sentence: `report/words` does, at the end.
 
-mod ablation;
-mod correctness;
-mod diversity;
-mod gradient;
-mod heads;
-mod position;
-mod query;
-mod tokens;
-mod uniform;
+pub(crate) mod ablation;
+pub(crate) mod correctness;
+pub(crate) mod diversity;
+pub(crate) mod gradient;
+pub(crate) mod heads;
+pub(crate) mod position;
+pub(crate) mod query;
+pub(crate) mod tokens;
+pub(crate) mod uniform;
 
 use attractor_record::Patterns;
 use attractor_record::Role;
@@ -22,9 +22,11 @@ pub(crate) use heads::class_of;
 
 use crate::config::{Config, Key, Severity};
 use crate::detect::{Detection, Detections, Detector, Options};
+use crate::finding::{Measured, NoInterval, Place, Worded};
 use crate::measure::{HeadInput, HeadMeasure, Measures};
 use crate::statistics::{Bootstrap, Interval, mean_of};
-use crate::verdict::{Check, Group, Verdict};
+use crate::untestable::{Lack, Untestable};
+use crate::verdict::{Group, Verdict};
 
 /// All that a group may look at.
 pub(crate) struct Case<'a> {
@@ -37,19 +39,53 @@ pub(crate) struct Case<'a> {
     pub bootstrap: Bootstrap,
 }
 
-/// The checks of a group.
-pub(crate) fn checks(case: &Case<'_>, group: Group) -> crate::Result<Vec<Check>> {
-    Ok(match group {
-        Group::Correctness => correctness::checks(case)?,
-        Group::Position => position::checks(case),
-        Group::Tokens => tokens::checks(case),
-        Group::Uniform => uniform::checks(case),
-        Group::Heads => heads::checks(case),
-        Group::Query => query::checks(case),
-        Group::Diversity => diversity::checks(case)?,
-        Group::Gradient => gradient::checks(case),
-        Group::Ablation => ablation::checks(case),
-    })
+/// What the nine groups found.
+pub(crate) struct Findings {
+    pub correctness: correctness::Correctness,
+    pub position: position::Position,
+    pub tokens: tokens::Tokens,
+    pub uniform: uniform::Uniformity,
+    pub heads: heads::Heads,
+    pub query: query::Query,
+    pub diversity: diversity::Diversity,
+    pub gradient: gradient::Gradient,
+    pub ablation: ablation::Ablations,
+}
+
+impl Findings {
+    /// Puts the questions of every group.
+    ///
+    /// # Errors
+    /// `is_format` if the patterns cannot be read.
+    pub(crate) fn of(case: &Case<'_>) -> crate::Result<Self> {
+        Ok(Self {
+            correctness: correctness::find(case)?,
+            position: position::find(case),
+            tokens: tokens::find(case),
+            uniform: uniform::find(case),
+            heads: heads::find(case),
+            query: query::find(case),
+            diversity: diversity::find(case)?,
+            gradient: gradient::find(case),
+            ablation: ablation::find(case),
+        })
+    }
+
+    /// All of them, in the order of the report.
+    pub(crate) fn all(&self) -> Vec<&dyn Worded> {
+        [
+            self.correctness.all(),
+            self.position.all(),
+            self.tokens.all(),
+            self.uniform.all(),
+            self.heads.all(),
+            self.query.all(),
+            self.diversity.all(),
+            self.gradient.all(),
+            self.ablation.all(),
+        ]
+        .concat()
+    }
 }
 
 /// A figure over inputs: its mean, its interval, and why there is none.
@@ -57,10 +93,8 @@ pub(crate) fn checks(case: &Case<'_>, group: Group) -> crate::Result<Vec<Check>>
 pub(crate) struct Figure {
     pub value: Option<f64>,
     pub interval: Option<Interval>,
-    /// "; no interval: ..." or nothing.
-    pub note: String,
     /// Why there is no interval.
-    pub no_interval: Option<String>,
+    pub no_interval: Option<NoInterval>,
 }
 
 impl Figure {
@@ -69,11 +103,11 @@ impl Figure {
         self.value.is_some_and(|v| v >= threshold) && self.interval.as_ref().is_none_or(|i| i.low > null)
     }
 
-    /// Puts value and interval into a check.
-    pub(crate) fn fill(&self, check: Check) -> Check {
-        let mut check = check.value(self.value.unwrap_or(f64::NAN)).interval(self.interval.clone());
-        check.no_interval.clone_from(&self.no_interval);
-        check
+    /// Puts value and interval into a check's figures.
+    pub(crate) fn fill(&self, measured: Measured) -> Measured {
+        let mut measured = measured.value(self.value.unwrap_or(f64::NAN)).interval(self.interval.clone());
+        measured.no_interval.clone_from(&self.no_interval);
+        measured
     }
 }
 
@@ -94,16 +128,11 @@ pub(crate) fn options(config: &Config) -> Options {
 }
 
 /// The score of a detection in a check: value, null, effect and interval.
-fn filled(check: Check, d: &Detection) -> Check {
+fn filled(measured: Measured, d: &Detection) -> Measured {
     let (score, null) = (d.score.unwrap_or(f64::NAN), d.null.unwrap_or(f64::NAN));
-    let mut check = check.value(score).null(null).effect(score - null).interval(d.interval.clone());
-    check.no_interval.clone_from(&d.no_interval);
-    check
-}
-
-/// "; no interval: ..." or nothing.
-fn note(d: &Detection) -> String {
-    d.no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"))
+    let mut measured = measured.value(score).null(null).effect(score - null).interval(d.interval.clone());
+    measured.no_interval = d.no_interval.clone().map(NoInterval::Detector);
+    measured
 }
 
 impl Case<'_> {
@@ -112,10 +141,9 @@ impl Case<'_> {
         let there: Vec<f64> = values.iter().flatten().copied().collect();
         let (interval, no_interval) = match self.bootstrap.interval(&there) {
             Ok(interval) => (Some(interval), None),
-            Err(why) => (None, Some(format!("{why} ({})", there.len()))),
+            Err(why) => (None, Some(NoInterval::Inputs { why, inputs: there.len() })),
         };
-        let note = no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"));
-        Figure { value: mean_of(there.iter().copied()), interval, note, no_interval }
+        Figure { value: mean_of(there.iter().copied()), interval, no_interval }
     }
 
     /// A head's figure on each input; not on maps that cannot be judged.
@@ -139,60 +167,45 @@ impl Case<'_> {
     }
 
     /// Why a head has no figure.
-    pub(crate) fn no_figure(&self, head: &HeadMeasure, what: &str) -> String {
-        match head.inputs.iter().find_map(|input| input.unfit.as_ref()) {
-            Some(why) => format!("not testable: {why}"),
-            None => what.to_string(),
+    pub(crate) fn no_figure(&self, head: &HeadMeasure, lack: Lack) -> Untestable {
+        match head.inputs.iter().find_map(|input| input.unfit) {
+            Some(why) => Untestable::Unfit(why),
+            None => Untestable::Lacks(lack),
         }
     }
 
     /// Why the model as a whole has no figure.
-    pub(crate) fn no_figure_at_all(&self, what: &str) -> String {
-        let mut reasons = self.measures.heads.iter().flat_map(|h| &h.inputs).filter_map(|i| i.unfit.as_ref());
+    pub(crate) fn no_figure_at_all(&self, lack: Lack) -> Untestable {
+        let mut reasons = self.measures.heads.iter().flat_map(|h| &h.inputs).filter_map(|i| i.unfit);
         match (self.measures.heads.is_empty() || self.patterns.inputs() == 0, reasons.next()) {
-            (true, _) => "nothing was captured: no head or no input".to_string(),
+            (true, _) => Untestable::NothingCaptured,
             (false, Some(why)) if reasons.count() + 1 == self.measures.heads.len() * self.patterns.inputs() => {
-                format!("not testable: {why}")
+                Untestable::Unfit(why)
             }
-            _ => what.to_string(),
+            _ => Untestable::Lacks(lack),
         }
     }
 
-    /// Why nothing can be said of tokens that occur again: unknown tokens, image patches, no maps, or `otherwise`.
-    pub(crate) fn no_repetition(&self, otherwise: &str) -> String {
+    /// Why nothing can be said of tokens that occur again: unknown tokens, image patches, no maps, or none does.
+    pub(crate) fn no_repetition(&self) -> Lack {
         let mut tokens = (0..self.patterns.inputs()).flat_map(|input| self.patterns.tokens(input));
         let known = self.measures.geometry.iter().flatten().any(|g| g.has_tokens);
         let maps = self.measures.heads.iter().flat_map(|head| &head.inputs).any(|input| input.has_weights);
         match (known, tokens.any(|t| t.role == Role::Patch)) {
-            (_, true) => "the positions are image patches: none occurs twice".to_string(),
-            (false, false) => "the tokens are not known".to_string(),
-            (true, false) if !maps => "the maps were not kept; capture queries and keys (stats+qk)".to_string(),
-            (true, false) => otherwise.to_string(),
+            (_, true) => Lack::Repetition,
+            (false, false) => Lack::Tokens,
+            (true, false) if !maps => Lack::MapsForTokens,
+            (true, false) => Lack::RepeatedToken,
         }
     }
 
-    /// (layer, head) of a head, for [`Check::at`].
-    pub(crate) fn place(head: &HeadMeasure) -> Option<(usize, usize)> {
-        Some((head.layer, head.head))
+    /// The place of a head.
+    pub(crate) fn place(head: &HeadMeasure) -> Place {
+        Place::head(head.layer, head.head)
     }
 }
 
 /// pass where the property is there, warn where not: of layers and heads, which never fail alone.
 pub(crate) fn found(good: bool) -> Verdict {
     if good { Verdict::Pass } else { Verdict::Warn }
-}
-
-/// "1 input", "3 inputs".
-pub(crate) fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
-/// The first few of many, joined.
-pub(crate) fn listed(items: &[String]) -> String {
-    const SHOWN: usize = 8;
-    match items.len() {
-        0 => "none".to_string(),
-        n if n <= SHOWN => items.join(", "),
-        n => format!("{} and {} more", items[..SHOWN].join(", "), n - SHOWN),
-    }
 }

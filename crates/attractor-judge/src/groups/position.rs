@@ -3,28 +3,102 @@
 //! r_ij = n_i p_ij is one for a uniform row of any length; its mean over pairs at one distance is one too, so near and
 //! far are compared on equal terms. Bidirectional models count both sides.
 
-use super::{Case, Figure, found, listed, plural};
+use super::{Case, found};
 use crate::config::Key;
+use crate::finding::{Measured, OfHeads, Place, Worded};
+use crate::id::CheckId;
 use crate::measure::HeadMeasure;
 use crate::statistics::mean_of;
-use crate::verdict::{Check, Group, place};
+use crate::untestable::{Lack, Untestable};
+use crate::verdict::Group;
 
 const GROUP: Group = Group::Position;
 
-pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
-    let mut all = local(case);
-    all.extend(content(case));
-    all
+/// What group 2 found.
+pub(crate) struct Position {
+    pub local: OfHeads<Locality, HeadLocality>,
+    pub content: OfHeads<Explained, HeadExplained>,
 }
 
-fn local(case: &Case<'_>) -> Vec<Check> {
+/// Near and far keys, in units of a uniform row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Enrichment {
+    pub near: f64,
+    /// `None` where no pair is far.
+    pub far: Option<f64>,
+}
+
+impl Enrichment {
+    /// Both may be enriched where few distances are possible: then nothing is local.
+    fn is_nearer(self) -> bool {
+        self.far.is_none_or(|far| self.near > far)
+    }
+
+    /// (near - far) / (near + far); NaN where there is no far.
+    fn index(self) -> f64 {
+        match self.far {
+            Some(far) if self.near + far > 0.0 => (self.near - far) / (self.near + far),
+            _ => f64::NAN,
+        }
+    }
+}
+
+/// Of the model.
+#[derive(Debug, Clone)]
+pub(crate) struct Locality {
+    pub enrichment: Enrichment,
+    /// Heads that are local.
+    pub local: Vec<Place>,
+    /// Number of heads.
+    pub heads: usize,
+}
+
+/// Of a head.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadLocality {
+    pub enrichment: Enrichment,
+    /// Within-row permutation p, where there is one.
+    pub p: Option<f64>,
+}
+
+/// What position explains of the patterns.
+#[derive(Debug, Clone)]
+pub(crate) struct Explained {
+    /// In [0, 1].
+    pub share: f64,
+    pub by: Baseline,
+}
+
+/// What position explains of a head's pattern.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadExplained {
+    /// In [0, 1].
+    pub share: f64,
+}
+
+/// How the mean map of the other inputs is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Baseline {
+    /// Cell by cell, among so many inputs of one length.
+    Cells { inputs: usize },
+    /// By offset: no two inputs have one length.
+    Offsets,
+}
+
+impl Position {
+    pub(super) fn all(&self) -> Vec<&dyn Worded> {
+        [self.local.all(), self.content.all()].concat()
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Position {
+    Position { local: local(case), content: content(case) }
+}
+
+fn local(case: &Case<'_>) -> OfHeads<Locality, HeadLocality> {
     let threshold = case.config.get(Key::Near);
     let near = |h: &HeadMeasure| Case::of_head(h, |i| i.near);
     let far = |h: &HeadMeasure| Case::of_head(h, |i| i.far);
-    let index = |near: Option<f64>, far: Option<f64>| match (near, far) {
-        (Some(n), Some(f)) if n + f > 0.0 => (n - f) / (n + f),
-        _ => f64::NAN,
-    };
     // The p-value is wanted where there is no interval: of one input, or the largest of a few.
     let p_of = |h: &HeadMeasure| h.inputs.iter().filter_map(|i| i.near_p).reduce(f64::max);
     let alpha = case.config.get(Key::Alpha);
@@ -32,81 +106,54 @@ fn local(case: &Case<'_>) -> Vec<Check> {
     let mut heads = Vec::new();
     for head in &case.measures.heads {
         let (figure, far) = (case.figure(&near(head)), case.figure(&far(head)).value);
-        let check = Check::new("pos.local", GROUP).at(Case::place(head)).threshold(case.config.sourced(Key::Near));
-        let Some(value) = figure.value else {
-            heads.push(check.skipped(case.no_figure(head, "no pair of different positions, or no map was kept")));
+        let place = Case::place(head);
+        let measured = Measured::new(CheckId::PosLocal).at(place).threshold(case.config.sourced(Key::Near));
+        let Some(near) = figure.value else {
+            heads.push(measured.skipped(case.no_figure(head, Lack::PairOfPositions)));
             continue;
         };
-        let p = p_of(head);
+        let (enrichment, p) = (Enrichment { near, far }, p_of(head));
         let by_chance = figure.interval.is_none() && p.is_some_and(|p| p > alpha);
-        let good = figure.is_above(threshold, 1.0) && nearer(value, far) && !by_chance;
+        let good = figure.is_above(threshold, 1.0) && enrichment.is_nearer() && !by_chance;
         if good {
-            local.push(place(Some(head.layer), Some(head.head)));
+            local.push(place);
         }
-        heads.push(
-            figure
-                .fill(check)
-                .null(1.0)
-                .effect(index(figure.value, far))
-                .verdict(found(good), format!("{}{}", words(value, far, p), figure.note)),
-        );
+        let measured = figure.fill(measured).null(1.0).effect(enrichment.index());
+        heads.push(measured.verdict(found(good), HeadLocality { enrichment, p }));
     }
-    let check = Check::new("pos.local", GROUP).threshold(case.config.sourced(Key::Near));
-    let figure: Figure = case.figure(&case.of_model(near));
+    let measured = Measured::new(CheckId::PosLocal).threshold(case.config.sourced(Key::Near));
+    let figure = case.figure(&case.of_model(near));
     let far = case.figure(&case.of_model(far)).value;
     let model = match figure.value {
-        None => check.skipped(case.no_figure_at_all("no pair of different positions, or no map was kept")),
-        Some(value) => {
-            let good = figure.is_above(threshold, 1.0) && nearer(value, far);
-            let why = format!(
-                "{}; local in {} of {} heads: {}{}",
-                words(value, far, None),
-                local.len(),
-                heads.len(),
-                listed(&local),
-                figure.note
-            );
-            figure.fill(check).null(1.0).effect(index(figure.value, far)).verdict(case.verdict(GROUP, good), why)
+        None => measured.skipped(case.no_figure_at_all(Lack::PairOfPositions)),
+        Some(near) => {
+            let enrichment = Enrichment { near, far };
+            let good = figure.is_above(threshold, 1.0) && enrichment.is_nearer();
+            let measured = figure.fill(measured).null(1.0).effect(enrichment.index());
+            measured.verdict(case.verdict(GROUP, good), Locality { enrichment, local, heads: heads.len() })
         }
     };
-    heads.insert(0, model);
-    heads
+    OfHeads { model, heads }
 }
 
-/// Both may be enriched where few distances are possible: then nothing is local.
-fn nearer(near: f64, far: Option<f64>) -> bool {
-    far.is_none_or(|far| near > far)
-}
-
-fn words(near: f64, far: Option<f64>, p: Option<f64>) -> String {
-    let far = far.map_or("not there".to_string(), |f| format!("{f:.2}"));
-    let p = p.map_or(String::new(), |p| format!(", within-row permutation p = {p:.2e}"));
-    format!("near {near:.2}, far {far} times uniform{p} (effect: (near - far) / (near + far))")
-}
-
-fn content(case: &Case<'_>) -> Vec<Check> {
+fn content(case: &Case<'_>) -> OfHeads<Explained, HeadExplained> {
     let threshold = case.config.sourced(Key::PositionContent);
-    let check = Check::new("pos.content", GROUP).threshold(threshold);
+    let measured = Measured::new(CheckId::PosContent).threshold(threshold);
     if case.patterns.inputs() < 2 {
-        return vec![check.skipped(
-            "one input: what is position cannot be told from what is content; give two or more, five for an interval",
-        )];
+        return OfHeads::alone(measured.skipped(Untestable::Lacks(Lack::InputsForPosition)));
     }
+    let explained = |content: f64| (1.0 - content).clamp(0.0, 1.0);
     let mut heads = Vec::new();
     for head in &case.measures.heads {
         let figure = case.figure(&head.position_content);
-        let check = Check::new("pos.content", GROUP).at(Case::place(head)).threshold(threshold);
+        let measured = Measured::new(CheckId::PosContent).at(Case::place(head)).threshold(threshold);
         heads.push(match figure.value {
-            None => check
-                .skipped(case.no_figure(head, "the head is uniform, or its maps were not kept: nothing to explain")),
-            Some(value) => figure.fill(check).null(0.0).effect(value).verdict(
-                found(figure.is_above(threshold.0, 0.0)),
-                format!(
-                    "the positions of the other inputs explain {:.0} % of the pattern{}",
-                    explained(value),
-                    figure.note
-                ),
-            ),
+            None => measured.skipped(case.no_figure(head, Lack::Pattern)),
+            Some(value) => figure
+                .fill(measured)
+                .null(0.0)
+                .effect(value)
+                .verdict(found(figure.is_above(threshold.0, 0.0)), HeadExplained { share: explained(value) }),
         });
     }
     let each: Vec<Option<f64>> = (0..case.patterns.inputs())
@@ -114,26 +161,17 @@ fn content(case: &Case<'_>) -> Vec<Check> {
         .collect();
     let figure = case.figure(&each);
     let model = match figure.value {
-        None => check.skipped(case.no_figure_at_all("no head has a pattern to explain, or the maps were not kept")),
+        None => measured.skipped(case.no_figure_at_all(Lack::AnyPattern)),
         Some(value) => {
-            let how = match case.measures.alike.len() {
-                n if n >= 2 => format!("by cell among {}", plural(n, "input")) + " of one length",
-                _ => "by offset, since no two inputs have one length".to_string(),
+            let by = match case.measures.alike.len() {
+                inputs if inputs >= 2 => Baseline::Cells { inputs },
+                _ => Baseline::Offsets,
             };
-            figure.fill(check).null(0.0).effect(value).verdict(
+            figure.fill(measured).null(0.0).effect(value).verdict(
                 case.verdict(GROUP, figure.is_above(threshold.0, 0.0)),
-                format!(
-                    "position explains {:.0} % of the patterns (JS to the leave-one-out mean map over JS to uniform; {how}){}",
-                    explained(value),
-                    figure.note
-                ),
+                Explained { share: explained(value), by },
             )
         }
     };
-    heads.insert(0, model);
-    heads
-}
-
-fn explained(content: f64) -> f64 {
-    100.0 * (1.0 - content).clamp(0.0, 1.0)
+    OfHeads { model, heads }
 }

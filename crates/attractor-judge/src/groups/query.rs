@@ -1,113 +1,144 @@
 //! 6. Query-side variation: do different queries look differently, and does what they look at depend on content?
 
-use std::f64::consts::LN_2;
-
 use attractor::random::Philox;
 
 use super::{Case, found};
 use crate::config::Key;
+use crate::finding::{Measured, OfHeads, Worded};
+use crate::id::CheckId;
 use crate::measure::HeadMeasure;
 use crate::statistics::bootstrap::FEWEST_INPUTS;
 use crate::statistics::permutation::upper_p;
 use crate::statistics::{Triangle, mean_of, stream};
-use crate::verdict::{Check, Group};
+use crate::untestable::{Lack, Untestable};
+use crate::verdict::Group;
 
 const GROUP: Group = Group::Query;
 
-pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
-    let mut all = variation(case);
-    all.extend(content(case));
-    all
+/// What group 6 found.
+pub(crate) struct Query {
+    pub variation: OfHeads<Variation>,
+    pub content: OfHeads<Content, HeadContent>,
+}
+
+/// How differently rows look.
+#[derive(Debug, Clone)]
+pub(crate) struct Variation {
+    /// Jensen-Shannon divergence between rows ten apart on their common support, units of ln 2.
+    pub value: f64,
+    /// Between neighbours.
+    pub near: Option<f64>,
+}
+
+/// What of the maps inputs do not share.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    /// Share of the maps' distance from uniform, in [0, 1].
+    pub share: f64,
+    pub tokens: TokenShuffle,
+}
+
+/// What of a head's maps inputs do not share.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadContent {
+    /// In [0, 1].
+    pub share: f64,
+}
+
+/// Whether rows of equal tokens look more alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TokenShuffle {
+    /// Fewer than five inputs of one length.
+    TooFewInputs,
+    /// No two inputs have one token at one position.
+    NoEqualTokens,
+    /// How much closer, total variation, mean over heads; with its p over so many inputs and shuffles.
+    Tested { closer: f64, p: f64, inputs: usize, shuffles: usize },
+}
+
+impl Query {
+    pub(super) fn all(&self) -> Vec<&dyn Worded> {
+        [self.variation.all(), self.content.all()].concat()
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Query {
+    Query { variation: variation(case), content: content(case) }
 }
 
 /// The figure is the larger lag's where it exists: neighbours share most of their support.
-fn variation(case: &Case<'_>) -> Vec<Check> {
+fn variation(case: &Case<'_>) -> OfHeads<Variation> {
     let threshold = case.config.sourced(Key::Variation);
-    let missing = "no two rows share two visible keys on which both have mass, or the maps were not kept";
     let pick = |h: &HeadMeasure| Case::of_head(h, |i| i.variation[1].or(i.variation[0]));
     let near = |h: &HeadMeasure| Case::of_head(h, |i| i.variation[0]);
-    let words = |value: f64, near: Option<f64>| {
-        let near = near.map_or("none".to_string(), |n| format!("{n:.3}"));
-        format!(
-            "rows 10 apart differ by JS {value:.3} on their common support ({:.3} nats), neighbours by {near}",
-            value * LN_2
-        )
-    };
-    let mut all = Vec::new();
     let figure = case.figure(&case.of_model(pick));
-    let check = Check::new("query.variation", GROUP).threshold(threshold);
-    all.push(match figure.value {
-        None => check.skipped(case.no_figure_at_all(missing)),
-        Some(value) => figure.fill(check).null(0.0).effect(value).verdict(
+    let measured = Measured::new(CheckId::QueryVariation).threshold(threshold);
+    let model = match figure.value {
+        None => measured.skipped(case.no_figure_at_all(Lack::CommonSupport)),
+        Some(value) => figure.fill(measured).null(0.0).effect(value).verdict(
             case.verdict(GROUP, figure.is_above(threshold.0, 0.0)),
-            words(value, case.figure(&case.of_model(near)).value)
-                + " (units of ln 2; 0 for any data-independent average)"
-                + &figure.note,
+            Variation { value, near: case.figure(&case.of_model(near)).value },
         ),
-    });
-    for head in &case.measures.heads {
+    };
+    let of_head = |head: &HeadMeasure| {
         let figure = case.figure(&pick(head));
-        let check = Check::new("query.variation", GROUP).at(Case::place(head)).threshold(threshold);
-        all.push(match figure.value {
-            None => check.skipped(case.no_figure(head, missing)),
-            Some(value) => figure.fill(check).null(0.0).effect(value).verdict(
+        let measured = Measured::new(CheckId::QueryVariation).at(Case::place(head)).threshold(threshold);
+        match figure.value {
+            None => measured.skipped(case.no_figure(head, Lack::CommonSupport)),
+            Some(value) => figure.fill(measured).null(0.0).effect(value).verdict(
                 found(figure.is_above(threshold.0, 0.0)),
-                words(value, case.figure(&near(head)).value) + &figure.note,
+                Variation { value, near: case.figure(&near(head)).value },
             ),
-        });
-    }
-    all
+        }
+    };
+    OfHeads { model, heads: case.measures.heads.iter().map(of_head).collect() }
 }
 
 /// Variance of the maps over inputs: the mean map is position, the rest is content.
-fn content(case: &Case<'_>) -> Vec<Check> {
+fn content(case: &Case<'_>) -> OfHeads<Content, HeadContent> {
     let threshold = case.config.sourced(Key::QueryContent);
-    let check = Check::new("query.content", GROUP).threshold(threshold);
+    let measured = Measured::new(CheckId::QueryContent).threshold(threshold);
     if case.patterns.inputs() < 2 {
-        return vec![check.skipped("one input: content needs two or more of one length, five for an interval")];
+        return OfHeads::alone(measured.skipped(Untestable::Lacks(Lack::InputsForContent)));
     }
     if case.measures.alike.len() < 2 {
-        return vec![check.skipped("no two inputs have one length and mask: maps cannot be compared cell by cell")];
+        return OfHeads::alone(measured.skipped(Untestable::Lacks(Lack::InputsAlike)));
     }
-    let missing = "the maps are uniform or were not kept: there is no variance";
-    let words =
-        |value: f64| format!("{:.0} % of the maps' distance from uniform is not shared between inputs", 100.0 * value);
-    let mut all = Vec::new();
     let each: Vec<Option<f64>> = (0..case.patterns.inputs())
         .map(|input| mean_of(case.measures.heads.iter().filter_map(|h| h.query_content[input])))
         .collect();
     let figure = case.figure(&each);
-    all.push(match figure.value {
-        None => check.skipped(case.no_figure_at_all(missing)),
-        Some(value) => figure.fill(check).null(0.0).effect(value).verdict(
+    let model = match figure.value {
+        None => measured.skipped(case.no_figure_at_all(Lack::Variance)),
+        Some(share) => figure.fill(measured).null(0.0).effect(share).verdict(
             case.verdict(GROUP, figure.is_above(threshold.0, 0.0)),
-            format!("{}; {}{}", words(value), token_shuffle(case), figure.note),
+            Content { share, tokens: token_shuffle(case) },
         ),
-    });
-    for head in &case.measures.heads {
+    };
+    let of_head = |head: &HeadMeasure| {
         let figure = case.figure(&head.query_content);
-        let check = Check::new("query.content", GROUP).at(Case::place(head)).threshold(threshold);
-        all.push(match figure.value {
-            None => check.skipped(case.no_figure(head, missing)),
-            Some(value) => figure
-                .fill(check)
+        let measured = Measured::new(CheckId::QueryContent).at(Case::place(head)).threshold(threshold);
+        match figure.value {
+            None => measured.skipped(case.no_figure(head, Lack::Variance)),
+            Some(share) => figure
+                .fill(measured)
                 .null(0.0)
-                .effect(value)
-                .verdict(found(figure.is_above(threshold.0, 0.0)), words(value) + &figure.note),
-        });
-    }
-    all
+                .effect(share)
+                .verdict(found(figure.is_above(threshold.0, 0.0)), HeadContent { share }),
+        }
+    };
+    OfHeads { model, heads: case.measures.heads.iter().map(of_head).collect() }
 }
 
 /// Do rows whose own token is the same look more alike than rows with different tokens, at the same position?
 ///
 /// The statistic is the mean total variation between two inputs' rows with different tokens less that with equal ones,
 /// over all heads; the null gives the inputs' token sequences to each other's maps.
-fn token_shuffle(case: &Case<'_>) -> String {
+fn token_shuffle(case: &Case<'_>) -> TokenShuffle {
     let paired = &case.measures.paired;
     let heads: Vec<&HeadMeasure> = case.measures.heads.iter().filter(|h| !h.pair_distance.is_empty()).collect();
     if paired.len() < FEWEST_INPUTS || heads.is_empty() {
-        return "token-shuffle null: needs five inputs of one length".to_string();
+        return TokenShuffle::TooFewInputs;
     }
     let geometry = &case.measures.geometry[0];
     let g = &geometry[paired[0]];
@@ -146,16 +177,15 @@ fn token_shuffle(case: &Case<'_>) -> String {
     };
     let own: Vec<usize> = (0..paired.len()).collect();
     let Some(observed) = statistic(&own) else {
-        return "token-shuffle null: no two inputs have the same token at one position".to_string();
+        return TokenShuffle::NoEqualTokens;
     };
     let permutations = case.config.count(Key::Permutations).min(999);
     let mut random = Philox::new(case.config.seed, stream::SHUFFLE | paired.len() as u64);
     let null: Vec<f64> = (0..permutations).filter_map(|_| statistic(&random.permutation(paired.len()))).collect();
-    format!(
-        "rows of equal tokens are {:.4} closer (total variation, mean over heads), token-shuffle p = {:.4} ({} inputs, {} shuffles)",
-        observed / heads.len() as f64,
-        upper_p(observed, &null),
-        paired.len(),
-        null.len()
-    )
+    TokenShuffle::Tested {
+        closer: observed / heads.len() as f64,
+        p: upper_p(observed, &null),
+        inputs: paired.len(),
+        shuffles: null.len(),
+    }
 }

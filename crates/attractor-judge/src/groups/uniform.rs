@@ -4,18 +4,81 @@
 //! enough inputs every head differs significantly from uniform; so a head is called uniform only by equivalence, when
 //! the whole interval lies below the margin.
 
-use super::{Case, found, listed};
+use super::{Case, found};
 use crate::config::Key;
+use crate::finding::{Finding, Measured, OfHeads, Place, Worded};
+use crate::id::CheckId;
 use crate::measure::HeadMeasure;
 use crate::statistics::equivalence::equivalence;
-use crate::verdict::{Check, Group, place};
+use crate::untestable::Lack;
+use crate::verdict::Group;
 
 const GROUP: Group = Group::Uniform;
 
-pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
+/// What group 4 found.
+pub(crate) struct Uniformity {
+    pub uniform: OfHeads<Closeness, HeadCloseness>,
+    pub entropy: Finding<Spread>,
+}
+
+/// How close the model is to uniform.
+#[derive(Debug, Clone)]
+pub(crate) struct Closeness {
+    /// Normalised KL to uniform, in [0, 1].
+    pub kl: f64,
+    pub nats: f64,
+    /// Heads that are uniform by equivalence.
+    pub uniform: Vec<Place>,
+    pub undecided: Vec<Place>,
+    /// Number of heads.
+    pub heads: usize,
+}
+
+/// How close a head is to uniform.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadCloseness {
+    pub kl: f64,
+    pub nats: f64,
+    pub decision: Decision,
+}
+
+/// What the equivalence test of a head came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Decision {
+    /// Uniform by equivalence; p that it is not.
+    Uniform {
+        p: f64,
+    },
+    NotUniform,
+    /// The interval holds the margin.
+    Undecided,
+    /// Close, and too few inputs for an interval.
+    NotTestable,
+}
+
+/// Entropy, and the keys that rows spread over.
+#[derive(Debug, Clone)]
+pub(crate) struct Spread {
+    /// H / ln n, in [0, 1].
+    pub entropy: f64,
+    /// exp(H), keys: of the model, and of its heads.
+    pub keys: f64,
+    pub least: f64,
+    pub median: f64,
+    pub most: f64,
+}
+
+impl Uniformity {
+    pub(super) fn all(&self) -> Vec<&dyn Worded> {
+        let mut all = self.uniform.all();
+        all.insert(1, &self.entropy);
+        all
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Uniformity {
     let threshold = case.config.sourced(Key::UniformMargin);
     let margin = threshold.0;
-    let missing = "no row sees two keys, or no entropy was kept";
     let pick = |h: &HeadMeasure| Case::of_head(h, |i| i.sharpness);
     let nats = |h: &HeadMeasure| Case::of_head(h, |i| i.divergence_uniform);
     let mut heads = Vec::new();
@@ -23,85 +86,60 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
     for head in &case.measures.heads {
         let values = pick(head);
         let figure = case.figure(&values);
-        let check = Check::new("base.uniform", GROUP).at(Case::place(head)).threshold(threshold);
-        let Some(value) = figure.value else {
-            heads.push(check.skipped(case.no_figure(head, missing)));
+        let place = Case::place(head);
+        let measured = Measured::new(CheckId::BaseUniform).at(place).threshold(threshold);
+        let Some(kl) = figure.value else {
+            heads.push(measured.skipped(case.no_figure(head, Lack::TwoKeys)));
             continue;
         };
-        let name = place(Some(head.layer), Some(head.head));
         let there: Vec<f64> = values.into_iter().flatten().collect();
         let test = |i| equivalence(&there, i, margin, case.config.seed, case.config.count(Key::Permutations));
-        let (good, words) = match figure.interval.as_ref().map(|i| (i, test(i))) {
-            Some((_, test)) if test.equivalent => {
-                uniform.push(name);
-                (false, format!("uniform by equivalence (p = {:.4} that it is not)", test.p))
-            }
-            Some((i, _)) if i.low >= margin => (true, "not uniform".to_string()),
-            Some(_) => {
-                undecided.push(name);
-                (false, "undecided: the interval holds the margin".to_string())
-            }
-            None if value >= margin => (true, "not uniform".to_string()),
-            None => {
-                undecided.push(name);
-                (false, "close to uniform; equivalence is not testable".to_string())
-            }
+        let decision = match figure.interval.as_ref().map(|i| (i, test(i))) {
+            Some((_, test)) if test.equivalent => Decision::Uniform { p: test.p },
+            Some((i, _)) if i.low >= margin => Decision::NotUniform,
+            Some(_) => Decision::Undecided,
+            None if kl >= margin => Decision::NotUniform,
+            None => Decision::NotTestable,
         };
-        let kl = case.figure(&nats(head)).value.unwrap_or(f64::NAN);
-        heads.push(figure.fill(check).null(0.0).effect(kl).verdict(
-            found(good),
-            format!("{words}: normalised KL {value:.3}, {kl:.3} nats (the effect){}", figure.note),
-        ));
+        match decision {
+            Decision::Uniform { .. } => uniform.push(place),
+            Decision::Undecided | Decision::NotTestable => undecided.push(place),
+            Decision::NotUniform => {}
+        }
+        let nats = case.figure(&nats(head)).value.unwrap_or(f64::NAN);
+        let verdict = found(decision == Decision::NotUniform);
+        heads.push(figure.fill(measured).null(0.0).effect(nats).verdict(verdict, HeadCloseness { kl, nats, decision }));
     }
-    let check = Check::new("base.uniform", GROUP).threshold(threshold);
+    let measured = Measured::new(CheckId::BaseUniform).threshold(threshold);
     let figure = case.figure(&case.of_model(pick));
-    let mut all = Vec::new();
-    all.push(match figure.value {
-        None => check.skipped(case.no_figure_at_all(missing)),
-        Some(value) => {
-            let kl = case.figure(&case.of_model(nats)).value.unwrap_or(f64::NAN);
+    let model = match figure.value {
+        None => measured.skipped(case.no_figure_at_all(Lack::TwoKeys)),
+        Some(kl) => {
+            let nats = case.figure(&case.of_model(nats)).value.unwrap_or(f64::NAN);
             let good = match &figure.interval {
                 Some(i) => i.low >= margin,
-                None => value >= margin,
+                None => kl >= margin,
             };
-            let mut why = format!(
-                "normalised KL to uniform {value:.3} ({kl:.3} nats); uniform by equivalence in {} of {} heads: {}",
-                uniform.len(),
-                heads.len(),
-                listed(&uniform)
-            );
-            if !undecided.is_empty() {
-                why += &format!("; undecided: {}", listed(&undecided));
-            }
-            figure.fill(check).null(0.0).effect(kl).verdict(case.verdict(GROUP, good), why + &figure.note)
+            let account = Closeness { kl, nats, uniform, undecided, heads: heads.len() };
+            figure.fill(measured).null(0.0).effect(nats).verdict(case.verdict(GROUP, good), account)
         }
-    });
-    all.push(entropy(case, missing));
-    all.extend(heads);
-    all
+    };
+    Uniformity { uniform: OfHeads { model, heads }, entropy: entropy(case) }
 }
 
 /// The original guide's second test: H / ln n_i, with the effective number of keys as its effect.
-fn entropy(case: &Case<'_>, missing: &str) -> Check {
-    let check = Check::new("base.entropy", GROUP);
+fn entropy(case: &Case<'_>) -> Finding<Spread> {
+    let measured = Measured::new(CheckId::BaseEntropy);
     let figure = case.figure(&case.of_model(|h| Case::of_head(h, |i| i.sharpness.map(|s| 1.0 - s))));
-    let Some(value) = figure.value else { return check.skipped(case.no_figure_at_all(missing)) };
+    let Some(entropy) = figure.value else { return measured.skipped(case.no_figure_at_all(Lack::TwoKeys)) };
     let keys = case.figure(&case.of_model(|h| Case::of_head(h, |i| i.effective_keys))).value.unwrap_or(f64::NAN);
     let mut each: Vec<f64> =
         case.measures.heads.iter().filter_map(|h| case.figure(&Case::of_head(h, |i| i.effective_keys)).value).collect();
     each.sort_by(f64::total_cmp);
     let at = |share: f64| each[((each.len() - 1) as f64 * share).round() as usize];
     let (margin, source) = case.config.sourced(Key::UniformMargin);
-    let good = value <= 1.0 - margin && figure.interval.as_ref().is_none_or(|i| i.high <= 1.0 - margin);
-    figure.fill(check).null(1.0).effect(keys).threshold((1.0 - margin, source)).verdict(
-        case.verdict(GROUP, good),
-        format!(
-            "entropy {value:.3} of ln n; a row spreads over exp(H) = {keys:.1} keys (the effect; heads: least {:.1}, \
-             median {:.1}, most {:.1}){}",
-            at(0.0),
-            at(0.5),
-            at(1.0),
-            figure.note
-        ),
-    )
+    let good = entropy <= 1.0 - margin && figure.interval.as_ref().is_none_or(|i| i.high <= 1.0 - margin);
+    let account = Spread { entropy, keys, least: at(0.0), median: at(0.5), most: at(1.0) };
+    let measured = figure.fill(measured).null(1.0).effect(keys).threshold((1.0 - margin, source));
+    measured.verdict(case.verdict(GROUP, good), account)
 }

@@ -11,7 +11,7 @@ use attractor::Result;
 #[derive(Debug, Default)]
 pub(crate) struct HeadInput {
     /// Why groups 2 to 7 cannot use this map.
-    pub unfit: Option<String>,
+    pub unfit: Option<Unfit>,
     pub has_weights: bool,
     pub has_statistics: bool,
     pub invalid_rows: usize,
@@ -299,18 +299,30 @@ impl<'a> Tally<'a> {
 }
 
 /// Why a map cannot be judged beyond correctness.
-fn unfit(f: &HeadInput, g: &Geometry) -> Option<String> {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Unfit {
+    /// Neither the map nor its statistics were kept.
+    NotKept,
+    /// So many rows of so many hold what is not a number.
+    NotFinite { rows: usize, of: usize },
+    /// No row sees a key.
+    NoKey,
+    /// The most negative weight.
+    Negative { lowest: f64 },
+}
+
+fn unfit(f: &HeadInput, g: &Geometry) -> Option<Unfit> {
     if !f.has_weights && !f.has_statistics {
-        return Some("neither its map nor its statistics were kept".into());
+        return Some(Unfit::NotKept);
     }
     if f.invalid_rows > 0 {
-        return Some(format!("{} of {} rows are not finite numbers", f.invalid_rows, g.queries));
+        return Some(Unfit::NotFinite { rows: f.invalid_rows, of: g.queries });
     }
     if f.empty_rows >= g.queries {
-        return Some("no row sees a key".into());
+        return Some(Unfit::NoKey);
     }
     if f.lowest < -1e-6 {
-        return Some(format!("a weight is negative ({:.3e}): these are no attention weights", f.lowest));
+        return Some(Unfit::Negative { lowest: f.lowest });
     }
     None
 }

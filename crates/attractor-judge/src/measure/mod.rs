@@ -22,8 +22,8 @@ use rayon::prelude::*;
 
 pub use distinct::{repeated_in_words, repeated_inputs};
 pub(crate) use geometry::{ClassKind, Geometry, Pairs};
-pub(crate) use head::HeadInput;
-pub(crate) use null::{Null, NullPlan};
+pub(crate) use head::{HeadInput, Unfit};
+pub(crate) use null::{Null, NullKind, NullPlan};
 pub(crate) use repeats::SHORTEST;
 pub use repeats::block_read_twice;
 

@@ -72,6 +72,17 @@ impl Null {
     }
 }
 
+/// How a null is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NullKind {
+    /// Patterns are paired with the tokens of other inputs.
+    Mismatched { inputs: usize, pairings: usize },
+    /// Labels are permuted among pairs of equal offset within so many inputs.
+    Stratified { inputs: usize },
+    /// No token repeats.
+    None,
+}
+
 /// How the nulls are drawn; the same for every head.
 #[derive(Debug)]
 pub(crate) enum NullPlan {
@@ -128,23 +139,14 @@ impl NullPlan {
         Self::Stratified { inputs, draws }
     }
 
-    /// In words, for the report.
-    pub(crate) fn describe(&self) -> String {
+    /// How it is drawn.
+    pub(crate) fn kind(&self) -> NullKind {
         match self {
-            Self::Mismatched { inputs, pairings, .. } => format!(
-                "patterns paired with the tokens of other inputs, {} inputs, {} pairings",
-                inputs.len(),
-                pairings.len()
-            ),
-            Self::Stratified { inputs, .. } => {
-                let each = if inputs.len() == 1 {
-                    "the input".to_string()
-                } else {
-                    format!("each of {} inputs", inputs.len())
-                };
-                format!("labels permuted among pairs of equal offset within {each}")
+            Self::Mismatched { inputs, pairings, .. } => {
+                NullKind::Mismatched { inputs: inputs.len(), pairings: pairings.len() }
             }
-            Self::None => "no null: no token repeats".into(),
+            Self::Stratified { inputs, .. } => NullKind::Stratified { inputs: inputs.len() },
+            Self::None => NullKind::None,
         }
     }
 

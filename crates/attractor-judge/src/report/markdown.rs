@@ -78,7 +78,7 @@ pub(super) fn render(report: &Report) -> String {
             maybe(head.induction),
             maybe(head.near),
             maybe(head.sink),
-            head.kinds.join(", ")
+            head.recognised_as()
         );
     }
     if heads.len() > HEADS {

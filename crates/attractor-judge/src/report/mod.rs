@@ -1,8 +1,10 @@
-//! The report: everything that was found, and its three forms.
+//! The report: everything that was found, put into words, and its three forms.
 
+mod head;
 mod junit;
 mod markdown;
 mod text;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 
@@ -10,11 +12,13 @@ use attractor_record::ModelInfo;
 use attractor_record::table::{Column, Table};
 use serde::{Deserialize, Serialize};
 
+pub use head::{HeadFigure, HeadKind};
 pub(crate) use junit::escape;
 pub use text::{Kind, Line};
 
 use crate::conclusion::Conclusion;
 use crate::groups::Class;
+use crate::id::CheckId;
 use crate::legacy::Legacy;
 use crate::verdict::{Check, Group, Verdict};
 
@@ -78,9 +82,8 @@ pub struct HeadSummary {
     pub sink: Option<f64>,
     /// Divergence between rows, units of ln 2.
     pub variation: Option<f64>,
-    /// What it was recognised as: "previous-token", "induction", "sink", "local"; with a question mark where its score says
-    /// so and these inputs cannot tell it from chance.
-    pub kinds: Vec<String>,
+    /// What it was recognised as.
+    pub kinds: Vec<HeadKind>,
 }
 
 /// Passed n of m.
@@ -136,12 +139,12 @@ impl Report {
     }
 
     /// The first check of an id that speaks of the whole model.
-    pub fn of_model(&self, id: &str) -> Option<&Check> {
+    pub fn of_model(&self, id: CheckId) -> Option<&Check> {
         self.checks.iter().find(|c| c.id == id && c.is_of_model())
     }
 
     /// The check of an id for one head.
-    pub fn of_head(&self, id: &str, layer: usize, head: usize) -> Option<&Check> {
+    pub fn of_head(&self, id: CheckId, layer: usize, head: usize) -> Option<&Check> {
         self.checks.iter().find(|c| c.id == id && c.layer == Some(layer) && c.head == Some(head))
     }
 
@@ -177,7 +180,7 @@ impl Report {
             Column::MaybeWhole(self.checks.iter().map(|c| pick(c).map(|x| x as i64)).collect())
         };
         let columns = vec![
-            ("id", text(&|c| c.id.clone())),
+            ("id", text(&|c| c.id.to_string())),
             ("place", text(&Check::place)),
             ("group", Column::Whole(self.checks.iter().map(|c| i64::from(c.group)).collect())),
             ("layer", whole(&|c| c.layer)),

@@ -231,7 +231,7 @@ impl Page {
             };
             let class = head.class.map_or("NOT TESTABLE".to_string(), |c| c.name().to_uppercase());
             let number = |x: Option<f64>, digits: usize| x.map_or("-".to_string(), |x| format!("{x:.digits$}"));
-            let kinds = if head.kinds.is_empty() { String::new() } else { format!("  {}", head.kinds.join(", ")) };
+            let kinds = if head.kinds.is_empty() { String::new() } else { format!("  {}", head.recognised_as()) };
             self.line(
                 Kind::Head,
                 Some(verdict),

@@ -7,14 +7,14 @@ use attractor_record::evidence::{
 
 use super::*;
 use crate::config::Config;
-use crate::{Check, Report, Scenario, Verdict, judge};
+use crate::{Check, CheckId, Report, Scenario, Verdict, judge};
 
-fn text() -> Maps {
+pub(super) fn text() -> Maps {
     let ids: Vec<Vec<u32>> = (0..6).map(|s| random_ids(40, 9, s)).collect();
     Maps::causal(&ids, 1).head(0, previous).head(0, uniform)
 }
 
-fn evidence() -> Evidence {
+pub(super) fn evidence() -> Evidence {
     let base = [1.9, 2.0, 2.1, 1.8, 2.2, 2.0];
     let rise = |by: [f64; 6]| base.iter().zip(by).map(|(b, r)| Some(b + r)).collect::<Vec<_>>();
     let head =
@@ -61,18 +61,18 @@ fn report(evidence: &Evidence) -> Report {
 #[test]
 fn an_ablation_that_costs_is_told_from_one_that_does_not() {
     let report = report(&evidence());
-    let whole = report.of_model("abl.uniform").unwrap();
+    let whole = report.of_model(CheckId::AblUniform).unwrap();
     assert_eq!(whole.verdict, Verdict::Pass, "{}", whole.why);
     assert!((whole.value.unwrap() - 0.25).abs() < 1e-12 && (whole.effect.unwrap() - 0.25f64.exp_m1()).abs() < 1e-12);
     let interval = whole.interval.as_ref().unwrap();
     assert!(interval.low > 0.1 && interval.high < 0.4);
     // All six differences are positive: one of 64 sign patterns.
     assert!(whole.why.contains("p = 0.0156 (exact)"), "{}", whole.why);
-    assert_eq!(report.of_head("abl.uniform", 0, 0).unwrap().verdict, Verdict::Pass);
-    assert_eq!(report.of_head("abl.uniform", 0, 1).unwrap().verdict, Verdict::Warn);
-    let local = report.of_model("abl.local").unwrap();
+    assert_eq!(report.of_head(CheckId::AblUniform, 0, 0).unwrap().verdict, Verdict::Pass);
+    assert_eq!(report.of_head(CheckId::AblUniform, 0, 1).unwrap().verdict, Verdict::Warn);
+    let local = report.of_model(CheckId::AblLocal).unwrap();
     assert!(local.verdict == Verdict::Warn && local.why.contains("better than what was learned"));
-    let mean_map = report.of_model("abl.mean-map").unwrap();
+    let mean_map = report.of_model(CheckId::AblMeanMap).unwrap();
     assert!(mean_map.verdict == Verdict::Skipped && mean_map.why.contains("no other input of its length"));
     assert_eq!(report.conclusion.scenario, Scenario::SharpAndMatters);
 }
@@ -87,7 +87,7 @@ fn a_harmless_ablation_makes_structure_without_effect() {
 #[test]
 fn perplexity_stands_beside_counting() {
     let report = report(&evidence());
-    let check = report.of_model("loss.perplexity").unwrap();
+    let check = report.of_model(CheckId::LossPerplexity).unwrap();
     assert!((check.value.unwrap() - 2f64.exp()).abs() < 1e-9);
     let texts: Vec<Vec<u32>> = (0..6).map(|s| random_ids(40, 9, s)).collect();
     // Nine equally likely tokens: unigram perplexity close to nine; the model's 7.39 is better.
@@ -96,17 +96,17 @@ fn perplexity_stands_beside_counting() {
     let mut worse = evidence();
     worse.losses.iter_mut().for_each(|l| *l += 1.0);
     let report = self::report(&worse);
-    assert_eq!(report.of_model("loss.perplexity").unwrap().verdict, Verdict::Warn);
+    assert_eq!(report.of_model(CheckId::LossPerplexity).unwrap().verdict, Verdict::Warn);
     assert!(report.conclusion.action.contains("no better than counting"));
 }
 
 #[test]
 fn gradients_are_counted_compared_and_missed_by_name() {
     let good = report(&evidence());
-    for id in ["grad.flow", "grad.finite", "grad.parameters"] {
+    for id in [CheckId::GradFlow, CheckId::GradFinite, CheckId::GradParameters] {
         assert_eq!(good.of_model(id).unwrap().verdict, Verdict::Pass, "{id}");
     }
-    let share = good.of_model("grad.parameters").unwrap();
+    let share = good.of_model(CheckId::GradParameters).unwrap();
     assert_eq!((share.value, share.effect), (Some(100.0), Some(9.0 / 25.0)));
     let mut evidence = evidence();
     let gradients = evidence.gradients.as_mut().unwrap();
@@ -114,13 +114,15 @@ fn gradients_are_counted_compared_and_missed_by_name() {
     gradients.finite_difference.numeric = -0.5;
     gradients.groups[0].norm = 0.0;
     let bad = report(&evidence);
-    for (id, part) in [("grad.flow", "L0H1"), ("grad.finite", "central"), ("grad.parameters", "L0.attention.query")] {
+    for (id, part) in
+        [(CheckId::GradFlow, "L0H1"), (CheckId::GradFinite, "central"), (CheckId::GradParameters, "L0.attention.query")]
+    {
         let check = bad.of_model(id).unwrap();
         assert!(check.verdict == Verdict::Warn && check.why.contains(part), "{id}: {}", check.why);
     }
-    assert_eq!(bad.of_head("grad.flow", 0, 0).unwrap().verdict, Verdict::Pass);
+    assert_eq!(bad.of_head(CheckId::GradFlow, 0, 0).unwrap().verdict, Verdict::Pass);
     evidence.gradients = None;
-    assert_eq!(report(&evidence).of_model("grad.flow").unwrap().why, "gradients were not taken");
+    assert_eq!(report(&evidence).of_model(CheckId::GradFlow).unwrap().why, "gradients were not taken");
 }
 
 #[test]
@@ -128,14 +130,14 @@ fn a_token_that_moves_the_past_is_a_failure() {
     let mut evidence = evidence();
     evidence.probes.push(CausalityProbe { input: 2, position: 5, past_change: 0.02, future_change: 0.4 });
     let bad = report(&evidence);
-    let check = bad.of_model("mask.probe").unwrap();
+    let check = bad.of_model(CheckId::MaskProbe).unwrap();
     assert!(check.verdict == Verdict::Fail && check.why.contains("input 2, position 5"), "{}", check.why);
     assert_eq!(bad.conclusion.scenario, Scenario::Broken);
     evidence.probes = vec![CausalityProbe { input: 0, position: 9, past_change: 0.0, future_change: 0.0 }];
     let idle = report(&evidence);
-    assert_eq!(idle.of_model("mask.probe").unwrap().verdict, Verdict::Warn);
+    assert_eq!(idle.of_model(CheckId::MaskProbe).unwrap().verdict, Verdict::Warn);
     evidence.probes[0].past_change = f64::NAN;
-    assert_eq!(report(&evidence).of_model("mask.probe").unwrap().verdict, Verdict::Fail);
+    assert_eq!(report(&evidence).of_model(CheckId::MaskProbe).unwrap().verdict, Verdict::Fail);
 }
 
 /// A bare encoder: no loss; the gradient is of a random projection, the ablation's figure is a relative change.
@@ -157,12 +159,12 @@ fn an_encoder_says_what_stands_in_for_its_loss() {
     let full = move |_: &[u32], _: usize| vec![1.0 / n as f32; n * n];
     let maps = Maps::causal(&(0..6).map(|s| random_ids(n, 9, s)).collect::<Vec<_>>(), 1).bidirectional().head(0, full);
     let report = judge(&maps, Some(&evidence), &Config::default()).unwrap();
-    let flow = &report.of_model("grad.flow").unwrap().why;
+    let flow = &report.of_model(CheckId::GradFlow).unwrap().why;
     assert!(flow.contains("random projection") && flow.contains("mask token is not known"), "{flow}");
-    let uniform = report.of_model("abl.uniform").unwrap();
+    let uniform = report.of_model(CheckId::AblUniform).unwrap();
     assert!(uniform.verdict == Verdict::Pass && uniform.why.contains("30.0 %"), "{}", uniform.why);
-    assert_eq!(report.of_model("abl.zero").unwrap().verdict, Verdict::Warn);
-    assert!(report.of_model("loss.perplexity").unwrap().why.contains("language models"));
+    assert_eq!(report.of_model(CheckId::AblZero).unwrap().verdict, Verdict::Warn);
+    assert!(report.of_model(CheckId::LossPerplexity).unwrap().why.contains("language models"));
 }
 
 #[test]
@@ -177,23 +179,23 @@ fn every_figure_has_an_interval_or_says_why_not() {
             assert!(check.interval.is_some() != check.no_interval.is_some(), "{check:?}");
             assert!(!few || check.interval.is_none(), "{check:?}");
         }
-        let near = report.of_model("pos.local").unwrap();
+        let near = report.of_model(CheckId::PosLocal).unwrap();
         assert_eq!(near.no_interval.as_deref().is_some_and(|why| why.contains("fewer than five")), few, "{near:?}");
     }
     // All inputs have 39 predictions: exp of the interval of the mean loss.
-    let perplexity = report(&evidence).of_model("loss.perplexity").unwrap().clone();
+    let perplexity = report(&evidence).of_model(CheckId::LossPerplexity).unwrap().clone();
     let interval = perplexity.interval.unwrap();
     assert!(interval.low < 2.0f64.exp() && 2.0f64.exp() < interval.high && interval.low > 1.8f64.exp(), "{interval:?}");
     let mut uneven = evidence;
     uneven.predictions[0] = 7;
-    let perplexity = report(&uneven).of_model("loss.perplexity").unwrap().clone();
+    let perplexity = report(&uneven).of_model(CheckId::LossPerplexity).unwrap().clone();
     assert!(perplexity.no_interval.unwrap().contains("number of predictions") && perplexity.interval.is_none());
 }
 
 #[test]
 fn what_is_only_reported_is_not_counted() {
     let report = report(&evidence());
-    let sinks = report.of_model("sink.rate").unwrap();
+    let sinks = report.of_model(CheckId::SinkRate).unwrap();
     assert!(!sinks.judged && sinks.verdict == Verdict::Pass);
     let of_model = report.checks.iter().filter(|c| c.is_of_model());
     let counted = of_model.clone().filter(|c| c.judged && c.verdict != Verdict::Skipped).count();
@@ -207,12 +209,12 @@ fn inputs_without_a_prediction_leave_groups_8_and_9_skipped_by_reason() {
     let mut evidence = evidence();
     evidence.left_out = vec![(2, "1 token: there is no next one to predict".into())];
     let some = report(&evidence);
-    assert!(some.of_model("grad.flow").unwrap().why.contains("input 2 is left out: 1 token"));
-    assert!(some.of_model("loss.perplexity").unwrap().why.contains("input 2 is left out"));
+    assert!(some.of_model(CheckId::GradFlow).unwrap().why.contains("input 2 is left out: 1 token"));
+    assert!(some.of_model(CheckId::LossPerplexity).unwrap().why.contains("input 2 is left out"));
     (evidence.losses, evidence.predictions, evidence.ablations) = (vec![], vec![], vec![]);
     evidence.gradients = None;
     let none = report(&evidence);
-    for id in ["grad.flow", "loss.perplexity", "abl.uniform"] {
+    for id in [CheckId::GradFlow, CheckId::LossPerplexity, CheckId::AblUniform] {
         let check = none.of_model(id).unwrap();
         assert!(check.verdict == Verdict::Skipped && check.why.contains("nothing to predict"), "{check:?}");
     }
@@ -223,6 +225,6 @@ fn inputs_without_a_prediction_leave_groups_8_and_9_skipped_by_reason() {
 fn losses_that_do_not_pair_are_not_compared() {
     let mut evidence = evidence();
     evidence.ablations[1].losses.pop();
-    let check = report(&evidence).of_model("abl.uniform").unwrap().clone();
+    let check = report(&evidence).of_model(CheckId::AblUniform).unwrap().clone();
     assert!(check.verdict == Verdict::Skipped && check.why.contains("5 ablated losses for 6"), "{}", check.why);
 }

@@ -5,6 +5,7 @@ mod false_alarms;
 mod live;
 mod nulls;
 mod planted;
+mod words;
 
 use std::ops::Range;
 

@@ -3,34 +3,34 @@
 use super::*;
 use crate::config::Config;
 use crate::statistics::bootstrap::TOO_FEW;
-use crate::{Class, Scenario, Verdict, judge};
+use crate::{CheckId, Class, Scenario, Verdict, judge};
 
 #[test]
 fn causal_uniform_attention_is_null_at_every_length() {
     for n in [12, 32, 94, 128, 211] {
         let maps = Maps::causal(&[random_ids(n, 7, n as u64)], 1).head(0, uniform);
         let report = judge(&maps, None, &Config::default()).unwrap();
-        let value = |id: &str| report.of_head(id, 0, 0).unwrap().value.unwrap();
-        let near = |id: &str, expected: f64, tolerance: f64| {
+        let value = |id: CheckId| report.of_head(id, 0, 0).unwrap().value.unwrap();
+        let near = |id: CheckId, expected: f64, tolerance: f64| {
             let got = value(id);
             assert!((got - expected).abs() <= tolerance, "N {n}: {id} = {got}, expected {expected}");
         };
-        near("head.sharpness", 0.0, 1e-6);
-        near("base.uniform", 0.0, 1e-6);
-        near("pos.local", 1.0, 1e-5);
-        near("query.variation", 0.0, 1e-9);
-        near("tok.first", 1.0, 1e-5);
-        near("tok.repeat", 0.0, 1e-5);
-        let entropy = report.of_model("base.entropy").unwrap().value.unwrap();
+        near(CheckId::HeadSharpness, 0.0, 1e-6);
+        near(CheckId::BaseUniform, 0.0, 1e-6);
+        near(CheckId::PosLocal, 1.0, 1e-5);
+        near(CheckId::QueryVariation, 0.0, 1e-9);
+        near(CheckId::TokFirst, 1.0, 1e-5);
+        near(CheckId::TokRepeat, 0.0, 1e-5);
+        let entropy = report.of_model(CheckId::BaseEntropy).unwrap().value.unwrap();
         assert!((entropy - 1.0).abs() < 1e-6);
         // The far keys are as enriched as the near ones.
-        assert!(report.of_head("pos.local", 0, 0).unwrap().effect.unwrap().abs() < 1e-5);
+        assert!(report.of_head(CheckId::PosLocal, 0, 0).unwrap().effect.unwrap().abs() < 1e-5);
         assert_eq!(report.heads[0].class, Some(Class::Uniform));
         assert!(report.heads[0].kinds.is_empty(), "{:?}", report.heads[0].kinds);
         assert_eq!(report.conclusion.scenario, Scenario::TrulyUniform);
         assert!(report.is_ok());
         // Mantel has nothing to correlate and says so.
-        assert_eq!(report.of_model("div.mantel").unwrap().verdict, Verdict::Skipped);
+        assert_eq!(report.of_model(CheckId::DivMantel).unwrap().verdict, Verdict::Skipped);
     }
 }
 
@@ -40,10 +40,10 @@ fn bidirectional_uniform_attention_is_null_on_both_sides() {
     let full = |ids: &[u32], _| crate::legacy::uniform_map(&Mask::full(), ids.len());
     let maps = Maps::causal(&[random_ids(n, 5, 1)], 1).bidirectional().head(0, full);
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let value = |id: &str| report.of_head(id, 0, 0).unwrap().value.unwrap();
-    assert!((value("pos.local") - 1.0).abs() < 1e-5 && value("tok.repeat").abs() < 1e-5);
-    assert_eq!(report.of_model("mask.causal").unwrap().verdict, Verdict::Skipped);
-    assert_eq!(report.of_model("mask.support").unwrap().verdict, Verdict::Pass);
+    let value = |id: CheckId| report.of_head(id, 0, 0).unwrap().value.unwrap();
+    assert!((value(CheckId::PosLocal) - 1.0).abs() < 1e-5 && value(CheckId::TokRepeat).abs() < 1e-5);
+    assert_eq!(report.of_model(CheckId::MaskCausal).unwrap().verdict, Verdict::Skipped);
+    assert_eq!(report.of_model(CheckId::MaskSupport).unwrap().verdict, Verdict::Pass);
 }
 
 #[test]
@@ -54,18 +54,18 @@ fn padding_is_no_key_and_changes_no_figure() {
     let mut maps = Maps::causal(&[random_ids(n, 5, 1)], 1).bidirectional().head(0, move |_, _| map.clone());
     maps.mask = mask;
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let value = |id: &str| report.of_head(id, 0, 0).unwrap().value.unwrap();
-    assert!(value("base.uniform").abs() < 1e-6 && (value("pos.local") - 1.0).abs() < 1e-5);
-    assert!(report.of_model("mask.support").unwrap().value.unwrap() == 0.0);
+    let value = |id: CheckId| report.of_head(id, 0, 0).unwrap().value.unwrap();
+    assert!(value(CheckId::BaseUniform).abs() < 1e-6 && (value(CheckId::PosLocal) - 1.0).abs() < 1e-5);
+    assert!(report.of_model(CheckId::MaskSupport).unwrap().value.unwrap() == 0.0);
 }
 
 #[test]
 fn one_input_has_no_interval_and_says_why() {
     let maps = Maps::causal(&[random_ids(40, 7, 1)], 1).head(0, |ids, _| noise(ids.len(), 1.0, 5, |_, _| 0.0));
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let check = report.of_head("base.uniform", 0, 0).unwrap();
+    let check = report.of_head(CheckId::BaseUniform, 0, 0).unwrap();
     assert!(check.interval.is_none() && check.why.contains(TOO_FEW), "{}", check.why);
-    for id in ["pos.content", "query.content"] {
+    for id in [CheckId::PosContent, CheckId::QueryContent] {
         let check = report.of_model(id).unwrap();
         assert_eq!(check.verdict, Verdict::Skipped);
         assert!(check.why.starts_with("one input"), "{}", check.why);
@@ -86,7 +86,7 @@ fn uniform_is_said_by_equivalence_only() {
         .head(0, |ids, input| noise(ids.len(), 0.1, input as u64, |_, _| 0.0))
         .head(0, |ids, input| noise(ids.len(), 0.1 + 0.1 * input as f64, input as u64, |_, _| 0.0));
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let check = |head| report.of_head("base.uniform", 0, head).unwrap();
+    let check = |head| report.of_head(CheckId::BaseUniform, 0, head).unwrap();
     assert!(check(0).why.starts_with("uniform by equivalence"), "{}", check(0).why);
     assert!(check(0).interval.as_ref().unwrap().high < 0.02);
     assert!(check(1).why.starts_with("undecided"), "{:?}", check(1));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Config;
-use crate::{Report, Scenario, Verdict, judge};
+use crate::{CheckId, Report, Scenario, Verdict, judge};
 
 /// Random tokens, then the same again: every token of the second half has its successor in the first.
 fn repeated(seed: u64) -> Vec<u32> {
@@ -19,7 +19,7 @@ fn legacy() -> Config {
 
 fn kinds(report: &Report, layer: usize, head: usize) -> Vec<String> {
     let found = |h: &&crate::report::HeadSummary| h.layer == layer && h.head == head;
-    report.heads.iter().find(found).unwrap().kinds.clone()
+    report.heads.iter().find(found).unwrap().kinds.iter().map(ToString::to_string).collect()
 }
 
 fn exact(inputs: u64) -> Maps {
@@ -37,7 +37,7 @@ fn the_exact_heads_are_found_and_no_others() {
     // One input: labels permuted by offset; six: patterns paired with the tokens of others.
     for inputs in [1, 6] {
         let report = judge(&exact(inputs), None, &Config::default()).unwrap();
-        let found = |id: &str| -> Vec<String> {
+        let found = |id: CheckId| -> Vec<String> {
             report
                 .checks
                 .iter()
@@ -45,19 +45,19 @@ fn the_exact_heads_are_found_and_no_others() {
                 .map(|c| c.place())
                 .collect()
         };
-        assert_eq!(found("head.previous"), ["L0H1"], "{inputs} inputs");
-        assert_eq!(found("head.induction"), ["L1H1"], "{inputs} inputs");
+        assert_eq!(found(CheckId::HeadPrevious), ["L0H1"], "{inputs} inputs");
+        assert_eq!(found(CheckId::HeadInduction), ["L1H1"], "{inputs} inputs");
         // One sequence twice: a head that always looks that far back would score the same, and the report says so.
-        let why = &report.of_head("head.induction", 1, 1).unwrap().why;
+        let why = &report.of_head(CheckId::HeadInduction, 1, 1).unwrap().why;
         assert!(why.contains("content cannot be told from position"), "{why}");
         let score = |id, layer, head| report.of_head(id, layer, head).unwrap().value.unwrap();
-        assert!((score("head.previous", 0, 1) - 1.0).abs() < 1e-6);
-        assert!((score("head.induction", 1, 1) - 1.0).abs() < 1e-6);
-        assert!(score("head.induction", 0, 1) < 0.05, "a previous-token head is no induction head");
+        assert!((score(CheckId::HeadPrevious, 0, 1) - 1.0).abs() < 1e-6);
+        assert!((score(CheckId::HeadInduction, 1, 1) - 1.0).abs() < 1e-6);
+        assert!(score(CheckId::HeadInduction, 0, 1) < 0.05, "a previous-token head is no induction head");
         assert_eq!(kinds(&report, 0, 0), Vec::<String>::new());
         // So few inputs cannot tell it from chance among so many tests, and the question mark says so.
         assert_eq!(kinds(&report, 1, 0), ["sink?"]);
-        let sink = report.of_head("sink.rate", 1, 0).unwrap();
+        let sink = report.of_head(CheckId::SinkRate, 1, 0).unwrap();
         assert!(sink.why.contains("position 0") && (sink.value.unwrap() - 0.8).abs() < 0.01, "{sink:?}");
         assert!(report.is_ok(), "{:?}", report.summary.critical);
         assert_eq!(report.conclusion.scenario, Scenario::StructureUntested);
@@ -80,7 +80,7 @@ fn an_induction_head_is_told_from_a_fixed_offset() {
         };
         let maps = Maps::causal(&ids, 1).head(0, fixed).head(0, induction);
         let report = judge(&maps, None, &Config::default()).unwrap();
-        let check = |head| report.of_head("head.induction", 0, head).unwrap();
+        let check = |head| report.of_head(CheckId::HeadInduction, 0, head).unwrap();
         assert_eq!((check(0).verdict, check(1).verdict), (Verdict::Warn, Verdict::Pass), "{inputs} inputs");
         let null = check(1).null.unwrap();
         // Six inputs have 720 pairings, so their own is drawn now and then.
@@ -95,15 +95,15 @@ fn position_and_content_are_told_apart() {
     let maps = Maps::causal(&ids, 1).head(0, previous).head(0, induction);
     let report = judge(&maps, None, &Config::default()).unwrap();
     let value = |id, head| report.of_head(id, 0, head).unwrap().value.unwrap();
-    assert!(value("pos.content", 0) < 1e-6 && value("query.content", 0) < 1e-6);
+    assert!(value(CheckId::PosContent, 0) < 1e-6 && value(CheckId::QueryContent, 0) < 1e-6);
     assert!(
-        value("pos.content", 1) > 0.3 && value("query.content", 1) > 0.5,
+        value(CheckId::PosContent, 1) > 0.3 && value(CheckId::QueryContent, 1) > 0.5,
         "{} {}",
-        value("pos.content", 1),
-        value("query.content", 1)
+        value(CheckId::PosContent, 1),
+        value(CheckId::QueryContent, 1)
     );
-    assert_eq!(report.of_head("pos.content", 0, 0).unwrap().verdict, Verdict::Warn);
-    assert_eq!(report.of_head("pos.content", 0, 1).unwrap().verdict, Verdict::Pass);
+    assert_eq!(report.of_head(CheckId::PosContent, 0, 0).unwrap().verdict, Verdict::Warn);
+    assert_eq!(report.of_head(CheckId::PosContent, 0, 1).unwrap().verdict, Verdict::Pass);
 }
 
 /// Lengths all different: the baseline is the mean enrichment by offset.
@@ -112,11 +112,11 @@ fn inputs_of_different_lengths_are_compared_by_offset() {
     let ids: Vec<Vec<u32>> = (0..5).map(|s| random_ids(40 + 3 * s as usize, 9, s)).collect();
     let maps = Maps::causal(&ids, 1).head(0, previous).head(0, induction);
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let value = |head| report.of_head("pos.content", 0, head).unwrap().value.unwrap();
+    let value = |head| report.of_head(CheckId::PosContent, 0, head).unwrap().value.unwrap();
     // Exact but for the longest input's last offsets, which no other input reaches: they count as uniform.
     assert!(value(0) < 1e-3 && value(1) > 0.3, "{} {}", value(0), value(1));
-    assert_eq!(report.of_model("query.content").unwrap().verdict, Verdict::Skipped);
-    assert!(report.of_head("pos.content", 0, 1).unwrap().interval.is_some());
+    assert_eq!(report.of_model(CheckId::QueryContent).unwrap().verdict, Verdict::Skipped);
+    assert!(report.of_head(CheckId::PosContent, 0, 1).unwrap().interval.is_some());
 }
 
 /// Duplicate-token attention stands out beyond distance; a local head does not, however local.
@@ -130,11 +130,11 @@ fn equal_tokens_attract_only_where_they_do() {
         let local = |ids: &[u32], input: usize| noise(ids.len(), 0.3, input as u64, |i, j| -0.5 * (i - j) as f64);
         let maps = Maps::causal(&ids, 1).head(0, same).head(0, local);
         let report = judge(&maps, None, &Config::default()).unwrap();
-        let check = |head| report.of_head("tok.repeat", 0, head).unwrap();
+        let check = |head| report.of_head(CheckId::TokRepeat, 0, head).unwrap();
         assert_eq!(check(0).verdict, Verdict::Pass, "{:?}", check(0));
         assert_eq!(check(1).verdict, Verdict::Warn, "{:?}", check(1));
-        assert_eq!(report.of_head("pos.local", 0, 1).unwrap().verdict, Verdict::Pass);
-        assert_eq!(report.of_head("pos.local", 0, 0).unwrap().verdict, Verdict::Warn);
+        assert_eq!(report.of_head(CheckId::PosLocal, 0, 1).unwrap().verdict, Verdict::Pass);
+        assert_eq!(report.of_head(CheckId::PosLocal, 0, 0).unwrap().verdict, Verdict::Warn);
     }
 }
 
@@ -155,13 +155,13 @@ fn a_leaking_head_fails_by_name_wherever_it_is() {
     let maps = Maps::causal(&ids, 2).head(0, uniform).head(1, uniform).head(1, previous).head(1, leak);
     let report = judge(&maps, None, &Config::default()).unwrap();
     assert!(!report.is_ok());
-    let model = report.of_model("mask.causal").unwrap();
+    let model = report.of_model(CheckId::MaskCausal).unwrap();
     assert_eq!(model.verdict, Verdict::Fail);
     assert!(model.why.contains("L1H2") && model.why.contains("input 2, row 7"), "{}", model.why);
     assert!((model.value.unwrap() - 0.01).abs() < 1e-6);
-    assert_eq!(report.of_head("mask.causal", 1, 2).unwrap().verdict, Verdict::Fail);
-    assert_eq!(report.of_head("mask.causal", 1, 1).unwrap().verdict, Verdict::Pass);
-    assert_eq!(report.of_model("norm.rows").unwrap().verdict, Verdict::Pass);
+    assert_eq!(report.of_head(CheckId::MaskCausal, 1, 2).unwrap().verdict, Verdict::Fail);
+    assert_eq!(report.of_head(CheckId::MaskCausal, 1, 1).unwrap().verdict, Verdict::Pass);
+    assert_eq!(report.of_model(CheckId::NormRows).unwrap().verdict, Verdict::Pass);
     assert_eq!(report.conclusion.scenario, Scenario::Broken);
     assert!(report.conclusion.action.contains("causal mask"));
 }
@@ -173,8 +173,8 @@ fn a_dropped_mask_is_a_leak_even_if_the_capture_says_full() {
     let mut maps = Maps::causal(&[random_ids(n, 9, 1)], 1).head(0, move |_, _| vec![1.0 / n as f32; n * n]);
     maps.mask = Mask::full();
     let report = judge(&maps, None, &Config::default()).unwrap();
-    assert_eq!(report.of_model("mask.causal").unwrap().verdict, Verdict::Fail);
-    assert_eq!(report.of_model("mask.support").unwrap().verdict, Verdict::Pass);
+    assert_eq!(report.of_model(CheckId::MaskCausal).unwrap().verdict, Verdict::Fail);
+    assert_eq!(report.of_model(CheckId::MaskSupport).unwrap().verdict, Verdict::Pass);
 }
 
 #[test]
@@ -187,10 +187,10 @@ fn dropout_scaled_rows_fail_by_name() {
     };
     let maps = Maps::causal(&[random_ids(64, 9, 1)], 1).head(0, uniform).head(0, dropout);
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let model = report.of_model("norm.rows").unwrap();
+    let model = report.of_model(CheckId::NormRows).unwrap();
     assert_eq!(model.verdict, Verdict::Fail);
     assert!(model.why.contains("L0H1") && model.why.contains("dropout"), "{}", model.why);
-    assert_eq!(report.of_head("norm.rows", 0, 0).unwrap().verdict, Verdict::Pass);
+    assert_eq!(report.of_head(CheckId::NormRows, 0, 0).unwrap().verdict, Verdict::Pass);
 }
 
 /// f16 maps miss one by 3e-4 and pass as f16; the same error in f32 numbers fails.
@@ -209,7 +209,7 @@ fn the_tolerance_of_row_sums_follows_the_precision_of_the_numbers() {
     };
     let maps = Maps::causal(&[random_ids(n, 9, 1)], 1).head(0, half).head(0, scaled(1.0003));
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let check = |head| report.of_head("norm.rows", 0, head).unwrap();
+    let check = |head| report.of_head(CheckId::NormRows, 0, head).unwrap();
     assert!(check(0).value.unwrap() > 1e-5, "{:?}", check(0));
     assert_eq!((check(0).verdict, check(0).threshold), (Verdict::Pass, Some(2e-3)));
     assert_eq!((check(1).verdict, check(1).threshold), (Verdict::Fail, Some(1e-5)));
@@ -226,9 +226,9 @@ fn scores_in_place_of_weights_fail_by_name() {
     };
     let maps = Maps::causal(&[random_ids(20, 9, 1)], 1).head(0, uniform).head(0, scores);
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let check = report.of_model("norm.range").unwrap();
+    let check = report.of_model(CheckId::NormRange).unwrap();
     assert!(check.verdict == Verdict::Fail && check.why.contains("L0H1"), "{}", check.why);
-    assert_eq!(report.of_head("base.uniform", 0, 1).unwrap().verdict, Verdict::Skipped);
+    assert_eq!(report.of_head(CheckId::BaseUniform, 0, 1).unwrap().verdict, Verdict::Skipped);
 }
 
 #[test]
@@ -240,9 +240,15 @@ fn a_head_with_a_nan_is_not_testable_and_the_others_are() {
     };
     let maps = Maps::causal(&[random_ids(30, 9, 1)], 1).head(0, previous).head(0, broken);
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let finite = report.of_model("norm.finite").unwrap();
+    let finite = report.of_model(CheckId::NormFinite).unwrap();
     assert!(finite.verdict == Verdict::Warn && finite.why.contains("L0H1"), "{}", finite.why);
-    for id in ["base.uniform", "head.previous", "head.induction", "query.variation", "pos.local"] {
+    for id in [
+        CheckId::BaseUniform,
+        CheckId::HeadPrevious,
+        CheckId::HeadInduction,
+        CheckId::QueryVariation,
+        CheckId::PosLocal,
+    ] {
         let check = report.of_head(id, 0, 1).unwrap();
         assert_eq!(check.verdict, Verdict::Skipped, "{id}");
         assert!(check.why.starts_with("not testable"), "{id}: {}", check.why);
@@ -257,11 +263,11 @@ fn maps_of_nothing_but_nan_fail_and_pass_no_check() {
     let nothing = |ids: &[u32], _| vec![f32::NAN; ids.len() * ids.len()];
     let maps = Maps::causal(&[random_ids(30, 9, 1)], 1).head(0, nothing).head(0, nothing);
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let finite = report.of_model("norm.finite").unwrap();
+    let finite = report.of_model(CheckId::NormFinite).unwrap();
     assert!(finite.verdict == Verdict::Fail && finite.why.contains("nothing is testable"), "{}", finite.why);
-    assert_eq!(report.of_model("norm.range").unwrap().verdict, Verdict::Skipped);
-    let passed: Vec<&str> =
-        report.checks.iter().filter(|c| c.verdict == Verdict::Pass && c.judged).map(|c| c.id.as_str()).collect();
+    assert_eq!(report.of_model(CheckId::NormRange).unwrap().verdict, Verdict::Skipped);
+    let passed: Vec<CheckId> =
+        report.checks.iter().filter(|c| c.verdict == Verdict::Pass && c.judged).map(|c| c.id).collect();
     assert!(passed.is_empty(), "{passed:?}");
     assert!(!report.is_ok());
 }
@@ -276,13 +282,16 @@ fn weights_that_do_not_make_the_output_fail_by_layer() {
         evaluation_mode: Some(false),
     };
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let av = report.of_model("out.av").unwrap();
+    let av = report.of_model(CheckId::OutAv).unwrap();
     assert!(av.verdict == Verdict::Fail && av.why.starts_with("L0"), "{}", av.why);
     assert!((av.value.unwrap() - 1.5e-2).abs() < 1e-9);
-    assert_eq!(report.of_model("out.projection").unwrap().verdict, Verdict::Pass);
-    assert_eq!(report.of_model("out.evaluation").unwrap().verdict, Verdict::Fail);
+    assert_eq!(report.of_model(CheckId::OutProjection).unwrap().verdict, Verdict::Pass);
+    assert_eq!(report.of_model(CheckId::OutEvaluation).unwrap().verdict, Verdict::Fail);
     maps.facts.output_error = Some(f64::NAN);
-    assert_eq!(judge(&maps, None, &Config::default()).unwrap().of_model("out.av").unwrap().verdict, Verdict::Fail);
+    assert_eq!(
+        judge(&maps, None, &Config::default()).unwrap().of_model(CheckId::OutAv).unwrap().verdict,
+        Verdict::Fail
+    );
 }
 
 /// A run of statistics alone: entropy, previous mass and columns serve; the rest is skipped, not invented.
@@ -304,14 +313,14 @@ fn statistics_alone_serve_what_they_can() {
     });
     let report = judge(&maps, None, &Config::default()).unwrap();
     let value = |id| report.of_head(id, 0, 0).unwrap().value.unwrap();
-    assert_eq!((value("head.sharpness"), value("head.previous")), (1.0, 1.0));
-    assert_eq!(report.of_model("norm.bounds").unwrap().verdict, Verdict::Pass);
-    assert_eq!(report.of_head("head.induction", 0, 0).unwrap().verdict, Verdict::Skipped);
-    assert_eq!(report.of_model("tok.repeat").unwrap().verdict, Verdict::Skipped);
+    assert_eq!((value(CheckId::HeadSharpness), value(CheckId::HeadPrevious)), (1.0, 1.0));
+    assert_eq!(report.of_model(CheckId::NormBounds).unwrap().verdict, Verdict::Pass);
+    assert_eq!(report.of_head(CheckId::HeadInduction, 0, 0).unwrap().verdict, Verdict::Skipped);
+    assert_eq!(report.of_model(CheckId::TokRepeat).unwrap().verdict, Verdict::Skipped);
     // An entropy that its own sum of squares forbids: twelve equal keys cannot have sum p^2 = 1.
     maps.statistics.as_mut().unwrap().entropy = (1..=n).map(|k| (k as f32).ln()).collect();
     let report = judge(&maps, None, &Config::default()).unwrap();
-    assert_eq!(report.of_model("norm.bounds").unwrap().verdict, Verdict::Fail);
+    assert_eq!(report.of_model(CheckId::NormBounds).unwrap().verdict, Verdict::Fail);
 }
 
 #[test]
@@ -342,10 +351,10 @@ fn attention_that_follows_beliefs_is_correlated_with_them() {
         Maps::causal(&[random_ids(n, 9, 1)], 1).head(0, follow).head(0, |ids, _| noise(ids.len(), 1.0, 3, |_, _| 0.0));
     maps.beliefs = vec![vec![beliefs.iter().flat_map(|&b| [b as f32, 1.0]).collect()]];
     let report = judge(&maps, None, &Config::default()).unwrap();
-    let check = report.of_model("div.mantel").unwrap();
+    let check = report.of_model(CheckId::DivMantel).unwrap();
     assert_eq!(check.verdict, Verdict::Pass, "{}", check.why);
     assert!(check.value.unwrap() > 0.2 && check.effect.unwrap() > 0.2, "{check:?}");
-    let layer = report.checks.iter().find(|c| c.id == "div.mantel" && c.layer == Some(0)).unwrap();
+    let layer = report.checks.iter().find(|c| c.id == CheckId::DivMantel && c.layer == Some(0)).unwrap();
     assert!(layer.why.contains("best head L0H0"), "{}", layer.why);
 }
 
@@ -407,9 +416,9 @@ fn a_group_fails_where_the_configuration_says_so() {
     let config = Config::from_toml("[severity]\nuniform = 'fail'", "t.toml").unwrap();
     let report = judge(&maps, None, &config).unwrap();
     assert!(!report.is_ok());
-    assert_eq!(report.of_model("base.uniform").unwrap().verdict, Verdict::Fail);
-    assert_eq!(report.of_head("base.uniform", 0, 0).unwrap().verdict, Verdict::Warn);
-    assert_eq!(report.of_model("query.variation").unwrap().verdict, Verdict::Warn);
+    assert_eq!(report.of_model(CheckId::BaseUniform).unwrap().verdict, Verdict::Fail);
+    assert_eq!(report.of_head(CheckId::BaseUniform, 0, 0).unwrap().verdict, Verdict::Warn);
+    assert_eq!(report.of_model(CheckId::QueryVariation).unwrap().verdict, Verdict::Warn);
 }
 
 #[test]
@@ -417,7 +426,7 @@ fn an_input_that_was_given_twice_is_no_second_observation() {
     let twice = [random_ids(20, 9, 1), random_ids(20, 9, 2), random_ids(20, 9, 1)];
     let of = |ids: &[Vec<u32>]| {
         let report = judge(&Maps::causal(ids, 1).head(0, previous), None, &Config::default()).unwrap();
-        let check = report.of_model("input.distinct").unwrap().clone();
+        let check = report.of_model(CheckId::InputDistinct).unwrap().clone();
         assert!(report.is_ok() && report.conclusion.scenario != Scenario::Broken);
         check
     };

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use attractor_judge::{Check, Report};
+use attractor_judge::report::HeadKind;
+use attractor_judge::{Check, CheckId, Report};
 
 use super::{Budget, plain};
 use crate::Result;
@@ -16,12 +17,12 @@ const MOST: usize = 512;
 /// Classes that colours tell apart.
 const KINDS: usize = 8;
 
-/// Checks of heads that are drawn: id, heading, axis.
-const FIGURES: [(&str, &str, &str); 4] = [
-    ("head.sharpness", "Sharpness", "1 − H / ln n"),
-    ("head.previous", "Previous token", "mean weight"),
-    ("head.induction", "Induction", "mean weight"),
-    ("sink.rate", "Sink", "mean weight on the favourite position"),
+/// Checks of heads that are drawn: which, heading, axis.
+const FIGURES: [(CheckId, &str, &str); 4] = [
+    (CheckId::HeadSharpness, "Sharpness", "1 − H / ln n"),
+    (CheckId::HeadPrevious, "Previous token", "mean weight"),
+    (CheckId::HeadInduction, "Induction", "mean weight"),
+    (CheckId::SinkRate, "Sink", "mean weight on the favourite position"),
 ];
 
 /// The figures; empty if there is nothing to draw.
@@ -61,8 +62,8 @@ pub(super) fn charts(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
 /// What each head was recognised as.
 fn kinds(report: &Report) -> Result<Option<String>> {
     let mut names: Vec<(&str, usize)> = Vec::new();
-    for kind in report.heads.iter().flat_map(|h| &h.kinds) {
-        match names.iter_mut().find(|(name, _)| name == kind) {
+    for kind in report.heads.iter().flat_map(|h| &h.kinds).map(|kind| kind.as_str()) {
+        match names.iter_mut().find(|(name, _)| *name == kind) {
             Some((_, count)) => *count += 1,
             None => names.push((kind, 1)),
         }
@@ -82,7 +83,7 @@ fn kinds(report: &Report) -> Result<Option<String>> {
         .heads
         .iter()
         .map(|h| {
-            let place = |kind: &String| titles.iter().position(|t| t == kind).unwrap_or(KINDS - 1);
+            let place = |kind: &HeadKind| titles.iter().position(|t| *t == kind.as_str()).unwrap_or(KINDS - 1);
             let mut classes: Vec<usize> = h.kinds.iter().map(place).collect();
             classes.sort_unstable();
             classes.dedup();
@@ -94,7 +95,7 @@ fn kinds(report: &Report) -> Result<Option<String>> {
 }
 
 /// A check's figure of every head with its interval.
-fn estimates(report: &Report, id: &str, title: &str, axis: &str) -> Result<Option<String>> {
+fn estimates(report: &Report, id: CheckId, title: &str, axis: &str) -> Result<Option<String>> {
     let own: Vec<&Check> = report.checks.iter().filter(|c| c.id == id && c.head.is_some()).collect();
     if own.iter().all(|c| c.value.is_none()) {
         return Ok(None);

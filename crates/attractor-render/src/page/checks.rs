@@ -18,8 +18,7 @@ const ROW: usize = 900;
 
 /// The anchor of a check.
 pub(super) fn anchor(check: &Check) -> String {
-    let id: String = check.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    format!("check-{id}-{}", check.place())
+    format!("check-{}-{}", check.id.as_str().replace('.', "-"), check.place())
 }
 
 pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<String>) -> String {
@@ -153,12 +152,11 @@ fn row(check: &Check) -> String {
     };
     let model = check.is_of_model();
     let (name, id) = match (check.layer, check.head) {
-        (None, None) => (format!("<code>{}</code>", escape(&check.id)), format!(" id=\"{}\"", anchor(check))),
-        (Some(layer), Some(head)) => (
-            format!("<a href=\"#row-L{layer}H{head}\">L{layer}H{head}</a> <code>{}</code>", escape(&check.id)),
-            String::new(),
-        ),
-        _ => (format!("{} <code>{}</code>", check.place(), escape(&check.id)), String::new()),
+        (None, None) => (format!("<code>{}</code>", check.id), format!(" id=\"{}\"", anchor(check))),
+        (Some(layer), Some(head)) => {
+            (format!("<a href=\"#row-L{layer}H{head}\">L{layer}H{head}</a> <code>{}</code>", check.id), String::new())
+        }
+        _ => (format!("{} <code>{}</code>", check.place(), check.id), String::new()),
     };
     let strip = if model { strip(check) } else { String::new() };
     let source = match (model, check.threshold_source.is_empty()) {

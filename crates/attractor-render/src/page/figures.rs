@@ -220,8 +220,7 @@ fn draw(report: &Report, tokens: &[Token], head_map: &HeadMap, style: &Style) ->
     let mut out = format!("<figure id=\"figure-{name}\">{svg}<figcaption>");
     let judged = report.heads.iter().find(|h| (h.layer, h.head) == (head_map.layer, head_map.head));
     if let Some(summary) = judged {
-        let kinds =
-            if summary.kinds.is_empty() { String::new() } else { format!("{}. ", escape(&summary.kinds.join(", "))) };
+        let kinds = if summary.kinds.is_empty() { String::new() } else { format!("{}. ", summary.recognised_as()) };
         let class = summary.class.map_or("not testable", attractor_judge::Class::name);
         let number = |v: Option<f64>| v.map_or("–".to_string(), crate::canvas::numbers::number);
         let _ = write!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use attractor_judge::report::HeadSummary;
+use attractor_judge::report::{HeadFigure, HeadSummary};
 use attractor_judge::{Class, Report, Verdict};
 
 use super::{Budget, Options, badge, figure, plain, plural, thousandths};
@@ -80,11 +80,14 @@ pub(super) fn section(
          key. Previous is the mean weight on the previous token, induction that on the token after an earlier \
          occurrence of the current one.</p>\n<div class=\"maps\">",
     );
-    type Pick = fn(&HeadSummary) -> Option<f64>;
-    let figures: [(&str, Pick); 3] =
-        [("Sharpness", |h| h.sharpness), ("Previous token", |h| h.previous), ("Induction", |h| h.induction)];
-    for (title, pick) in figures {
-        let heads: Vec<(usize, usize, Option<f64>)> = report.heads.iter().map(|h| (h.layer, h.head, pick(h))).collect();
+    let figures = [
+        ("Sharpness", HeadFigure::Sharpness),
+        ("Previous token", HeadFigure::Previous),
+        ("Induction", HeadFigure::Induction),
+    ];
+    for (title, figure) in figures {
+        let heads: Vec<(usize, usize, Option<f64>)> =
+            report.heads.iter().map(|h| (h.layer, h.head, figure.of(h))).collect();
         let style = Style { colours: options.colours, scale: Scale::unit(), unit: String::new(), ..Style::default() };
         match overview(&Overview { title, heads: &heads, linked: drawn }, &style) {
             Ok(Some(svg)) if budget.take(svg.len() + 32) => {
@@ -130,19 +133,9 @@ pub(super) fn section(
                 format!("The {} heads worth a look first, of {}; a script shows all", rows.len(), report.heads.len()),
         }
     );
-    for (name, numeric) in [
-        ("Head", false),
-        ("Sharpness", true),
-        ("Effective keys", true),
-        ("Previous", true),
-        ("Induction", true),
-        ("Near", true),
-        ("Sink", true),
-        ("Variation", true),
-        ("Recognised as", false),
-        ("Verdict", false),
-    ] {
-        let class = if numeric { " class=\"n\"" } else { "" };
+    let figures = HeadFigure::ALL.map(|figure| (figure.title(), " class=\"n\""));
+    let words = [("Recognised as", ""), ("Verdict", "")];
+    for (name, class) in std::iter::once(("Head", "")).chain(figures).chain(words) {
         let _ = write!(out, "<th scope=\"col\"{class}>{name}</th>");
     }
     out.push_str("</tr></thead>\n<tbody>");
@@ -161,15 +154,7 @@ fn row(head: &HeadSummary, failed: bool, drawn: bool) -> String {
     let name = format!("L{}H{}", head.layer, head.head);
     let link = if drawn { format!("<a href=\"#{name}\">{name}</a>") } else { name.clone() };
     let mut out = format!("<tr id=\"row-{name}\"><th scope=\"row\">{link}</th>");
-    for (value, bar) in [
-        (head.sharpness, true),
-        (head.effective_keys, false),
-        (head.previous, true),
-        (head.induction, true),
-        (head.near, false),
-        (head.sink, true),
-        (head.variation, true),
-    ] {
+    for (value, bar) in HeadFigure::ALL.map(|of| (of.of(head), of.is_share())) {
         // A bar under the number: a share of one, in twentieths, since the policy allows no style of its own.
         let class = match value {
             Some(v) if bar => format!("n share s{:.0}", 20.0 * v.clamp(0.0, 1.0)),
@@ -185,6 +170,6 @@ fn row(head: &HeadSummary, failed: bool, drawn: bool) -> String {
     let verdict = verdict(head, failed);
     let class = head.class.map_or("not testable", Class::name);
     let word = if failed { format!("fail, {class}") } else { class.to_string() };
-    let _ = writeln!(out, "<td>{}</td><td>{}</td></tr>", escape(&head.kinds.join(", ")), badge(verdict, Some(&word)));
+    let _ = writeln!(out, "<td>{}</td><td>{}</td></tr>", head.recognised_as(), badge(verdict, Some(&word)));
     out
 }

@@ -1,6 +1,6 @@
 //! What the page's script is given: each head's map as bytes for pixels, and its strongest links exactly.
 //!
-//! One [`Payload`] travels as JSON in `script#maps`; `viewer/src/payload.ts` mirrors these types field by field. The
+//! One [`Payload`] travels as JSON in `script#maps`; `viewer/src/schema.ts` is generated from these types. The
 //! report itself travels beside it in `script#report`.
 //!
 //! # Codes

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use attractor_judge::report::HeadKind;
 use attractor_judge::{Check, Mark, Report, Verdict};
 
 use super::{badge, plural, sign};
@@ -116,7 +117,7 @@ fn item(check: &Check) -> String {
         check.mark(),
         sign(check.mark()),
         super::checks::anchor(check),
-        escape(&check.id),
+        check.id,
         escape(&check.why)
     )
 }
@@ -139,19 +140,19 @@ fn list(checks: &[&Check]) -> String {
 
 /// Heads by what they were recognised as, and the sharpest that were not.
 fn recognised(report: &Report) -> String {
-    let mut kinds: Vec<&str> = report.heads.iter().flat_map(|h| h.kinds.iter().map(String::as_str)).collect();
-    kinds.sort_unstable();
+    let mut kinds: Vec<HeadKind> = report.heads.iter().flat_map(|h| h.kinds.iter().copied()).collect();
+    kinds.sort_unstable_by_key(|kind| kind.as_str());
     kinds.dedup();
     if kinds.is_empty() {
         return String::new();
     }
     let mut out = String::from("<ul>");
     for kind in kinds {
-        let own: Vec<_> = report.heads.iter().filter(|h| h.kinds.iter().any(|k| k == kind)).collect();
+        let own: Vec<_> = report.heads.iter().filter(|h| h.kinds.contains(&kind)).collect();
         let names: Vec<String> =
             own.iter().take(12).map(|h| format!("<a href=\"#row-L{0}H{1}\">L{0}H{1}</a>", h.layer, h.head)).collect();
         let more = if own.len() > 12 { format!(" and {} more", own.len() - 12) } else { String::new() };
-        let _ = write!(out, "<li>{}: {}{more}</li>", escape(kind), names.join(", "));
+        let _ = write!(out, "<li>{kind}: {}{more}</li>", names.join(", "));
     }
     out.push_str("</ul>");
     out

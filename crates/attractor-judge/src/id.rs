@@ -1,0 +1,143 @@
+//! Which question a check puts: an enumeration with stable names.
+//!
+//! JSON, tables and thresholds know a check by its name; inside, nothing does. The table below is the one list of them, in
+//! the order of the report; `docs/report.md` is held to it by a test.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::verdict::Group;
+
+/// Builds the enumeration from rows of name, id, group and meaning.
+macro_rules! ids {
+    ($($name:ident $id:literal $group:ident $meaning:literal;)*) => {
+        /// The question that a check puts; what it is called in JSON is stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum CheckId {
+            $(#[doc = $meaning] #[serde(rename = $id)] $name,)*
+        }
+
+        impl CheckId {
+            /// Every check there is, in the order of the report.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Its name: `norm.rows`, `pos.local`, `abl.uniform`...
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $id,)* }
+            }
+
+            /// The group that it belongs to.
+            pub const fn group(self) -> Group {
+                match self { $(Self::$name => Group::$group,)* }
+            }
+
+            /// What `pass` means, in a line.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+        }
+    };
+}
+
+ids! {
+    NormFinite "norm.finite" Correctness "Every weight is a finite number.";
+    NormRange "norm.range" Correctness "No weight is negative.";
+    NormRows "norm.rows" Correctness "The weights of a row sum to one.";
+    MaskCausal "mask.causal" Correctness "A causal model gives no weight to later positions.";
+    MaskSupport "mask.support" Correctness "No weight lies on keys that the mask forbids.";
+    MaskProbe "mask.probe" Correctness "A changed token moves no earlier output.";
+    NormBounds "norm.bounds" Correctness "Entropies lie between their bounds.";
+    OutAv "out.av" Correctness "A.V is the z that the model used.";
+    OutProjection "out.projection" Correctness "W_O z + b is the module's output.";
+    OutEvaluation "out.evaluation" Correctness "The model ran in evaluation mode.";
+    InputDistinct "input.distinct" Correctness "No two inputs are the same.";
+    KlIdentity "kl.identity" Correctness "Laws of KL attention; not testable for dot products.";
+    PosLocal "pos.local" Position "Near keys receive more than uniform attention gives them.";
+    PosContent "pos.content" Position "Position alone does not explain the pattern.";
+    TokRepeat "tok.repeat" Tokens "Equal tokens attract each other.";
+    TokSpecial "tok.special" Tokens "What special tokens receive; reported.";
+    TokPunctuation "tok.punctuation" Tokens "What punctuation receives; reported.";
+    TokFirst "tok.first" Tokens "What the first position receives; reported.";
+    SinkRate "sink.rate" Tokens "How much the favourite position receives; reported.";
+    BaseUniform "base.uniform" Uniform "Rows are further from uniform than a margin.";
+    BaseEntropy "base.entropy" Uniform "The entropy is below that of uniform rows by a margin.";
+    HeadSharpness "head.sharpness" Heads "Heads are at least medium sharp.";
+    HeadPrevious "head.previous" Heads "A previous-token head is there.";
+    HeadInduction "head.induction" Heads "An induction head is there.";
+    QueryVariation "query.variation" Query "Different queries look differently.";
+    QueryContent "query.content" Query "What queries look at differs between inputs.";
+    DivMantel "div.mantel" Diversity "Positions whose beliefs differ attend differently.";
+    DivBeliefs "div.beliefs" Diversity "Positions differ before attention.";
+    GradFlow "grad.flow" Gradient "The gradient of the loss reaches every head.";
+    GradFinite "grad.finite" Gradient "Backpropagation agrees with a central difference.";
+    GradParameters "grad.parameters" Gradient "The parameters of attention have a gradient.";
+    LossPerplexity "loss.perplexity" Ablation "The perplexity is below that of counting tokens.";
+    AblUniform "abl.uniform" Ablation "A plain average in attention's place costs.";
+    AblSelf "abl.self" Ablation "Looking at oneself alone, in attention's place, costs.";
+    AblPrevious "abl.previous" Ablation "Looking at the previous token alone, in attention's place, costs.";
+    AblLocal "abl.local" Ablation "A local average in attention's place costs.";
+    AblMeanMap "abl.mean-map" Ablation "The mean map of the other inputs, in attention's place, costs.";
+    AblOtherInput "abl.other-input" Ablation "Another input's map, in attention's place, costs.";
+    AblZero "abl.zero" Ablation "Nothing in attention's place costs.";
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for CheckId {
+    type Err = Error;
+
+    /// # Errors
+    /// `is_usage` for a name that no check has.
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let own = Self::ALL.iter().copied().find(|id| id.as_str() == name);
+        own.ok_or_else(|| Error::usage(format!("no check is called {name:?}; docs/report.md lists them")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_check_in_every_form() {
+        for &id in CheckId::ALL {
+            assert_eq!(id.as_str().parse::<CheckId>().unwrap(), id);
+            assert_eq!(serde_json::to_value(id).unwrap(), id.as_str());
+            assert_eq!(serde_json::from_value::<CheckId>(id.as_str().into()).unwrap(), id);
+            assert_eq!(format!("{id:20}|"), format!("{:20}|", id.as_str()));
+        }
+        let names: BTreeSet<&str> = CheckId::ALL.iter().map(|id| id.as_str()).collect();
+        assert_eq!(names.len(), CheckId::ALL.len());
+        assert!("norm.row".parse::<CheckId>().unwrap_err().is_usage());
+        assert!(CheckId::ALL.windows(2).all(|w| w[0].group() <= w[1].group() && w[0] < w[1]));
+    }
+
+    /// The table in docs/report.md: | `id` | group | meaning |.
+    #[test]
+    fn the_documentation_lists_every_check_and_no_other() {
+        let documentation = include_str!("../../../docs/report.md");
+        let told: Vec<(&str, &str, &str)> = documentation
+            .split_once("## The checks")
+            .unwrap()
+            .1
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `")?.strip_suffix(" |")?.split(" | ");
+                Some((cells.next()?.strip_suffix('`')?, cells.next()?, cells.next()?))
+            })
+            .collect();
+        let groups: Vec<String> = CheckId::ALL.iter().map(|id| id.group().number().to_string()).collect();
+        let ours: Vec<(&str, &str, &str)> =
+            CheckId::ALL.iter().zip(&groups).map(|(id, group)| (id.as_str(), group.as_str(), id.meaning())).collect();
+        assert_eq!(told, ours);
+    }
+}

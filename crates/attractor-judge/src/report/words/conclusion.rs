@@ -1,0 +1,172 @@
+//! What it all comes to, in words.
+
+use super::listed;
+use crate::conclusion::{Conclusion, Scenario, Signs};
+use crate::finding::{Place, Worded};
+use crate::groups::Findings;
+use crate::verdict::Verdict;
+
+/// The conclusion; `lost` are the heads whose maps hold what is no number.
+pub(crate) fn say(scenario: Scenario, signs: &Signs, findings: &Findings, lost: &[Place]) -> Conclusion {
+    let reasons = match scenario {
+        Scenario::Broken => findings.correctness.faults(),
+        _ => deciding(findings),
+    };
+    let (first, action) = words(scenario, signs);
+    let mut action = action.to_string();
+    if signs.better_than_counting == Some(false) && scenario != Scenario::Broken {
+        action = action.replace("Nothing to mend. ", "");
+        action += " First of all, train it: its loss is no better than counting tokens, so nothing in it can be said to work.";
+    }
+    Conclusion {
+        scenario,
+        headline: headline(first, lost),
+        reasons: reasons.iter().map(|finding| format!("{}: {}", finding.measured().id, finding.why())).collect(),
+        action,
+    }
+}
+
+/// The findings that decided, of those that could be tested.
+fn deciding(findings: &Findings) -> Vec<&dyn Worded> {
+    let mut all: Vec<&dyn Worded> = vec![
+        &findings.heads.sharpness.model,
+        &findings.uniform.uniform.model,
+        &findings.query.variation.model,
+        &findings.diversity.beliefs,
+        &findings.ablation.perplexity,
+    ];
+    all.extend(findings.ablation.uniform.iter().map(|finding| finding as &dyn Worded));
+    all.retain(|finding| finding.verdict() != Verdict::Skipped);
+    all
+}
+
+fn headline(first: &str, lost: &[Place]) -> String {
+    match lost {
+        [] => first.to_string(),
+        [one] => format!("{first} Left out: {one}, whose map holds what is no number."),
+        many => format!("{first} Left out: {}, whose maps hold what is no number.", listed(many)),
+    }
+}
+
+fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
+    match scenario {
+        Scenario::Broken => (
+            "These are not sound attention weights: correctness failed.",
+            "Mend this before reading anything else. Leaking rows: pass the causal mask to the backend that captures. Rows \
+             that do not sum to one: switch dropout off (evaluation mode) and check that weights, not scores or outputs, \
+             were captured. A.V that differs: another code path made the output. Rows of NaN: a mask that hides all keys, or \
+             half precision that overflowed.",
+        ),
+        Scenario::SharpAndMatters if !s.has_loss => (
+            "Attention has structure, and a plain average in its place changes what the model computes.",
+            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head. Look at \
+             the heads that the table names; groups 2, 3 and 5 say what they do.",
+        ),
+        Scenario::SharpAndMatters => (
+            "Attention is sharp and matters: replacing it by a plain average costs the model.",
+            "Nothing to mend. Look at the heads that the table names; groups 2, 3 and 5 say what they do.",
+        ),
+        Scenario::SharpWithoutEffect => (
+            "Attention has structure, but a plain average in its place costs next to nothing.",
+            "Do not read meaning into these patterns: the rest of the model does the work. Ablate by layer and head, and \
+             on a harder text, before pruning.",
+        ),
+        Scenario::StructureUntested if s.ablated => (
+            "Attention has structure; whether it matters the ablation did not decide.",
+            "Its interval holds both a real and a negligible effect: give more inputs.",
+        ),
+        Scenario::StructureUntested => (
+            "Attention has structure; whether it matters was not tested.",
+            "Validate the checkpoint itself: the ablation (group 9) needs the model, not a run.",
+        ),
+        Scenario::WorksLooksUniform if !s.has_loss => (
+            "Attention looks uniform, yet a plain average in its place changes what the model computes.",
+            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head.",
+        ),
+        Scenario::WorksLooksUniform => (
+            "Attention looks uniform and works: its small differences matter to the loss.",
+            "Nothing to mend. Judge such heads by ablation and query-side variation, not by how sharp they look.",
+        ),
+        Scenario::Broad if s.matters == Some(true) && !s.has_loss => (
+            "Attention is broad, yet a plain average in its place changes what the model computes.",
+            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head.",
+        ),
+        Scenario::Broad if s.matters == Some(true) => (
+            "Attention is broad and matters: replacing it by a plain average costs the model.",
+            "Nothing to mend. Judge such heads by ablation and query-side variation, not by how sharp they look.",
+        ),
+        Scenario::Broad if s.ablated => (
+            "Attention is broad: rows are spread over many keys, yet different queries attend differently.",
+            "The variation is on the query side; the ablation did not decide whether it matters: give more inputs.",
+        ),
+        Scenario::Broad => (
+            "Attention is broad: rows are spread over many keys, yet different queries attend differently.",
+            "The variation is on the query side. Validate the checkpoint itself, so that the ablation can say whether it \
+             matters.",
+        ),
+        Scenario::TrulyUniform if !s.ablated => (
+            "Attention is plain mixing: rows are all but uniform, or nothing depends on them.",
+            "Whether the rest of the model does the work in its place these maps do not say: validate the checkpoint itself, \
+             which ablates attention.",
+        ),
+        Scenario::TrulyUniform => (
+            "Attention is plain mixing: rows are all but uniform, or nothing depends on them.",
+            "The feed-forward layers do the work. Confirm by ablation on more text; then train longer, raise the inverse \
+             temperature, or spend the parameters elsewhere.",
+        ),
+        Scenario::ArchitecturalLimitation => (
+            "Beliefs differ between positions, but attention does not follow them: the architecture may not let it.",
+            "Give heads more dimensions or a larger inverse temperature, and look at the norms of queries and keys: scores \
+             with a spread well below one cannot select.",
+        ),
+        Scenario::Undecided => (
+            "The figures do not decide: too little was testable.",
+            "Give more or longer inputs, keep the maps (or queries and keys), or validate the checkpoint itself.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conclusion::decide;
+    use crate::conclusion::tests::blank;
+
+    #[test]
+    fn an_ablation_that_did_not_decide_is_not_called_untested() {
+        let undecided = Signs { structured: true, ablated: true, ..blank() };
+        assert!(words(decide(&undecided), &undecided).0.contains("did not decide"));
+        let untested = Signs { structured: true, ..blank() };
+        assert!(words(decide(&untested), &untested).0.contains("not tested"));
+    }
+
+    #[test]
+    fn without_a_loss_nothing_is_said_to_matter() {
+        let moved = Signs { structured: true, ablated: true, matters: Some(true), has_loss: false, ..blank() };
+        let (headline, action) = words(decide(&moved), &moved);
+        assert!(!headline.contains("matters") && action.contains("needs a task"), "{headline} {action}");
+    }
+
+    /// What the equivalence test did not show is not said in words either.
+    #[test]
+    fn nothing_is_called_uniform_that_was_not_shown_to_be() {
+        for (matters, ablated) in [(Some(true), true), (None, true), (None, false)] {
+            let broad = Signs { varies: Some(true), matters, ablated, ..blank() };
+            let headline = words(decide(&broad), &broad).0;
+            assert!(headline.contains("broad") && !headline.contains("uniform"), "{headline}");
+            let even = Signs { uniform: true, ..broad };
+            let headline = words(decide(&even), &even).0;
+            assert!(headline.contains("uniform"), "{headline}");
+        }
+    }
+
+    /// A head of no numbers does not decide the story, and is not passed over either.
+    #[test]
+    fn heads_without_numbers_stand_in_the_headline() {
+        let headline = |lost: &[Place]| headline("It is.", lost);
+        assert!(!headline(&[]).contains("Left out"));
+        assert!(headline(&[Place::head(1, 2)]).ends_with("Left out: L1H2, whose map holds what is no number."));
+        let two = headline(&[Place::head(1, 2), Place::head(3, 0)]);
+        assert!(two.contains("L1H2, L3H0, whose maps hold"), "{two}");
+    }
+}

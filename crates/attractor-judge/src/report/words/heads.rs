@@ -1,0 +1,58 @@
+//! Sentences of group 5.
+
+use super::{Say, listed, note};
+use crate::detect::Detector;
+use crate::finding::Measured;
+use crate::groups::Class;
+use crate::groups::heads::{Classes, HeadNamed, Named, Sharpness};
+
+impl Say for Classes {
+    fn say(&self, of: &Measured) -> String {
+        let judged = self.judged();
+        let share = |class: Class| {
+            let n = self.counts[class as usize];
+            format!("{n}/{judged} {} ({:.0}%)", class.name(), 100.0 * n as f64 / judged as f64)
+        };
+        let all = [Class::Sharp, Class::Medium, Class::Broad, Class::Uniform].map(share).join(", ");
+        format!("{all}; mean 1 - H/ln n = {:.3}{}", self.mean, note(of))
+    }
+}
+
+impl Say for Sharpness {
+    fn say(&self, of: &Measured) -> String {
+        let Self { class, sharpness, keys } = self;
+        let class = class.name();
+        format!("{class}: 1 - H/ln n = {sharpness:.3}, {keys:.1} effective keys (the effect){}", note(of))
+    }
+}
+
+impl Say for Named {
+    fn say(&self, _: &Measured) -> String {
+        let what = match self.detector {
+            Detector::Induction => "induction head",
+            _ => "previous-token head",
+        };
+        let mut parts = Vec::new();
+        if !self.found.is_empty() {
+            parts.push(format!("{what} found: {}", listed(&self.found)));
+        }
+        if !self.alone.is_empty() {
+            parts.push(format!("{what} by the score alone, not told from chance: {}", listed(&self.alone)));
+        }
+        if parts.is_empty() {
+            parts.push(format!("no {what}; the best, {}, scores {:.2}", self.best.0, self.best.1));
+            if self.unasked {
+                let why = "a text need not ask for it: repeated random tokens do (the job heads, of induction alone)";
+                parts.push(why.to_string());
+            }
+        }
+        format!("{} (null: {}; {} over {} tests)", parts.join("; "), self.null, self.correction.describe(), self.tests)
+    }
+}
+
+impl Say for HeadNamed {
+    fn say(&self, of: &Measured) -> String {
+        let how = if self.by_score { "by the score alone, as the convention has it: " } else { "" };
+        format!("{how}{}{}", self.said, note(of))
+    }
+}

@@ -1,0 +1,50 @@
+//! Sentences of group 2.
+
+use super::{Say, listed, note, plural};
+use crate::finding::Measured;
+use crate::groups::position::{Baseline, Enrichment, Explained, HeadExplained, HeadLocality, Locality};
+
+fn enriched(enrichment: Enrichment, p: Option<f64>) -> String {
+    let far = enrichment.far.map_or("not there".to_string(), |far| format!("{far:.2}"));
+    let p = p.map_or(String::new(), |p| format!(", within-row permutation p = {p:.2e}"));
+    format!("near {:.2}, far {far} times uniform{p} (effect: (near - far) / (near + far))", enrichment.near)
+}
+
+impl Say for Locality {
+    fn say(&self, of: &Measured) -> String {
+        format!(
+            "{}; local in {} of {} heads: {}{}",
+            enriched(self.enrichment, None),
+            self.local.len(),
+            self.heads,
+            listed(&self.local),
+            note(of)
+        )
+    }
+}
+
+impl Say for HeadLocality {
+    fn say(&self, of: &Measured) -> String {
+        format!("{}{}", enriched(self.enrichment, self.p), note(of))
+    }
+}
+
+impl Say for Explained {
+    fn say(&self, of: &Measured) -> String {
+        let how = match self.by {
+            Baseline::Cells { inputs } => format!("by cell among {} of one length", plural(inputs, "input")),
+            Baseline::Offsets => "by offset, since no two inputs have one length".to_string(),
+        };
+        format!(
+            "position explains {:.0} % of the patterns (JS to the leave-one-out mean map over JS to uniform; {how}){}",
+            100.0 * self.share,
+            note(of)
+        )
+    }
+}
+
+impl Say for HeadExplained {
+    fn say(&self, of: &Measured) -> String {
+        format!("the positions of the other inputs explain {:.0} % of the pattern{}", 100.0 * self.share, note(of))
+    }
+}

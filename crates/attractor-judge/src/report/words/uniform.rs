@@ -1,0 +1,50 @@
+//! Sentences of group 4.
+
+use super::{Say, listed, note};
+use crate::finding::Measured;
+use crate::groups::uniform::{Closeness, Decision, HeadCloseness, Spread};
+
+impl Say for Closeness {
+    fn say(&self, of: &Measured) -> String {
+        let undecided = match self.undecided.is_empty() {
+            true => String::new(),
+            false => format!("; undecided: {}", listed(&self.undecided)),
+        };
+        format!(
+            "normalised KL to uniform {:.3} ({:.3} nats); uniform by equivalence in {} of {} heads: {}{undecided}{}",
+            self.kl,
+            self.nats,
+            self.uniform.len(),
+            self.heads,
+            listed(&self.uniform),
+            note(of)
+        )
+    }
+}
+
+impl Say for HeadCloseness {
+    fn say(&self, of: &Measured) -> String {
+        let decision = match self.decision {
+            Decision::Uniform { p } => format!("uniform by equivalence (p = {p:.4} that it is not)"),
+            Decision::NotUniform => "not uniform".to_string(),
+            Decision::Undecided => "undecided: the interval holds the margin".to_string(),
+            Decision::NotTestable => "close to uniform; equivalence is not testable".to_string(),
+        };
+        format!("{decision}: normalised KL {:.3}, {:.3} nats (the effect){}", self.kl, self.nats, note(of))
+    }
+}
+
+impl Say for Spread {
+    fn say(&self, of: &Measured) -> String {
+        format!(
+            "entropy {:.3} of ln n; a row spreads over exp(H) = {:.1} keys (the effect; heads: least {:.1}, median {:.1}, \
+             most {:.1}){}",
+            self.entropy,
+            self.keys,
+            self.least,
+            self.median,
+            self.most,
+            note(of)
+        )
+    }
+}
