@@ -20,7 +20,7 @@ use attractor::random::Philox;
 use attractor_nn::checkpoint::{Array, Checkpoint};
 use attractor_nn::model::{Input, Keep, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
-use attractor_record::{Captured, InputRecord, ModelInfo, Role, Selection, Token};
+use attractor_record::{Captured, InputRecord, ModelInfo, Origin, Role, Selection, Token};
 use attractor_session::capture::Recorder;
 
 use safetensors::tensor::{Dtype, TensorView};
@@ -364,7 +364,7 @@ impl<'a> Capture<'a> {
             let mut recorder = Tampered { capture: self, inner: Recorder::new(self.certifier, &all, keep, &tokens) };
             self.model.forward(&input, &mut recorder, &Overrides::none()).expect("the model reads its inputs");
             let layers = recorder.inner.into_layers();
-            InputRecord { index, tokens, prompt_length: None, grid: None, layers }
+            InputRecord { index, origin: Origin::of(index), tokens, prompt_length: None, grid: None, layers }
         };
         Captured { info: info(self.model, true), inputs: inputs.iter().enumerate().map(record).collect() }
     }

@@ -6,8 +6,8 @@ use attractor::random::Philox;
 use attractor::retrieve::Mask;
 use attractor_capture::certificate::{Verdict, names};
 use attractor_capture::{Import, ImportOptions, Run, RunOptions};
-use attractor_record::Patterns;
 use attractor_record::Task;
+use attractor_record::{Origin, Patterns, Step};
 use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
@@ -74,7 +74,8 @@ fn json_of_steps_keeps_layer_and_step_numbers() {
     })));
     let layers: Vec<usize> = import.layers().iter().map(|shape| shape.layer).collect();
     assert_eq!((layers, import.inputs()), (vec![2, 5], 2));
-    assert_eq!((import.step(0), import.step(1)), (Some(4), Some(8)));
+    let step = |number| Origin::at(0, Step { number, block: Some(0) });
+    assert_eq!((import.origin(0), import.origin(1)), (step(4), step(8)), "two steps of one input");
     assert_eq!(weights(&import, 5, 1, 0), maps(2, 2, 6, false)[36..]);
     assert_eq!(weights(&import, 5, 0, 1), maps(1, 2, 6, false)[..36]);
     assert_eq!(weights(&import, 2, 1, 0), maps(3, 2, 6, false)[36..]);
@@ -177,7 +178,7 @@ fn safetensors_in_every_precision() {
         ("layer2/step3", view(safetensors::Dtype::F64, &double)),
     ];
     let import = import(&safetensors::serialize(tensors, None).unwrap());
-    assert_eq!(import.step(0), Some(3));
+    assert_eq!(import.origin(0).number(), Some(3));
     let certificate = import.certificate().unwrap();
     for (layer, tolerance) in [(0, 2e-3), (1, 1e-2), (2, 1e-5)] {
         let sums = certificate.entry(layer, names::ROW_SUMS).unwrap();
@@ -292,7 +293,7 @@ fn a_converted_run_holds_what_the_import_holds() {
             RunOptions { keep: "pattern".parse().unwrap(), dtype: dtype.parse().unwrap(), ..RunOptions::default() };
         import.write(&path, &options).unwrap();
         let run = Run::open(&path).unwrap();
-        assert_eq!((run.inputs(), run.step(0), run.step(1)), (2, Some(0), Some(64)));
+        assert_eq!((run.inputs(), run.origin(0).number(), run.origin(1).number()), (2, Some(0), Some(64)));
         assert_eq!(run.layers(), import.layers());
         assert!(run.weights(9, 0, 0, 0..0).unwrap().is_none());
         for (layer, input) in [(4, 0), (4, 1), (9, 1)] {

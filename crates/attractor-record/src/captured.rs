@@ -6,12 +6,13 @@ use attractor::retrieve::{HeadStatistics, Mask, tiled};
 
 use crate::kernel::{default_request, head_problem};
 use crate::patterns::{LayerShape, Patterns, check_rows, no_input, no_layer};
-use crate::{Facts, InputRecord, LayerRecord, ModelInfo, Token};
+use crate::{Facts, InputRecord, LayerRecord, ModelInfo, Origin, Stack, Token};
 use attractor::Result;
 
 /// A capture in memory: what a model showed on some inputs.
 ///
-/// Weights are recomputed from queries and keys when asked for; no map is held.
+/// Weights are recomputed from queries and keys when asked for; no map is held. Of several stacks it shows that of
+/// its first layer; [`of_stack`](Self::of_stack) gives each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
     /// What was captured.
@@ -21,6 +22,27 @@ pub struct Captured {
 }
 
 impl Captured {
+    /// The stacks of which something was captured, in order.
+    pub fn stacks(&self) -> Vec<Stack> {
+        let mut stacks: Vec<Stack> =
+            self.inputs.iter().flat_map(|input| &input.layers).map(|layer| layer.stack).collect();
+        stacks.sort_unstable();
+        stacks.dedup();
+        stacks
+    }
+
+    /// What was captured of one stack.
+    pub fn of_stack(mut self, stack: Stack) -> Self {
+        self.inputs.iter_mut().for_each(|input| input.layers.retain(|layer| layer.stack == stack));
+        self
+    }
+
+    /// The layers that are shown.
+    fn shown<'a>(&self, input: &'a InputRecord) -> impl Iterator<Item = &'a LayerRecord> {
+        let stack = self.stack();
+        input.layers.iter().filter(move |layer| layer.stack == stack)
+    }
+
     fn input(&self, input: usize) -> Result<&InputRecord> {
         self.inputs.get(input).ok_or_else(|| no_input(input, self.inputs.len()))
     }
@@ -30,7 +52,8 @@ impl Captured {
     /// # Errors
     /// `is_usage` if there is no such input.
     pub fn layer(&self, layer: usize, input: usize) -> Result<Option<&LayerRecord>> {
-        Ok(self.input(input)?.layers.iter().find(|record| record.layer == layer))
+        let input = self.input(input)?;
+        Ok(self.shown(input).find(|record| record.layer == layer))
     }
 
     /// `None` if the layer was captured, but not for this input.
@@ -48,8 +71,16 @@ impl Patterns for Captured {
         &self.info
     }
 
+    fn stack(&self) -> Stack {
+        self.inputs.iter().flat_map(|input| &input.layers).next().map_or_else(Stack::default, |layer| layer.stack)
+    }
+
     fn inputs(&self) -> usize {
         self.inputs.len()
+    }
+
+    fn origin(&self, input: usize) -> Origin {
+        self.inputs.get(input).map_or(Origin::of(input), |record| record.origin)
     }
 
     fn tokens(&self, input: usize) -> &[Token] {
@@ -62,7 +93,7 @@ impl Patterns for Captured {
 
     fn layers(&self) -> Vec<LayerShape> {
         let mut shapes: Vec<LayerShape> = Vec::new();
-        for record in self.inputs.iter().flat_map(|input| &input.layers) {
+        for record in self.inputs.iter().flat_map(|input| self.shown(input)) {
             if let Err(place) = shapes.binary_search_by_key(&record.layer, |shape| shape.layer) {
                 let heads = (0..record.heads).collect();
                 let (model_heads, key_heads) = (record.heads, record.key_heads);

@@ -3,7 +3,7 @@
 use attractor::retrieve::{HeadStatistics, Mask};
 use serde::{Deserialize, Serialize};
 
-use crate::Token;
+use crate::{Origin, Stack, Token};
 
 /// What attention did in one layer for one input, as the model computed it.
 ///
@@ -11,7 +11,9 @@ use crate::Token;
 /// head a / (h / g)), `d` head width, `e` value width.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerRecord {
-    /// The model's own layer number, zero-based.
+    /// The stack that the layer belongs to.
+    pub stack: Stack,
+    /// The model's own layer number within its stack, zero-based.
     pub layer: usize,
     /// Query heads h.
     pub heads: usize,
@@ -27,7 +29,7 @@ pub struct LayerRecord {
     pub value_width: usize,
     /// Inverse temperature: scores are beta q.k (usually 1/sqrt(d)).
     pub beta: f32,
-    /// Which keys a query may see.
+    /// Which keys a query may see; its offset is the position of the first query among the keys.
     pub mask: Mask,
     /// Soft cap of the scores.
     pub soft_cap: Option<f32>,
@@ -64,11 +66,13 @@ pub struct Facts {
     pub evaluation_mode: Option<bool>,
 }
 
-/// One input and what every captured layer did with it.
+/// One input, or one step of it, and what every captured layer did with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputRecord {
-    /// Position among the inputs of the capture.
+    /// Position among the entries of the capture.
     pub index: usize,
+    /// Which input it is, and at which step.
+    pub origin: Origin,
     /// Its tokens, one a position.
     pub tokens: Vec<Token>,
     /// Number of leading positions that were given (the prompt); `None` if the notion does not apply.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use attractor::retrieve::{HeadStatistics, Mask};
 
-use crate::{Facts, ModelInfo, Token};
+use crate::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor::{Error, Result};
 
 /// Numbers of a strip: 16 MB.
@@ -31,15 +31,25 @@ pub struct LayerShape {
     pub key_heads: usize,
 }
 
-/// A source of attention patterns.
+/// A source of attention patterns of one stack of layers.
 ///
-/// Layers and heads are addressed by the model's own numbers. `Ok(None)` means "was not kept", which is no error:
-/// the caller says "not testable" and why.
+/// Layers and heads are addressed by the model's own numbers. `input` counts entries: inputs in the order in which they were
+/// captured, and where inputs have several steps, every step of each; [`origin`](Self::origin) says which it is, and
+/// [`Steps`](crate::Steps) sorts them. `Ok(None)` means "was not kept", which is no error: the caller says "not testable"
+/// and why.
 pub trait Patterns: Send + Sync {
     /// What was captured.
     fn info(&self) -> &ModelInfo;
-    /// Number of inputs.
+    /// The stack whose layers these are; a source of several is read one at a time.
+    fn stack(&self) -> Stack {
+        Stack::default()
+    }
+    /// Number of entries: of inputs, where each has one step.
     fn inputs(&self) -> usize;
+    /// Which input, and which step of it, an entry is.
+    fn origin(&self, input: usize) -> Origin {
+        Origin::of(input)
+    }
     /// Tokens of an input, one a position; empty if unknown.
     fn tokens(&self, input: usize) -> &[Token];
     /// Number of leading positions that were given.

@@ -6,7 +6,7 @@ use attractor::retrieve::{HeadStatistics, Mask};
 
 use crate::patterns::{LayerShape, Patterns};
 use crate::selection::Selection;
-use crate::{Facts, ModelInfo, Token};
+use crate::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor::Result;
 
 /// The selected layers and heads of another source; numbers stay the model's own.
@@ -31,8 +31,16 @@ impl<P: Patterns> Patterns for Restricted<P> {
         self.inner.info()
     }
 
+    fn stack(&self) -> Stack {
+        self.inner.stack()
+    }
+
     fn inputs(&self) -> usize {
         self.inner.inputs()
+    }
+
+    fn origin(&self, input: usize) -> Origin {
+        self.inner.origin(input)
     }
 
     fn tokens(&self, input: usize) -> &[Token] {

@@ -12,7 +12,7 @@ use attractor_data::files::Durability;
 use attractor_nn::model::{Keep as Kept, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
 use attractor_record::{
-    Captured, InputRecord, LayerRecord, Patterns, Precision, Restricted, Selection, Token, default_request,
+    Captured, InputRecord, LayerRecord, Origin, Patterns, Precision, Restricted, Selection, Token, default_request,
 };
 use serde::Serialize;
 
@@ -63,6 +63,7 @@ pub fn one(model: &Model, item: &Item, index: usize, selection: &Selection, keep
     model.forward(&item.input, &mut recorder, &Overrides::none())?;
     Ok(InputRecord {
         index,
+        origin: Origin::of(index),
         tokens: item.tokens.clone(),
         prompt_length: None,
         grid: item.grid,

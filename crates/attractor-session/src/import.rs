@@ -1,12 +1,14 @@
-//! Attention maps from elsewhere into a run, certified as far as their content allows.
+//! Attention maps from elsewhere into a run, certified as far as their content allows; runs of an earlier schema into one of
+//! this.
 
 use std::path::PathBuf;
 
-use attractor::{Context, Result};
+use attractor::{Context, Error, Result};
+use attractor_capture::Run;
 pub use attractor_capture::certificate::{Certificate, Verdict};
 use attractor_capture::import::{Import, ImportOptions};
-use attractor_capture::run::{Keep, RunOptions};
-use attractor_record::{Patterns, Precision};
+use attractor_capture::run::{Keep, RunOptions, migrate};
+use attractor_record::{Patterns, Precision, Steps};
 use serde::Serialize;
 
 use crate::target;
@@ -14,26 +16,33 @@ use crate::target;
 /// What is imported, and to where.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// NPZ, NPY, safetensors or JSON with attention maps.
+    /// NPZ, NPY, safetensors or JSON with attention maps; or a run of an earlier schema.
     pub source: PathBuf,
     /// The run, a folder.
     pub output: PathBuf,
-    /// Precision of what is stored: f16 or f32.
-    pub dtype: Precision,
+    /// Precision of what is stored: f16 or f32; `None`: f32 for maps from elsewhere, and a run keeps its own.
+    pub dtype: Option<Precision>,
 }
 
 impl Options {
     /// Stored as it is.
     pub fn new(source: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
-        Self { source: source.into(), output: output.into(), dtype: Precision::F32 }
+        Self { source: source.into(), output: output.into(), dtype: None }
     }
 
-    /// Refuses a source that is not there.
+    /// Refuses a source that is not there, and a precision for a run.
     ///
     /// # Errors
-    /// `is_io`.
+    /// `is_io`, `is_usage`.
     pub fn check(&self) -> Result<()> {
-        target::exists(&self.source, "a file with attention maps (NPZ, NPY, safetensors, JSON)")
+        target::exists(&self.source, "a file with attention maps (NPZ, NPY, safetensors, JSON)")?;
+        match self.dtype {
+            Some(dtype) if target::is_run(&self.source) => {
+                let why = format!("{} is a run, and its arrays are kept as they are", self.source.display());
+                Err(Error::option("dtype", dtype, why))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -46,7 +55,7 @@ pub struct Missing {
     pub why: String,
 }
 
-/// What was imported.
+/// What was imported or converted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Imported {
     /// "attractor.convert/1".
@@ -55,6 +64,9 @@ pub struct Imported {
     pub run: PathBuf,
     /// Inputs in it.
     pub inputs: usize,
+    /// Steps of them all, where inputs have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
     /// Layers in it.
     pub layers: usize,
     /// Layers that the file lacks.
@@ -72,27 +84,52 @@ impl Imported {
     }
 }
 
-/// Imports.
+/// Imports, or migrates a run.
 ///
 /// # Errors
-/// What reading the file and writing the run answer.
+/// `is_usage` for a run of the latest schema; what reading the source and writing the run answer.
 pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
     context.install(|| {
         options.check()?;
+        if target::is_run(&options.source) {
+            return migrated(options);
+        }
         let import = Import::open(&options.source, &ImportOptions::default())?;
-        let kept =
-            RunOptions { keep: Keep::Pattern, dtype: options.dtype, seed: context.seed(), ..RunOptions::default() };
+        let dtype = options.dtype.unwrap_or(Precision::F32);
+        let kept = RunOptions { keep: Keep::Pattern, dtype, seed: context.seed(), ..RunOptions::default() };
         import.write(&options.output, &kept)?;
         let missing =
             import.missing().iter().map(|(layer, why)| Missing { layer: *layer, why: why.to_string() }).collect();
         Ok(Imported {
             schema: "attractor.convert/1",
             run: options.output.clone(),
-            inputs: import.inputs(),
+            inputs: Steps::of(&import).inputs(),
+            steps: several(&import),
             layers: import.layers().len(),
             missing,
             notes: import.notes().to_vec(),
             certificate: import.certificate()?,
         })
+    })
+}
+
+/// Number of entries, where inputs have several steps.
+fn several(patterns: &dyn Patterns) -> Option<usize> {
+    Steps::of(patterns).are_several().then(|| patterns.inputs())
+}
+
+fn migrated(options: &Options) -> Result<Imported> {
+    let old = Run::open(&options.source)?;
+    let new = migrate(&old, &options.output)?;
+    let [from, to] = [&old, &new].map(|run| run.manifest().version);
+    Ok(Imported {
+        schema: "attractor.convert/1",
+        run: options.output.clone(),
+        inputs: Steps::of(&new).inputs(),
+        steps: several(&new),
+        layers: new.layers().len(),
+        missing: Vec::new(),
+        notes: vec![format!("the run was of schema {from} and is of schema {to} now; every array is the same")],
+        certificate: new.certificate()?,
     })
 }

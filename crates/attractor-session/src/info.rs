@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use attractor::{Context, Result};
 use attractor_capture::run::Manifest;
 use attractor_capture::{Certificate, Run};
-use attractor_record::{ModelInfo, Patterns};
+use attractor_record::{ModelInfo, Origin, Patterns, Steps};
 use serde::Serialize;
 
 use crate::target;
@@ -68,7 +68,10 @@ pub struct RunInfo {
     pub manifest: Manifest,
     /// Inputs in it.
     pub inputs: usize,
-    /// Their lengths, tokens.
+    /// Which input and step each entry is, where inputs have several steps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Origin>,
+    /// Lengths of the inputs, or of every step, tokens.
     pub lengths: Vec<usize>,
     /// What was kept.
     pub layers: Vec<Kept>,
@@ -129,12 +132,18 @@ fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
     if verify {
         run.verify()?;
     }
+    let steps = Steps::of(&run);
     Ok(RunInfo {
         schema: "attractor.info/1",
         path: path.to_path_buf(),
         model: run.info().clone(),
         manifest: run.manifest().clone(),
-        inputs: run.inputs(),
+        inputs: steps.inputs(),
+        steps: if steps.are_several() {
+            (0..run.inputs()).map(|entry| run.origin(entry)).collect()
+        } else {
+            Vec::new()
+        },
         lengths: (0..run.inputs()).map(|input| run.tokens(input).len()).collect(),
         layers: run.layers().into_iter().map(|shape| Kept { layer: shape.layer, heads: shape.heads }).collect(),
         bytes: run.bytes()?,

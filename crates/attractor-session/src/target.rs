@@ -49,7 +49,16 @@ pub fn exists(path: &Path, wanted: &str) -> Result<()> {
 pub fn open(path: &Path, model_config: Option<&Path>) -> Result<Target> {
     exists(path, "a checkpoint (a folder with config.json and model.safetensors, or a .pt file) or a run")?;
     match is_run(path) {
-        true => Ok(Target::Run(Box::new(Run::open(path)?))),
+        true => {
+            let run = Run::open(path)?;
+            if let stacks @ [_, _, ..] = run.stacks().as_slice() {
+                let names: Vec<&str> = stacks.iter().map(|stack| stack.name()).collect();
+                let why =
+                    format!("the run holds several stacks ({}); the jobs do not take them apart yet", names.join(", "));
+                return Err(Error::unsupported(why).at(path.display()));
+            }
+            Ok(Target::Run(Box::new(run)))
+        }
         false => Ok(Target::Live(Box::new(live(path, model_config)?))),
     }
 }

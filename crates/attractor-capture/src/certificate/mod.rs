@@ -17,6 +17,7 @@ use attractor::Result;
 use attractor_record::Captured;
 use attractor_record::Patterns;
 use attractor_record::Precision;
+use attractor_record::Steps;
 use attractor_record::{MaskOrigin, Observations};
 
 /// What came out of a check.
@@ -206,10 +207,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, s: &HeadStatistics, head: usize, input: usize) {
+    fn add(&mut self, s: &HeadStatistics, head: usize, entry: &str) {
         self.rows += s.queries;
         self.invalid += s.invalid_rows;
-        let place = |row: usize| move || format!("head {head}, input {input}, row {row}");
+        let place = |row: usize| move || format!("head {head}, {entry}, row {row}");
         for row in 0..s.queries {
             let number = |x: &[f32]| x.get(row).map(|&x| f64::from(x)).filter(|x| !x.is_nan());
             if let Some(error) = number(&s.row_sum_error) {
@@ -232,13 +233,13 @@ impl Tally {
         }
     }
 
-    fn add_stored(&mut self, own: &[f32], stored: &[f32], head: usize, input: usize) {
+    fn add_stored(&mut self, own: &[f32], stored: &[f32], head: usize, entry: &str) {
         for (row, (&own, &stored)) in own.iter().zip(stored).enumerate() {
             let (own, stored) = (f64::from(own), f64::from(stored));
             // Empty rows are -inf in both; invalid rows are counted elsewhere.
             if !own.is_nan() {
                 let difference = if own == stored { 0.0 } else { (own - stored).abs() };
-                self.stored.see(difference, || format!("head {head}, input {input}, row {row}"));
+                self.stored.see(difference, || format!("head {head}, {entry}, row {row}"));
             }
         }
     }
@@ -264,6 +265,7 @@ fn looks_dropped(seen: &Observations) -> bool {
 
 pub(crate) fn certify(source: &dyn Certified) -> Result<Certificate> {
     let mut entries = Vec::new();
+    let steps = Steps::new((0..source.inputs()).map(|input| source.origin(input)).collect());
     for shape in source.layers() {
         let layer = shape.layer;
         let mut tally = Tally::default();
@@ -275,12 +277,13 @@ pub(crate) fn certify(source: &dyn Certified) -> Result<Certificate> {
             if source.shape(layer, input)?.0 == 0 {
                 continue;
             }
+            let entry = steps.name(input);
             for &head in &shape.heads {
                 if let Some(statistics) = source.statistics(layer, head, input)? {
-                    tally.add(&statistics, head, input);
+                    tally.add(&statistics, head, &entry);
                 }
                 if let Some((own, stored)) = source.stored(layer, head, input)? {
-                    tally.add_stored(&own, &stored, head, input);
+                    tally.add_stored(&own, &stored, head, &entry);
                 }
             }
             let (warn, fail) = row_sum_tolerance(source.precision(layer, input)?);
@@ -288,7 +291,7 @@ pub(crate) fn certify(source: &dyn Certified) -> Result<Certificate> {
             observed.extend(source.observations(layer, input)?);
             let facts = source.facts(layer, input)?;
             evaluated.extend(facts.evaluation_mode);
-            let place = || format!("input {input}");
+            let place = || entry.clone();
             for (worst, error) in [(&mut outputs, facts.output_error), (&mut projections, facts.projection_error)] {
                 match (error, facts.output_scale) {
                     (Some(error), Some(scale)) => worst.see(if error == 0.0 { 0.0 } else { error / scale }, place),

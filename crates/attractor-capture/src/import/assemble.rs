@@ -12,7 +12,7 @@ use attractor_data::archive::Array;
 use attractor_record::Precision;
 use attractor_record::kernel::default_request;
 use attractor_record::{MaskOrigin, Observations};
-use attractor_record::{ModelInfo, Role, Task, Token};
+use attractor_record::{ModelInfo, Origin, Role, Step, Task, Token};
 
 /// An array with its axes settled.
 struct Placed {
@@ -81,9 +81,9 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
             "no attention maps found{aside}; name arrays such as L5, layer5/step3 or L5H5"
         )));
     }
-    // (layer, step) -> parts; and the number of batch items of every step.
-    let mut placed: BTreeMap<(usize, Option<u64>, usize), Vec<Placed>> = BTreeMap::new();
-    let mut batches: BTreeMap<Option<u64>, usize> = BTreeMap::new();
+    // (layer, entry) -> parts; and the number of batch items of every step of every named input.
+    let mut placed: BTreeMap<(usize, Entry), Vec<Placed>> = BTreeMap::new();
+    let mut batches: BTreeMap<(Option<u64>, Option<u64>), (usize, Option<Step>)> = BTreeMap::new();
     let mut missing: BTreeMap<usize, String> = BTreeMap::new();
     let mut refused: BTreeMap<usize, String> = BTreeMap::new();
     let mut numbers = BTreeSet::new();
@@ -97,33 +97,44 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
                     refused.entry(raw.layer).or_insert(why);
                     continue;
                 }
-                let batch = batches.entry(raw.step).or_default();
-                *batch = (*batch).max(parts.len());
+                let step = raw.step.map(|step| step.number);
+                let batch = batches.entry((step, raw.input)).or_default();
+                *batch = (batch.0.max(parts.len()), batch.1.or(raw.step));
                 for (item, part) in parts.into_iter().enumerate() {
-                    placed.entry((raw.layer, raw.step, item)).or_default().push(part);
+                    placed.entry((raw.layer, Entry { step, input: raw.input, item })).or_default().push(part);
                 }
             }
         }
     }
-    let inputs: Vec<(Option<u64>, usize)> =
-        batches.iter().flat_map(|(&step, &count)| (0..count).map(move |item| (step, item))).collect();
+    let entries: Vec<Entry> = batches
+        .iter()
+        .flat_map(|(&(step, input), &(count, _))| (0..count).map(move |item| Entry { step, input, item }))
+        .collect();
+    let named: BTreeSet<(Option<u64>, usize)> = entries.iter().map(|entry| (entry.input, entry.item)).collect();
+    let origins: Vec<Origin> = entries
+        .iter()
+        .map(|entry| {
+            let input = named.iter().position(|&input| input == (entry.input, entry.item)).unwrap_or(0);
+            Origin { input, step: batches[&(entry.step, entry.input)].1 }
+        })
+        .collect();
 
     let mut layers: BTreeMap<usize, Layer> = BTreeMap::new();
-    for ((layer, step, item), parts) in placed {
-        let Some(input) = inputs.iter().position(|&other| other == (step, item)) else { continue };
+    for ((layer, entry), parts) in placed {
+        let Some(input) = entries.iter().position(|&other| other == entry) else { continue };
         let (heads, map) = joined(layer, parts)?;
-        let entry = layers.entry(layer).or_insert_with(|| Layer {
+        let found = layers.entry(layer).or_insert_with(|| Layer {
             heads: heads.clone(),
             mask: Mask::full(),
-            maps: inputs.iter().map(|_| None).collect(),
+            maps: entries.iter().map(|_| None).collect(),
         });
-        if entry.heads != heads {
+        if found.heads != heads {
             return Err(Error::format(format!(
                 "layer {layer}: heads {heads:?} here, {:?} in another input",
-                entry.heads
+                found.heads
             )));
         }
-        entry.maps[input] = Some(map);
+        found.maps[input] = Some(map);
     }
     // A layer of which something is there is not missing; one that is nothing but refused is no layer.
     missing.retain(|layer, _| !layers.contains_key(layer));
@@ -136,7 +147,7 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
         return Err(Error::format(format!("no attention weights in the file: {why}")));
     }
 
-    let tokens = tokens_of(&texts, &inputs, &layers, &mut notes);
+    let tokens = tokens_of(&texts, (&entries, &origins), &layers, &mut notes);
     settle_masks(&mut layers, options)?;
     summarise(&mut layers, &tokens)?;
     let causal = layers.values().all(|layer| layer.mask.causal);
@@ -150,8 +161,7 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
         max_positions: None,
         weights_hash: hash,
     };
-    let steps = inputs.iter().map(|&(step, _)| step).collect();
-    Ok(Import { info, layers, missing, refused, steps, tokens, prompt_length, notes })
+    Ok(Import { info, layers, missing, refused, origins, tokens, prompt_length, notes })
 }
 
 /// One map of a layer and input from one array, or from one a head.
@@ -188,22 +198,34 @@ fn joined(layer: usize, mut parts: Vec<Placed>) -> Result<(Vec<usize>, Map)> {
     Ok((heads, Map { queries, keys, weights, precision, statistics: Vec::new(), observations }))
 }
 
-/// Tokens of every input, where the file gives as many as there are keys.
+/// What an entry is called in the file: sorted by steps, then by inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    step: Option<u64>,
+    /// The number in the name.
+    input: Option<u64>,
+    /// The place in the batch.
+    item: usize,
+}
+
+/// Tokens of every entry, where the file gives as many as there are keys.
 fn tokens_of(
     texts: &[Vec<String>],
-    inputs: &[(Option<u64>, usize)],
+    (entries, origins): (&[Entry], &[Origin]),
     layers: &BTreeMap<usize, Layer>,
     notes: &mut Vec<String>,
 ) -> Vec<Vec<Token>> {
     let mut odd = 0;
-    let tokens = (0..inputs.len()).map(|input| {
-        let (step, item) = inputs[input];
-        // One list for all; or one a batch item; or one a step.
+    let distinct = origins.iter().map(|origin| origin.input + 1).max().unwrap_or(0);
+    let tokens = (0..entries.len()).map(|input| {
+        let Entry { step, input: number, item } = entries[input];
+        // One list for all; or one an entry; or one an input; or at least one a batch item.
         let given = match texts.len() {
             0 => return Vec::new(),
             1 => &texts[0],
-            n if n == inputs.len() => &texts[input],
-            _ if step.is_none() && item < texts.len() => &texts[item],
+            n if n == entries.len() => &texts[input],
+            n if n == distinct => &texts[origins[input].input],
+            _ if step.is_none() && number.is_none() && item < texts.len() => &texts[item],
             _ => {
                 odd += 1;
                 return Vec::new();

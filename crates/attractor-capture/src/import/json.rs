@@ -2,20 +2,20 @@
 //!
 //! | file                                                              | means                              |
 //! |-------------------------------------------------------------------|------------------------------------|
-//! | `{"attention_maps": {layer: [{"step": s, "attention_weights": a}]}}` | steps are inputs and keep their number |
+//! | `{"attention_maps": {layer: [{"step": s, "attention_weights": a}]}}` | steps of one input, by their numbers |
 //! | `{layer: ...}`                                                     | the same, bare                     |
 //! | `{layer: a}`                                                       | one input                          |
 //! | `[head][q][k]`, `[layer][head][q][k]`, `[layer][batch][head][q][k]`  | nested lists; null: a missing layer  |
 //!
 //! `a` is nested to [q][k], [head][q][k] or [batch][head][q][k]. Beside `attention_maps`, `tokens` and
-//! `prompt_length` are read.
+//! `prompt_length` are read; beside a step's number, that of the "block" of decoding that it belongs to.
 
-use super::names;
+use super::names::{self, Name};
 use super::raw::{Contents, Raw, SHAPES};
 use super::tree::{Node, numbers_for_constants};
 use attractor::{Error, Result};
 use attractor_data::archive::Array;
-use attractor_record::Precision;
+use attractor_record::{Precision, Step};
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Contents> {
     let constants = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
@@ -97,7 +97,7 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
     };
     // Hooks store projections beside attention, under the name of the layer and what was projected.
     let named = |word: &str| key.to_ascii_lowercase().contains(word);
-    let mut add = |name: String, step: Option<u64>, node: Node| -> Result<()> {
+    let mut add = |name: String, input: Option<u64>, step: Option<Step>, node: Node| -> Result<()> {
         let array = match node {
             Node::Null => Err("null in the file".to_string()),
             Node::Array { shape, data } => Ok(Array { shape, data, precision: Precision::F32 }),
@@ -108,7 +108,7 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
             }
             other => return Err(Error::format(format!("{name}: {}; expected nested lists {SHAPES}", other.kind()))),
         };
-        contents.maps.push(Raw { name, layer, head: said.head, step, array });
+        contents.maps.push(Raw { name, layer, head: said.head, input, step, array });
         Ok(())
     };
     match node {
@@ -119,13 +119,14 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
             }
             let Node::Map(entry) = node else { return Ok(()) };
             for (step, node) in entry {
-                let number = names::parse(&step);
-                let number = number.step.or(number.layer.map(|number| number as u64));
-                add(format!("{key}/{step}"), said.step.or(number), node)?;
+                let own = names::parse(&step);
+                let bare = own.layer.filter(|_| own.input.is_none()).map(|number| number as u64);
+                let number = said.step.or(own.step).or(bare);
+                add(format!("{key}/{step}"), said.input.or(own.input), number.map(Step::from), node)?;
             }
             Ok(())
         }
-        Node::Map(_) => captured(&mut add, key, said.step, 0, node),
+        Node::Map(_) => captured(&mut add, key, said, 0, node),
         Node::List(list) if list.iter().any(|node| matches!(node, Node::Map(_))) => {
             for (place, node) in list.into_iter().enumerate() {
                 match node {
@@ -134,7 +135,7 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
                             return Err(Error::format(format!("{key}, entry {place}: no attention_weights")));
                         }
                     }
-                    Node::Map(_) => captured(&mut add, key, None, place, node)?,
+                    Node::Map(_) => captured(&mut add, key, Name { step: None, ..said }, place, node)?,
                     Node::Null => {}
                     other => {
                         return Err(Error::format(format!(
@@ -146,37 +147,38 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
             }
             Ok(())
         }
-        other => add(key.to_string(), said.step, other),
+        other => add(key.to_string(), said.input, said.step.map(Step::from), other),
     }
 }
 
 /// One `{"step": s, "attention_weights": a}`.
 fn captured(
-    add: &mut impl FnMut(String, Option<u64>, Node) -> Result<()>,
+    add: &mut impl FnMut(String, Option<u64>, Option<Step>, Node) -> Result<()>,
     key: &str,
-    step: Option<u64>,
+    said: Name,
     place: usize,
     node: Node,
 ) -> Result<()> {
     let Node::Map(entries) = node else { return Ok(()) };
-    let (mut number, mut weights) = (step, Node::Null);
+    let (mut number, mut block, mut weights) = (said.step, None, Node::Null);
     for (name, node) in entries {
         match (name.as_str(), node) {
             ("step", Node::Number(x)) if x >= 0.0 && x.fract() == 0.0 => number = Some(x as u64),
+            ("block", Node::Number(x)) if x >= 0.0 && x.fract() == 0.0 => block = Some(x as u64),
             ("attention_weights", node) => weights = node,
             _ => {}
         }
     }
     // Steps without a number count in the order of the file.
     let number = number.unwrap_or(place as u64);
-    add(format!("{key}, step {number}"), Some(number), weights)
+    add(format!("{key}, step {number}"), said.input, Some(Step { number, block }), weights)
 }
 
 /// Nested lists without names.
 fn nest(contents: &mut Contents, name: &str, node: Node) -> Result<()> {
     let mut push = |layer: usize, array: std::result::Result<Array, String>| {
         let name = format!("{name}, layer {layer}");
-        contents.maps.push(Raw { name, layer, head: None, step: None, array });
+        contents.maps.push(Raw { name, layer, head: None, input: None, step: None, array });
     };
     let precision = Precision::F32;
     match node {

@@ -25,7 +25,7 @@ use attractor_data::archive::{Array, Value, Whole, npy, zip};
 use attractor_record::Observations;
 use attractor_record::Precision;
 use attractor_record::patterns::{check_rows, no_input, no_layer};
-use attractor_record::{Facts, ModelInfo, Token};
+use attractor_record::{Facts, ModelInfo, Origin, Token};
 use attractor_record::{LayerShape, Patterns};
 use raw::Contents;
 
@@ -61,7 +61,7 @@ struct Map {
 struct Layer {
     heads: Vec<usize>,
     mask: Mask,
-    /// One an input; `None`: not in the file.
+    /// One an entry; `None`: not in the file.
     maps: Vec<Option<Map>>,
 }
 
@@ -73,8 +73,8 @@ pub struct Import {
     missing: BTreeMap<usize, String>,
     /// Layers whose arrays are no weights, and why.
     refused: BTreeMap<usize, String>,
-    /// Step of each input.
-    steps: Vec<Option<u64>>,
+    /// Which input and step each entry is.
+    origins: Vec<Origin>,
     tokens: Vec<Vec<Token>>,
     prompt_length: Option<usize>,
     notes: Vec<String>,
@@ -132,11 +132,6 @@ impl Import {
         missing
     }
 
-    /// The step that the file gives an input.
-    pub fn step(&self, input: usize) -> Option<u64> {
-        self.steps.get(input).copied().flatten()
-    }
-
     /// What was seen of a layer for an input.
     pub fn observed(&self, layer: usize, input: usize) -> Option<&Observations> {
         self.map(layer, input).ok().flatten().map(|(_, map)| &map.observations)
@@ -165,14 +160,14 @@ impl Import {
     pub fn write(&self, path: impl AsRef<Path>, options: &RunOptions) -> Result<()> {
         let mut writer = RunWriter::create(path, options, &self.info)?;
         for input in 0..self.inputs() {
-            writer.append_observed(self, input, self.step(input), &|layer| self.observed(layer, input).cloned())?;
+            writer.append_observed(self, input, &|layer| self.observed(layer, input).cloned())?;
         }
         writer.finish()
     }
 
     fn map(&self, layer: usize, input: usize) -> Result<Option<(&Layer, &Map)>> {
-        if input >= self.steps.len() {
-            return Err(no_input(input, self.steps.len()));
+        if input >= self.origins.len() {
+            return Err(no_input(input, self.origins.len()));
         }
         let found = self.layers.get(&layer).ok_or_else(|| no_layer(layer, input, &self.layers()))?;
         Ok(found.maps[input].as_ref().map(|map| (found, map)))
@@ -254,7 +249,11 @@ impl Patterns for Import {
     }
 
     fn inputs(&self) -> usize {
-        self.steps.len()
+        self.origins.len()
+    }
+
+    fn origin(&self, input: usize) -> Origin {
+        self.origins.get(input).copied().unwrap_or(Origin::of(input))
     }
 
     fn tokens(&self, input: usize) -> &[Token] {

@@ -1,11 +1,13 @@
-//! Layer, head and step from the name of an array.
+//! Layer, head, input and step from the name of an array.
 
 /// What a name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Name {
     pub layer: Option<usize>,
     pub head: Option<usize>,
-    /// Decoding step, or number of the input.
+    /// Number of the input.
+    pub input: Option<u64>,
+    /// Step of decoding, diffusion or training.
     pub step: Option<u64>,
 }
 
@@ -48,9 +50,8 @@ pub(crate) fn parse(name: &str) -> Name {
         };
         let small = (number < LARGEST).then_some(number as usize);
         match word {
-            "step" | "steps" | "t" | "timestep" | "input" | "sample" | "example" | "batch" => {
-                parsed.step = Some(number)
-            }
+            "step" | "steps" | "t" | "timestep" => parsed.step = Some(number),
+            "input" | "sample" | "example" | "batch" => parsed.input = Some(number),
             "head" | "heads" => parsed.head = small,
             // GPT-2 calls its layers h; after a layer, h is a head.
             "h" if parsed.layer.is_some() => parsed.head = small,
@@ -69,7 +70,7 @@ mod tests {
 
     #[test]
     fn names_in_use_are_understood() {
-        let name = |layer, head, step| Name { layer, head, step };
+        let name = |layer, head, step| Name { layer, head, input: None, step };
         for (text, expected) in [
             ("attentions_L000", name(Some(0), None, None)),
             ("layer3/step12", name(Some(3), None, Some(12))),
@@ -83,6 +84,7 @@ mod tests {
             ("decoder.layers.3.head.2", name(Some(3), Some(2), None)),
             ("gpt2_attn_7", name(Some(7), None, None)),
             ("block0_t4", name(Some(0), None, Some(4))),
+            ("layer5/input3/step2", Name { input: Some(3), ..name(Some(5), None, Some(2)) }),
             ("attentions", name(None, None, None)),
             ("", name(None, None, None)),
             ("sha_99999999999999999999999", name(None, None, None)),

@@ -2,6 +2,9 @@
 
 use attractor::{Error, Result};
 use attractor_data::archive::{Array, Value, Whole};
+use attractor_record::Step;
+
+use super::names::Name;
 
 /// One map or stack of maps.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +13,9 @@ pub(crate) struct Raw {
     pub name: String,
     pub layer: usize,
     pub head: Option<usize>,
-    pub step: Option<u64>,
+    /// The number of its input, where the name says one.
+    pub input: Option<u64>,
+    pub step: Option<Step>,
     /// The array, or why there is none.
     pub array: std::result::Result<Array, String>,
 }
@@ -47,7 +52,7 @@ impl Contents {
                 self.prompt_length = usize::try_from(numbers[0]).ok();
             }
             Value::Floats(array) => match said.layer {
-                Some(layer) => self.push(name, layer, said.head, said.step, array),
+                Some(layer) => self.push(name, layer, said, array),
                 None => self.unnumbered(name, array)?,
             },
             Value::Whole(_) | Value::Text(_) => {
@@ -57,8 +62,10 @@ impl Contents {
         Ok(())
     }
 
-    fn push(&mut self, name: &str, layer: usize, head: Option<usize>, step: Option<u64>, array: Array) {
-        self.maps.push(Raw { name: name.to_string(), layer, head, step, array: Ok(array) });
+    fn push(&mut self, name: &str, layer: usize, said: Name, array: Array) {
+        let step = said.step.map(Step::from);
+        let (head, input) = (said.head, said.input);
+        self.maps.push(Raw { name: name.to_string(), layer, head, input, step, array: Ok(array) });
     }
 
     /// An array whose name has no number is layer 0, or holds all layers along a fifth, first axis.
@@ -69,11 +76,11 @@ impl Contents {
             )));
         }
         if array.shape.len() < 5 {
-            self.push(name, 0, None, None, array);
+            self.push(name, 0, Name::default(), array);
             return Ok(());
         }
         for (layer, part) in split(array, name)?.into_iter().enumerate() {
-            self.push(name, layer, None, None, part);
+            self.push(name, layer, Name::default(), part);
         }
         Ok(())
     }

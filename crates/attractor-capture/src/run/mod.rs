@@ -5,8 +5,8 @@
 //!   run.json                  what was captured and how
 //!   .lock                     held by the writer
 //!   capture.zarr/             Zarr v3; the root's attribute `committed_inputs` is the single commit point
-//!     inputs/00003/           attributes: tokens with roles, and every layer's mask, scale, facts and arrays
-//!       L5/                   the model's own layer number
+//!     inputs/00003/           attributes: which input and step, tokens with roles, every layer's mask, scale, facts, arrays
+//!       L5/                   the model's own layer number; encoder_L5/ where the model has several stacks
 //!         q k [v z layer_input pattern]                 at the run's precision
 //!         log_sum_exp                                    the model's own, f32
 //!         stored_log_sum_exp                             of the stored q and k
@@ -14,14 +14,17 @@
 //!   tables/heads.parquet      written when the run is finished
 //! ```
 //!
-//! One shard is one input x one layer x one array and is written exactly once, so no file is ever changed, only
-//! added; the rewritten root makes an input part of the run. Inputs may differ in length.
+//! One shard is one entry (an input, or one step of it) x one layer x one array and is written exactly once, so no file is
+//! ever changed, only added; the rewritten root makes an entry part of the run. Inputs may differ in length, and so may their
+//! steps. [`schema`] says what the versions of this layout hold.
 
 mod array;
 pub mod budget;
+mod migrate;
 mod options;
 mod parts;
 mod reader;
+pub mod schema;
 mod statistics;
 mod writer;
 
@@ -30,19 +33,21 @@ use std::path::Path;
 
 use attractor::retrieve::Mask;
 use attractor_data::files;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use migrate::migrate;
 pub use options::{Keep, RunOptions};
 pub use reader::Run;
+pub use schema::SCHEMA_VERSION;
 pub use writer::RunWriter;
 
 use attractor::{Error, Result};
 use attractor_record::Observations;
-use attractor_record::{Facts, ModelInfo, Token};
+use attractor_record::{Facts, ModelInfo, Origin, Stack, Step, Token};
+use schema::{EARLIEST, Refusal};
 
-/// Version of the layout; a reader refuses a later one.
-pub const SCHEMA_VERSION: u32 = 1;
 const FORMAT: &str = "attractor-run";
 const MANIFEST: &str = "run.json";
 const STORE: &str = "capture.zarr";
@@ -52,7 +57,7 @@ const STORE: &str = "capture.zarr";
 pub struct Manifest {
     /// "attractor-run".
     pub format: String,
-    /// [`SCHEMA_VERSION`] of the writer.
+    /// Version of the layout: [`SCHEMA_VERSION`] of the writer.
     pub version: u32,
     /// When the run was begun, UTC, RFC 3339.
     pub created: String,
@@ -73,21 +78,36 @@ struct Commit {
     tokens_hash: String,
 }
 
-/// The attributes of an input's group.
+/// The attributes of an input's group, or of a step's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct InputEntry {
     index: usize,
+    /// Which input it is; entries of the same input are its steps. Version 1 does not say, and the reader finds it out.
+    input: Option<usize>,
+    /// The number that a step-by-step capture gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<u64>,
+    /// The block that the step worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    block: Option<u64>,
     tokens: Vec<Token>,
     prompt_length: Option<usize>,
     grid: Option<(usize, usize)>,
-    /// The number that a step-by-step capture gave it.
-    step: Option<u64>,
     layers: Vec<LayerEntry>,
+}
+
+impl InputEntry {
+    fn origin(&self) -> Origin {
+        let step = self.step.map(|number| Step { number, block: self.block });
+        Origin { input: self.input.unwrap_or(self.index), step }
+    }
 }
 
 /// What is not an array of a layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct LayerEntry {
+    #[serde(default, skip_serializing_if = "Stack::is_only")]
+    stack: Stack,
     layer: usize,
     /// The kept query heads, by the model's numbers: the order of every `head` axis.
     heads: Vec<usize>,
@@ -153,8 +173,11 @@ fn input_group(input: usize) -> String {
     format!("inputs/{input:05}")
 }
 
-fn layer_group(input: usize, layer: usize) -> String {
-    format!("inputs/{input:05}/L{layer}")
+fn layer_group(input: usize, stack: Stack, layer: usize) -> String {
+    match stack {
+        Stack::Only => format!("inputs/{input:05}/L{layer}"),
+        stack => format!("inputs/{input:05}/{stack}_L{layer}"),
+    }
 }
 
 /// A group's `zarr.json`.
@@ -164,14 +187,17 @@ fn group(attributes: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(&group).map_err(|error| Error::usage(error.to_string()))
 }
 
-/// The attributes of the group whose `zarr.json` is at `path`.
-fn read_group<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
+/// The attributes of the group whose `zarr.json` is at `path`, in a run of `version`.
+fn read_group<T: Serialize + DeserializeOwned>(path: &Path, version: u32) -> Result<T> {
     let bytes = read_file(path)?;
     let damaged =
         |error: &dyn std::fmt::Display| Error::format(format!("{}: {error}; the run is damaged here", path.display()));
     let mut group: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
     let attributes = group.remove("attributes").ok_or_else(|| damaged(&"no attributes"))?;
-    serde_json::from_value(attributes).map_err(|error| damaged(&error))
+    schema::read(attributes, version).map_err(|refusal| match refusal {
+        Refusal::Damaged(what) => damaged(&what),
+        Refusal::Unknown(what) => Error::unsupported(format!("{}: {what}", path.display())),
+    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
@@ -198,16 +224,17 @@ fn read_manifest(root: &Path) -> Result<Manifest> {
     if value["format"] != FORMAT {
         return Err(broken(&format!("format is {}, expected {FORMAT:?}: another program's file", value["format"])));
     }
-    match value["version"].as_u64() {
-        Some(version) if version == u64::from(SCHEMA_VERSION) => {}
-        _ => {
-            return Err(broken(&format!(
-                "schema version {}, this program reads version {SCHEMA_VERSION}; use the program that wrote it",
-                value["version"]
-            )));
-        }
-    }
-    serde_json::from_value(value).map_err(|error| broken(&error))
+    let readable = |version: u64| (u64::from(EARLIEST)..=u64::from(SCHEMA_VERSION)).contains(&version);
+    let Some(version) = value["version"].as_u64().filter(|&version| readable(version)) else {
+        return Err(broken(&format!(
+            "schema version {}, this program reads versions {EARLIEST} to {SCHEMA_VERSION}; use the program that wrote it",
+            value["version"]
+        )));
+    };
+    schema::read(value, version as u32).map_err(|refusal| match refusal {
+        Refusal::Damaged(what) => broken(&what),
+        Refusal::Unknown(what) => Error::unsupported(format!("{}: {what}", path.display())),
+    })
 }
 
 /// Now, UTC, RFC 3339, by the civil calendar (Howard Hinnant's days_from_civil, inverted).

@@ -12,7 +12,7 @@ use attractor_record::LayerShape;
 use attractor_record::Observations;
 use attractor_record::Precision;
 use attractor_record::kernel::{Rule, default_request, head_problem, problem_of};
-use attractor_record::{Facts, LayerRecord, Token};
+use attractor_record::{Facts, LayerRecord, Stack, Token};
 
 /// Largest finite f16.
 const F16_MAX: f32 = 65504.0;
@@ -22,6 +22,7 @@ const VECTOR_CHUNK: usize = 512;
 
 /// A layer about to be written.
 pub(super) struct Parts<'a> {
+    pub stack: Stack,
     pub shape: LayerShape,
     pub kept_key_heads: Vec<usize>,
     pub queries: usize,
@@ -188,6 +189,7 @@ pub(super) fn parts_of<'a>(
     }
     Ok(Parts {
         statistics: statistics_of(options, record, &heads, tokens)?,
+        stack: record.stack,
         shape: LayerShape {
             layer: record.layer,
             heads: heads.clone(),

@@ -1,5 +1,6 @@
 //! Reading a run: the committed inputs, whoever writes more meanwhile.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,22 +13,27 @@ use zarrs::array::ElementOwned;
 use zarrs::filesystem::FilesystemStore;
 
 use super::array::{self, ArrayEntry};
+use super::schema::{self, Refusal};
 use super::statistics::{Source, unpack};
 use super::{Commit, InputEntry, LayerEntry, Manifest, RunOptions, STORE, files};
 use attractor::{Error, Result};
 use attractor_record::Observations;
 use attractor_record::kernel::Rule;
 use attractor_record::patterns::{check_rows, no_input, no_layer};
-use attractor_record::{Facts, ModelInfo, Token};
+use attractor_record::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor_record::{LayerShape, Patterns};
 
 /// A run on disk, as far as it was committed when it was opened.
+///
+/// Of several stacks it shows that of its first layer; [`of_stack`](Self::of_stack) shows another.
 #[derive(Debug)]
 pub struct Run {
     root: PathBuf,
     store: Arc<FilesystemStore>,
     manifest: Manifest,
     inputs: Vec<InputEntry>,
+    /// The stack that is shown, and its layers.
+    stack: Stack,
     layers: Vec<LayerShape>,
     /// Statistics of the layers read last, newest last: opening the arrays costs more than reading them.
     recent: Mutex<Vec<Recent>>,
@@ -50,30 +56,73 @@ impl Run {
     /// Opens a run.
     ///
     /// # Errors
-    /// `is_format` if the folder is no run, was written by a later version, or is damaged.
+    /// `is_format` if the folder is no run, was written by a later version, or is damaged; `is_unsupported` if it holds what
+    /// this version does not understand.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let root = path.as_ref().to_path_buf();
         let manifest = super::read_manifest(&root)?;
         let store_path = root.join(STORE);
-        let commit: Commit = super::read_group(&store_path.join("zarr.json"))?;
+        let version = manifest.version;
+        let commit: Commit = super::read_group(&store_path.join("zarr.json"), version)?;
         let store = FilesystemStore::new(&store_path)
             .map_err(|error| Error::format(format!("{}: {error}", store_path.display())))?;
-        let mut inputs = Vec::new();
+        let mut inputs: Vec<InputEntry> = Vec::new();
+        let mut origins = BTreeSet::new();
         for input in 0..commit.committed_inputs {
             let path = store_path.join(super::input_group(input)).join("zarr.json");
-            let entry: InputEntry = super::read_group(&path)?;
-            check_entry(&entry, input)
-                .map_err(|what| Error::format(format!("{}: {what}; the run is damaged here", path.display())))?;
+            let mut entry: InputEntry = super::read_group(&path, version)?;
+            if version == 1 {
+                // Version 1 numbers the steps and not the inputs; of entries of one step, the k-th is input k.
+                entry.input = Some(inputs.iter().filter(|earlier| earlier.step == entry.step).count());
+            }
+            let damaged = |what: String| Error::format(format!("{}: {what}; the run is damaged here", path.display()));
+            check_entry(&entry, input).map_err(damaged)?;
+            if !origins.insert((entry.origin().input, entry.step)) {
+                return Err(damaged(format!("{} is there twice", entry.origin())));
+            }
+            for layer in entry.layers.iter().filter(|_| version > 1) {
+                schema::arrays(&format!("L{}", layer.layer), layer.arrays.keys()).map_err(|refusal| match refusal {
+                    Refusal::Damaged(what) => damaged(what),
+                    Refusal::Unknown(what) => Error::unsupported(format!("{}: {what}", path.display())),
+                })?;
+            }
             inputs.push(entry);
         }
-        let mut layers: Vec<LayerShape> = Vec::new();
-        for entry in inputs.iter().flat_map(|input| &input.layers) {
-            if let Err(place) = layers.binary_search_by_key(&entry.layer, |shape| shape.layer) {
-                let (heads, model_heads, key_heads) = (entry.heads.clone(), entry.model_heads, entry.key_heads);
-                layers.insert(place, LayerShape { layer: entry.layer, heads, model_heads, key_heads });
-            }
+        let stack = inputs.iter().flat_map(|input| &input.layers).next().map_or_else(Stack::default, |l| l.stack);
+        let layers = shapes(&inputs, stack);
+        Ok(Self { root, store: Arc::new(store), manifest, inputs, stack, layers, recent: Mutex::default() })
+    }
+
+    /// The stacks of which layers were kept, in order.
+    pub fn stacks(&self) -> Vec<Stack> {
+        let stacks: BTreeSet<Stack> = self.inputs.iter().flat_map(|input| &input.layers).map(|l| l.stack).collect();
+        stacks.into_iter().collect()
+    }
+
+    /// The same run, showing another stack.
+    ///
+    /// # Errors
+    /// `is_usage` if nothing of it was kept.
+    pub fn of_stack(self, stack: Stack) -> Result<Self> {
+        let stacks = self.stacks();
+        if !stacks.contains(&stack) {
+            let kept: Vec<&str> = stacks.iter().map(|stack| stack.name()).collect();
+            return Err(Error::usage(format!("the stack {stack} was not kept; kept stacks: {}", kept.join(", "))));
         }
-        Ok(Self { root, store: Arc::new(store), manifest, inputs, layers, recent: Mutex::default() })
+        let layers = shapes(&self.inputs, stack);
+        Ok(Self { stack, layers, recent: Mutex::default(), ..self })
+    }
+
+    /// The kept heads of every layer of every stack.
+    pub(super) fn all_layers(&self) -> impl Iterator<Item = (Stack, LayerShape)> {
+        self.stacks()
+            .into_iter()
+            .flat_map(|stack| shapes(&self.inputs, stack).into_iter().map(move |shape| (stack, shape)))
+    }
+
+    /// What the attributes of every entry's group hold.
+    pub(super) fn entries(&self) -> &[InputEntry] {
+        &self.inputs
     }
 
     /// What was captured and how.
@@ -97,11 +146,6 @@ impl Run {
     /// `is_io` if the folder cannot be listed.
     pub fn bytes(&self) -> Result<u64> {
         files::size_below(&self.root)
-    }
-
-    /// The number that a step-by-step capture gave to an input.
-    pub fn step(&self, input: usize) -> Option<u64> {
-        self.inputs.get(input).and_then(|entry| entry.step)
     }
 
     /// Height and width in patches, for images.
@@ -152,7 +196,8 @@ impl Run {
 
     /// `None` if the layer was kept, but not for this input.
     fn place(&self, layer: usize, input: usize) -> Result<Option<Place<'_>>> {
-        let entry = self.input(input)?.layers.iter().find(|entry| entry.layer == layer);
+        let is_it = |entry: &&LayerEntry| (entry.stack, entry.layer) == (self.stack, layer);
+        let entry = self.input(input)?.layers.iter().find(is_it);
         if entry.is_none() && self.layers.iter().all(|shape| shape.layer != layer) {
             return Err(no_layer(layer, input, &self.layers));
         }
@@ -297,15 +342,30 @@ impl Source for Place<'_> {
     }
 
     fn part<T: ElementOwned + Copy + Default>(&self, name: &str, part: &[Range<usize>]) -> Result<Vec<T>> {
-        let path = format!("{}/{name}", super::layer_group(self.input, self.entry.layer));
+        let path = format!("{}/{name}", super::layer_group(self.input, self.entry.stack, self.entry.layer));
         array::read(&self.run.store, &self.run.root.join(STORE), &path, self.array(name)?, part)
     }
+}
+
+/// The kept heads of every layer of a stack, layers ascending.
+fn shapes(inputs: &[InputEntry], stack: Stack) -> Vec<LayerShape> {
+    let mut layers: Vec<LayerShape> = Vec::new();
+    for entry in inputs.iter().flat_map(|input| &input.layers).filter(|entry| entry.stack == stack) {
+        if let Err(place) = layers.binary_search_by_key(&entry.layer, |shape| shape.layer) {
+            let (heads, model_heads, key_heads) = (entry.heads.clone(), entry.model_heads, entry.key_heads);
+            layers.insert(place, LayerShape { layer: entry.layer, heads, model_heads, key_heads });
+        }
+    }
+    layers
 }
 
 /// What an entry claims must hang together before anything is computed from it.
 fn check_entry(entry: &InputEntry, input: usize) -> std::result::Result<(), String> {
     if entry.index != input {
         return Err(format!("the index is {}, expected {input}", entry.index));
+    }
+    if entry.input.is_none() || (entry.block.is_some() && entry.step.is_none()) {
+        return Err("it does not say which input it is, or has a block and no step".to_string());
     }
     for layer in &entry.layers {
         let heads = layer.heads.len();
@@ -355,8 +415,16 @@ impl Patterns for Run {
         &self.manifest.model
     }
 
+    fn stack(&self) -> Stack {
+        self.stack
+    }
+
     fn inputs(&self) -> usize {
         self.inputs.len()
+    }
+
+    fn origin(&self, input: usize) -> Origin {
+        self.inputs.get(input).map_or(Origin::of(input), InputEntry::origin)
     }
 
     fn tokens(&self, input: usize) -> &[Token] {

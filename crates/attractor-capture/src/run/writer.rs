@@ -1,6 +1,6 @@
 //! Appending to a run: every input whole, or not there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use attractor::retrieve::Request;
@@ -10,11 +10,11 @@ use super::array;
 use super::budget::{self, Extent};
 use super::parts::{Parts, check_record, map_spec, parts_of, quantise};
 use super::{Commit, FORMAT, InputEntry, Keep, LayerEntry, MANIFEST, Manifest, Run, RunOptions};
-use super::{SCHEMA_VERSION, STORE, statistics};
+use super::{SCHEMA_VERSION, STORE, schema::EARLIEST, statistics};
 use attractor::{Error, Result};
 use attractor_data::files::{self, Lock, create_folder, sweep, write_whole};
 use attractor_record::Observations;
-use attractor_record::{InputRecord, ModelInfo, Token};
+use attractor_record::{InputRecord, ModelInfo, Origin, Stack, Token};
 use attractor_record::{LayerShape, Patterns};
 
 /// Writes a run, one input at a time. Only one writer at a time may hold a run.
@@ -27,7 +27,9 @@ pub struct RunWriter {
     /// Bytes of all files so far.
     used: u64,
     /// Kept heads of every layer seen so far: the same for all inputs.
-    layers: BTreeMap<usize, LayerShape>,
+    layers: BTreeMap<(Stack, usize), LayerShape>,
+    /// Inputs and steps that are in the run.
+    origins: BTreeSet<(usize, Option<u64>)>,
 }
 
 impl RunWriter {
@@ -73,7 +75,8 @@ impl RunWriter {
         let empty = serde_json::Map::new();
         write_whole(&store.join("inputs/zarr.json"), &super::group(&empty)?, options.durability)?;
         let commit = Commit::default();
-        let mut writer = Self { root, _lock: lock, manifest, commit, used: 0, layers: BTreeMap::new() };
+        let (layers, origins) = (BTreeMap::new(), BTreeSet::new());
+        let mut writer = Self { root, _lock: lock, manifest, commit, used: 0, layers, origins };
         writer.write_commit()?;
         writer.write_manifest()?;
         writer.used = files::size_below(&writer.root)?;
@@ -94,7 +97,7 @@ impl RunWriter {
             }
         }
         let commit = root.join(STORE).join("zarr.json");
-        if commit.exists() && super::read_group::<Commit>(&commit)?.committed_inputs > 0 {
+        if commit.exists() && super::read_group::<Commit>(&commit, EARLIEST)?.committed_inputs > 0 {
             return Err(Error::usage(format!(
                 "{}: a run whose run.json is missing lies here; nothing was written, give another folder",
                 root.display()
@@ -106,17 +109,26 @@ impl RunWriter {
     /// Goes on with a run: sweeps what a killed writer left and starts behind the last committed input.
     ///
     /// # Errors
-    /// `is_usage` if another process writes to it, `is_format` if it is no run or its commit point is unreadable.
+    /// `is_usage` if another process writes to it or it is of an earlier version, `is_format` if it is no run or its commit
+    /// point is unreadable.
     pub fn resume(path: impl AsRef<Path>) -> Result<Self> {
         let root = path.as_ref().to_path_buf();
         let manifest = super::read_manifest(&root)?;
+        if manifest.version != SCHEMA_VERSION {
+            return Err(Error::usage(format!(
+                "{}: the run is of schema version {}, and version {SCHEMA_VERSION} is written; convert it into a new folder \
+                 and go on there",
+                root.display(),
+                manifest.version
+            )));
+        }
         let lock = Lock::take(&root)?;
         let store = root.join(STORE);
         for folder in [&root, &store, &root.join("tables")] {
             create_folder(folder)?;
             sweep(folder)?;
         }
-        let commit: Commit = super::read_group(&store.join("zarr.json"))?;
+        let commit: Commit = super::read_group(&store.join("zarr.json"), manifest.version)?;
         let inputs = store.join("inputs");
         for path in files::children(&inputs)? {
             let number: Option<usize> =
@@ -127,9 +139,10 @@ impl RunWriter {
         }
         sweep(&inputs)?;
         let run = Run::open(&root)?;
-        let layers = run.layers().into_iter().map(|shape| (shape.layer, shape)).collect();
+        let layers = run.all_layers().map(|(stack, shape)| ((stack, shape.layer), shape)).collect();
+        let origins = run.entries().iter().map(|entry| (entry.origin().input, entry.step)).collect();
         let used = files::size_below(&root)?;
-        Ok(Self { root, _lock: lock, manifest, commit, used, layers })
+        Ok(Self { root, _lock: lock, manifest, commit, used, layers, origins })
     }
 
     /// Number of inputs that are part of the run: the index of the next one.
@@ -147,11 +160,12 @@ impl RunWriter {
         self.used
     }
 
-    /// Appends an input and commits it.
+    /// Appends an input, or one step of it, and commits it.
     ///
     /// # Errors
-    /// `is_budget` before anything is written if it would not fit; `is_usage` if it is not the next input or does
-    /// not look like the others; `is_io` if the system refuses. After an error the run is what it was.
+    /// `is_budget` before anything is written if it would not fit; `is_usage` if it is not the next entry, its step of its
+    /// input is there already, or it does not look like the others; `is_io` if the system refuses. After an error the run is
+    /// what it was.
     pub fn append(&mut self, record: &InputRecord) -> Result<()> {
         if record.index != self.committed() {
             return Err(Error::usage(format!(
@@ -173,12 +187,10 @@ impl RunWriter {
         }
         budget::check(&options, &extents, record.tokens.len(), self.used)?;
         let head = InputEntry {
-            index: record.index,
             tokens: record.tokens.clone(),
             prompt_length: record.prompt_length,
             grid: record.grid,
-            step: None,
-            layers: Vec::new(),
+            ..self.next(record.origin)?
         };
         let parts = record.layers.iter().filter_map(|layer| {
             let heads = options.selection.heads(layer.layer, layer.heads);
@@ -187,12 +199,29 @@ impl RunWriter {
         self.write_input(head, parts)
     }
 
-    /// Appends the next input of any source of patterns and commits it; `step` is the number that the source gave it.
+    /// The entry of what is appended next, with nothing in it yet.
+    fn next(&self, origin: Origin) -> Result<InputEntry> {
+        if self.origins.contains(&(origin.input, origin.number())) {
+            return Err(Error::usage(format!("run: {origin} is in the run already; number the steps of an input")));
+        }
+        Ok(InputEntry {
+            index: self.committed(),
+            input: Some(origin.input),
+            step: origin.number(),
+            block: origin.step.and_then(|step| step.block),
+            tokens: Vec::new(),
+            prompt_length: None,
+            grid: None,
+            layers: Vec::new(),
+        })
+    }
+
+    /// Appends the next entry of any source of patterns and commits it.
     ///
     /// # Errors
     /// As [`RunWriter::append`]; `is_usage` with `keep = stats+qk`, since patterns hold no queries and keys.
-    pub fn append_patterns(&mut self, source: &dyn Patterns, input: usize, step: Option<u64>) -> Result<()> {
-        self.append_observed(source, input, step, &|_| None)
+    pub fn append_patterns(&mut self, source: &dyn Patterns, input: usize) -> Result<()> {
+        self.append_observed(source, input, &|_| None)
     }
 
     /// [`append_patterns`](Self::append_patterns) with what was seen when a layer was imported.
@@ -200,7 +229,6 @@ impl RunWriter {
         &mut self,
         source: &dyn Patterns,
         input: usize,
-        step: Option<u64>,
         observed: &dyn Fn(usize) -> Option<Observations>,
     ) -> Result<()> {
         let options = self.manifest.options.clone();
@@ -236,12 +264,9 @@ impl RunWriter {
             .collect();
         budget::check(&options, &extents, source.tokens(input).len(), self.used)?;
         let head = InputEntry {
-            index: self.committed(),
             tokens: source.tokens(input).to_vec(),
             prompt_length: source.prompt_length(input),
-            grid: None,
-            step,
-            layers: Vec::new(),
+            ..self.next(source.origin(input))?
         };
         let parts = kept.iter().map(|(shape, queries, keys, mask)| {
             let mut statistics = Vec::new();
@@ -277,6 +302,7 @@ impl RunWriter {
                 ));
             }
             Ok(Parts {
+                stack: source.stack(),
                 shape: shape.clone(),
                 kept_key_heads: Vec::new(),
                 queries: *queries,
@@ -317,14 +343,14 @@ impl RunWriter {
         let mut seen = self.layers.clone();
         for parts in parts {
             let parts = parts?;
-            let layer = parts.shape.layer;
-            if seen.get(&layer).is_some_and(|shape| *shape != parts.shape) {
+            let (stack, layer) = (parts.stack, parts.shape.layer);
+            if seen.get(&(stack, layer)).is_some_and(|shape| *shape != parts.shape) {
                 return Err(Error::usage(format!(
                     "run: the heads of layer {layer} differ from those of earlier inputs"
                 )));
             }
-            seen.insert(layer, parts.shape.clone());
-            let group = super::layer_group(entry.index, layer);
+            seen.insert((stack, layer), parts.shape.clone());
+            let group = super::layer_group(entry.index, stack, layer);
             let options = &self.manifest.options;
             let (packed, mut specs) = statistics::pack(&parts.statistics, &options.classes, &options.lags)?;
             specs.extend(parts.specs);
@@ -339,6 +365,7 @@ impl RunWriter {
             written += described.len() as u64;
             write_whole(&store.join(&group).join("zarr.json"), &described, durability)?;
             entry.layers.push(LayerEntry {
+                stack,
                 layer,
                 heads: parts.shape.heads,
                 model_heads: parts.shape.model_heads,
@@ -358,7 +385,16 @@ impl RunWriter {
                 observations: parts.observations,
             });
         }
-        let bytes = super::group(&entry)?;
+        self.commit_entry(&entry, written)?;
+        self.layers = seen;
+        Ok(())
+    }
+
+    /// Writes an entry's group, whose `written` bytes of arrays are there, and makes it part of the run.
+    fn commit_entry(&mut self, entry: &InputEntry, mut written: u64) -> Result<()> {
+        let store = self.root.join(STORE);
+        let durability = self.manifest.options.durability;
+        let bytes = super::group(entry)?;
         written += bytes.len() as u64;
         write_whole(&store.join(super::input_group(entry.index)).join("zarr.json"), &bytes, durability)?;
         if durability == attractor_data::files::Durability::Power {
@@ -371,9 +407,33 @@ impl RunWriter {
             self.commit = before;
             return Err(error);
         }
-        self.layers = seen;
+        self.origins.insert((entry.origin().input, entry.step));
         self.used += written;
         Ok(())
+    }
+
+    /// Appends an entry of another run: its arrays as they are, byte for byte.
+    pub(super) fn adopt(&mut self, from: &Run, entry: &InputEntry) -> Result<()> {
+        let (group, durability) = (super::input_group(entry.index), self.options().durability);
+        let (old, new) = (from.path().join(STORE).join(&group), self.root.join(STORE).join(&group));
+        let layers = || {
+            let mut written = 0;
+            for layer in files::children(&old)?.into_iter().filter(|path| path.is_dir()) {
+                written += copy_below(&layer, &new.join(layer.file_name().unwrap_or_default()), durability)?;
+            }
+            Ok(written)
+        };
+        let adopted = layers().and_then(|written| self.commit_entry(entry, written));
+        if adopted.is_err() {
+            let _ = std::fs::remove_dir_all(&new);
+        }
+        adopted
+    }
+
+    /// Takes over what another run's manifest says of its making.
+    pub(super) fn made(&mut self, created: &str) -> Result<()> {
+        self.manifest.created = created.to_string();
+        self.write_manifest()
     }
 
     fn write_commit(&self) -> Result<()> {
@@ -398,6 +458,24 @@ impl RunWriter {
         }
         self.write_manifest()
     }
+}
+
+/// Copies every file below a folder; returns their bytes.
+fn copy_below(from: &Path, to: &Path, durability: files::Durability) -> Result<u64> {
+    create_folder(to)?;
+    let mut copied = 0;
+    for path in files::children(from)? {
+        let Some(name) = path.file_name() else { continue };
+        copied += match path.is_dir() {
+            true => copy_below(&path, &to.join(name), durability)?,
+            false => {
+                let bytes = std::fs::read(&path).map_err(|error| files::failed("cannot read", &path, &error))?;
+                write_whole(&to.join(name), &bytes, durability)?;
+                bytes.len() as u64
+            }
+        };
+    }
+    Ok(copied)
 }
 
 /// Hash of all tokens so far and those of one more input.

@@ -3,7 +3,7 @@
 
 use attractor::random::Philox;
 use attractor::retrieve::Mask;
-use attractor_record::{Facts, InputRecord, LayerRecord, ModelInfo, Role, Task, Token};
+use attractor_record::{Facts, InputRecord, LayerRecord, ModelInfo, Origin, Role, Stack, Task, Token};
 
 /// Layers of [`info`]'s model, of which 0 and 3 are captured.
 pub const LAYERS: [usize; 2] = [0, 3];
@@ -34,6 +34,7 @@ pub fn input(seed: u64, index: usize, positions: usize) -> InputRecord {
         let (d, e) = (7, 5);
         let late = layer == 3;
         LayerRecord {
+            stack: Stack::Only,
             layer,
             heads: HEADS,
             key_heads: KEY_HEADS,
@@ -65,7 +66,8 @@ pub fn input(seed: u64, index: usize, positions: usize) -> InputRecord {
         let id = random.below(9) as u32;
         Token { text: format!("t{id}\""), id, role: if p == 0 { Role::Bos } else { Role::Text } }
     });
-    InputRecord { index, tokens: tokens.collect(), prompt_length: Some(1), grid: None, layers: layers.into() }
+    let (tokens, layers) = (tokens.collect(), layers.into());
+    InputRecord { index, origin: Origin::of(index), tokens, prompt_length: Some(1), grid: None, layers }
 }
 
 /// The bytes of an `.npy` file of this type, order and shape (NEP 1).

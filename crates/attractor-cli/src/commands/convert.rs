@@ -1,4 +1,5 @@
-//! `attractor convert`: attention maps from elsewhere into a run, certified as far as their content allows.
+//! `attractor convert`: attention maps from elsewhere into a run, certified as far as their content allows; a run of an
+//! earlier schema into one of this.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use crate::error::Outcome;
 
 #[derive(Debug, Args)]
 pub struct Convert {
-    /// NPZ, NPY, safetensors or JSON with attention maps
+    /// NPZ, NPY, safetensors or JSON with attention maps; or a run of an earlier schema
     pub source: PathBuf,
     /// The run, a folder
     #[arg(required_unless_present = "output")]
@@ -19,9 +20,9 @@ pub struct Convert {
     /// Alias for RUN
     #[arg(long, short, conflicts_with = "run")]
     pub output: Option<PathBuf>,
-    /// Precision of what is stored: f16 or f32
-    #[arg(long, default_value = "f32")]
-    pub dtype: String,
+    /// Precision of what is stored: f16 or f32 [default: f32; a run keeps its own]
+    #[arg(long)]
+    pub dtype: Option<String>,
 }
 
 /// The certificate as lines: what is wrong first, then what could not be tested, then what passed.
@@ -53,13 +54,15 @@ pub fn run(convert: &Convert, common: &Common) -> Outcome<bool> {
     let options = Options {
         source: convert.source.clone(),
         output: convert.run.clone().or(convert.output.clone()).unwrap_or_default(),
-        dtype: convert.dtype.parse()?,
+        dtype: convert.dtype.as_deref().map(str::parse).transpose()?,
     };
     let found = work(common, |context| import::run(&options, context))?;
     if common.json {
         print(&format!("{}\n", json(&found)));
     } else if !common.quiet {
-        let mut text = format!("{} inputs, {} layers in {}\n", found.inputs, found.layers, found.run.display());
+        let steps = found.steps.map_or(String::new(), |steps| format!("{steps} steps of "));
+        let (inputs, layers) = (found.inputs, found.layers);
+        let mut text = format!("{steps}{inputs} inputs, {layers} layers in {}\n", found.run.display());
         found.notes.iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
         found.missing.iter().for_each(|m| text.push_str(&format!("missing: layer {}: {}\n", m.layer, m.why)));
         text.push_str(&lines(&found.certificate));

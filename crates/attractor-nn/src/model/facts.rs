@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use attractor::retrieve::{Heads, Problem, dense};
-use attractor_record::{Facts, LayerRecord};
+use attractor_record::{Facts, LayerRecord, Stack};
 use rayon::prelude::*;
 
 use super::{Model, Tap};
@@ -41,6 +41,7 @@ impl Model {
         let facts = self.facts(&tap)?;
         let kept = |wanted: bool, x: Vec<f32>| if wanted { x } else { Vec::new() };
         Ok(LayerRecord {
+            stack: Stack::Only,
             layer: tap.layer,
             heads: tap.heads,
             key_heads: tap.key_heads,

@@ -1,0 +1,131 @@
+//! Where a map lies: (input, step, stack, layer, head).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Which stack of layers a layer belongs to; layers are numbered within their stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stack {
+    /// The model has one stack.
+    #[default]
+    Only,
+    /// The encoder's attention to its own positions.
+    Encoder,
+    /// The decoder's attention to its own positions.
+    Decoder,
+    /// The decoder's attention to the encoder's positions.
+    Cross,
+}
+
+impl Stack {
+    /// As in JSON: "encoder", "decoder", "cross"; "only" where the model has one stack.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Only => "only",
+            Self::Encoder => "encoder",
+            Self::Decoder => "decoder",
+            Self::Cross => "cross",
+        }
+    }
+
+    /// True if the model has one stack, which is then never named.
+    pub fn is_only(&self) -> bool {
+        *self == Self::Only
+    }
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A step of an input: of decoding, of diffusion, of training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Step {
+    /// The number that the capture gave it. Neighbouring numbers are neighbouring steps; there may be gaps.
+    pub number: u64,
+    /// The block of positions that was worked on, where decoding goes block by block; counted from 0.
+    pub block: Option<u64>,
+}
+
+impl From<u64> for Step {
+    fn from(number: u64) -> Self {
+        Self { number, block: None }
+    }
+}
+
+/// What an entry of a capture shows: an input, or one step of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// Which input, counted from 0; entries of the same input are its steps.
+    pub input: usize,
+    /// Which of its steps; `None`: it has one, which needs no number.
+    pub step: Option<Step>,
+}
+
+impl Origin {
+    /// An input that has one step.
+    pub fn of(input: usize) -> Self {
+        Self { input, step: None }
+    }
+
+    /// A step of an input.
+    pub fn at(input: usize, step: impl Into<Step>) -> Self {
+        Self { input, step: Some(step.into()) }
+    }
+
+    /// The step's number, where it has one.
+    pub fn number(&self) -> Option<u64> {
+        self.step.map(|step| step.number)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            None => write!(f, "input {}", self.input),
+            Some(step) => write!(f, "input {}, step {}", self.input, step.number),
+        }
+    }
+}
+
+/// A head at a step: what a check, a row of a table or a picture is about.
+///
+/// # Example
+/// ```
+/// use attractor_record::{Place, Stack};
+/// let place = Place { step: None, stack: Stack::Only, layer: 5, head: Some(1) };
+/// assert_eq!(place.to_string(), "L5H1");
+/// assert_eq!(Place { step: Some(3), ..place }.to_string(), "L5H1, step 3");
+/// assert_eq!(Place { stack: Stack::Cross, head: None, ..place }.to_string(), "cross L5");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The step, where the capture has several.
+    pub step: Option<u64>,
+    /// The stack of layers.
+    pub stack: Stack,
+    /// The model's own layer number.
+    pub layer: usize,
+    /// The model's own head number; `None`: the whole layer.
+    pub head: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.stack.is_only() {
+            write!(f, "{} ", self.stack)?;
+        }
+        write!(f, "L{}", self.layer)?;
+        if let Some(head) = self.head {
+            write!(f, "H{head}")?;
+        }
+        match self.step {
+            Some(step) => write!(f, ", step {step}"),
+            None => Ok(()),
+        }
+    }
+}
