@@ -47,7 +47,7 @@ fn per_head(
             // Relative to its limit, since limits depend on length and precision; a NaN is the worst of all.
             let over = if value.is_nan() { f64::INFINITY } else { value / limit.max(f64::MIN_POSITIVE) };
             if own.as_ref().is_none_or(|(v, l, _)| over > v / l.max(f64::MIN_POSITIVE)) {
-                own = Some((value, limit, format!("input {input}, row {row}")));
+                own = Some((value, limit, format!("{}, row {row}", case.measures.steps.name(input))));
             }
         }
         let name = place(Some(head.layer), Some(head.head));
@@ -94,7 +94,7 @@ fn per_head(
 /// Replication is by input: one that was given twice is no second observation.
 fn distinct(case: &Case<'_>) -> Result<Check> {
     let check = Check::new("input.distinct", GROUP).threshold((0.0, "inputs are the observations"));
-    let inputs = case.patterns.inputs();
+    let inputs = case.measures.steps.inputs();
     if inputs < 2 {
         return Ok(check.skipped("there is one input"));
     }

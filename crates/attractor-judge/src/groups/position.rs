@@ -87,7 +87,7 @@ fn words(near: f64, far: Option<f64>, p: Option<f64>) -> String {
 fn content(case: &Case<'_>) -> Vec<Check> {
     let threshold = case.config.sourced(Key::PositionContent);
     let check = Check::new("pos.content", GROUP).threshold(threshold);
-    if case.patterns.inputs() < 2 {
+    if case.measures.steps.inputs() < 2 {
         return vec![check.skipped(
             "one input: what is position cannot be told from what is content; give two or more, five for an interval",
         )];

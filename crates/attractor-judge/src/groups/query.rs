@@ -63,7 +63,7 @@ fn variation(case: &Case<'_>) -> Vec<Check> {
 fn content(case: &Case<'_>) -> Vec<Check> {
     let threshold = case.config.sourced(Key::QueryContent);
     let check = Check::new("query.content", GROUP).threshold(threshold);
-    if case.patterns.inputs() < 2 {
+    if case.measures.steps.inputs() < 2 {
         return vec![check.skipped("one input: content needs two or more of one length, five for an interval")];
     }
     if case.measures.alike.len() < 2 {

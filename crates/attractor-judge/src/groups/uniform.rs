@@ -29,7 +29,9 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
             continue;
         };
         let name = place(Some(head.layer), Some(head.head));
-        let there: Vec<f64> = values.into_iter().flatten().collect();
+        let (entries, there): (Vec<usize>, Vec<f64>) =
+            values.into_iter().enumerate().filter_map(|(entry, value)| Some((entry, value?))).unzip();
+        let there = case.bootstrap.by_input(&entries, &there);
         let test = |i| equivalence(&there, i, margin, case.config.seed, case.config.count(Key::Permutations));
         let (good, words) = match figure.interval.as_ref().map(|i| (i, test(i))) {
             Some((_, test)) if test.equivalent => {
