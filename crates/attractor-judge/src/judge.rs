@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use attractor_record::Patterns;
+use attractor_record::Steps;
 use attractor_record::evidence::{Evidence, LossKind};
 
 use crate::conclusion::conclude;
@@ -29,19 +30,21 @@ use attractor::Result;
 pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Config) -> Result<Report> {
     let measures = measure::measure(patterns, config)?;
     let detections = detect(patterns, &groups::options(config))?;
-    let bootstrap = Bootstrap::new(config.seed, config.count(Key::Resamples), config.get(Key::Confidence));
+    let bootstrap =
+        Bootstrap::new(config.seed, config.count(Key::Resamples), config.get(Key::Confidence)).over(&measures.steps);
     let case = Case { patterns, evidence, config, measures, detections, bootstrap };
     let findings = Findings::of(&case)?;
     let lengths =
         case.measures.geometry.first().map(|layer| layer.iter().map(|g| g.keys).collect()).unwrap_or_default();
+    let steps = &case.measures.steps;
     let provenance = Provenance {
         tool: "attractor".to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
         model: patterns.info().clone(),
-        inputs: patterns.inputs(),
+        inputs: steps.inputs(),
         lengths,
         live_model: evidence.is_some(),
-        extra: BTreeMap::new(),
+        extra: extra(patterns, steps),
     };
     let has_loss = evidence.is_none_or(|e| e.ablation_loss != LossKind::RelativeChange);
     let is_lost = |head: &&HeadMeasure| head.inputs.iter().any(|input| input.invalid_rows > 0);
@@ -59,6 +62,18 @@ pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Conf
         legacy: config.legacy.then(|| legacy::of_patterns(patterns)).transpose()?,
         checks,
     })
+}
+
+/// What of the source is said where it has several steps or stacks.
+pub(crate) fn extra(patterns: &dyn Patterns, steps: &Steps) -> BTreeMap<String, String> {
+    let mut extra = BTreeMap::new();
+    if steps.are_several() {
+        extra.insert("steps".to_string(), steps.counted());
+    }
+    if !patterns.stack().is_only() {
+        extra.insert("stack".to_string(), patterns.stack().to_string());
+    }
+    extra
 }
 
 fn heads(case: &Case<'_>, findings: &Findings) -> Vec<HeadSummary> {

@@ -1,5 +1,6 @@
 //! Why a check could not be put.
 
+use attractor_record::Origin;
 use attractor_record::evidence::AblationMode;
 
 use crate::groups::gradient::Loss;
@@ -79,7 +80,7 @@ pub(crate) enum Lack {
     ComparableInputs,
     /// Enough rows of two keys.
     Rows {
-        input: usize,
+        input: Origin,
         rows: usize,
     },
     /// A layer's inputs as finite numbers.

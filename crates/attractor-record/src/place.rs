@@ -1,4 +1,7 @@
 //! Where a map lies: (input, step, stack, layer, head).
+//!
+//! A source of patterns shows one [`Stack`] and numbers its entries; [`Origin`] says which input and step an entry is. Layer and
+//! head are the model's own numbers within the stack.
 
 use std::fmt;
 
@@ -88,44 +91,6 @@ impl fmt::Display for Origin {
         match self.step {
             None => write!(f, "input {}", self.input),
             Some(step) => write!(f, "input {}, step {}", self.input, step.number),
-        }
-    }
-}
-
-/// A head at a step: what a check, a row of a table or a picture is about.
-///
-/// # Example
-/// ```
-/// use attractor_record::{Place, Stack};
-/// let place = Place { step: None, stack: Stack::Only, layer: 5, head: Some(1) };
-/// assert_eq!(place.to_string(), "L5H1");
-/// assert_eq!(Place { step: Some(3), ..place }.to_string(), "L5H1, step 3");
-/// assert_eq!(Place { stack: Stack::Cross, head: None, ..place }.to_string(), "cross L5");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
-    /// The step, where the capture has several.
-    pub step: Option<u64>,
-    /// The stack of layers.
-    pub stack: Stack,
-    /// The model's own layer number.
-    pub layer: usize,
-    /// The model's own head number; `None`: the whole layer.
-    pub head: Option<usize>,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.stack.is_only() {
-            write!(f, "{} ", self.stack)?;
-        }
-        write!(f, "L{}", self.layer)?;
-        if let Some(head) = self.head {
-            write!(f, "H{head}")?;
-        }
-        match self.step {
-            Some(step) => write!(f, ", step {step}"),
-            None => Ok(()),
         }
     }
 }

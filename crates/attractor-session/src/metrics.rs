@@ -6,7 +6,7 @@ use attractor::{Context, Error, Result};
 use attractor_judge::analysis::table::{Extras, columns};
 use attractor_nn::evidence::Ablate;
 use attractor_record::evidence::Scope;
-use attractor_record::{Patterns, Selection, Table};
+use attractor_record::{Patterns, Selection, Steps, Table, by_step};
 
 use crate::capture::{self, Opened};
 use crate::evidence;
@@ -62,8 +62,10 @@ impl Options {
 
 /// The table, with what was measured.
 pub struct Measured {
-    /// One row per head.
+    /// One row per head; where inputs have steps, per step and head.
     pub table: Table,
+    /// One row per head, over all steps; the same table where inputs have one step.
+    pub heads: Table,
     /// Where it comes from.
     pub patterns: Box<dyn Patterns>,
 }
@@ -89,13 +91,17 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Measured> {
         let image = live.as_ref().and_then(|(live, _)| live.checkpoint.config().image.as_ref());
         let patch = image.map(|image| [image.patch_height as f64, image.patch_width as f64]);
         let extras = Extras { rank: options.rank, patch, evidence: found.as_ref(), seed: context.seed() };
-        let more = columns(patterns.as_ref(), &extras)?;
-        if options.rank && !more.iter().any(|(name, _)| name == "effective_rank") {
+        let of = |patterns: &dyn Patterns| Table::of(patterns)?.with(columns(patterns, &extras)?);
+        let heads = of(patterns.as_ref())?;
+        if options.rank && !heads.columns().iter().any(|(name, _)| name == "effective_rank") {
             let why = "ranks need maps, and there is none of finite numbers here";
             return Err(Error::usage(format!("{}: {why}", options.target.display()))
                 .hinted(attractor::Hint::Capture { keep: "stats+qk" }));
         }
-        let table = Table::of(patterns.as_ref())?.with(more)?;
-        Ok(Measured { table, patterns })
+        let table = match Steps::of(patterns.as_ref()).are_several() {
+            true => by_step(patterns.as_ref(), of)?,
+            false => heads.clone(),
+        };
+        Ok(Measured { table, heads, patterns })
     })
 }

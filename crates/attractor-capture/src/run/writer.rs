@@ -453,7 +453,7 @@ impl RunWriter {
         self.manifest.inputs = Some(self.committed());
         self.manifest.tokens_hash = Some(self.commit.tokens_hash.clone());
         if self.committed() > 0 {
-            let table = attractor_record::Table::of(&Run::open(&self.root)?)?;
+            let table = attractor_record::by_step(&Run::open(&self.root)?, attractor_record::Table::of)?;
             write_whole(&self.root.join("tables/heads.parquet"), &crate::parquet(&table)?, self.options().durability)?;
         }
         self.write_manifest()

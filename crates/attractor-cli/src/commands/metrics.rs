@@ -101,8 +101,8 @@ pub struct Metrics {
 
 /// Characters of a line of text; a wider table goes on below.
 const WIDTH: usize = 118;
-/// Columns that stand before every part of a wide table: layer and head.
-const NAMES: usize = 2;
+/// Columns that stand before every part of a wide table.
+const NAMES: [&str; 3] = ["step", "layer", "head"];
 
 /// The table as aligned text, in parts that fit on a screen, each with layer and head.
 fn aligned(table: &Table) -> String {
@@ -123,7 +123,8 @@ fn aligned(table: &Table) -> String {
         })
         .collect();
     let width = |column: &Vec<String>| column[0].chars().count() + 2;
-    let (names, rest) = cells.split_at(NAMES.min(cells.len()));
+    let named = table.columns().iter().take_while(|(name, _)| NAMES.contains(&name.as_str())).count();
+    let (names, rest) = cells.split_at(named);
     let own: usize = names.iter().map(width).sum();
     let mut parts: Vec<Vec<&Vec<String>>> = vec![names.iter().collect()];
     let mut used = own;
@@ -165,10 +166,10 @@ pub fn run(args: &Metrics, common: &Common) -> Outcome {
         ..Options::new(&args.target)
     };
     let (table, figure) = work(common, |context| {
-        let Measured { table, patterns } = metrics::run(&options, context)?;
+        let Measured { table, heads, patterns } = metrics::run(&options, context)?;
         let (draw, histogram, seed) = (&args.draw, args.histogram, common.seed);
         let figure = match format.picture() {
-            Some(_) => Some(results::metrics::figure(patterns.as_ref(), &table, draw, histogram, seed)?),
+            Some(_) => Some(results::metrics::figure(patterns.as_ref(), &heads, draw, histogram, seed)?),
             None => None,
         };
         Ok((table, figure))

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use attractor_record::evidence::{AblationMode, Evidence};
 use attractor_record::table::{Column, Table};
-use attractor_record::{Patterns, strips};
+use attractor_record::{Patterns, Steps, strips};
 use rayon::prelude::*;
 
 use super::distance::{self, PatchGrid};
@@ -295,13 +295,14 @@ pub fn numbers(table: &Table, name: &str) -> Option<Vec<f64>> {
 pub fn intervals(patterns: &dyn Patterns, name: &str, seed: u64) -> Result<Option<Vec<Option<(f64, f64)>>>> {
     let mut each = Vec::new();
     for input in 0..patterns.inputs() {
-        each.extend(numbers(&Table::of_inputs(patterns, input..input + 1)?, name));
+        each.extend(numbers(&Table::of_inputs(patterns, input..input + 1)?, name).map(|values| (input, values)));
     }
-    let Some(rows) = each.first().map(Vec::len) else { return Ok(None) };
-    let bootstrap = Bootstrap::new(seed, 1999, 0.95);
+    let Some(rows) = each.first().map(|(_, values)| values.len()) else { return Ok(None) };
+    let bootstrap = Bootstrap::new(seed, 1999, 0.95).over(&Steps::of(patterns));
     let interval = |row: usize| {
-        let own: Vec<f64> = each.iter().filter_map(|inputs| inputs.get(row).copied()).filter(|x| !x.is_nan()).collect();
-        bootstrap.interval(&own).ok().map(|interval| (interval.low, interval.high))
+        let there = each.iter().filter_map(|(entry, inputs)| Some((*entry, *inputs.get(row)?)));
+        let (entries, own): (Vec<usize>, Vec<f64>) = there.filter(|(_, x)| !x.is_nan()).unzip();
+        bootstrap.interval_at(&entries, &own).ok().map(|interval| (interval.low, interval.high))
     };
     Ok(Some((0..rows).map(interval).collect()))
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use attractor_record::ModelInfo;
 use attractor_record::Patterns;
+use attractor_record::Steps;
 use attractor_record::table::{Column, Table};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use super::observe::Observed;
 use super::stage::{Chance, Shared, Stage};
 use super::verdict::{Bench, Chances, Figure, Finding};
 use super::{Detector, Options};
+use crate::judge::extra;
 use crate::measure::{repeated_in_words, repeated_inputs};
 use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
 use attractor::Result;
@@ -237,7 +239,8 @@ pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> 
     options.check()?;
     let stages = Stage::of_all(patterns, options)?;
     let shared = Shared::new(options);
-    let bootstrap = Bootstrap::new(options.seed, options.resamples, options.confidence);
+    let steps = Steps::of(patterns);
+    let bootstrap = Bootstrap::new(options.seed, options.resamples, options.confidence).over(&steps);
     let bench = Bench { options, shared: &shared, bootstrap: &bootstrap, keep: options.correction == Correction::MaxT };
     let tasks: Vec<(usize, usize, usize)> = patterns
         .layers()
@@ -291,9 +294,9 @@ pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> 
             tool: "attractor".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             model: patterns.info().clone(),
-            inputs: patterns.inputs(),
+            inputs: steps.inputs(),
             lengths,
-            extra: BTreeMap::new(),
+            extra: extra(patterns, &steps),
         },
         seed: options.seed,
         fdr: options.fdr,

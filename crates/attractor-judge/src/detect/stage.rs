@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attractor::random::Philox;
-use attractor_record::Patterns;
+use attractor_record::{Patterns, Steps};
 
 use super::labels::Labels;
 use super::sink::Seen;
@@ -68,6 +68,7 @@ impl Stage {
     }
 
     fn new(patterns: &dyn Patterns, options: &Options, geometry: Vec<Arc<Geometry>>) -> Self {
+        let abreast = Steps::of(patterns).abreast();
         let asked = |detector: Detector| options.detectors.contains(&detector);
         let mut labels = BTreeMap::new();
         for detector in Detector::ALL.into_iter().filter(|&d| asked(d)) {
@@ -84,15 +85,16 @@ impl Stage {
         };
         let mut stage = Self { geometry, labels, chance: BTreeMap::new(), seen, offsets };
         for detector in Detector::ALL.into_iter().filter(|d| asked(*d) && d.is_of_content()) {
-            let chance = stage.chance(detector, options);
+            let chance = stage.chance(detector, &abreast, options);
             stage.chance.insert(detector, chance);
         }
         stage
     }
 
-    fn chance(&self, detector: Detector, options: &Options) -> Chance {
+    /// `abreast` are entries of different inputs: what is permuted must not depend on each other.
+    fn chance(&self, detector: Detector, abreast: &[usize], options: &Options) -> Chance {
         let labels = &self.labels[&detector];
-        let fit: Vec<usize> = (0..labels.len()).filter(|&input| labels[input].is_some()).collect();
+        let fit: Vec<usize> = abreast.iter().copied().filter(|&input| labels[input].is_some()).collect();
         if fit.is_empty() {
             return Chance::None(format!("nothing is there to be found: it needs {}", detector.card().kept));
         }

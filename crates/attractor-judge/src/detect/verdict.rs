@@ -90,10 +90,10 @@ impl Bench<'_> {
         Ok(Figure {
             score: mean(&scores),
             null: mean(&uniform),
-            interval: self.bootstrap.interval(&scores),
+            interval: self.bootstrap.interval_at(&inputs, &scores),
             at: Vec::new(),
-            inputs: inputs.len(),
-            chances: self.flipped(&differences, 1, inputs.len(), detector),
+            inputs: self.inputs(&inputs),
+            chances: self.flipped(&differences, 1, &inputs, detector),
         })
     }
 
@@ -104,19 +104,37 @@ impl Bench<'_> {
         inputs.iter().map(of).collect()
     }
 
-    /// One-sided paired sign flips over inputs, of the best of several candidates.
+    /// Number of inputs that these entries are of.
+    fn inputs(&self, entries: &[usize]) -> usize {
+        self.bootstrap.by_input(entries, &vec![0.0; entries.len()]).len()
+    }
+
+    /// One-sided paired sign flips over inputs, of the best of several candidates; `differences` is [entry x candidates], and
+    /// steps of one input are flipped together.
     fn flipped(
         &self,
         differences: &[f64],
         candidates: usize,
-        inputs: usize,
+        entries: &[usize],
         detector: Detector,
     ) -> Result<Chances, String> {
+        let inputs = self.inputs(entries);
         if inputs < FEWEST_INPUTS {
             return Err(format!("{TOO_FEW}: nothing to test across"));
         }
+        let of = |candidate: usize| -> Vec<f64> {
+            let own: Vec<f64> = differences.iter().skip(candidate).step_by(candidates).copied().collect();
+            self.bootstrap.by_input(entries, &own)
+        };
         let flips = self.shared.flips(inputs);
-        let test = flips.test(differences, candidates);
+        let test = match inputs == entries.len() {
+            true => flips.test(differences, candidates),
+            false => {
+                let columns: Vec<Vec<f64>> = (0..candidates).map(of).collect();
+                let rows = (0..inputs).flat_map(|input| columns.iter().map(move |column| column[input]));
+                flips.test(&rows.collect::<Vec<_>>(), candidates)
+            }
+        };
         let family = format!("{} by sign flips over {inputs} inputs", detector.name());
         Ok(self.chances(test, flips.smallest_p(), flips.is_exact(), family))
     }
@@ -183,24 +201,24 @@ impl Bench<'_> {
         Ok(Figure {
             score: mean(&scores),
             null,
-            interval: self.bootstrap.interval(&scores),
+            interval: self.bootstrap.interval_at(&inputs, &scores),
             at: Vec::new(),
-            inputs: inputs.len(),
+            inputs: self.inputs(&inputs),
             chances,
         })
     }
 
     /// The position with the largest mean attention, among those that half of the rows of every input see.
     fn sink(&self, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
-        let columns: Vec<Column<'_>> = seen
+        let (inputs, columns): (Vec<usize>, Vec<Column<'_>>) = seen
             .received
             .iter()
             .enumerate()
             .filter_map(|(input, received)| {
                 let received = received.as_deref()?;
-                Some(Column { geometry: &stage.geometry[input], seen: &stage.seen[input], received })
+                Some((input, Column { geometry: &stage.geometry[input], seen: &stage.seen[input], received }))
             })
-            .collect();
+            .unzip();
         if columns.is_empty() {
             return Err(why_unfit(seen, "what keys receive was not kept"));
         }
@@ -216,13 +234,13 @@ impl Bench<'_> {
         Ok(Figure {
             score: mean(&scores),
             null: mean(&columns.iter().map(|column| column.uniform(position)).collect::<Vec<_>>()),
-            interval: self.bootstrap.interval(&scores),
+            interval: self.bootstrap.interval_at(&inputs, &scores),
             at: match self.options.reaches(Detector::Sink, mean(&scores)) {
                 true => sinks.map(|&key| key as i64).collect(),
                 false => vec![position as i64],
             },
-            inputs: columns.len(),
-            chances: self.flipped(&differences, places.len(), columns.len(), Detector::Sink),
+            inputs: self.inputs(&inputs),
+            chances: self.flipped(&differences, places.len(), &inputs, Detector::Sink),
         })
     }
 
@@ -261,11 +279,11 @@ impl Bench<'_> {
         Ok(Figure {
             score: mean(&scores),
             null: mean(&inputs.iter().map(|&input| by_chance(input, best)).collect::<Vec<_>>()),
-            interval: self.bootstrap.interval(&scores),
+            interval: self.bootstrap.interval_at(&inputs, &scores),
             // j - i: a previous-token head stands at -1.
             at: vec![-offsets[best]],
-            inputs: inputs.len(),
-            chances: self.flipped(&differences, offsets.len(), inputs.len(), Detector::Positional),
+            inputs: self.inputs(&inputs),
+            chances: self.flipped(&differences, offsets.len(), &inputs, Detector::Positional),
         })
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use attractor_record::LayerShape;
 use attractor_record::Patterns;
+use attractor_record::Steps;
 use attractor_record::Token;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -180,7 +181,7 @@ pub fn diff(
             if notes.is_empty() { "one of them holds no head".to_string() } else { notes.join("; ") }
         )));
     }
-    let bootstrap = Bootstrap::new(options.seed, options.resamples, options.level);
+    let bootstrap = Bootstrap::new(options.seed, options.resamples, options.level).over(&Steps::of(a));
     // Layers whose masks are the same share theirs.
     let mut places: HashMap<Vec<usize>, Vec<Place>> = HashMap::new();
     let key = |layer: usize| geometry[index(layer)].iter().map(|g| g.id).collect::<Vec<_>>();
@@ -252,15 +253,16 @@ fn why_none(metric: Metric) -> &'static str {
 
 /// The paired change over inputs; `None` if no input has the figure on both sides.
 fn change(a: &[Option<f64>], b: &[Option<f64>], between: bool, bootstrap: &Bootstrap) -> Option<Change> {
-    let pairs: Vec<(f64, f64)> = match between {
-        true => b.iter().flatten().map(|&b| (0.0, b)).collect(),
-        false => a.iter().zip(b).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect(),
+    let both = a.iter().zip(b).enumerate();
+    let (entries, pairs): (Vec<usize>, Vec<(f64, f64)>) = match between {
+        true => b.iter().enumerate().filter_map(|(entry, b)| Some((entry, (0.0, (*b)?)))).unzip(),
+        false => both.filter_map(|(entry, (a, b))| Some((entry, ((*a)?, (*b)?)))).unzip(),
     };
     if pairs.is_empty() {
         return None;
     }
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
-    let (interval, why) = match bootstrap.interval(&differences) {
+    let (interval, why) = match bootstrap.interval_at(&entries, &differences) {
         Ok(interval) => (Some(interval), None),
         Err(why) => (None, Some(why.to_string())),
     };
@@ -282,6 +284,18 @@ fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<String>) -> R
             "diff: A has {} inputs, B has {}; both must have read the same: capture them with the same input options",
             a.inputs(),
             b.inputs()
+        )));
+    }
+    let place = |patterns: &dyn Patterns, entry: usize| {
+        let origin = patterns.origin(entry);
+        (origin.input, origin.number())
+    };
+    let several = Steps::of(a).are_several() || Steps::of(b).are_several();
+    if let Some(entry) = (0..a.inputs()).find(|&entry| several && place(a, entry) != place(b, entry)) {
+        return Err(Error::usage(format!(
+            "diff: where A has {}, B has {}; both must have read the same inputs at the same steps",
+            a.origin(entry),
+            b.origin(entry)
         )));
     }
     let mut unknown = 0;

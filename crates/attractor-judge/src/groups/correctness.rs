@@ -1,6 +1,6 @@
 //! 1. Correctness: are these attention weights, and the ones that the model used? All heads, all inputs.
 
-use attractor_record::Facts;
+use attractor_record::{Facts, Origin};
 
 use super::Case;
 use crate::Result;
@@ -54,7 +54,7 @@ pub(crate) struct Lowest {
 pub(crate) struct Largest {
     /// May be NaN.
     pub value: f64,
-    pub input: usize,
+    pub input: Origin,
     pub row: usize,
     /// True if it is above its limit; a NaN is neither above nor within.
     pub above: bool,
@@ -210,7 +210,10 @@ fn per_head(
             // Relative to its limit, since limits depend on length and precision; a NaN is the worst of all.
             let over = if value.is_nan() { f64::INFINITY } else { value / limit.max(f64::MIN_POSITIVE) };
             if own.as_ref().is_none_or(|(was, l)| over > was.value / l.max(f64::MIN_POSITIVE)) {
-                own = Some((Largest { value, input, row, above: value > limit }, limit));
+                own = Some((
+                    Largest { value, input: case.measures.steps.origin(input), row, above: value > limit },
+                    limit,
+                ));
             }
         }
         let place = Case::place(head);
@@ -250,7 +253,7 @@ fn per_head(
 /// Replication is by input: one that was given twice is no second observation.
 fn distinct(case: &Case<'_>) -> Result<Finding<Distinct>> {
     let measured = Measured::new(CheckId::InputDistinct).threshold((0.0, "inputs are the observations"));
-    let inputs = case.patterns.inputs();
+    let inputs = case.measures.steps.inputs();
     if inputs < 2 {
         return Ok(measured.skipped(Untestable::Lacks(Lack::SecondInput)));
     }

@@ -93,12 +93,12 @@ struct Correlation {
 }
 
 pub(super) fn find(case: &Case<'_>) -> Result<Diversity> {
-    let inputs = case.patterns.inputs().min(case.config.count(Key::DiversityInputs));
+    let inputs = case.measures.compared.len();
     let layers = case.patterns.layers();
     let answers: Vec<std::result::Result<Correlation, Lack>> = layers
         .par_iter()
         .enumerate()
-        .map(|(index, shape)| correlate(case, index, shape.layer, inputs))
+        .map(|(index, shape)| correlate(case, index, shape.layer))
         .collect::<Result<_>>()?;
     let there: Vec<&Correlation> = answers.iter().flatten().collect();
     let reason = answers.iter().find_map(|answer| answer.as_ref().err().copied());
@@ -128,7 +128,7 @@ fn model(case: &Case<'_>, there: &[&Correlation], inputs: usize, reason: Option<
     }
     let alpha = case.config.get(Key::Alpha);
     let count = there.len() as f64;
-    let each: Vec<Option<f64>> = (0..inputs)
+    let each: Vec<Option<f64>> = (0..case.patterns.inputs())
         .map(|input| mean_of(there.iter().filter_map(|c| c.per_input.get(input).copied().flatten())))
         .collect();
     let figure = case.figure(&each);
@@ -185,29 +185,25 @@ fn beliefs(case: &Case<'_>, there: &[&Correlation]) -> Finding<Beliefs> {
     measured.verdict(case.verdict(GROUP, diverse), Beliefs { cosine, diverse })
 }
 
-fn correlate(
-    case: &Case<'_>,
-    index: usize,
-    layer: usize,
-    inputs: usize,
-) -> Result<std::result::Result<Correlation, Lack>> {
+fn correlate(case: &Case<'_>, index: usize, layer: usize) -> Result<std::result::Result<Correlation, Lack>> {
     let heads: Vec<_> = case.measures.heads.iter().filter(|h| h.layer == layer).collect();
     let permutations = case.config.count(Key::Permutations).min(999);
-    let mut per_input = vec![None; inputs];
-    let mut cosines = vec![None; inputs];
+    let entries = case.patterns.inputs();
+    let mut per_input = vec![None; entries];
+    let mut cosines = vec![None; entries];
     let (mut partials, mut divergences) = (Vec::new(), Vec::new());
     let mut null = vec![0.0; permutations];
     let mut head_rho = vec![0.0; heads.len()];
     let mut head_null = vec![vec![0.0; heads.len()]; permutations];
     let mut used = 0.0f64;
     let mut why = Lack::LayerInputs;
-    for (input, own) in per_input.iter_mut().enumerate() {
+    for (slot, &input) in case.measures.compared.iter().enumerate() {
         let g = &*case.measures.geometry[index][input];
         let Some(beliefs) = case.patterns.layer_input(layer, input)? else { continue };
         let rows = g.chosen.len();
         let triangle = Triangle { rows };
         if rows < 5 {
-            why = Lack::Rows { input, rows };
+            why = Lack::Rows { input: case.measures.steps.origin(input), rows };
             continue;
         }
         let Some(cosine) = cosine_distances(&beliefs, g) else {
@@ -215,7 +211,7 @@ fn correlate(
             continue;
         };
         let usable: Vec<&Vec<f32>> =
-            heads.iter().map(|h| &h.row_divergence[input]).filter(|d| d.len() == triangle.len()).collect();
+            heads.iter().map(|h| &h.row_divergence[slot]).filter(|d| d.len() == triangle.len()).collect();
         if usable.is_empty() {
             why = Lack::Divergences;
             continue;
@@ -236,7 +232,7 @@ fn correlate(
         let sides: Vec<Vec<f64>> = heads
             .iter()
             .map(|h| {
-                let d = &h.row_divergence[input];
+                let d = &h.row_divergence[slot];
                 let clean =
                     |d: &Vec<f32>| d.iter().map(|x| if x.is_nan() { 0.0 } else { f64::from(*x) }).collect::<Vec<_>>();
                 (d.len() == triangle.len())
@@ -254,7 +250,7 @@ fn correlate(
             head_null[b].iter_mut().zip(&draw[1..]).for_each(|(sum, x)| *sum += x);
         }
         head_rho.iter_mut().zip(&sides).for_each(|(sum, side)| *sum += dot(side, &moved));
-        *own = Some(dot(&fixed, &moved));
+        per_input[input] = Some(dot(&fixed, &moved));
         let apart: Vec<f64> = (1..rows)
             .flat_map(|a| (0..a).map(move |b| (a, b)))
             .map(|(a, b)| g.chosen[a].abs_diff(g.chosen[b]) as f64)

@@ -136,12 +136,15 @@ fn filled(measured: Measured, d: &Detection) -> Measured {
 }
 
 impl Case<'_> {
-    /// The figure of one value an input; inputs without it are left out.
+    /// The figure of one value an entry; entries without it are left out.
     pub(crate) fn figure(&self, values: &[Option<f64>]) -> Figure {
-        let there: Vec<f64> = values.iter().flatten().copied().collect();
-        let (interval, no_interval) = match self.bootstrap.interval(&there) {
+        let (entries, there): (Vec<usize>, Vec<f64>) =
+            values.iter().enumerate().filter_map(|(entry, value)| Some((entry, (*value)?))).unzip();
+        let (interval, no_interval) = match self.bootstrap.interval_at(&entries, &there) {
             Ok(interval) => (Some(interval), None),
-            Err(why) => (None, Some(NoInterval::Inputs { why, inputs: there.len() })),
+            Err(why) => {
+                (None, Some(NoInterval::Inputs { why, inputs: self.bootstrap.by_input(&entries, &there).len() }))
+            }
         };
         Figure { value: mean_of(there.iter().copied()), interval, no_interval }
     }

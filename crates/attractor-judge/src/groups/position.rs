@@ -139,7 +139,7 @@ fn local(case: &Case<'_>) -> OfHeads<Locality, HeadLocality> {
 fn content(case: &Case<'_>) -> OfHeads<Explained, HeadExplained> {
     let threshold = case.config.sourced(Key::PositionContent);
     let measured = Measured::new(CheckId::PosContent).threshold(threshold);
-    if case.patterns.inputs() < 2 {
+    if case.measures.steps.inputs() < 2 {
         return OfHeads::alone(measured.skipped(Untestable::Lacks(Lack::InputsForPosition)));
     }
     let explained = |content: f64| (1.0 - content).clamp(0.0, 1.0);

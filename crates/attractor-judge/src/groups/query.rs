@@ -98,7 +98,7 @@ fn variation(case: &Case<'_>) -> OfHeads<Variation> {
 fn content(case: &Case<'_>) -> OfHeads<Content, HeadContent> {
     let threshold = case.config.sourced(Key::QueryContent);
     let measured = Measured::new(CheckId::QueryContent).threshold(threshold);
-    if case.patterns.inputs() < 2 {
+    if case.measures.steps.inputs() < 2 {
         return OfHeads::alone(measured.skipped(Untestable::Lacks(Lack::InputsForContent)));
     }
     if case.measures.alike.len() < 2 {

@@ -92,7 +92,9 @@ pub(super) fn find(case: &Case<'_>) -> Uniformity {
             heads.push(measured.skipped(case.no_figure(head, Lack::TwoKeys)));
             continue;
         };
-        let there: Vec<f64> = values.into_iter().flatten().collect();
+        let (entries, there): (Vec<usize>, Vec<f64>) =
+            values.into_iter().enumerate().filter_map(|(entry, value)| Some((entry, value?))).unzip();
+        let there = case.bootstrap.by_input(&entries, &there);
         let test = |i| equivalence(&there, i, margin, case.config.seed, case.config.count(Key::Permutations));
         let decision = match figure.interval.as_ref().map(|i| (i, test(i))) {
             Some((_, test)) if test.equivalent => Decision::Uniform { p: test.p },

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use attractor_record::strips;
+use attractor_record::{Steps, strips};
 
 use super::divergence::jensen_shannon;
 use super::{Geometry, HeadInput, Source};
@@ -28,34 +28,42 @@ struct Sums {
     rows: usize,
 }
 
-/// Compares each input with the others.
+/// Compares each input with the others, at the same step where they have steps.
 ///
 /// Inputs of one shape and mask are compared cell by cell. An input without such a partner has as baseline the mean
 /// enrichment by signed offset of all other inputs, renormalised within each row.
 pub(crate) fn measure(
     source: &Source<'_>,
-    geometry: &[Arc<Geometry>],
+    steps: &Steps,
     testable: &[bool],
     figures: &[HeadInput],
     paired: &[usize],
 ) -> Result<Across> {
+    let geometry = source.geometry;
     let inputs = geometry.len();
     let mut across =
         Across { position_content: vec![None; inputs], query_content: vec![None; inputs], pair_distance: Vec::new() };
     if inputs < 2 {
         return Ok(across);
     }
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for input in (0..inputs).filter(|&input| testable[input]) {
-        match groups.iter_mut().find(|group| geometry[group[0]].is_alike(&geometry[input])) {
-            Some(group) => group.push(input),
-            None => groups.push(vec![input]),
+    let moments: Vec<Vec<usize>> = match steps.are_several() {
+        true => steps.numbers().into_values().collect(),
+        false => vec![(0..inputs).collect()],
+    };
+    for moment in &moments {
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let fit: Vec<usize> = moment.iter().copied().filter(|&input| testable[input]).collect();
+        for &input in &fit {
+            match groups.iter_mut().find(|group| geometry[group[0]].is_alike(&geometry[input])) {
+                Some(group) => group.push(input),
+                None => groups.push(vec![input]),
+            }
         }
-    }
-    for group in &groups {
-        match group[..] {
-            [alone] => across.position_content[alone] = by_offset(source, geometry, testable, figures, alone)?,
-            _ => by_cell(source, geometry, group, &mut across)?,
+        for group in &groups {
+            match group[..] {
+                [alone] => across.position_content[alone] = by_offset(source, geometry, &fit, figures, alone)?,
+                _ => by_cell(source, geometry, group, &mut across)?,
+            }
         }
     }
     if paired.len() >= 2 && paired.iter().all(|&input| testable[input]) {
@@ -119,7 +127,7 @@ fn by_cell(source: &Source<'_>, geometry: &[Arc<Geometry>], group: &[usize], acr
 fn by_offset(
     source: &Source<'_>,
     geometry: &[Arc<Geometry>],
-    testable: &[bool],
+    fit: &[usize],
     figures: &[HeadInput],
     input: usize,
 ) -> Result<Option<f64>> {
@@ -129,7 +137,7 @@ fn by_offset(
     let back = geometry.iter().map(|g| g.keys).max().unwrap_or(0);
     let mut sum = vec![0.0f64; reach + back + 1];
     let mut pairs = vec![0.0f64; reach + back + 1];
-    for (other, o) in geometry.iter().enumerate().filter(|&(other, _)| other != input && testable[other]) {
+    for (other, o) in fit.iter().filter(|&&other| other != input).map(|&other| (other, &geometry[other])) {
         for (index, value) in figures[other].profile.iter().enumerate() {
             sum[index + back - o.keys] += value;
         }

@@ -2,32 +2,37 @@
 
 use attractor_record::Patterns;
 use attractor_record::Role;
+use attractor_record::Steps;
 
 use attractor::Result;
 
 /// Inputs that repeat an earlier one, each with that one; `None` if what the inputs are is not known.
 ///
-/// Inputs are equal if their tokens are; images, if what entered the first layer is.
+/// Inputs are equal if their tokens are; images, if what entered the first layer is. Where inputs have steps, one step of each
+/// is looked at: steps of one input are alike and no inputs of their own.
 ///
 /// # Errors
 /// `is_format` if the patterns cannot be read.
 pub fn repeated_inputs(patterns: &dyn Patterns) -> Result<Option<Vec<(usize, usize)>>> {
-    let count = patterns.inputs();
+    let steps = Steps::of(patterns);
+    let abreast = steps.abreast();
+    let number = |at: usize| if steps.are_several() { patterns.origin(abreast[at]).input } else { at };
+    let numbered = |pairs: Vec<(usize, usize)>| pairs.into_iter().map(|(a, b)| (number(a), number(b))).collect();
     let is_text = |input: usize| {
         let tokens = patterns.tokens(input);
         !tokens.is_empty() && tokens.iter().all(|token| token.role != Role::Patch)
     };
-    if (0..count).all(is_text) {
+    if abreast.iter().copied().all(is_text) {
         let read = |input: usize| patterns.tokens(input).iter().map(|t| (t.id, t.text.as_str())).collect::<Vec<_>>();
-        return Ok(Some(earlier(&(0..count).map(read).collect::<Vec<_>>())));
+        return Ok(Some(numbered(earlier(&abreast.iter().copied().map(read).collect::<Vec<_>>()))));
     }
     let Some(first) = patterns.layers().first().map(|shape| shape.layer) else { return Ok(None) };
     let mut entered = Vec::new();
-    for input in 0..count {
+    for &input in &abreast {
         let Some(values) = patterns.layer_input(first, input)? else { return Ok(None) };
         entered.push(values.into_iter().map(f32::to_bits).collect::<Vec<_>>());
     }
-    Ok(Some(earlier(&entered)))
+    Ok(Some(numbered(earlier(&entered))))
 }
 
 /// (later, first one that is equal to it).

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use attractor_record::Patterns;
+use attractor_record::{Patterns, Steps};
 use rayon::prelude::*;
 
 pub use distinct::{repeated_in_words, repeated_inputs};
@@ -48,7 +48,7 @@ pub(crate) struct HeadMeasure {
     pub query_content: Vec<Option<f64>>,
     /// Null of the repetition contrast.
     pub repeat_null: Option<Null>,
-    /// Divergence between the chosen rows of the first inputs, [input][pair].
+    /// Divergence between the chosen rows of the entries [`Measures::compared`], [entry][pair].
     pub row_divergence: Vec<Vec<f32>>,
     /// Total variation between the rows of two inputs, [pair of inputs x row]; for the token-shuffle null.
     pub pair_distance: Vec<f32>,
@@ -60,6 +60,10 @@ pub(crate) struct Measures {
     pub heads: Vec<HeadMeasure>,
     /// [layer index][input].
     pub geometry: Vec<Vec<Arc<Geometry>>>,
+    /// Which entries are steps of the same input.
+    pub steps: Steps,
+    /// The first entries whose rows are compared with their beliefs: of different inputs.
+    pub compared: Vec<usize>,
     /// Inputs of equal shape and mask whose maps are compared position by position; the largest such group.
     pub alike: Vec<usize>,
     /// Those of `alike` whose pairwise distances were kept.
@@ -160,10 +164,12 @@ pub(crate) fn measure(patterns: &dyn Patterns, config: &Config) -> Result<Measur
         .enumerate()
         .flat_map(|(index, shape)| shape.heads.iter().map(move |&head| (index, shape.layer, head)))
         .collect();
-    let alike = geometry.first().map_or_else(Vec::new, |first| largest_alike(first));
-    let null_plan = NullPlan::new(&geometry, &alike, config);
+    let steps = Steps::of(patterns);
+    let abreast = steps.abreast();
+    let alike = geometry.first().map_or_else(Vec::new, |first| largest_alike(first, &abreast));
+    let null_plan = NullPlan::new(&geometry, &abreast, &alike, config);
     let paired = paired_inputs(&alike, geometry.first(), tasks.len());
-    let mantel_inputs = inputs.min(config.count(Key::DiversityInputs));
+    let compared: Vec<usize> = abreast.iter().copied().take(config.count(Key::DiversityInputs)).collect();
 
     let heads = tasks
         .par_iter()
@@ -175,10 +181,10 @@ pub(crate) fn measure(patterns: &dyn Patterns, config: &Config) -> Result<Measur
                 .collect::<Result<Vec<_>>>()?;
             source.normalise();
             let testable: Vec<bool> = figures.iter().map(|f| f.unfit.is_none() && f.has_weights).collect();
-            let across = across::measure(&source, geometry, &testable, &figures, &paired)?;
+            let across = across::measure(&source, &steps, &testable, &figures, &paired)?;
             let repeat_null = null_plan.apply(&source, geometry, &testable, &figures);
-            let mut row_divergence = Vec::with_capacity(mantel_inputs);
-            for input in 0..mantel_inputs {
+            let mut row_divergence = Vec::with_capacity(compared.len());
+            for &input in &compared {
                 row_divergence.push(match testable[input] {
                     true => divergence::of_rows(&source, &geometry[input], input)?,
                     false => Vec::new(),
@@ -202,13 +208,14 @@ pub(crate) fn measure(patterns: &dyn Patterns, config: &Config) -> Result<Measur
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Measures { heads, geometry, alike, paired, null_plan })
+    Ok(Measures { heads, geometry, steps, compared, alike, paired, null_plan })
 }
 
-/// The largest set of inputs of one shape and mask; of equal sets the one with the lowest input.
-fn largest_alike(geometry: &[Arc<Geometry>]) -> Vec<usize> {
+/// The largest set of entries of `among` of one shape and mask; of equal sets the one with the lowest entry.
+fn largest_alike(geometry: &[Arc<Geometry>], among: &[usize]) -> Vec<usize> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for (input, g) in geometry.iter().enumerate() {
+    for &input in among {
+        let g = &geometry[input];
         match groups.iter_mut().find(|group| geometry[group[0]].is_alike(g)) {
             Some(group) => group.push(input),
             None => groups.push(vec![input]),

@@ -95,7 +95,8 @@ pub(crate) enum NullPlan {
 }
 
 impl NullPlan {
-    pub(crate) fn new(geometry: &[Vec<Arc<Geometry>>], alike: &[usize], config: &Config) -> Self {
+    /// `abreast` are entries of different inputs, `alike` those of them that are of one shape.
+    pub(crate) fn new(geometry: &[Vec<Arc<Geometry>>], abreast: &[usize], alike: &[usize], config: &Config) -> Self {
         let permutations = config.count(Key::Permutations);
         let Some(first) = geometry.first() else { return Self::None };
         let repeating = |input: usize| geometry.iter().any(|l| l[input].has_tokens && l[input].same.len() > 0);
@@ -112,7 +113,7 @@ impl NullPlan {
             let room = 1.0 - mean_of(shares).unwrap_or(0.0);
             return Self::Mismatched { inputs, pairings, room };
         }
-        let inputs: Vec<usize> = (0..first.len()).filter(|&input| repeating(input)).take(INPUTS).collect();
+        let inputs: Vec<usize> = abreast.iter().copied().filter(|&input| repeating(input)).take(INPUTS).collect();
         if inputs.is_empty() {
             return Self::None;
         }

@@ -58,6 +58,27 @@ impl BlockBootstrap {
         draws
     }
 
+    /// The interval of the mean over the steps of several inputs, which are taken as they are: inputs of as many steps are given
+    /// the same steps in every resample.
+    ///
+    /// # Errors
+    /// For an input of fewer than eight steps, or a figure that is no number.
+    pub fn interval_of_mean(&self, inputs: &[Vec<f64>]) -> Result<Interval, &'static str> {
+        if inputs.iter().any(|series| series.len() < FEWEST_STEPS) {
+            return Err("fewer than eight steps");
+        }
+        let count: usize = inputs.iter().map(Vec::len).sum();
+        let mut means = vec![0.0f64; self.resamples];
+        for series in inputs {
+            for (mean, steps) in means.iter_mut().zip(self.draws(series.len()).chunks_exact(series.len())) {
+                *mean += steps.iter().map(|&step| series[step as usize]).sum::<f64>() / count as f64;
+            }
+        }
+        let plural = if inputs.len() == 1 { "" } else { "s" };
+        let what = format!("stationary block bootstrap over the steps of {} input{plural}", inputs.len());
+        self.percentiles(means, &what)
+    }
+
     /// The interval of a figure of the series; `figure` is given the steps of a resample, in order.
     ///
     /// # Errors
@@ -66,7 +87,11 @@ impl BlockBootstrap {
         if steps < FEWEST_STEPS {
             return Err("fewer than eight steps");
         }
-        let mut figures: Vec<f64> = self.draws(steps).chunks_exact(steps).map(figure).collect();
+        let figures = self.draws(steps).chunks_exact(steps).map(figure).collect();
+        self.percentiles(figures, "stationary block bootstrap")
+    }
+
+    fn percentiles(&self, mut figures: Vec<f64>, what: &str) -> Result<Interval, &'static str> {
         if figures.is_empty() || !figures.iter().all(|f| f.is_finite()) {
             return Err("a figure of a resample is not a finite number");
         }
@@ -76,7 +101,7 @@ impl BlockBootstrap {
             low: quantile(&figures, tail),
             high: quantile(&figures, 1.0 - tail),
             level: self.level,
-            method: format!("stationary block bootstrap, mean block {:.1}", self.block),
+            method: format!("{what}, mean block {:.1}", self.block),
         })
     }
 }
@@ -204,6 +229,18 @@ mod tests {
         }
         let [blocks, single] = covered.map(|c| c as f64 / trials as f64);
         assert!((blocks - 0.89).abs() < 4.0 * 0.018 && (single - 0.67).abs() < 4.0 * 0.027, "{blocks}, {single}");
+    }
+
+    /// A mean over one input is the figure that the definition takes, and two equal inputs say nothing more.
+    #[test]
+    fn the_mean_over_inputs_is_that_of_the_definition() {
+        let (one, bootstrap) = (series(0.6, 40), BlockBootstrap::new(3, 499, 0.95, 4.0));
+        let mean = |steps: &[u32]| steps.iter().map(|&s| one[s as usize]).sum::<f64>() / 40.0;
+        let expected = bootstrap.interval(40, mean).unwrap();
+        for inputs in [vec![one.clone()], vec![one.clone(), one.clone()]] {
+            let got = bootstrap.interval_of_mean(&inputs).unwrap();
+            assert!((got.low - expected.low).abs() < 1e-12 && (got.high - expected.high).abs() < 1e-12, "{got:?}");
+        }
     }
 
     #[test]

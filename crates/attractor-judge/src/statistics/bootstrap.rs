@@ -1,12 +1,14 @@
-//! Bootstrap intervals over inputs.
+//! Bootstrap intervals over inputs, whatever number of steps each has.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use attractor::random::Philox;
+use attractor_record::Steps;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::block::{self, BlockBootstrap};
 use super::{mean, stream};
 
 /// A confidence interval.
@@ -18,7 +20,7 @@ pub struct Interval {
     pub high: f64,
     /// Confidence level, in (0, 1).
     pub level: f64,
-    /// How it was found: "BCa bootstrap", "percentile bootstrap" or "no spread".
+    /// How it was found: "BCa bootstrap", "percentile bootstrap" or "no spread"; with steps, what was drawn together.
     pub method: String,
 }
 
@@ -29,6 +31,11 @@ pub const FEWEST_INPUTS: usize = 5;
 pub const TOO_FEW: &str = "fewer than five inputs";
 
 /// Bootstrap intervals of a mean over inputs.
+///
+/// Inputs are drawn, and each comes with all its steps: steps of one input depend on each other, and a resample never takes
+/// them apart. With fewer than [`FEWEST_INPUTS`] inputs whose steps are eight or more, runs of neighbouring steps are drawn
+/// ([`BlockBootstrap`]), the same of every input that has as many; such an interval speaks of these inputs alone, and its
+/// method says so.
 ///
 /// The resampled inputs are the same for every figure of the same number of inputs, so that figures of different
 /// heads keep their dependence and the draws are made once.
@@ -46,12 +53,71 @@ pub struct Bootstrap {
     resamples: usize,
     level: f64,
     draws: Mutex<BTreeMap<usize, Arc<Vec<u32>>>>,
+    /// Entries of every input in the order of its steps; `None`: every entry is an input.
+    series: Option<Vec<Vec<usize>>>,
 }
 
 impl Bootstrap {
     /// `resamples` resamples at confidence `level`.
     pub fn new(seed: u64, resamples: usize, level: f64) -> Self {
-        Self { seed, resamples, level, draws: Mutex::new(BTreeMap::new()) }
+        Self { seed, resamples, level, draws: Mutex::new(BTreeMap::new()), series: None }
+    }
+
+    /// Of figures of entries, some of which may be steps of the same input.
+    pub fn over(self, steps: &Steps) -> Self {
+        Self { series: steps.are_several().then(|| steps.series().to_vec()), ..self }
+    }
+
+    /// The interval of the mean of `values`, which are figures of the entries `entries`.
+    ///
+    /// # Errors
+    /// [`TOO_FEW`] for fewer than five inputs, if they have fewer than eight steps; as [`Bootstrap::interval`].
+    pub fn interval_at(&self, entries: &[usize], values: &[f64]) -> Result<Interval, &'static str> {
+        let Some(series) = self.values_of(entries, values) else { return self.interval(values) };
+        if !values.iter().all(|v| v.is_finite()) {
+            return Err("a figure of a step is not a finite number");
+        }
+        let method = match (series.len() < FEWEST_INPUTS, series.iter().all(|s| s.len() >= block::FEWEST_STEPS)) {
+            (true, true) if !series.is_empty() => {
+                let length = series.iter().map(|s| block::block_length(s)).fold(1.0, f64::max);
+                return BlockBootstrap::new(self.seed, self.resamples, self.level, length).interval_of_mean(&series);
+            }
+            (true, _) => return Err(TOO_FEW),
+            (false, _) => "of inputs with all their steps",
+        };
+        let named = |interval: Interval| Interval { method: format!("{} {method}", interval.method), ..interval };
+        if series.iter().all(|s| s.len() == series[0].len()) {
+            // A mean of means: as many steps each weigh the same, and equal steps are exactly one.
+            return self.interval(&series.iter().map(|s| mean(s)).collect::<Vec<_>>()).map(named);
+        }
+        if values.iter().all(|&v| v == values[0]) {
+            return self.interval(values).map(named);
+        }
+        let sums: Vec<(f64, f64)> = series.iter().map(|s| (s.iter().sum(), s.len() as f64)).collect();
+        let total = sums.iter().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
+        let of = |(sum, count): (f64, f64)| sum / count;
+        let n = sums.len();
+        let draws = self.draws(n);
+        let means = draws.chunks_exact(n).map(|sample| {
+            of(sample.iter().map(|&i| sums[i as usize]).fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1)))
+        });
+        let without: Vec<f64> = sums.iter().map(|one| of((total.0 - one.0, total.1 - one.1))).collect();
+        let centre = mean(&without);
+        let deviations: Vec<f64> = without.iter().map(|value| centre - value).collect();
+        Ok(named(corrected(of(total), &deviations, means.collect(), self.level)))
+    }
+
+    /// The mean over the steps of each input that has a figure; the figures themselves where inputs have one step.
+    pub fn by_input(&self, entries: &[usize], values: &[f64]) -> Vec<f64> {
+        self.values_of(entries, values).map_or_else(|| values.to_vec(), |all| all.iter().map(|s| mean(s)).collect())
+    }
+
+    /// The figures of every input that has some, in the order of its steps; `None` if every entry is an input.
+    fn values_of(&self, entries: &[usize], values: &[f64]) -> Option<Vec<Vec<f64>>> {
+        let of: BTreeMap<usize, f64> = entries.iter().copied().zip(values.iter().copied()).collect();
+        let series = self.series.as_ref()?.iter();
+        let there = series.map(|entries| entries.iter().filter_map(|entry| of.get(entry).copied()).collect());
+        Some(there.filter(|values: &Vec<f64>| !values.is_empty()).collect())
     }
 
     fn draws(&self, n: usize) -> Arc<Vec<u32>> {
@@ -85,15 +151,16 @@ impl Bootstrap {
             .chunks_exact(n)
             .map(|sample| sample.iter().map(|&i| values[i as usize]).sum::<f64>() / n as f64)
             .collect();
-        Ok(corrected(values, means, self.level))
+        let centre = mean(values);
+        // Jackknife of a mean: the deviation of the mean without input i is -(v_i - mean) / (n - 1).
+        let deviations: Vec<f64> = values.iter().map(|value| (value - centre) / (n - 1) as f64).collect();
+        Ok(corrected(centre, &deviations, means, self.level))
     }
 }
 
-/// The interval of the mean of `values` from the means of resamples.
-fn corrected(values: &[f64], mut means: Vec<f64>, level: f64) -> Interval {
-    let n = values.len();
+/// The interval of a mean `centre` from the means of resamples and the jackknife: what each input adds to its mean.
+fn corrected(centre: f64, deviations: &[f64], mut means: Vec<f64>, level: f64) -> Interval {
     let interval = |low, high, method: &str| Interval { low, high, level, method: method.to_string() };
-    let centre = mean(values);
     means.sort_by(f64::total_cmp);
 
     let normal = Normal::standard();
@@ -106,10 +173,8 @@ fn corrected(values: &[f64], mut means: Vec<f64>, level: f64) -> Interval {
         return percentile();
     }
     let z0 = normal.inverse_cdf(share);
-    // Jackknife of a mean: the deviation of the mean without input i is -(v_i - mean) / (n - 1).
     let (mut squares, mut cubes) = (0.0, 0.0);
-    for value in values {
-        let d = (value - centre) / (n - 1) as f64;
+    for d in deviations {
         squares += d * d;
         cubes += d * d * d;
     }
@@ -198,9 +263,92 @@ mod tests {
                 sum + value
             })
         };
-        let interval = corrected(&values, (0..3125).map(|code| sum(code) / 5.0).collect(), 0.95);
+        let centre = mean(&values);
+        let deviations = values.map(|value| (value - centre) / 4.0);
+        let interval = corrected(centre, &deviations, (0..3125).map(|code| sum(code) / 5.0).collect(), 0.95);
         assert_eq!(interval.method, "BCa bootstrap");
         assert!((interval.low - 0.259_375).abs() < 1e-12 && (interval.high - 0.740_625).abs() < 1e-12, "{interval:?}");
+    }
+
+    fn steps(inputs: usize, steps: u64) -> Steps {
+        Steps::new((0..inputs).flat_map(|i| (0..steps).map(move |s| attractor_record::Origin::at(i, s))).collect())
+    }
+
+    /// Equal steps within inputs tell nothing more than one step would: the interval is that of the inputs, bit for bit.
+    #[test]
+    fn repeated_steps_do_not_narrow_an_interval() {
+        let inputs = [0.5, 0.25, 1.0, 0.125, 2.0, 0.75];
+        let values: Vec<f64> = inputs.iter().flat_map(|&v| [v; 4]).collect();
+        let entries: Vec<usize> = (0..values.len()).collect();
+        let bootstrap = Bootstrap::new(4, 999, 0.95).over(&steps(6, 4));
+        let whole = bootstrap.interval_at(&entries, &values).unwrap();
+        let alone = Bootstrap::new(4, 999, 0.95).interval(&inputs).unwrap();
+        assert!(
+            (whole.low - alone.low).abs() < 1e-12 && (whole.high - alone.high).abs() < 1e-12,
+            "{whole:?} {alone:?}"
+        );
+        assert_eq!(whole.method, "BCa bootstrap of inputs with all their steps");
+        assert_eq!(bootstrap.by_input(&entries, &values), inputs);
+        let apart = Bootstrap::new(4, 999, 0.95).interval(&values).unwrap();
+        assert!(apart.high - apart.low < 0.7 * (whole.high - whole.low), "drawn apart they would: {apart:?}");
+    }
+
+    /// Steps that go up and down within every input cancel only if an input comes whole: taken apart, they would spread.
+    #[test]
+    fn steps_of_an_input_are_never_drawn_apart() {
+        let values: Vec<f64> = (0..6).flat_map(|i| [10.0 + f64::from(i), -10.0, f64::from(i)]).collect();
+        let entries: Vec<usize> = (0..18).collect();
+        let interval = Bootstrap::new(2, 1999, 0.95).over(&steps(6, 3)).interval_at(&entries, &values).unwrap();
+        // The mean of input i is 2 i / 3.
+        assert!(interval.low >= 0.0 && interval.high <= 10.0 / 3.0, "{interval:?}");
+    }
+
+    /// Inputs with other numbers of steps weigh by them: resamples and jackknife by the definition, all steps put together.
+    #[test]
+    fn inputs_weigh_by_their_steps() {
+        let series = [vec![1.0, 2.0], vec![4.0], vec![0.5, 0.25, 0.125], vec![8.0], vec![3.0, 1.0]];
+        let origins = series.iter().enumerate().flat_map(|(i, s)| (0..s.len()).map(move |step| (i, step as u64)));
+        let steps = Steps::new(origins.map(|(i, step)| attractor_record::Origin::at(i, step)).collect());
+        let values = series.concat();
+        let entries: Vec<usize> = (0..values.len()).collect();
+        let bootstrap = Bootstrap::new(9, 1999, 0.95).over(&steps);
+        let interval = bootstrap.interval_at(&entries, &values).unwrap();
+        let means: Vec<f64> = bootstrap
+            .draws(5)
+            .chunks_exact(5)
+            .map(|drawn| drawn.iter().flat_map(|&i| series[i as usize].clone()).collect::<Vec<_>>())
+            .map(|all| mean(&all))
+            .collect();
+        let without = |left: usize| {
+            let others = series.iter().enumerate().filter(|(i, _)| *i != left).flat_map(|(_, s)| s.clone());
+            mean(&others.collect::<Vec<_>>())
+        };
+        let jackknife: Vec<f64> = (0..5).map(without).collect();
+        let deviations: Vec<f64> = jackknife.iter().map(|one| mean(&jackknife) - one).collect();
+        let expected = corrected(mean(&values), &deviations, means, 0.95);
+        assert_eq!(interval.method, "BCa bootstrap of inputs with all their steps");
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(near(interval.low, expected.low) && near(interval.high, expected.high), "{interval:?} {expected:?}");
+    }
+
+    #[test]
+    fn one_step_an_input_is_none() {
+        let values = [0.3, 0.1, 0.7, 0.2, 0.9, 0.4];
+        let entries: Vec<usize> = (0..6).collect();
+        let with = Bootstrap::new(1, 999, 0.95).over(&steps(6, 1)).interval_at(&entries, &values);
+        assert_eq!(with, Bootstrap::new(1, 999, 0.95).interval(&values));
+    }
+
+    #[test]
+    fn few_inputs_need_many_steps() {
+        let few = Bootstrap::new(1, 999, 0.95).over(&steps(2, 7));
+        let entries: Vec<usize> = (0..14).collect();
+        let values: Vec<f64> = (0..14).map(f64::from).collect();
+        assert_eq!(few.interval_at(&entries, &values), Err(TOO_FEW));
+        let many = Bootstrap::new(1, 999, 0.95).over(&steps(1, 12));
+        let interval = many.interval_at(&entries[..12], &values[..12]).unwrap();
+        assert!(interval.low < 5.5 && interval.high > 5.5, "{interval:?}");
+        assert!(interval.method.starts_with("stationary block bootstrap over the steps of 1 input"), "{interval:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod false_alarms;
 mod live;
 mod nulls;
 mod planted;
+mod steps;
 mod words;
 
 use std::ops::Range;
@@ -14,7 +15,7 @@ use attractor::random::Philox;
 use attractor::retrieve::{HeadStatistics, Mask, Request, dense};
 use attractor_record::LayerShape;
 use attractor_record::Patterns;
-use attractor_record::{Facts, ModelInfo, Role, Task, Token};
+use attractor_record::{Facts, ModelInfo, Origin, Role, Task, Token};
 
 /// Dense maps in memory.
 pub(crate) struct Maps {
@@ -28,6 +29,8 @@ pub(crate) struct Maps {
     pub facts: Facts,
     /// Hides the maps, leaving these.
     pub statistics: Option<HeadStatistics>,
+    /// Which input and step each entry is; empty: every entry is an input.
+    pub origins: Vec<Origin>,
 }
 
 impl Maps {
@@ -54,6 +57,7 @@ impl Maps {
             beliefs: Vec::new(),
             facts: Facts::default(),
             statistics: None,
+            origins: Vec::new(),
         }
     }
 
@@ -84,6 +88,9 @@ impl Patterns for Maps {
     }
     fn inputs(&self) -> usize {
         self.tokens.len()
+    }
+    fn origin(&self, input: usize) -> Origin {
+        self.origins.get(input).copied().unwrap_or(Origin::of(input))
     }
     fn tokens(&self, input: usize) -> &[Token] {
         &self.tokens[input]
@@ -131,6 +138,9 @@ impl Patterns for Bare {
     }
     fn inputs(&self) -> usize {
         self.0.inputs()
+    }
+    fn origin(&self, input: usize) -> Origin {
+        self.0.origin(input)
     }
     fn tokens(&self, input: usize) -> &[Token] {
         self.0.tokens(input)

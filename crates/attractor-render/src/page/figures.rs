@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use attractor_judge::Report;
 use attractor_record::Patterns;
+use attractor_record::Steps;
 use attractor_record::Token;
 
 use super::explorer::{self, Explorer};
@@ -89,12 +90,14 @@ fn of_input(
     let tokens = patterns.tokens(input);
     let first = inputs.first() == Some(&input);
     let mut out = String::new();
-    let _ = writeln!(out, "<h3>Input {input}{}</h3>", if inputs.len() > 1 { "" } else { ", the one that is drawn" });
+    let entry = Steps::of(patterns).name(input);
+    let alone = if inputs.len() > 1 { "" } else { ", the one that is drawn" };
+    let _ = writeln!(out, "<h3>{}{alone}</h3>", entry.replacen("input", "Input", 1));
     let strip = token_strip(tokens);
     if budget.take(strip.len()) {
         out.push_str(&strip);
     } else {
-        left_out.push(format!("the tokens of input {input}"));
+        left_out.push(format!("the tokens of {entry}"));
     }
 
     // In the order of interest, so that what does not fit is what is least worth a look.
@@ -140,7 +143,7 @@ fn of_input(
     }
     out.push_str("</details>\n");
     if drawn.len() < own.len().min(STILLS) {
-        left_out.push(format!("{} small maps of input {input}", own.len().min(STILLS) - drawn.len()));
+        left_out.push(format!("{} small maps of {entry}", own.len().min(STILLS) - drawn.len()));
     }
     if first {
         out.push_str(&large);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use attractor::{Error, Hint, Result};
 use attractor_judge::analysis::{Aggregated, HeadGroups, Partition};
-use attractor_record::{LayerShape, Patterns, Role};
+use attractor_record::{LayerShape, Patterns, Role, Steps};
 
 use super::counted;
 use crate::canvas::scale::{Scale, Spacing};
@@ -115,6 +115,7 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
     let maps = maps(picture)?;
     let heads: Vec<&HeadMap> = maps.iter().collect();
     let tokens = patterns.tokens(input);
+    let entry = Steps::of(patterns).name(input);
     let mut style = Style { scale: Scale::fit(spacing, maps.iter().flat_map(|m| m.map.values())), ..Style::default() };
     // Where the continuation begins with a group of its own.
     let prompt = patterns.prompt_length(input);
@@ -158,7 +159,7 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
                 (true, Some(shape)) => mean_in_words(shape),
                 _ => format!("L{}H{}", one.layer, one.head),
             };
-            heatmap(&one.map, &format!("{family}, {which}, input {input}"), &names, &style)?
+            heatmap(&one.map, &format!("{family}, {which}, {entry}"), &names, &style)?
         }
         [_, ..] if is_mean => {
             return Err(Error::option("mean", "", "the picture shows one layer").hinted(Hint::GiveOne(vec!["layers"])));
@@ -170,13 +171,13 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
         }
         [first, ..] if layers == 1 => {
             let panels = Panels { shared: !own_scale, ..Panels::default() };
-            grid::layer(&heads, &format!("{family}, layer {}, input {input}", first.layer), &style, &panels)?
+            grid::layer(&heads, &format!("{family}, layer {}, {entry}", first.layer), &style, &panels)?
         }
         _ if own_scale => {
             return Err(
                 Error::option("own_scale", "", "draws the heads of one layer").hinted(Hint::GiveOne(vec!["layers"]))
             );
         }
-        _ => grid::model(&heads, &format!("{family}, every head, input {input}"), &style)?.unwrap_or_default(),
+        _ => grid::model(&heads, &format!("{family}, every head, {entry}"), &style)?.unwrap_or_default(),
     })
 }

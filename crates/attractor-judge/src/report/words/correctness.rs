@@ -48,14 +48,14 @@ fn largest(of: CheckId, largest: &Largest, at: &str) -> String {
 
 impl Say for Largest {
     fn say(&self, of: &Measured) -> String {
-        largest(of.id, self, &format!("input {}, row {}", self.input, self.row))
+        largest(of.id, self, &format!("{}, row {}", self.input, self.row))
     }
 }
 
 impl Say for Worst {
     fn say(&self, of: &Measured) -> String {
         let Self { largest: worst, at, bad, heads } = self;
-        let why = largest(of.id, worst, &format!("{at}, input {}, row {}", worst.input, worst.row));
+        let why = largest(of.id, worst, &format!("{at}, {}, row {}", worst.input, worst.row));
         match bad.is_empty() {
             true => why,
             false => format!("{} of {heads} heads: {}; {why}", bad.len(), listed(bad)),

@@ -67,7 +67,7 @@ fn lack(what: Lack) -> String {
         Lack::LayerInputs => "the layer's inputs were not kept",
         Lack::ComparableInputs => "the layers' inputs were not kept or cannot be compared",
         Lack::Rows { input, rows } => {
-            return format!("input {input} has {rows} rows that see two keys; five are needed");
+            return format!("{input} has {rows} rows that see two keys; five are needed");
         }
         Lack::FiniteInputs { layer } => {
             return format!("the inputs of L{layer} are not finite numbers in [queries, width]");
