@@ -48,7 +48,7 @@ fn the_detectors_find_exactly_these_heads() {
     }
 }
 
-/// Random words read twice: the induction head's one target lies at offset -(n - 1), another n in every input.
+/// Repeated random words: the induction head's one target lies at offset -(n - 1), another n in every input.
 #[test]
 fn induction_is_found_on_random_words_read_twice() {
     let folder = tempfile::tempdir().unwrap();

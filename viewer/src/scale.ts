@@ -8,7 +8,7 @@ export interface Scale {
   spacing: Spacing;
   low: number;
   high: number;
-  /** Where a weight lies, clamped to [0, 1]; NaN for what is no number. */
+  /** Where a weight lies, clamped to [0, 1]; NaN for what is not a number. */
   position(weight: number): number;
   /** The weight at a position. */
   weight(position: number): number;

@@ -74,7 +74,7 @@ export interface Palette {
 export interface InputTokens {
   /** Which input. */
   input: number;
-  /** Texts, one a position; empty if unknown. */
+  /** Texts, one per position; empty if unknown. */
   texts: string[];
   /** Positions that stand for no piece of the input. */
   special: number[];

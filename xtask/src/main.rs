@@ -140,7 +140,7 @@ fn vectors(arguments: &[&str]) -> Result<(), String> {
 }
 
 fn fuzz(seconds: &str) -> Result<(), String> {
-    let seconds: u64 = seconds.parse().map_err(|_| format!("fuzz: {seconds:?} is no number of seconds"))?;
+    let seconds: u64 = seconds.parse().map_err(|_| format!("fuzz: {seconds:?} is not a number of seconds"))?;
     // Each round draws new cases; their number is chosen so that a round takes about a minute.
     let start = Instant::now();
     let mut rounds = 0;

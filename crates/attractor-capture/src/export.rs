@@ -94,7 +94,7 @@ impl Array<'_> {
     }
 }
 
-/// The maps of one input: an array a layer, or one a head where not all heads were kept.
+/// The maps of one input: an array a layer, or one per head where not all heads were kept.
 ///
 /// # Errors
 /// `is_usage` for an input that is not there, what reading the patterns answers.

@@ -1,4 +1,4 @@
-//! Maps from elsewhere, read, certified and converted.
+//! Imported maps, read, certified and converted.
 
 mod common;
 

@@ -43,7 +43,7 @@ pub enum Command {
     Capture(Capture),
     /// What a checkpoint or a run is
     Info(Info),
-    /// A table of metrics, one line a head
+    /// A table of metrics, one line per head
     Metrics(Metrics),
     /// Which head does what: previous, first, duplicate, induction... with null, interval and p
     Heads(Heads),
@@ -51,7 +51,7 @@ pub enum Command {
     Rollout(Rollout),
     /// Two checkpoints or two runs on the same tokens: what changed, head by head
     Diff(DiffArgs),
-    /// Attention from elsewhere (NPZ, safetensors, JSON) into a run, with its certificate
+    /// Imported attention maps (NPZ, safetensors, JSON) into a run, with its certificate
     Convert(Convert),
     /// The verdicts as one self-contained page, or for machines
     Report(ReportArgs),

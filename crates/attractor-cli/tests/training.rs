@@ -214,7 +214,7 @@ fn patterns_that_cannot_be_told_apart_are_named() {
 fn a_language_model_is_stopped_and_taken_up_again() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
-    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/text.txt");
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("../attractor-session/demo/text.txt");
     let options = |folder: &'static str| -> Vec<&str> {
         let sizes = ["--layers", "1", "--heads", "2", "--width", "16", "--vocab", "300", "--seq-len", "32"];
         let fixed = ["train", "causal-lm", "--text-file", text.to_str().unwrap(), "-o", folder, "--batch-size", "4"];

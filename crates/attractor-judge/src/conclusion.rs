@@ -102,7 +102,7 @@ impl Signs {
     }
 }
 
-/// Decides. `lost` are the heads whose maps hold what is no number: nothing was said of them, and the headline says so.
+/// Decides. `lost` are the heads whose maps hold what is not a number: nothing was said of them, and the headline says so.
 pub(crate) fn conclude(findings: &Findings, config: &Config, has_loss: bool, lost: &[Place]) -> Conclusion {
     let signs = Signs::of(findings, config, has_loss);
     let scenario = decide(&signs);

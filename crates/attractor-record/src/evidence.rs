@@ -12,7 +12,7 @@ pub enum LossKind {
     NextToken,
     /// Mean cross-entropy at seeded masked positions, nats a token.
     MaskedToken,
-    /// Cross-entropy on given labels, nats an input.
+    /// Cross-entropy on given labels, nats per input.
     Label,
     /// A fixed seeded random projection of the last hidden state: the gradient's target where there is no loss.
     RandomProjection,

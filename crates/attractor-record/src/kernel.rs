@@ -14,9 +14,9 @@ pub struct Rule<'a> {
     pub mask: &'a Mask,
     /// Soft cap of the scores.
     pub soft_cap: Option<f32>,
-    /// One a head, or none.
+    /// One per head, or none.
     pub alibi: &'a [f32],
-    /// One a head, or none.
+    /// One per head, or none.
     pub sinks: &'a [f32],
 }
 

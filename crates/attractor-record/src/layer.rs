@@ -33,9 +33,9 @@ pub struct LayerRecord {
     pub mask: Mask,
     /// Soft cap of the scores.
     pub soft_cap: Option<f32>,
-    /// ALiBi slopes, one a query head; empty: none.
+    /// ALiBi slopes, one per query head; empty: none.
     pub alibi: Vec<f32>,
-    /// Learned sink logits, one a query head; empty: none.
+    /// Learned sink logits, one per query head; empty: none.
     pub sinks: Vec<f32>,
     /// Queries after every position rule (RoPE, norms), [h, n, d].
     pub q: Vec<f32>,
@@ -47,7 +47,7 @@ pub struct LayerRecord {
     pub z: Vec<f32>,
     /// The layer's normalised input to attention, [n, model width]; empty if not kept.
     pub input: Vec<f32>,
-    /// Row statistics from the model's own f32 queries and keys, one a head; empty if not computed.
+    /// Row statistics from the model's own f32 queries and keys, one per head; empty if not computed.
     pub statistics: Vec<HeadStatistics>,
     /// What was checked while the model ran.
     pub facts: Facts,
@@ -73,7 +73,7 @@ pub struct InputRecord {
     pub index: usize,
     /// Which input it is, and at which step.
     pub origin: Origin,
-    /// Its tokens, one a position.
+    /// Its tokens, one per position.
     pub tokens: Vec<Token>,
     /// Number of leading positions that were given (the prompt); `None` if the notion does not apply.
     pub prompt_length: Option<usize>,

@@ -50,7 +50,7 @@ pub trait Patterns: Send + Sync {
     fn origin(&self, input: usize) -> Origin {
         Origin::of(input)
     }
-    /// Tokens of an input, one a position; empty if unknown.
+    /// Tokens of an input, one per position; empty if unknown.
     fn tokens(&self, input: usize) -> &[Token];
     /// Number of leading positions that were given.
     fn prompt_length(&self, input: usize) -> Option<usize>;

@@ -117,7 +117,7 @@ impl Selection {
     /// Reads a selection; `None` means all.
     ///
     /// # Errors
-    /// `is_usage` for an empty list, a range that runs backwards, or what is no number.
+    /// `is_usage` for an empty list, a range that runs backwards, or what is not a number.
     pub fn parse(layers: Option<&str>, heads: Option<&str>) -> Result<Self> {
         fn terms<T>(what: &str, text: &str, read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
             match text.trim().is_empty() {

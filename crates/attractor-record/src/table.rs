@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::patterns::Patterns;
 use attractor::{Error, Result};
 
-/// Values of a column, one a row of the table.
+/// Values of a column, one per row of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {
     /// Whole numbers.

@@ -1,4 +1,4 @@
-//! Figures: well-formed, labelled, honest about pooling and about what is no number.
+//! Figures: well-formed, labelled, honest about pooling and about what is not a number.
 
 mod common;
 

@@ -37,7 +37,7 @@ fn sound(svg: &str) {
     assert!(!svg.contains("<script") && !svg.contains('\u{202E}'), "{svg}");
 }
 
-/// Numbers of every kind: the extremes of f64, zeros of both signs, what is no number.
+/// Numbers of every kind: the extremes of f64, zeros of both signs, what is not a number.
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => -10.0..10.0f64,

@@ -1,4 +1,4 @@
-//! Attention maps from elsewhere into a run, certified as far as their content allows; runs of an earlier schema into one of
+//! Imported attention maps into a run, certified as far as their content allows; runs of an earlier schema into one of
 //! this.
 
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct Options {
     pub source: PathBuf,
     /// The run, a folder.
     pub output: PathBuf,
-    /// Precision of what is stored: f16 or f32; `None`: f32 for maps from elsewhere, and a run keeps its own.
+    /// Precision of what is stored: f16 or f32; `None`: f32 for imported maps, and a run keeps its own.
     pub dtype: Option<Precision>,
 }
 

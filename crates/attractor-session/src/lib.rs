@@ -7,7 +7,7 @@
 //! | job           | from                    | to                                                     |
 //! |---------------|-------------------------|--------------------------------------------------------|
 //! | [`capture`]   | a checkpoint, inputs    | a run on disk, or patterns in memory                   |
-//! | [`import`]    | maps from elsewhere     | a run with its certificate                             |
+//! | [`import`]    | imported maps     | a run with its certificate                             |
 //! | [`info`]      | a checkpoint or a run   | what it is                                             |
 //! | [`judgement`] | a checkpoint or a run   | verdicts                                               |
 //! | [`demo`]      | the embedded model      | verdicts                                               |

@@ -47,7 +47,7 @@ fn hold<M: SpinMemory>(name: &str, memory: &M) {
 }
 
 #[test]
-fn memories_of_spins_keep_their_word() {
+fn recall_of_spins_goes_downhill_and_keeps_what_is_stored() {
     hold("Hebb", &Hebb::new(patterns(20)));
     hold("cubic", &DenseMemory::new(patterns(12), Interaction::Polynomial { degree: 3 }).unwrap());
     hold("exponential", &ExponentialMemory::new(patterns(40), 0.3).unwrap());

@@ -3,7 +3,7 @@
 import type { Scale } from "../scale";
 import type { Palette } from "../source";
 
-/** What is no number; no palette holds a colour like it. */
+/** What is not a number; no palette holds a colour like it. */
 const NAN = [255, 0, 200] as const;
 
 /** An off-screen picture of one pixel a cell; blank cells are left transparent. */

@@ -25,7 +25,7 @@ struct Placed {
     precision: Precision,
 }
 
-/// Settles the axes: a list of [heads, queries, keys], one a batch item.
+/// Settles the axes: a list of [heads, queries, keys], one per batch item.
 fn place(name: &str, head: Option<usize>, array: Array) -> Result<Vec<Placed>> {
     let wrong = || {
         let heads =
@@ -164,7 +164,7 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
     Ok(Import { info, layers, missing, refused, origins, tokens, prompt_length, notes })
 }
 
-/// One map of a layer and input from one array, or from one a head.
+/// One map of a layer and input from one array, or from one per head.
 fn joined(layer: usize, mut parts: Vec<Placed>) -> Result<(Vec<usize>, Map)> {
     parts.sort_by_key(|part| part.head);
     let first = &parts[0];
@@ -219,7 +219,7 @@ fn tokens_of(
     let distinct = origins.iter().map(|origin| origin.input + 1).max().unwrap_or(0);
     let tokens = (0..entries.len()).map(|input| {
         let Entry { step, input: number, item } = entries[input];
-        // One list for all; or one an entry; or one an input; or at least one a batch item.
+        // One list for all; or one per entry; or one per input; or at least one per batch item.
         let given = match texts.len() {
             0 => return Vec::new(),
             1 => &texts[0],

@@ -1,4 +1,4 @@
-//! Maps from elsewhere: NPZ, NPY, safetensors, JSON.
+//! Imported maps: NPZ, NPY, safetensors, JSON.
 //!
 //! Readers hand on named arrays ([`raw`]); here they become layers, heads and inputs. Layer numbers are the file's own
 //! and are never renumbered; what is missing stays missing, with the reason.
@@ -61,7 +61,7 @@ struct Map {
 struct Layer {
     heads: Vec<usize>,
     mask: Mask,
-    /// One an entry; `None`: not in the file.
+    /// One per entry; `None`: not in the file.
     maps: Vec<Option<Map>>,
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Raw {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Contents {
     pub maps: Vec<Raw>,
-    /// One list of tokens for all inputs, or one an input.
+    /// One list of tokens for all inputs, or one per input.
     pub tokens: Vec<Vec<String>>,
     pub prompt_length: Option<usize>,
     /// What was left aside, and why.

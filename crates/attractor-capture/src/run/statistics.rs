@@ -47,7 +47,7 @@ const SUMS: [(&str, &str, &str); 2] =
 /// Rows a chunk.
 const CHUNK: usize = 4096;
 
-/// What is one number a head, and which statistics there are.
+/// What is one number per head, and which statistics there are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StatisticsEntry {
     /// Labels of `row_statistics`, in order.

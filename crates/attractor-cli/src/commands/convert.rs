@@ -1,4 +1,4 @@
-//! `attractor convert`: attention maps from elsewhere into a run, certified as far as their content allows; a run of an
+//! `attractor convert`: imported attention maps into a run, certified as far as their content allows; a run of an
 //! earlier schema into one of this.
 
 use std::path::PathBuf;

@@ -124,7 +124,7 @@ fn options(args: &Rollout) -> Outcome<Options> {
 /// A bar of eighths of a character.
 fn bar(share: f64, most: f64) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    // Negated, so that nothing is drawn for what is no number.
+    // Negated, so that nothing is drawn for what is not a number.
     if !(share > 0.0 && most > 0.0) {
         return String::new();
     }

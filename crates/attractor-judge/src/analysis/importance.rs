@@ -44,7 +44,7 @@ pub struct Effect {
 pub fn unit(kind: LossKind) -> &'static str {
     match kind {
         LossKind::NextToken | LossKind::MaskedToken => "nats a token",
-        LossKind::Label => "nats an input",
+        LossKind::Label => "nats per input",
         LossKind::RelativeChange => "relative change of the output",
         LossKind::RandomProjection => "change of a random projection",
     }

@@ -37,7 +37,7 @@ pub enum Regime {
 }
 
 impl Regime {
-    /// The regime of a median of `keys` keys that are the share `share` of those seen; `None` for what is no number.
+    /// The regime of a median of `keys` keys that are the share `share` of those seen; `None` for what is not a number.
     pub fn of(keys: f64, share: f64) -> Option<Self> {
         match (keys, share) {
             (keys, share) if keys.is_nan() || share.is_nan() => None,
@@ -78,7 +78,7 @@ impl Metastable {
     }
 }
 
-/// The fewest keys of a row with 0.90 of its mass; `None` for a row without mass, or with a weight that is no number.
+/// The fewest keys of a row with 0.90 of its mass; `None` for a row without mass, or with a weight that is not a number.
 ///
 /// The order of `row` is lost.
 /// # Cost

@@ -92,7 +92,7 @@ impl Baselines {
 
 /// Ranks of a head's map on the leading [`MOST_TOKENS`] tokens, given the uniform map's.
 ///
-/// `None` if the map was not kept, or holds what is no number.
+/// `None` if the map was not kept, or holds what is not a number.
 /// # Errors
 /// `is_format` if the patterns cannot be read.
 pub fn of_head(

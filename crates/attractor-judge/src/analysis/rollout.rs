@@ -48,7 +48,7 @@ pub struct Attribution {
 /// # Cost
 /// O(layers x heads x N^2) time, 16 strips of about 1 Mi numbers.
 /// # Errors
-/// What [`Stack::open`] refuses; `is_usage` if the query is not there; `is_format` for weights that are no numbers.
+/// What [`Stack::open`] refuses; `is_usage` if the query is not there; `is_format` for weights that are not numbers.
 pub fn rollout(patterns: &dyn Patterns, input: usize, query: usize, options: &StackOptions) -> Result<Attribution> {
     let stack = Stack::open(patterns, input, options)?;
     check_query(query, stack.tokens())?;

@@ -185,7 +185,7 @@ fn sinks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<Option
         .collect()
 }
 
-/// What every key of an input receives; `None` where it was not kept, or where rows hold what is no number.
+/// What every key of an input receives; `None` where it was not kept, or where rows hold what is not a number.
 fn column_mass(
     patterns: &dyn Patterns,
     (layer, head): (usize, usize),

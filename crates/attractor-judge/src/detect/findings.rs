@@ -197,7 +197,7 @@ impl Detections {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// As a table: one row a head and detector.
+    /// As a table: one row per head and detector.
     ///
     /// # Errors
     /// None that is known of: all columns have one number a finding.
@@ -379,7 +379,7 @@ fn detection(
     };
     let figure = match figure {
         Ok(figure) if figure.score.is_finite() => figure,
-        Ok(_) => return none("its score is no number".into()),
+        Ok(_) => return none("its score is not a number".into()),
         Err(why) => return none(why.clone()),
     };
     let (score, null) = (figure.score, figure.null);

@@ -1,6 +1,6 @@
 //! Induction heads: a query looks at what followed an earlier occurrence of its own token.
 //!
-//! Two forms. Random tokens that are read twice, [BOS] r1..rn r1..rn, have exactly one target a row, at offset -(n - 1),
+//! Two forms. Repeated random tokens, [BOS] r1..rn r1..rn, have exactly one target per row, at offset -(n - 1),
 //! and a head that finds it has nothing else to go by. In other texts the targets are the successors of all earlier
 //! occurrences.
 
@@ -15,13 +15,13 @@ use attractor::{Error, Result};
 
 pub(super) const CARD: Card = Card {
     name: "induction",
-    definition: "random tokens read twice: mean of A[i, i-(n-1)] over the second reading; other texts: mean, over the rows \
+    definition: "repeated random tokens: mean of A[i, i-(n-1)] over the second reading; other texts: mean, over the rows \
                  whose token occurred before, of the mass on the successors of those occurrences (the 32 nearest)",
     threshold: 0.4,
     source: "definition: Olsson et al. 2022 and TransformerLens; threshold: teaching convention of ARENA",
     needs: "maps, and tokens of which some occur again with another in between",
     kept: "a token that occurs again with another in between; give a text with repetitions, or leave the text out to have \
-           random tokens read twice",
+           repeated random tokens",
 };
 
 /// Random words of which the first part is read twice, the form in which induction is tested: r1..rp r1..rp, then words that

@@ -97,7 +97,7 @@ pub fn detection_score(map: &[f32], pattern: &[f32], n: usize, measure: Measure,
 /// The mean score of several inputs, one map and one list of tokens each.
 ///
 /// # Errors
-/// As [`detection_score`]; `is_usage` without inputs, or if there is not one map an input.
+/// As [`detection_score`]; `is_usage` without inputs, or if there is not one map per input.
 pub fn mean_score(kind: Kind, maps: &[&[f32]], ids: &[&[u32]], measure: Measure, exclude: Exclude) -> Result<f64> {
     if maps.is_empty() || maps.len() != ids.len() {
         return Err(Error::usage(format!(

@@ -168,7 +168,7 @@ pub(super) fn pair(sides: [&dyn Patterns; 2], place: &Place, layer: usize, head:
     let g = &*place.geometry;
     let mut tallies = [Tally::new(place), Tally::new(place)];
     let mut kept = [true; 2];
-    // Rows that hold what is no number.
+    // Rows that hold what is not a number.
     let mut broken = [0usize; 2];
     let mut divergence = (0.0, 0usize);
     let (mut a, mut b) = (vec![0.0; g.keys], vec![0.0; g.keys]);
@@ -214,7 +214,7 @@ pub(super) fn pair(sides: [&dyn Patterns; 2], place: &Place, layer: usize, head:
     for (side, tally) in tallies.into_iter().enumerate() {
         if broken[side] > 0 {
             // The other rows alone are another head's figures.
-            pair.unfit[side] = Some(format!("{} of {} rows hold what is no number", broken[side], g.queries));
+            pair.unfit[side] = Some(format!("{} of {} rows hold what is not a number", broken[side], g.queries));
             continue;
         }
         if kept[side] {

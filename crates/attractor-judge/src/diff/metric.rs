@@ -119,7 +119,7 @@ impl Condition {
             Ok(bound) if bound.is_finite() => {
                 Ok(Self { text: text.to_string(), metric, below: text[at..].starts_with('<'), bound })
             }
-            _ => wrong(format!("{rest:?} is no number")),
+            _ => wrong(format!("{rest:?} is not a number")),
         }
     }
 
@@ -150,11 +150,11 @@ mod tests {
             ("induction=1", "no < or >"),
             ("inducton<1", "\"inducton\" is no metric"),
             ("<1", "\"\" is no metric"),
-            ("induction<=1", "\"=1\" is no number"),
-            ("induction<", "\"\" is no number"),
-            ("induction<nan", "\"nan\" is no number"),
-            ("induction<inf", "\"inf\" is no number"),
-            ("induction<0.1<0.2", "is no number"),
+            ("induction<=1", "\"=1\" is not a number"),
+            ("induction<", "\"\" is not a number"),
+            ("induction<nan", "\"nan\" is not a number"),
+            ("induction<inf", "\"inf\" is not a number"),
+            ("induction<0.1<0.2", "is not a number"),
             ("", "no < or >"),
         ] {
             let error = Condition::parse(text).unwrap_err();

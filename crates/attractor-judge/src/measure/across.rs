@@ -9,7 +9,7 @@ use super::divergence::jensen_shannon;
 use super::{Geometry, HeadInput, Source};
 use attractor::Result;
 
-/// Mean divergence from uniform (nats a row) below which there is no pattern to explain.
+/// Mean divergence from uniform (nats per row) below which there is no pattern to explain.
 const NOTHING: f64 = 1e-5;
 
 pub(crate) struct Across {

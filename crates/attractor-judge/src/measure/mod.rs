@@ -40,11 +40,11 @@ pub(crate) struct HeadMeasure {
     /// The model's own number.
     pub layer: usize,
     pub head: usize,
-    /// One an input.
+    /// One per input.
     pub inputs: Vec<HeadInput>,
-    /// Share of the pattern that the other inputs' positional baseline leaves unexplained, one an input.
+    /// Share of the pattern that the other inputs' positional baseline leaves unexplained, one per input.
     pub position_content: Vec<Option<f64>>,
-    /// Share of the map's squared distance from uniform that the other inputs' maps do not share, one an input.
+    /// Share of the map's squared distance from uniform that the other inputs' maps do not share, one per input.
     pub query_content: Vec<Option<f64>>,
     /// Null of the repetition contrast.
     pub repeat_null: Option<Null>,

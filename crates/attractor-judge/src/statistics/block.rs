@@ -62,7 +62,7 @@ impl BlockBootstrap {
     /// the same steps in every resample.
     ///
     /// # Errors
-    /// For an input of fewer than eight steps, or a figure that is no number.
+    /// For an input of fewer than eight steps, or a figure that is not a number.
     pub fn interval_of_mean(&self, inputs: &[Vec<f64>]) -> Result<Interval, &'static str> {
         if inputs.iter().any(|series| series.len() < FEWEST_STEPS) {
             return Err("fewer than eight steps");
@@ -82,7 +82,7 @@ impl BlockBootstrap {
     /// The interval of a figure of the series; `figure` is given the steps of a resample, in order.
     ///
     /// # Errors
-    /// For fewer than eight steps, or a figure that is no number.
+    /// For fewer than eight steps, or a figure that is not a number.
     pub fn interval(&self, steps: usize, figure: impl Fn(&[u32]) -> f64) -> Result<Interval, &'static str> {
         if steps < FEWEST_STEPS {
             return Err("fewer than eight steps");

@@ -130,7 +130,7 @@ impl Bootstrap {
         cache.entry(n).or_insert_with(draw).clone()
     }
 
-    /// The interval of the mean of `values`, one value an input.
+    /// The interval of the mean of `values`, one value per input.
     ///
     /// # Errors
     /// [`TOO_FEW`] for fewer than five values, another reason for values that are not numbers.

@@ -15,7 +15,7 @@ pub struct Equivalence {
     pub equivalent: bool,
 }
 
-/// Tests whether the mean of `values`, one an input and none below zero, is smaller than `margin`; `interval` is theirs.
+/// Tests whether the mean of `values`, one per input and none below zero, is smaller than `margin`; `interval` is theirs.
 ///
 /// The decision is the interval's: its upper end must lie below the margin. A figure that cannot be negative has one side
 /// only, so this is one of the two one-sided tests, and a 95 % interval makes it one of level 2.5 %. The p-value says

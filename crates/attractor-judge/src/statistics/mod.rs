@@ -43,7 +43,7 @@ pub(crate) mod stream {
     pub(crate) const SHARED_SIGNS: u64 = 9 << 32;
     /// Offset-stratified draws of the detectors; low bits: detector and input.
     pub(crate) const DETECT: u64 = 10 << 32;
-    /// Random words read twice; low bits: the sequence.
+    /// Repeated random words; low bits: the sequence.
     pub(crate) const READ_TWICE: u64 = 12 << 32;
     /// Blocks along steps; low bits: number of steps.
     pub(crate) const BLOCKS: u64 = 11 << 32;

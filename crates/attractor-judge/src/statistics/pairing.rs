@@ -4,7 +4,7 @@
 //! scores the same with all. Pairing pattern s with the tokens of input pi(s) keeps the sharpness, sinks and locality of
 //! every pattern and breaks nothing but the pairing.
 //!
-//! All scores T(pattern s, tokens t) are computed once; a permutation is then a sum of one number an input.
+//! All scores T(pattern s, tokens t) are computed once; a permutation is then a sum of one number per input.
 
 use attractor::random::Philox;
 

@@ -87,7 +87,7 @@ pub fn sign_flip(differences: &[f64], sides: Sides, seed: u64, permutations: usi
 
 /// Sign patterns shared by many tests over the same inputs.
 ///
-/// A row of figures, one an input, is flipped as a whole; figures of several candidates (positions, offsets) of one input
+/// A row of numbers, one per input, is flipped as a whole; figures of several candidates (positions, offsets) of one input
 /// are flipped together, and the largest mean over candidates is compared, which pays for having chosen the best.
 #[derive(Debug, Clone)]
 pub struct SignFlips {
@@ -137,9 +137,9 @@ impl SignFlips {
     /// each with mean zero under the null. Differences within 1e-6 of zero are rounding and count as zero.
     ///
     /// # Panics
-    /// If there is not one row of differences an input.
+    /// If there is not one row of differences per input.
     pub fn test(&self, differences: &[f64], candidates: usize) -> Permuted {
-        assert_eq!(differences.len(), self.inputs * candidates, "sign flips: one row of differences an input");
+        assert_eq!(differences.len(), self.inputs * candidates, "sign flips: one row of differences per input");
         let wide = candidates.max(1);
         let rows: Vec<f64> = differences.iter().map(|&d| if d.abs() < ROUNDING { 0.0 } else { d }).collect();
         // Sums of eight inputs under each of their 256 sign patterns, so that a pattern is a sum of one row a byte.

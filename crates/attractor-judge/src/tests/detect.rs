@@ -197,7 +197,7 @@ fn position_is_not_taken_for_content() {
     assert_eq!(of(&detections, Detector::Induction, 0, 1).verdict, Finding::Found);
 }
 
-/// Random words read twice: exactly one target a row, at offset -(n - 1).
+/// Repeated random words: exactly one target per row, at offset -(n - 1).
 #[test]
 fn the_exact_form_of_induction_counts_one_offset() {
     let words: Vec<u32> = (1..60).collect();
@@ -223,7 +223,7 @@ fn what_a_capture_lacks_is_named() {
     };
     let different: Vec<Vec<u32>> = (0..3u32).map(|s| (0..20).map(|i| 100 * s + i).collect()).collect();
     let maps = Maps::causal(&different, 1).head(0, uniform);
-    assert!(not_testable(&maps, Detector::Induction).contains("random tokens read twice"));
+    assert!(not_testable(&maps, Detector::Induction).contains("repeated random tokens"));
     assert!(not_testable(&maps, Detector::Duplicate).contains("a token that occurs twice"));
     assert!(not_testable(&maps, Detector::Delimiter).contains("punctuation"));
     let mut unknown = planted(3);

@@ -206,7 +206,7 @@ fn tensor(heap: &Heap, arguments: &[Id], format: Option<Result<Dtype, String>>) 
     };
     let storage_id = *storage;
     let Node::Storage(storage) = heap.get(storage_id) else { return Err("a tensor without a storage".into()) };
-    let Node::Int(offset) = heap.get(*offset) else { return Err("a tensor's offset is no number".into()) };
+    let Node::Int(offset) = heap.get(*offset) else { return Err("a tensor's offset is not a number".into()) };
     let offset = u64::try_from(*offset).map_err(|_| format!("a tensor begins at {offset}"))?;
     let (shape, stride) = (whole_numbers(heap, *shape, "shape")?, whole_numbers(heap, *stride, "strides")?);
     if shape.len() != stride.len() || shape.len() > MOST_AXES {

@@ -48,7 +48,7 @@ impl Input {
     ///
     /// # Errors
     /// `is_usage` for the wrong kind, an empty or too long text, `is_usage` for tokens outside the table, `is_shape`
-    /// for an image of another size, `is_non_finite` for pixels that are no numbers.
+    /// for an image of another size, `is_non_finite` for pixels that are not numbers.
     pub fn check(&self, spec: &Spec) -> Result<()> {
         match (self, &spec.image) {
             (Self::Image { values }, Some(image)) => {

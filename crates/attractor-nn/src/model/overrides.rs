@@ -8,7 +8,7 @@ use attractor_record::evidence::{AblationMode, Scope};
 
 use attractor::{Error, Result};
 
-/// Attention maps from elsewhere (the mean of other inputs, another input's).
+/// Imported attention maps (the mean of other inputs, another input's).
 pub trait Maps: Send + Sync {
     /// The map of a head, [queries, keys], rows summing to one.
     ///

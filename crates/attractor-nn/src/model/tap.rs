@@ -81,7 +81,7 @@ pub struct Tap {
     pub beta: f32,
     /// Soft cap of the scores.
     pub soft_cap: Option<f32>,
-    /// Learned sink logits, one a query head; empty: none.
+    /// Learned sink logits, one per query head; empty: none.
     pub sinks: Vec<f32>,
     /// Which keys a query sees.
     pub mask: Mask,

@@ -170,7 +170,7 @@ impl Training {
     /// One step on `text`, the token numbers of all training text.
     ///
     /// # Errors
-    /// A text shorter than a sequence, tokens beyond the vocabulary, and a loss that is no number.
+    /// A text shorter than a sequence, tokens beyond the vocabulary, and a loss that is not a number.
     pub fn advance(&mut self, text: &[u32]) -> Result<Step> {
         let batch = batch::draw(text, &self.plan, self.shape.vocab, self.step)?;
         let mut traced = Traced::new(&self.model);

@@ -186,7 +186,7 @@ impl Panel {
         (self.x + self.across.unbounded(x) * self.width, self.y + (1.0 - self.up.unbounded(y)) * self.height)
     }
 
-    /// A path through `points` (data), cut at the panel's edge and broken at what is no number.
+    /// A path through `points` (data), cut at the panel's edge and broken at what is not a number.
     pub(crate) fn path(&self, points: impl IntoIterator<Item = (f64, f64)>) -> String {
         let mut d = String::new();
         let mut before: Option<(f64, f64)> = None;

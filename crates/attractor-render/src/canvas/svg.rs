@@ -189,7 +189,7 @@ impl Svg {
     }
 }
 
-/// At most two decimals, no trailing zeros, no negative zero; what is no number becomes 0, so that no attribute breaks.
+/// At most two decimals, no trailing zeros, no negative zero; what is not a number becomes 0, so that no attribute breaks.
 pub fn short(value: f64) -> String {
     if !value.is_finite() {
         return "0".to_string();

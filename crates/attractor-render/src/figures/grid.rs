@@ -112,13 +112,13 @@ fn even(count: usize, most: usize) -> usize {
     count.div_ceil(count.div_ceil(most.max(1)).max(1)).max(1)
 }
 
-/// What is said of all maps of a figure: what was done to them, how they were pooled, and which are no numbers.
+/// What is said of all maps of a figure: what was done to them, how they were pooled, and which are not numbers.
 fn said(heads: &[&HeadMap], cells: usize) -> Result<Vec<String>> {
     let Some(first) = heads.first() else { return Ok(Vec::new()) };
     let mut notes = heatmap::notes(&first.map.pooled(cells)?);
     let bad = heads.iter().filter(|head| head.map.not_numbers() > 0).count();
     if bad > 0 {
-        notes.push(format!("magenta: weights that are no numbers, in {bad} of {} maps", heads.len()));
+        notes.push(format!("magenta: weights that are not numbers, in {bad} of {} maps", heads.len()));
     }
     Ok(notes)
 }

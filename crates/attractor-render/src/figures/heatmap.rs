@@ -54,7 +54,7 @@ impl Default for Style {
 
 /// A heatmap as SVG.
 ///
-/// `tokens` are written along the axes where there are at most 40, one a position; otherwise positions are. Pooled maps
+/// `tokens` are written along the axes where there are at most 40, one per position; otherwise positions are. Pooled maps
 /// and maps whose weights were changed say so under the title. Forbidden cells are left blank, cells that are no
 /// number have a colour of their own, and their number is written beside the bar.
 ///
@@ -211,7 +211,7 @@ fn is_hidden(map: &Map) -> bool {
     map.notes.iter().any(|note| note.contains("hidden"))
 }
 
-/// What the bar does not explain, and the room that it takes: cells that are no number, cells that are masked.
+/// What the bar does not explain, and the room that it takes: cells that are not a number, cells that are masked.
 fn extras(map: &Map) -> (Vec<(Sign, String)>, f64) {
     let mut all = Vec::new();
     let bad = map.not_numbers();

@@ -51,7 +51,7 @@ pub struct Images<'a> {
 impl Images<'_> {
     /// The figure as SVG.
     ///
-    /// A pixel that is no number has its own colour. A picture of one value is the lowest colour of its own range if
+    /// A pixel that is not a number has its own colour. A picture of one value is the lowest colour of its own range if
     /// that value is zero, else the highest (see [`Scale::fit`]).
     ///
     /// # Errors

@@ -15,7 +15,7 @@ const MOST: usize = 1_000_000;
 pub struct Series {
     /// Its name in the legend; an empty one stays out of it.
     pub name: String,
-    /// (x, y) in the order in which they are joined; a point that is no number breaks the curve.
+    /// (x, y) in the order in which they are joined; a point that is not a number breaks the curve.
     pub points: Vec<(f64, f64)>,
     /// The interval of each point's y, or empty.
     pub band: Vec<(f64, f64)>,
@@ -179,7 +179,7 @@ fn looks(series: &[Series]) -> Vec<Look> {
     series.iter().map(&mut look).collect()
 }
 
-/// The outline of a band, cut at the panel's edge; broken where an end is no number.
+/// The outline of a band, cut at the panel's edge; broken where an end is not a number.
 fn band(panel: &Panel, series: &Series) -> String {
     let mut d = String::new();
     let (top, bottom) = (panel.y, panel.y + panel.height);

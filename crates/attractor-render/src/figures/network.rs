@@ -36,7 +36,7 @@ impl Network<'_> {
     /// The figure as SVG. A line's width is its weight's size, its colour the sign.
     ///
     /// Of layers of more than 64 units those with the longest weight vectors are drawn, and of the weights between them the
-    /// 300 strongest; the figure says so. Equal ones are taken in their order; a weight that is no number is left out.
+    /// 300 strongest; the figure says so. Equal ones are taken in their order; a weight that is not a number is left out.
     ///
     /// # Errors
     /// `is_shape` unless there are lower x upper weights, and at least one.

@@ -31,7 +31,7 @@ pub struct Patches<'a> {
 impl Patches<'_> {
     /// The figure as SVG: the weights; with an image also the image and both over each other.
     ///
-    /// A weight that is no number has its own colour.
+    /// A weight that is not a number has its own colour.
     ///
     /// # Errors
     /// `is_shape` unless there is a weight a patch; `is_usage` for an image that is neither PNG nor JPEG, or above

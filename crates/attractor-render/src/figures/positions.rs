@@ -35,7 +35,7 @@ impl Bands {
         for (name, band, n) in [("queries", &self.queries, queries), ("keys", &self.keys, keys)] {
             if !band.is_empty() && band.len() != n {
                 return Err(Error::shape(format!(
-                    "bands: {} classes for {n} {name}; needs one a position, or none at all",
+                    "bands: {} classes for {n} {name}; needs one per position, or none at all",
                     band.len()
                 )));
             }

@@ -40,7 +40,7 @@ pub struct Words<'a> {
 impl Words<'_> {
     /// The figure as SVG, in the colours, scale and unit of `style`.
     ///
-    /// A weight that is no number has its own colour and is counted under the title. The end of the prompt, if the
+    /// A weight that is not a number has its own colour and is counted under the title. The end of the prompt, if the
     /// style has one, is a line between two tokens.
     ///
     /// # Errors

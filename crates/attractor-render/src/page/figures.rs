@@ -62,7 +62,7 @@ pub(super) fn section(
     }
     out.push_str(
         "<p class=\"key\">A row is a query, a column a key: the row says where its token looked. Colours mean the same in \
-         every figure of a kind. What the mask forbids is blank; a weight that is no number is magenta.</p>\n",
+         every figure of a kind. What the mask forbids is blank; a weight that is not a number is magenta.</p>\n",
     );
     if explorer.not_kept > 0 {
         let _ =

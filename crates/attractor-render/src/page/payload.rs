@@ -72,7 +72,7 @@ pub struct Palette {
 pub struct InputTokens {
     /// Which input.
     pub input: usize,
-    /// Texts, one a position; empty if unknown.
+    /// Texts, one per position; empty if unknown.
     pub texts: Vec<String>,
     /// Positions that stand for no piece of the input.
     pub special: Vec<usize>,

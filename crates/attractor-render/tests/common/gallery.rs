@@ -150,7 +150,7 @@ fn broken() -> String {
     let mut map = causal(12, 4, previous);
     map.cells[5 * 12..5 * 12 + 6].fill(f32::NAN);
     let tokens = ["<s>", "שלום", " naïve", "語", "a\u{202E}b", "\n", " ", "→", " β", "</script>", "é", "🙂"];
-    heatmap(&map, "A row that is no number, and tokens of every kind", &tokens, &Style::default()).unwrap()
+    heatmap(&map, "A row that is not a number, and tokens of every kind", &tokens, &Style::default()).unwrap()
 }
 
 fn sink() -> (String, String) {

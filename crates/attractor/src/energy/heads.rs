@@ -16,7 +16,7 @@ impl Projection {
     /// From W, `[outputs, inputs]`, and b, `[outputs]`; an empty bias is none.
     ///
     /// # Errors
-    /// `is_shape` if the numbers do not fit, `is_usage` for one that is no number.
+    /// `is_shape` if the numbers do not fit, `is_usage` for one that is not a number.
     pub fn new(outputs: usize, inputs: usize, weight: Vec<f64>, bias: Vec<f64>) -> Result<Self> {
         if !bias.is_empty() && bias.len() != outputs {
             return Err(Error::shape(format!(

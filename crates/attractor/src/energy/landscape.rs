@@ -28,7 +28,7 @@ impl Polynomial {
     /// From coefficients, lowest power first.
     ///
     /// # Errors
-    /// `is_shape` without any, `is_usage` for one that is no number.
+    /// `is_shape` without any, `is_usage` for one that is not a number.
     pub fn new(coefficients: Vec<f64>) -> Result<Self> {
         if coefficients.is_empty() {
             return Err(Error::shape("landscape: a polynomial without coefficients; give at least one"));
@@ -114,7 +114,7 @@ impl Polynomial {
     /// with one place, the room is one.
     ///
     /// # Errors
-    /// `is_usage` for a place that is no number, and if the bound is beyond numbers.
+    /// `is_usage` for a place that is not a number, and if the bound is beyond numbers.
     pub fn span(&self, places: &[f64]) -> Result<(f64, f64)> {
         let slope = self.derivative();
         let highest = slope.coefficients.iter().rposition(|c| *c != 0.0).unwrap_or(0);
@@ -136,7 +136,7 @@ impl Polynomial {
     /// A ball that rolls: x -= rate dE/dx, the start and every step.
     ///
     /// # Errors
-    /// `is_usage` for a start or rate that is no number, or a rate that is not above zero.
+    /// `is_usage` for a start or rate that is not a number, or a rate that is not above zero.
     pub fn roll(&self, start: f64, rate: f64, steps: usize) -> Result<Vec<f64>> {
         if !(start.is_finite() && rate > 0.0 && rate.is_finite()) {
             return Err(Error::usage(format!(

@@ -40,7 +40,7 @@ impl Weights {
     /// Weights [N, N] without self-connections.
     ///
     /// # Errors
-    /// `is_shape` if there are not N^2 of them, N >= 1; `is_usage` for one that is no number, or a diagonal that is not
+    /// `is_shape` if there are not N^2 of them, N >= 1; `is_usage` for one that is not a number, or a diagonal that is not
     /// zero (a unit that holds itself: [`with_diagonal`](Self::with_diagonal) if that is wanted).
     pub fn new(units: usize, values: Vec<f64>) -> Result<Self> {
         let weights = Self::with_diagonal(units, values)?;
@@ -86,7 +86,7 @@ impl Weights {
     /// With a bias at every unit (a threshold theta is a bias of -theta).
     ///
     /// # Errors
-    /// `is_shape` if there are not N of them, `is_usage` for one that is no number.
+    /// `is_shape` if there are not N of them, `is_usage` for one that is not a number.
     pub fn with_biases(mut self, biases: Vec<f64>) -> Result<Self> {
         if biases.len() != self.units {
             return Err(Error::shape(format!(

@@ -231,7 +231,7 @@ pub fn statistics(problem: &Problem<'_>, request: &Request) -> Result<Vec<HeadSt
         .collect())
 }
 
-/// Statistics of a map from elsewhere, `[queries, keys]`, under a mask that says where mass is allowed.
+/// Statistics of an imported map, `[queries, keys]`, under a mask that says where mass is allowed.
 ///
 /// Log-sum-exp, energy and what needs scores are NaN. A row that holds a number outside [0, inf) is invalid; a row
 /// that sees no key, or has no mass at all, is empty. Rows need not sum to one: `row_sum_error` says by how much.

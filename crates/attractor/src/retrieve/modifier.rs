@@ -123,11 +123,11 @@ pub struct Modifiers<'a> {
     pub mask: &'a Mask,
     /// Soft cap of the scores (Gemma 2), > 0.
     pub soft_cap: Option<f32>,
-    /// ALiBi slopes, one a query head: adds -slope |p - j|.
+    /// ALiBi slopes, one per query head: adds -slope |p - j|.
     pub alibi: Option<&'a [f32]>,
     /// Additive bias of shape [1 or heads, queries, keys]; -inf hides a key from a query.
     pub bias: Option<&'a [f32]>,
-    /// Learned sink logits (after beta), one a query head: mass that goes to no key.
+    /// Learned sink logits (after beta), one per query head: mass that goes to no key.
     pub sinks: Option<&'a [f32]>,
 }
 

@@ -164,9 +164,11 @@ impl Problem<'_> {
             )));
         }
         let per_head = |what: &str, given: Option<&[f32]>| match given {
-            Some(x) if x.len() != q.heads => {
-                Err(Error::shape(format!("retrieve: {} {what} for {} query heads; give one a head", x.len(), q.heads)))
-            }
+            Some(x) if x.len() != q.heads => Err(Error::shape(format!(
+                "retrieve: {} {what} for {} query heads; give one per head",
+                x.len(),
+                q.heads
+            ))),
             _ => Ok(()),
         };
         per_head("ALiBi slopes", self.modifiers.alibi)?;

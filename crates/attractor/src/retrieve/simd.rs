@@ -387,7 +387,7 @@ pub(crate) struct Columns<'a> {
 
 /// Adds up columns over rows `(x, a, b)`, weights a x.
 ///
-/// Across rows first, lane by lane, so that pooled cells need one reduction a block of rows and not one a row.
+/// Across rows first, lane by lane, so that pooled cells need one reduction a block of rows and not one per row.
 #[inline(always)]
 pub(crate) fn add_columns<S: Simd>(simd: S, rows: &[(&[f32], f32, f32)], columns: Columns<'_>) {
     let Columns { first_key, mass, enrichment, cells, cell_max, cell_sum } = columns;

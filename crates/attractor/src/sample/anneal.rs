@@ -237,7 +237,7 @@ pub fn hot_start(couplings: &Couplings) -> f64 {
         let bias = couplings.biases().get(unit).copied().unwrap_or(0.0);
         couplings.neighbours(unit).map(|(_, w)| w).chain([bias])
     };
-    // In units of the largest one: squares of 1e300 and 1e-300 are no numbers.
+    // In units of the largest one: squares of 1e300 and 1e-300 are not numbers.
     let largest = (0..units).flat_map(weights).fold(0.0f64, |most, w| most.max(w.abs()));
     let square = |unit: usize| weights(unit).map(|w| (w / largest).powi(2)).sum::<f64>();
     let most = largest * (0..units).map(square).fold(0.0, f64::max).sqrt();

@@ -22,7 +22,7 @@ pub const CRITICAL_LOAD: f64 = 0.137906;
 /// m = erf(y) with sqrt(2 alpha) = erf(y) / y - (2 / sqrt(pi)) exp(-y^2), the largest y.
 ///
 /// # Errors
-/// `is_usage` if the load is no number above zero.
+/// `is_usage` if the load is not a number above zero.
 /// # Source
 /// Amit, Gutfreund and Sompolinsky 1987, *Statistical mechanics of neural networks near saturation*.
 pub fn retrieval_overlap(load: f64) -> Result<Option<f64>> {

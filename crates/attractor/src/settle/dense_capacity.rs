@@ -139,7 +139,7 @@ pub fn capacity_slope(measured: &[DenseCapacity]) -> Result<(f64, f64)> {
     let x: Vec<f64> = measured.iter().map(|one| (one.units as f64).ln()).collect();
     let mean = x.iter().sum::<f64>() / x.len() as f64;
     let spread: f64 = x.iter().map(|x| (x - mean).powi(2)).sum();
-    // Negated, so that no size at all (a mean that is no number) is refused too.
+    // Negated, so that no size at all (a mean that is not a number) is refused too.
     if !(spread > 0.0) {
         return Err(Error::usage("capacity: a slope needs at least two sizes"));
     }

@@ -88,7 +88,7 @@ fn check(memory: &Modern, start: &[f64], iteration: &Iteration) -> Result<()> {
 /// # Cost
 /// O(N d) a step.
 /// # Errors
-/// `is_shape` if the query has another width; `is_usage` for one that is no number, a damping that does not lie in
+/// `is_shape` if the query has another width; `is_usage` for one that is not a number, a damping that does not lie in
 /// (0, 2), or a tolerance below 0.
 pub fn descend(memory: &Modern, start: &[f64], iteration: Iteration) -> Result<Outcome> {
     check(memory, start, &iteration)?;

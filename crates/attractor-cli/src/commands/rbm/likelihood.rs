@@ -64,7 +64,7 @@ fn document(found: &Evaluated, source: &str) -> Value {
 
 fn text(found: &Evaluated, source: &str, quiet: bool) -> String {
     let mut out = format!(
-        "restricted Boltzmann machine of {} x {} units on {source}\nmean ln p of a row, nats, with the standard error over \
+        "restricted Boltzmann machine of {} x {} units on {source}\nmean ln p per row, nats, with the standard error over \
          rows\n\n{:<12}  {:>10}  {:>8}  {:>8}",
         found.visible, found.hidden, "ln Z by", "ln Z", "+- s.e.", "ESS"
     );

@@ -6,7 +6,7 @@ use crate::finding::{Place, Worded};
 use crate::groups::Findings;
 use crate::verdict::Verdict;
 
-/// The conclusion; `lost` are the heads whose maps hold what is no number.
+/// The conclusion; `lost` are the heads whose maps hold what is not a number.
 pub(crate) fn say(scenario: Scenario, signs: &Signs, findings: &Findings, lost: &[Place]) -> Conclusion {
     let reasons = match scenario {
         Scenario::Broken => findings.correctness.faults(),
@@ -15,7 +15,7 @@ pub(crate) fn say(scenario: Scenario, signs: &Signs, findings: &Findings, lost: 
     let (first, action) = words(scenario, signs);
     let mut action = action.to_string();
     if signs.better_than_counting == Some(false) && scenario != Scenario::Broken {
-        action = action.replace("Nothing to mend. ", "");
+        action = action.replace("No issues found. ", "");
         action += " First of all, train it: its loss is no better than counting tokens, so nothing in it can be said to work.";
     }
     Conclusion {
@@ -43,8 +43,8 @@ fn deciding(findings: &Findings) -> Vec<&dyn Worded> {
 fn headline(first: &str, lost: &[Place]) -> String {
     match lost {
         [] => first.to_string(),
-        [one] => format!("{first} Left out: {one}, whose map holds what is no number."),
-        many => format!("{first} Left out: {}, whose maps hold what is no number.", listed(many)),
+        [one] => format!("{first} Left out: {one}, whose map holds what is not a number."),
+        many => format!("{first} Left out: {}, whose maps hold what is not a number.", listed(many)),
     }
 }
 
@@ -64,7 +64,7 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
         ),
         Scenario::SharpAndMatters => (
             "Attention is sharp and matters: replacing it by a plain average costs the model.",
-            "Nothing to mend. Look at the heads that the table names; groups 2, 3 and 5 say what they do.",
+            "No issues found. Look at the heads that the table names; groups 2, 3 and 5 say what they do.",
         ),
         Scenario::SharpWithoutEffect => (
             "Attention has structure, but a plain average in its place costs next to nothing.",
@@ -72,7 +72,7 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
              on a harder text, before pruning.",
         ),
         Scenario::StructureUntested if s.ablated => (
-            "Attention has structure; whether it matters the ablation did not decide.",
+            "Attention has structure; the ablation was inconclusive.",
             "Its interval holds both a real and a negligible effect: give more inputs.",
         ),
         Scenario::StructureUntested => (
@@ -85,7 +85,7 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
         ),
         Scenario::WorksLooksUniform => (
             "Attention looks uniform and works: its small differences matter to the loss.",
-            "Nothing to mend. Judge such heads by ablation and query-side variation, not by how sharp they look.",
+            "No issues found. Judge such heads by ablation and query-side variation, not by how sharp they look.",
         ),
         Scenario::Broad if s.matters == Some(true) && !s.has_loss => (
             "Attention is broad, yet a plain average in its place changes what the model computes.",
@@ -93,11 +93,11 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
         ),
         Scenario::Broad if s.matters == Some(true) => (
             "Attention is broad and matters: replacing it by a plain average costs the model.",
-            "Nothing to mend. Judge such heads by ablation and query-side variation, not by how sharp they look.",
+            "No issues found. Judge such heads by ablation and query-side variation, not by how sharp they look.",
         ),
         Scenario::Broad if s.ablated => (
             "Attention is broad: rows are spread over many keys, yet different queries attend differently.",
-            "The variation is on the query side; the ablation did not decide whether it matters: give more inputs.",
+            "The variation is on the query side; the ablation was inconclusive: give more inputs.",
         ),
         Scenario::Broad => (
             "Attention is broad: rows are spread over many keys, yet different queries attend differently.",
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn an_ablation_that_did_not_decide_is_not_called_untested() {
         let undecided = Signs { structured: true, ablated: true, ..blank() };
-        assert!(words(decide(&undecided), &undecided).0.contains("did not decide"));
+        assert!(words(decide(&undecided), &undecided).0.contains("inconclusive"));
         let untested = Signs { structured: true, ..blank() };
         assert!(words(decide(&untested), &untested).0.contains("not tested"));
     }
@@ -165,7 +165,7 @@ mod tests {
     fn heads_without_numbers_stand_in_the_headline() {
         let headline = |lost: &[Place]| headline("It is.", lost);
         assert!(!headline(&[]).contains("Left out"));
-        assert!(headline(&[Place::head(1, 2)]).ends_with("Left out: L1H2, whose map holds what is no number."));
+        assert!(headline(&[Place::head(1, 2)]).ends_with("Left out: L1H2, whose map holds what is not a number."));
         let two = headline(&[Place::head(1, 2), Place::head(3, 0)]);
         assert!(two.contains("L1H2, L3H0, whose maps hold"), "{two}");
     }

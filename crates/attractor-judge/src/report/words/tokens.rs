@@ -30,7 +30,11 @@ fn null(kind: NullKind) -> String {
 }
 
 fn attraction(contrast: f64) -> String {
-    format!("same-token pairs receive {contrast:+.2} uniform weights more than others at their distance")
+    let side = if contrast < 0.0 { "below" } else { "above" };
+    format!(
+        "same-token pairs lie {:.2} {side} others at their distance, in units of the uniform weight",
+        contrast.abs()
+    )
 }
 
 impl Say for Attraction {

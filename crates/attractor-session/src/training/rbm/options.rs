@@ -224,7 +224,9 @@ impl Options {
     /// `is_usage`, naming the option.
     pub fn check(&self) -> Result<()> {
         self.alarm()?;
-        for (option, count) in [("epochs", self.epochs), ("batch_size", self.batch_size.map(|batch| batch as u64))] {
+        let whole = |count: Option<usize>| count.map(|count| count as u64);
+        let counts = [("epochs", self.epochs), ("batch_size", whole(self.batch_size)), ("hidden", whole(self.hidden))];
+        for (option, count) in counts {
             if count == Some(0) {
                 return Err(Error::option(option, 0, "give at least 1"));
             }
@@ -329,6 +331,7 @@ mod tests {
             (Options { betas: Some(9), ..fine.clone() }, "betas"),
             (Options { epochs: Some(0), ..fine.clone() }, "epochs"),
             (Options { batch_size: Some(0), ..fine.clone() }, "batch_size"),
+            (Options { hidden: Some(0), ..fine.clone() }, "hidden"),
             (Options { alarm_margin: f64::NAN, ..fine.clone() }, "alarm_margin"),
             (Options { alarm_patience: 0, ..fine.clone() }, "alarm_patience"),
             (Options { sparsity: Some(1.5), ..fine.clone() }, "sparsity"),

@@ -273,7 +273,7 @@ pub fn forward(
     runs.estimate(false)
 }
 
-/// Reverse runs from states of the machine, one run a row: ln Z from above, as far as the states are the machine's.
+/// Reverse runs from states of the machine, one run per row: ln Z from above, as far as the states are the machine's.
 /// `annealing.runs` is not used.
 ///
 /// # Errors

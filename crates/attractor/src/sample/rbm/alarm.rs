@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub struct Reading {
     /// Epochs done.
     pub epoch: u64,
-    /// Mean ln p(v) a row, nats: exact, or by AIS.
+    /// Mean ln p(v) per row, nats: exact, or by AIS.
     pub log_likelihood: f64,
     /// Standard error of ln Z in it; 0 of an exact one.
     pub standard_error: f64,
@@ -83,10 +83,10 @@ impl Default for Alarm {
 }
 
 impl Alarm {
-    /// An alarm with this margin in nats a row, and this many readings before it fires.
+    /// An alarm with this margin in nats per row, and this many readings before it fires.
     ///
     /// # Errors
-    /// `is_usage` if the margin is negative or no number, or the patience zero.
+    /// `is_usage` if the margin is negative or not a number, or the patience zero.
     pub fn new(margin: f64, patience: u32) -> Result<Self> {
         if !(margin >= 0.0 && margin.is_finite()) || patience == 0 {
             return Err(Error::usage(format!(
