@@ -52,7 +52,8 @@ pub enum Command {
     Rollout(Rollout),
     /// Two checkpoints or two runs on the same tokens: what changed, head by head
     Diff(DiffArgs),
-    /// Attention from elsewhere (NPZ, safetensors, JSON) into a run, with its certificate
+    /// Attention from elsewhere (NPZ, safetensors, JSON) into a run, with its certificate; a run of an earlier schema into one of
+    /// this
     Convert(Convert),
     /// The verdicts as one self-contained page, or for machines
     Report(ReportArgs),
