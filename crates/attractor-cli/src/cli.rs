@@ -51,7 +51,7 @@ pub enum Command {
     Rollout(Rollout),
     /// Two checkpoints or two runs on the same tokens: what changed, head by head
     Diff(DiffArgs),
-    /// Imported attention maps (NPZ, safetensors, JSON) into a run, with its certificate
+    /// Imported attention maps (NPZ, safetensors, JSON) into a run, with its certificate; an older run into the current schema
     Convert(Convert),
     /// The verdicts as one self-contained page, or for machines
     Report(ReportArgs),
