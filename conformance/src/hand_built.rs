@@ -27,7 +27,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 /// Layers.
 pub const LAYERS: usize = 2;
-/// Heads a layer.
+/// Heads per layer.
 pub const HEADS: usize = 3;
 /// Width of a head: one-hot positions fit in it, and tokens paired with their negatives.
 pub const WIDTH: usize = 100;

@@ -117,7 +117,7 @@ fn correctness_passes_and_attention_is_found_to_matter() {
     }
 }
 
-/// Mean rise of the loss, nats a token.
+/// Mean rise of the loss, nats per token.
 fn rise(evidence: &Evidence, layer: usize, head: usize, mode: AblationMode) -> f64 {
     let scope = Scope::Head { layer, head };
     let ablation = evidence.ablations.iter().find(|a| a.scope == scope && a.mode == mode).unwrap();

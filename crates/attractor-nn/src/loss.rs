@@ -2,7 +2,7 @@
 //!
 //! | kind               | definition                                                                       |
 //! |--------------------|----------------------------------------------------------------------------------|
-//! | `NextToken`        | mean over positions but the last of -ln p(next token), nats a token               |
+//! | `NextToken`        | mean over positions but the last of -ln p(next token), nats per token               |
 //! | `MaskedToken`      | mean over seeded masked positions of -ln p(the token that stood there)            |
 //! | `Label`            | -ln p(label), nats per input                                                       |
 //! | `RandomProjection` | sum(R * h) / sqrt(size of h), h the last hidden state, R standard normal, seeded  |

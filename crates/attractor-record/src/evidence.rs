@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossKind {
-    /// Mean next-token cross-entropy, nats a token.
+    /// Mean next-token cross-entropy, nats per token.
     NextToken,
-    /// Mean cross-entropy at seeded masked positions, nats a token.
+    /// Mean cross-entropy at seeded masked positions, nats per token.
     MaskedToken,
     /// Cross-entropy on given labels, nats per input.
     Label,

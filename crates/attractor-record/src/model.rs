@@ -27,7 +27,7 @@ pub struct ModelInfo {
     pub causal: bool,
     /// Layers of the model.
     pub layers: usize,
-    /// Query heads a layer.
+    /// Query heads per layer.
     pub heads: usize,
     /// Parameters; `None` for imports.
     pub parameters: Option<u64>,

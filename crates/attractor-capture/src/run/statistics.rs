@@ -1,6 +1,6 @@
 //! Head statistics as a few arrays a layer, and back.
 //!
-//! One file for each statistic would be forty files a layer and input; they are stacked along a first axis whose
+//! One file for each statistic would be forty files per layer and input; they are stacked along a first axis whose
 //! labels stand in the array's attributes.
 
 use std::borrow::Cow;

@@ -7,7 +7,9 @@ use attractor::{Error, Result};
 pub(super) fn read(text: &str) -> Result<Samples> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let Some((_, first)) = lines().next() else { return Err(Error::format("is empty; needs a row of numbers a line")) };
+    let Some((_, first)) = lines().next() else {
+        return Err(Error::format("is empty; needs a row of numbers on each line"));
+    };
     let separator = [',', ';', '\t'].into_iter().find(|&c| first.contains(c));
     let cells = |line: &'_ str| -> Vec<String> {
         let bare = |cell: &str| cell.trim().trim_matches('"').trim().to_string();

@@ -43,7 +43,7 @@ pub struct Effect {
 /// What effects are measured in.
 pub fn unit(kind: LossKind) -> &'static str {
     match kind {
-        LossKind::NextToken | LossKind::MaskedToken => "nats a token",
+        LossKind::NextToken | LossKind::MaskedToken => "nats per token",
         LossKind::Label => "nats per input",
         LossKind::RelativeChange => "relative change of the output",
         LossKind::RandomProjection => "change of a random projection",

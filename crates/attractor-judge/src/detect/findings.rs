@@ -232,7 +232,7 @@ impl Detections {
 ///
 /// The answer is the same for any number of threads.
 /// # Cost
-/// One pass over the maps, O(heads x inputs x N^2); for detectors of content inputs^2 x labelled cells a head besides.
+/// One pass over the maps, O(heads x inputs x N^2); for detectors of content inputs^2 x labelled cells per head besides.
 /// # Errors
 /// `is_usage` for options out of range; `is_format` if the patterns cannot be read or contradict their own shape.
 pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> {

@@ -155,7 +155,7 @@ mod tests {
     }
 
     /// Twelve maps of nine tokens, drawn as the recorded ones were: rows of softmax(4 u), every third map with more on
-    /// position 0; u from a linear congruential generator, nine draws a row.
+    /// position 0; u from a linear congruential generator, nine draws per row.
     fn drawn() -> Vec<Vec<f32>> {
         let mut state = 1u64;
         let mut draw = || {

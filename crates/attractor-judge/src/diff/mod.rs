@@ -140,7 +140,7 @@ impl Diff {
 ///
 /// `losses` are those of each input, of A and of B, where both models have a loss of the same kind.
 /// # Cost
-/// One pass over the maps of both; strips of 1 Mi numbers a thread. The answer is the same for any number of threads.
+/// One pass over the maps of both; strips of 1 Mi numbers per thread. The answer is the same for any number of threads.
 /// # Errors
 /// `is_usage` if the two read other tokens, or share no head; `is_format` if one cannot be read.
 pub fn diff(

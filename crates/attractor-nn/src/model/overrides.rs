@@ -99,7 +99,7 @@ impl Replacement {
     }
 }
 
-/// Means of the values in a range of keys a row, hidden keys left out; an empty range gives zero.
+/// Means of the values in a range of keys of each row, hidden keys left out; an empty range gives zero.
 fn means(mask: &Mask, values: &[f32], width: usize, z: &mut [f32], range: impl Fn(usize) -> Range<usize>) {
     // Prefix sums in f64: a difference of two of them loses nothing that f32 would show.
     let n = values.len() / width;

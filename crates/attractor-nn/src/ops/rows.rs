@@ -47,7 +47,7 @@ fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     total
 }
 
-/// Rows a thread takes at once.
+/// Rows that a thread takes at once.
 fn rows_at_once(width: usize) -> usize {
     ((1 << 13) / width.max(1)).max(1)
 }

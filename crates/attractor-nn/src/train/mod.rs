@@ -30,9 +30,9 @@ use attractor::{Error, Result};
 pub struct Plan {
     /// Steps of the whole run.
     pub steps: usize,
-    /// Sequences a step.
+    /// Sequences per step.
     pub batch: usize,
-    /// Tokens a sequence predicts; at most the model's positions.
+    /// Tokens that a sequence predicts; at most the model's positions.
     pub length: usize,
     /// Highest learning rate.
     pub learning_rate: f64,

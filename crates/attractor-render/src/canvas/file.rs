@@ -57,7 +57,7 @@ pub fn png(svg: &str, scale: f64) -> Result<Vec<u8>> {
     // The exact ratios, so that rounding the sides moves nothing by more than half a pixel.
     let (x, y) = ((f64::from(across) / width) as f32, (f64::from(down) / height) as f32);
     resvg::render(&tree, Transform::from_scale(x, y), &mut pixels.as_mut());
-    // On white everything is opaque: three bytes a pixel are the whole of it.
+    // On white everything is opaque: three bytes per pixel are the whole of it.
     let rgb: Vec<u8> = pixels.data().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
 
     let failed = |e: png::EncodingError| Error::format(format!("PNG of {across} x {down} pixels: {e}"));

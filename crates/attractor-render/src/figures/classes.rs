@@ -67,7 +67,7 @@ impl Classes<'_> {
         heads.sort_by_key(|h| (h.layer, h.head));
         if let Some(pair) = heads.windows(2).find(|w| (w[0].layer, w[0].head) == (w[1].layer, w[1].head)) {
             return Err(Error::shape(format!(
-                "classes {title:?}: L{}H{} is there twice; needs one class a head",
+                "classes {title:?}: L{}H{} is there twice; needs one class per head",
                 pair[0].layer, pair[0].head
             )));
         }

@@ -1,7 +1,7 @@
 //! Sums over overlaps whose bit is set, for sixteen units at once, by tables (the method of the four Russians).
 //!
 //! The four bits of a unit that belong to four patterns name one of sixteen sums. With the patterns' bits of sixteen units side
-//! by side one permutation looks up sixteen sums, where masked additions take four additions a unit.
+//! by side one permutation looks up sixteen sums, where masked additions take four additions per unit.
 
 /// Units side by side.
 pub(super) const UNITS: usize = 16;

@@ -68,7 +68,7 @@ pub struct Heads<'a> {
     pub(crate) elements: Elements<'a>,
     /// Heads.
     pub heads: usize,
-    /// Vectors a head.
+    /// Vectors per head.
     pub rows: usize,
     /// Numbers a vector.
     pub width: usize,

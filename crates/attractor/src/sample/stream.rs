@@ -10,7 +10,7 @@ use crate::random::Philox;
 /// Numbers made at once.
 pub(super) const BLOCK: usize = 64;
 
-/// Generators side by side; each gives two numbers a step.
+/// Generators side by side; each gives two numbers per step.
 const LANES: usize = BLOCK / 2;
 
 /// Thirty-two generators xoshiro256++ side by side; each step gives sixty-four 32-bit numbers. (Eight generators, which

@@ -254,8 +254,8 @@ fn recalled(
 /// The answer does not depend on the number of threads.
 ///
 /// # Cost
-/// seeds x cues recalls of O(N P) a sweep; memory P N / 4 bytes a thread. Rules but Hebb's: what learning costs for each seed,
-/// recalls of O(N) a flip, 8 N^2 bytes a thread.
+/// seeds x cues recalls of O(N P) a sweep; memory P N / 4 bytes per thread. Rules but Hebb's: what learning costs for each seed,
+/// recalls of O(N) a flip, 8 N^2 bytes per thread.
 /// # Errors
 /// As [`Plan::check`].
 pub fn measure(plan: &Plan, load: f64, seed: u64) -> Result<Measured> {

@@ -8,7 +8,7 @@
 use super::half::Place;
 use super::product::{Scaling, View};
 
-/// Bits a word, and rows of numbers a panel: with the widest tile a panel has 28 KiB.
+/// Bits a word, and rows of numbers per panel: with the widest tile a panel has 28 KiB.
 const PANEL: usize = 64;
 const LANES: usize = 16;
 /// Vectors of the widest tile.
@@ -67,7 +67,7 @@ impl Bits {
         });
     }
 
-    /// Rows (old x slab + new x sums) of every list, `columns` numbers a row.
+    /// Rows (old x slab + new x sums) of every list, `columns` numbers per row.
     pub fn into_rows(&self, slab: &mut [f32], columns: usize, numbers: View<'_>, scaling: Scaling) {
         self.tiles(columns, numbers, |tile, width, first| {
             let here = width.min(columns - first);

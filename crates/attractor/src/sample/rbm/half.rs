@@ -7,7 +7,7 @@ use super::kernel::{self, Draws, Keep, Slab, Tempered};
 use super::model::{Rbm, Visible};
 use super::product::{self, PLAIN, View, multiply};
 
-/// States of one layer, unit by unit: `rows` numbers a unit from `offset` on, `stride` apart.
+/// States of one layer, unit by unit: `rows` numbers per unit from `offset` on, `stride` apart.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub stride: usize,

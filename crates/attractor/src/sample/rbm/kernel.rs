@@ -97,7 +97,7 @@ pub(crate) enum Keep {
     Sample,
 }
 
-/// A slab of units: `rows` numbers a unit, from `offset` on, `stride` apart.
+/// A slab of units: `rows` numbers per unit, from `offset` on, `stride` apart.
 pub(crate) struct Slab<'a> {
     pub numbers: &'a mut [f32],
     pub stride: usize,
