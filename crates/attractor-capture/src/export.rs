@@ -155,9 +155,9 @@ pub fn write(
 
 fn too_large(needed: u64, allowed: u64) -> Error {
     Error::budget(format!(
-        "export: {needed} bytes or more for {allowed} allowed; choose fewer layers or heads, aggregate by word, or raise the \
-         limit"
+        "export: {needed} bytes or more for {allowed} allowed; choose fewer layers or heads, or aggregate by word"
     ))
+    .hinted(Hint::Raise("max_bytes"))
 }
 
 fn failed(error: std::io::Error) -> Error {

@@ -87,7 +87,7 @@ fn too_much_or_nothing_is_refused_and_the_old_file_stays() {
     let arrays = export::arrays(&patterns, 0).unwrap();
     for format in [Format::Npz, Format::Safetensors, Format::Csv] {
         let error = export::write(&path, format, &arrays, (&[], &[]), 2000).unwrap_err();
-        assert!(error.is_budget() && error.to_string().contains("--max-bytes"), "{error}");
+        assert!(error.is_budget() && error.to_string().contains("raise max_bytes"), "{error}");
     }
     assert_eq!(std::fs::read(&path).unwrap(), b"years of work");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

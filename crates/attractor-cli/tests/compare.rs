@@ -24,7 +24,7 @@ fn said(output: &Output) -> String {
 }
 
 fn demo() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("demo").to_str().unwrap().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../attractor-session/demo").to_str().unwrap().to_string()
 }
 
 /// The demo model with the queries, keys and values of its second layer set to zero: every head there is uniform.
@@ -246,7 +246,7 @@ fn metrics_have_the_new_columns_where_they_were_asked_for() {
     let stats =
         ["capture", &model, "--seq-len", "32", "--max-inputs", "2", "--keep", "stats", "-o", "stats", "--quiet"];
     assert_eq!(attractor(here, &stats).status.code(), Some(0));
-    for (option, expected) in [("--rank", "--rank needs maps"), ("--importance", "needs the model")] {
+    for (option, expected) in [("--rank", "ranks need maps"), ("--importance", "needs the model")] {
         let output = attractor(here, &["metrics", "stats", option]);
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         assert!(said(&output).contains(expected), "{}", said(&output));

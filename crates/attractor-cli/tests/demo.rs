@@ -41,7 +41,7 @@ fn the_demo_finds_its_heads_and_writes_the_page() {
 fn a_capture_becomes_a_run_that_is_judged_like_its_model() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../attractor-session/demo");
     let model = model.to_str().unwrap();
     let run = |arguments: &[&str]| {
         let output = attractor(here, arguments);
@@ -80,7 +80,7 @@ fn a_capture_becomes_a_run_that_is_judged_like_its_model() {
 #[test]
 fn a_capture_that_was_cut_short_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../attractor-session/demo");
     let model = model.to_str().unwrap();
     let first = ["capture", model, "--seq-len", "48", "--max-inputs", "2", "-o", "run", "--quiet"];
     assert_eq!(attractor(folder.path(), &first).status.code(), Some(0));

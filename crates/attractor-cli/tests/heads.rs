@@ -20,7 +20,7 @@ fn json(output: &Output) -> Value {
 }
 
 fn model() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("demo").to_str().unwrap().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../attractor-session/demo").to_str().unwrap().to_string()
 }
 
 fn found(detections: &Value, detector: &str) -> Vec<String> {
@@ -29,7 +29,7 @@ fn found(detections: &Value, detector: &str) -> Vec<String> {
     own["found"].as_array().unwrap().iter().map(|h| h.as_str().unwrap().to_string()).collect()
 }
 
-/// The embedded model learnt to copy what is read twice; in prose its induction heads have little to do.
+/// The embedded model learnt to copy what is repeated; in prose its induction heads have little to do.
 #[test]
 fn induction_is_looked_for_in_random_tokens_where_no_text_is_given() {
     let folder = tempfile::tempdir().unwrap();
@@ -43,7 +43,7 @@ fn induction_is_looked_for_in_random_tokens_where_no_text_is_given() {
     assert_eq!(detections["schema_version"], 1);
     assert_eq!((&detections["seed"], &detections["correction"]), (&Value::from(3), &Value::from("bh")));
     let source = detections["provenance"]["extra"]["inputs"].as_str().unwrap();
-    assert!(source.contains("read twice, seed 3"), "{source}");
+    assert!(source.contains("repeated, seed 3"), "{source}");
     assert!(!found(&detections, "induction").is_empty() && found(&detections, "duplicate").is_empty());
     let own = detections["heads"].as_array().unwrap().iter().find(|h| h["verdict"] == "found").unwrap();
     assert!(own["score"].as_f64() > Some(0.4) && own["q"].as_f64() <= Some(0.05) && own["null"].as_f64() < Some(0.2));
@@ -53,7 +53,7 @@ fn induction_is_looked_for_in_random_tokens_where_no_text_is_given() {
     let other = json(&run(&["--detect", "induction,duplicate", "--json", "--seed", "4"]));
     assert_ne!(other["heads"], detections["heads"]);
     let text = run(&["--detect", "induction", "--text", "the cat sat on the mat and the cat sat on the rug", "--json"]);
-    assert_eq!(json(&text)["provenance"]["extra"]["inputs"], "--text");
+    assert_eq!(json(&text)["provenance"]["extra"]["inputs"], "given text");
     let words = String::from_utf8(run(&["--detect", "induction"]).stdout).unwrap();
     assert!(words.contains("induction heads: ") && words.contains("chance: patterns paired"), "{words}");
     assert!(words.lines().all(|line| line.chars().count() <= 120), "{words}");
@@ -113,7 +113,7 @@ fn what_is_not_there_is_refused_with_what_is() {
         (&["--permutations", "99999999999"], "expected 99 to 1000000"),
         (&["--correction", "bonferroni"], "bh"),
         (&["--layers", "7"], "there is no layer 7"),
-        (&["--detect", "induction", "--seq-len", "5"], "cannot be read twice"),
+        (&["--detect", "induction", "--seq-len", "5"], "cannot be repeated"),
         (&["--detect", "induction", "--seq-len", "4000"], "positions"),
         (&["--detect", "induction", "--max-inputs", "0"], "at least 1"),
         (&["--output", "."], "is a folder"),

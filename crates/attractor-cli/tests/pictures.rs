@@ -12,7 +12,7 @@ fn attractor(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn demo() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("demo").to_str().unwrap().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../attractor-session/demo").to_str().unwrap().to_string()
 }
 
 /// Six inputs of different words; enough for intervals.
@@ -108,7 +108,7 @@ fn heads_are_joined_into_their_mean() {
     assert!(picture.contains(">masked or hidden<"));
     let output = attractor(here, &[&one[..], &["-o", "both.svg"]].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && said.contains("choose it with --layers"), "{said}");
+    assert!(output.status.code() == Some(2) && said.contains("shows one layer; give --layers"), "{said}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Pictures that no command beside them writes: a training of half a minute does, whose sums depend in their last bits on
-/// the width of the processor's vectors. `demo/rbm.safetensors` is the machine of that training.
+/// the width of the processor's vectors. `crates/attractor-session/demo/rbm.safetensors` is the machine of that training.
 const BY_TRAINING: [&str; 8] = [
     "pictures/rbm-features.svg",
     "pictures/rbm-samples.svg",

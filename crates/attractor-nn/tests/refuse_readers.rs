@@ -365,7 +365,7 @@ fn a_configuration_of_another_model_names_the_tensor() {
 #[test]
 fn tokenizers_that_are_missing_damaged_or_of_another_model() {
     let folder = Folder::new();
-    says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_usage, &["no tokenizer", "--input"]);
+    says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_usage, &["no tokenizer", "give token ids"]);
     folder.put("tokenizer.model", "x");
     says(&Tokenizer::open(folder.path()).unwrap_err(), Error::is_unsupported, &["SentencePiece", "save_pretrained"]);
     folder.put("vocab.txt", "the\nvalley\n");

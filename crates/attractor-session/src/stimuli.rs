@@ -50,11 +50,8 @@ pub fn repeated_tokens(live: &Live, given: &Inputs, context: &Context<'_>) -> Re
     }
     let (block, seed) = (wanted.min(2 * words.len() / 3), context.seed());
     let sequences = read_twice(&words, block, SEQUENCES.min(given.max_inputs), seed).map_err(|e| {
-        Error::usage(format!(
-            "{}: random tokens cannot be repeated here ({e}); give a text, token ids, or longer sequences",
-            live.checkpoint.path().display()
-        ))
-        .hinted(attractor::Hint::GiveOne(vec!["text_file", "input", "seq_len"]))
+        Error::usage(format!("{}: random tokens cannot be repeated here: {e}", live.checkpoint.path().display()))
+            .hinted(attractor::Hint::GiveOne(vec!["text_file", "input", "seq_len"]))
     })?;
     context.note(&Note::RepeatedTokens { seed });
     let mut items = Vec::new();

@@ -142,14 +142,14 @@ impl<'a> Context<'a> {
     /// `is_usage` for none, or for more than 4096.
     pub fn with_threads(self, threads: usize) -> Result<Self> {
         match threads {
-            0 => Err(Error::usage("threads: 0; give at least 1")),
+            0 => Err(Error::option("threads", 0, "give at least 1")),
             1..=MOST_THREADS => {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
                 let pool =
                     pool.map_err(|e| Error::usage(format!("threads: {threads} cannot be had: {e}")).because(e))?;
                 Ok(Self { threads: Some(Arc::new(pool)), ..self })
             }
-            _ => Err(Error::usage(format!("threads: {threads}; give at most {MOST_THREADS}"))),
+            _ => Err(Error::option("threads", threads, format!("give at most {MOST_THREADS}"))),
         }
     }
 

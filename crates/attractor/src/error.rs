@@ -71,6 +71,8 @@ pub enum Hint {
     GiveOne(Vec<&'static str>),
     /// Leave this option out.
     Omit(&'static str),
+    /// Give this option a larger value.
+    Raise(&'static str),
     /// Capture again, and keep this.
     Capture {
         /// A value of the option `keep`.
@@ -94,6 +96,7 @@ impl fmt::Display for Hint {
             Self::Give { option, value } => write!(f, "give {option} = {value}"),
             Self::GiveOne(options) => write!(f, "give {}", options.join(" or ")),
             Self::Omit(option) => write!(f, "leave {option} out"),
+            Self::Raise(option) => write!(f, "raise {option}"),
             Self::Capture { keep } => write!(f, "capture with keep = {keep}"),
             Self::Job(words) => write!(f, "run {words}"),
         }

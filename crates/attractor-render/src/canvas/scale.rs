@@ -22,7 +22,7 @@ const KNOTS: usize = 33;
 ///
 /// # Example
 /// ```
-/// use attractor_render::colour::Scale;
+/// use attractor_render::canvas::scale::Scale;
 /// let scale = Scale::log(1e-4, 1.0).unwrap();
 /// assert!((scale.position(0.01) - 0.5).abs() < 1e-12);
 /// assert!(Scale::log(0.0, 1.0).is_err());

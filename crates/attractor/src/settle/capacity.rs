@@ -165,7 +165,7 @@ impl Plan {
             return Err(Error::usage(format!("capacity: a noise of {}; expected a share from 0 to 1", self.noise)));
         }
         if !(1..=MOST_UNITS).contains(&self.neurons) {
-            return Err(Error::option("neurons", self.neurons, format!("give 1 to {MOST_UNITS}")));
+            return Err(Error::option("neurons", self.neurons, format!("give 1 to {MOST_UNITS} units")));
         }
         for (option, value) in [("seeds", self.seeds), ("cues", self.cues)] {
             if value > MOST_SETS {
