@@ -1,6 +1,6 @@
 //! Energy-based memories held to recorded numbers: the Hopfield layers of their authors, scikit-learn's Boltzmann machine.
 
-use attractor::energy::{Heads, Projection, Separator};
+use attractor::energy::{Heads, Projection, SimplexMap};
 use attractor::pattern::RealPatterns;
 use attractor::sample::rbm::{Rbm, Rows, Visible};
 use serde_json::Value;
@@ -88,7 +88,7 @@ impl<'a> Layer<'a> {
     }
 
     fn heads(&self) -> Result<Heads, String> {
-        let (separator, beta) = (Separator::Softmax, self.case["scaling"].as_f64());
+        let (separator, beta) = (SimplexMap::Softmax, self.case["scaling"].as_f64());
         let steps = self.case["update_steps_max"].as_u64().unwrap_or(0) as usize;
         if !self.projected {
             let beta = beta.ok_or("a static layer without scaling")?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use attractor::random::Philox;
 use attractor::retrieve::Mask;
-use attractor_capture::certificate::{Verdict as Certified, names};
+use attractor_capture::certificate::{Grade as Certified, names};
 use attractor_capture::{Import, ImportOptions};
 use attractor_judge::{CheckId, Config, Report, Scenario, Verdict, judge};
 use attractor_nn::checkpoint::Checkpoint;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attractor_capture::certificate::Verdict as Certified;
+use attractor_capture::certificate::Grade as Certified;
 use attractor_judge::{CheckId, Config, Group, Report, Scenario, Verdict, judge};
 use attractor_nn::evidence::{Ablate, Options, gather};
 use attractor_nn::model::{Maps, Replacement};

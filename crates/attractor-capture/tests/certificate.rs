@@ -2,7 +2,7 @@
 
 mod common;
 
-use attractor_capture::certificate::{Verdict, names};
+use attractor_capture::certificate::{Grade, names};
 use attractor_capture::{Run, RunOptions, RunWriter};
 use attractor_record::Captured;
 use common::{info, input};
@@ -18,7 +18,7 @@ fn captured() -> Captured {
 #[test]
 fn a_faithful_capture_passes_everywhere() {
     let certificate = attractor_capture::Certificate::of_captured(&captured()).unwrap();
-    assert_eq!(certificate.verdict(), Verdict::Pass, "{certificate:#?}");
+    assert_eq!(certificate.verdict(), Grade::Pass, "{certificate:#?}");
     assert_eq!(certificate.entries.len(), 2 * 9);
     let deficit = certificate.entry(3, names::DEFICIT).unwrap();
     assert!(deficit.why.contains("learned sink takes") && deficit.value.unwrap() > 0.01, "{deficit:?}");
@@ -29,16 +29,16 @@ fn a_faithful_capture_passes_everywhere() {
 #[test]
 fn every_fault_is_caught_by_its_own_check() {
     type Fault = fn(&mut Captured);
-    let cases: [(&str, Verdict, Fault); 9] = [
-        (names::OUTPUT, Verdict::Fail, |c| c.inputs[1].layers[0].facts.output_error = Some(0.01)),
-        (names::OUTPUT, Verdict::Warn, |c| c.inputs[1].layers[0].facts.output_error = Some(1e-4)),
-        (names::PROJECTION, Verdict::Fail, |c| c.inputs[1].layers[0].facts.projection_error = Some(f64::NAN)),
-        (names::EVALUATION, Verdict::Fail, |c| c.inputs[0].layers[0].facts.evaluation_mode = Some(false)),
-        (names::FINITE, Verdict::NotTestable, |c| c.inputs[0].layers[0].q[2] = f32::NAN),
-        (names::ROW_SUMS, Verdict::Fail, |c| c.inputs[0].layers[0].statistics[1].row_sum_error[7] = -2e-5),
-        (names::SUPPORT, Verdict::Fail, |c| c.inputs[0].layers[0].statistics[1].forbidden_mass[7] = 0.1),
-        (names::ENTROPY, Verdict::Fail, |c| c.inputs[0].layers[0].statistics[4].entropy[40] += 0.7),
-        (names::PEAK, Verdict::Fail, |c| c.inputs[0].layers[0].statistics[4].peak[40] *= 0.1),
+    let cases: [(&str, Grade, Fault); 9] = [
+        (names::OUTPUT, Grade::Fail, |c| c.inputs[1].layers[0].facts.output_error = Some(0.01)),
+        (names::OUTPUT, Grade::Warn, |c| c.inputs[1].layers[0].facts.output_error = Some(1e-4)),
+        (names::PROJECTION, Grade::Fail, |c| c.inputs[1].layers[0].facts.projection_error = Some(f64::NAN)),
+        (names::EVALUATION, Grade::Fail, |c| c.inputs[0].layers[0].facts.evaluation_mode = Some(false)),
+        (names::FINITE, Grade::NotTestable, |c| c.inputs[0].layers[0].q[2] = f32::NAN),
+        (names::ROW_SUMS, Grade::Fail, |c| c.inputs[0].layers[0].statistics[1].row_sum_error[7] = -2e-5),
+        (names::SUPPORT, Grade::Fail, |c| c.inputs[0].layers[0].statistics[1].forbidden_mass[7] = 0.1),
+        (names::ENTROPY, Grade::Fail, |c| c.inputs[0].layers[0].statistics[4].entropy[40] += 0.7),
+        (names::PEAK, Grade::Fail, |c| c.inputs[0].layers[0].statistics[4].peak[40] *= 0.1),
     ];
     for (name, verdict, fault) in cases {
         let mut captured = captured();
@@ -58,7 +58,7 @@ fn every_fault_is_caught_by_its_own_check() {
             // Rows that do not sum to one have a deficit that nothing explains.
             let consequence = (name, entry.name.as_str()) == (names::ROW_SUMS, names::DEFICIT);
             let caught = entry.layer == 0 && (entry.name == name || consequence);
-            let expected = if caught { verdict } else { Verdict::Pass };
+            let expected = if caught { verdict } else { Grade::Pass };
             assert_eq!(entry.verdict, expected, "{name}: {entry:?}");
         }
     }
@@ -77,15 +77,15 @@ fn a_run_says_what_storing_changed() {
     let f16 = RunOptions::default();
     let f32 = RunOptions { dtype: "f32".parse().unwrap(), ..RunOptions::default() };
     let (half, single) = (write("a", &f16, &captured), write("b", &f32, &captured));
-    assert_eq!(half.verdict(), Verdict::Pass, "{half:#?}");
+    assert_eq!(half.verdict(), Grade::Pass, "{half:#?}");
     let stored = |c: &attractor_capture::certificate::Certificate| c.entry(0, names::STORED).unwrap().clone();
     assert!(stored(&half).value.unwrap() > 1e-4 && stored(&single).value.is_none_or(|value| value < 2e-6));
     // Scores in the thousands: f16 is not enough, and the certificate says what to do.
     captured.inputs[0].layers[0].q.iter_mut().for_each(|q| *q *= 2000.0);
     let entry = stored(&write("c", &f16, &captured));
-    assert!(entry.verdict == Verdict::Fail && entry.why.contains("dtype f32"), "{entry:?}");
+    assert!(entry.verdict == Grade::Fail && entry.why.contains("dtype f32"), "{entry:?}");
     let entry = stored(&write("e", &f32, &captured));
-    assert!(entry.verdict == Verdict::Pass, "{entry:?}");
+    assert!(entry.verdict == Grade::Pass, "{entry:?}");
     let stats = write("d", &RunOptions { keep: "stats".parse().unwrap(), ..RunOptions::default() }, &captured);
-    assert_eq!(stored(&stats).verdict, Verdict::NotTestable);
+    assert_eq!(stored(&stats).verdict, Grade::NotTestable);
 }

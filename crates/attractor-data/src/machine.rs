@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::Samples;
 use crate::patterns::cut;
-use crate::training::{Checkpoint, Numbers};
+use crate::training::{Numbers, SavedState};
 
 /// The trained machine.
 pub const MODEL: &str = "rbm.safetensors";
@@ -53,7 +53,7 @@ pub fn write_states(path: &Path, states: &[Vec<f32>], about: &impl Serialize) ->
             "states: state {at} has {got} units, the first has {units}; give equal ones"
         )));
     }
-    let mut file = Checkpoint { about: described(about)?, ..Checkpoint::default() };
+    let mut file = SavedState { about: described(about)?, ..SavedState::default() };
     file.put("samples", &[states.len(), units], Numbers::F32(states.concat()));
     file.write(path)
 }
@@ -80,7 +80,7 @@ impl Machine {
         let about = json!({
             "model": "rbm", "visible": kind, "picture": [self.picture.0, self.picture.1], "trained": described(about)?,
         });
-        let mut file = Checkpoint { about, ..Checkpoint::default() };
+        let mut file = SavedState { about, ..SavedState::default() };
         file.put("weights", &[n, m], Numbers::F32(self.rbm.weights().to_vec()));
         file.put("visible_bias", &[n], Numbers::F32(self.rbm.visible_bias().to_vec()));
         file.put("hidden_bias", &[m], Numbers::F32(self.rbm.hidden_bias().to_vec()));
@@ -105,7 +105,7 @@ impl Machine {
                 path.display()
             )));
         }
-        Self::of(&Checkpoint::read(&file)?, &file)
+        Self::of(&SavedState::read(&file)?, &file)
     }
 
     /// The machine at a path, or the built-in one without.
@@ -121,7 +121,7 @@ impl Machine {
     /// # Errors
     /// None in a sound build.
     pub fn demo() -> Result<Self> {
-        Self::of(&Checkpoint::parse(DEMO)?, Path::new("the built-in machine"))
+        Self::of(&SavedState::parse(DEMO)?, Path::new("the built-in machine"))
     }
 
     /// Rows of the machine's size, cut into bits at the threshold if its units are bits.
@@ -154,7 +154,7 @@ impl Machine {
         Ok(samples.chosen(&few[..few.len().min(most)]))
     }
 
-    fn of(read: &Checkpoint, file: &Path) -> Result<Self> {
+    fn of(read: &SavedState, file: &Path) -> Result<Self> {
         let wrong = |e: Error| e.at(file.display());
         if read.tensors.contains_key("components_") {
             return Self::of_scikit_learn(read).map_err(|e| e.of_kind(Kind::Format).at(file.display()));
@@ -193,7 +193,7 @@ impl Machine {
     }
 
     /// A `BernoulliRBM`; it says nothing of base rates or pictures, so chains start at one half, and what can be a square is.
-    fn of_scikit_learn(read: &Checkpoint) -> Result<Self> {
+    fn of_scikit_learn(read: &SavedState) -> Result<Self> {
         let [m, n] = read.tensors["components_"].shape[..] else {
             return Err(Error::io(format!(
                 "components_ of shape {:?}; expected [hidden, visible]",

@@ -7,7 +7,7 @@ use attractor::{Error, Result};
 
 /// What turns the scores of some heads into weights.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule<'a> {
+pub struct Scoring<'a> {
     /// Inverse temperature.
     pub beta: f32,
     /// Which keys a query may see.
@@ -20,7 +20,7 @@ pub struct Rule<'a> {
     pub sinks: &'a [f32],
 }
 
-impl<'a> Rule<'a> {
+impl<'a> Scoring<'a> {
     /// The rule of all heads of a record.
     pub fn of(record: &'a LayerRecord) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl<'a> Rule<'a> {
 pub fn problem_of(record: &LayerRecord) -> Result<Problem<'_>> {
     let queries = Heads::new(record.q.as_slice(), record.heads, record.queries, record.width)?;
     let keys = Heads::new(record.k.as_slice(), record.key_heads, record.keys, record.width)?;
-    Rule::of(record).problem(queries, keys)
+    Scoring::of(record).problem(queries, keys)
 }
 
 /// One head of a record, without touching the others.
@@ -85,7 +85,7 @@ pub fn head_problem(record: &LayerRecord, head: usize) -> Result<Problem<'_>> {
     let (nd, md) = (record.queries * record.width, record.keys * record.width);
     let queries = Heads::new(&record.q[head * nd..(head + 1) * nd], 1, record.queries, record.width)?;
     let keys = Heads::new(&record.k[key_head * md..(key_head + 1) * md], 1, record.keys, record.width)?;
-    Rule::of(record).head(head).problem(queries, keys)
+    Scoring::of(record).head(head).problem(queries, keys)
 }
 
 /// Everything the house asks of a head, with what the tokens allow: same-token mass and the classes

@@ -6,7 +6,7 @@ use attractor_render::canvas::colour::{ColourMap, NAN, hex};
 use attractor_render::canvas::scale::Scale;
 use attractor_render::figures::grid::{Overview, layer_grid, overview};
 use attractor_render::figures::heatmap::{Style, heatmap};
-use attractor_render::maps::map::{self, Map, Origin};
+use attractor_render::maps::map::{self, CellSource, Map};
 use attractor_render::maps::transform::without_keys;
 use common::{Kind, Maps, xml};
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ fn opaque([r, g, b]: [u8; 3]) -> [u8; 4] {
 fn rows_are_queries_and_columns_are_keys() {
     let maps = Maps::new(vec![vec![Kind::Previous]], 1, 12);
     let head = map::read(&maps, 0, 0, 0, map::SIDE).unwrap().unwrap();
-    assert_eq!(head.origin, Origin::Weights);
+    assert_eq!(head.origin, CellSource::Weights);
     let tokens: Vec<&str> = maps.tokens[0].iter().map(|t| t.text.as_str()).collect();
     let svg = heatmap(&head.map, "L0H0", &tokens, &Style::default()).unwrap();
     xml::check(&svg).unwrap();

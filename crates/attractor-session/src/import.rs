@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use attractor::{Context, Error, Result};
 use attractor_capture::Run;
-pub use attractor_capture::certificate::{Certificate, Verdict};
+pub use attractor_capture::certificate::{Certificate, Grade};
 use attractor_capture::import::{Import, ImportOptions};
 use attractor_capture::run::{Keep, RunOptions, migrate};
 use attractor_record::{Patterns, Precision, Steps};
@@ -80,7 +80,7 @@ pub struct Imported {
 impl Imported {
     /// True unless the certificate fails.
     pub fn is_ok(&self) -> bool {
-        self.certificate.verdict() != Verdict::Fail
+        self.certificate.verdict() != Grade::Fail
     }
 }
 

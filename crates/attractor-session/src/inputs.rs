@@ -89,7 +89,7 @@ impl Inputs {
 
 /// Where inputs came from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Origin {
+pub enum InputSource {
     /// One text that was given.
     Text,
     /// The built-in text.
@@ -111,7 +111,7 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// Where from.
-    pub origin: Origin,
+    pub origin: InputSource,
     /// Tokens of a given text that were kept, of how many.
     pub tokens: Option<(usize, usize)>,
     /// Inputs that were kept, of how many.
@@ -120,8 +120,8 @@ pub struct Source {
     pub repeats: Option<(usize, usize)>,
 }
 
-impl From<Origin> for Source {
-    fn from(origin: Origin) -> Self {
+impl From<InputSource> for Source {
+    fn from(origin: InputSource) -> Self {
         Self { origin, tokens: None, inputs: None, repeats: None }
     }
 }
@@ -129,13 +129,13 @@ impl From<Origin> for Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Origin::Text => f.write_str("given text")?,
-            Origin::BuiltIn => f.write_str("built-in text")?,
-            Origin::Files(paths) => {
+            InputSource::Text => f.write_str("given text")?,
+            InputSource::BuiltIn => f.write_str("built-in text")?,
+            InputSource::Files(paths) => {
                 let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
                 f.write_str(&names.join(", "))?;
             }
-            Origin::RepeatedTokens { sequences, blocks: (shortest, longest), seed } => write!(
+            InputSource::RepeatedTokens { sequences, blocks: (shortest, longest), seed } => write!(
                 f,
                 "{sequences} sequences of random tokens, blocks of {shortest} to {longest} repeated, seed {seed}"
             )?,
@@ -243,7 +243,7 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
         };
         let ids = read_ids(path, spec.vocab)?;
         let sequences = ids.iter().map(|ids| describe(ids, tokenizer.as_ref(), spec)).collect::<Result<Vec<_>>>()?;
-        (sequences, Source::from(Origin::Files(vec![path.clone()])))
+        (sequences, Source::from(InputSource::Files(vec![path.clone()])))
     } else {
         let Some(tokenizer) = &tokenizer else {
             return Err(Error::usage(format!(
@@ -259,15 +259,15 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
                 let many = tokens.len();
                 let kept = if many > limit { tokenizer.sequences(text, limit)?.swap_remove(0) } else { tokens };
                 let tokens = (many > limit).then_some((kept.len(), many));
-                (vec![kept], Source { tokens, ..Source::from(Origin::Text) })
+                (vec![kept], Source { tokens, ..Source::from(InputSource::Text) })
             }
             (None, Some(path)) => {
                 let sequences = tokenizer.sequences(&read_text(path)?, length).map_err(|e| e.at(path.display()))?;
-                (sequences, Source::from(Origin::Files(vec![path.clone()])))
+                (sequences, Source::from(InputSource::Files(vec![path.clone()])))
             }
             (None, None) => {
                 context.note(&Note::BuiltInText);
-                (tokenizer.sequences(TEXT, length)?, Source::from(Origin::BuiltIn))
+                (tokenizer.sequences(TEXT, length)?, Source::from(InputSource::BuiltIn))
             }
         }
     };
@@ -333,6 +333,6 @@ fn images(live: &Live, given: &Inputs, image: &ImageSpec) -> Result<Prepared> {
     let found = items.len();
     items.truncate(given.max_inputs);
     let inputs = (found > items.len()).then_some((items.len(), found));
-    let source = Source { inputs, ..Source::from(Origin::Files(given.input.clone())) };
+    let source = Source { inputs, ..Source::from(InputSource::Files(given.input.clone())) };
     Ok(Prepared { items, source, mask_token: None, special: Vec::new() })
 }

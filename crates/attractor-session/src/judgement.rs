@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Result};
 use attractor_judge::judge;
-pub use attractor_judge::report::{HeadKind, Kind as LineKind, Line};
+pub use attractor_judge::report::{HeadKind, Line, LineKind};
 pub use attractor_judge::{Config, Report, Verdict};
 pub use attractor_nn::evidence::Ablate;
 use attractor_record::{Patterns, Selection, Task};

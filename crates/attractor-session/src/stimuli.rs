@@ -8,7 +8,7 @@ use attractor_nn::model::Input;
 use attractor_nn::text::{Tokenizer, describe};
 use attractor_record::{Role, Token};
 
-use crate::inputs::{self, Inputs, Item, Origin, Prepared, Source};
+use crate::inputs::{self, InputSource, Inputs, Item, Prepared, Source};
 use crate::target::Live;
 
 /// Tokens of a block that is repeated, where positions and vocabulary allow.
@@ -61,7 +61,7 @@ pub fn repeated_tokens(live: &Live, given: &Inputs, context: &Context<'_>) -> Re
         items.push(Item { input: Input::Tokens(ids), tokens, grid: None });
     }
     let shortest = block - (items.len() - 1).min(block - block / 2);
-    let source = Source::from(Origin::RepeatedTokens { sequences: items.len(), blocks: (shortest, block), seed });
+    let source = Source::from(InputSource::RepeatedTokens { sequences: items.len(), blocks: (shortest, block), seed });
     Ok(Prepared { source, items, mask_token: None, special: Vec::new() })
 }
 

@@ -37,3 +37,45 @@ fn every_room_knows_only_the_rooms_below_it() {
         assert!(beyond.is_empty(), "{room} knows {beyond:?}, which docs/design.md does not draw");
     }
 }
+
+/// The words of docs/notation.md, "Words of the code".
+fn words() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/notation.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let table = page.split("## Words of the code").nth(1).unwrap();
+    table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).map(str::to_string).collect()
+}
+
+/// Public types of the libraries whose name is one of `words`, with the file that declares them.
+fn declared(folder: &Path, words: &[String], found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            declared(&path, words, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let words_of_line: Vec<&str> =
+                    line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).collect();
+                if let ["pub", "struct" | "enum" | "trait" | "type", name, ..] = words_of_line[..]
+                    && words.iter().any(|word| word == name)
+                {
+                    found.push((name.to_string(), path.display().to_string()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_word_has_one_meaning() {
+    let (words, mut found) = (words(), Vec::new());
+    assert!(words.len() >= 10, "docs/notation.md lists {words:?}");
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for (room, _) in ROOMS.iter().filter(|(room, _)| *room != "attractor-cli") {
+        declared(&crates.join(room).join("src"), &words, &mut found);
+    }
+    for word in &words {
+        let places: Vec<_> = found.iter().filter(|(name, _)| name == word).map(|(_, file)| file).collect();
+        assert_eq!(places.len(), 1, "{word}: {places:?}");
+    }
+}

@@ -12,7 +12,7 @@ use std::time::Instant;
 use attractor::energy::problems::{grid, planted_loops};
 use attractor::energy::{MaxCut, SpinMemory};
 use attractor::random::Philox;
-use attractor::sample::{Annealing, Engine, Rule, Schedule};
+use attractor::sample::{Annealing, Dynamics, Engine, Schedule};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -40,7 +40,7 @@ fn main() {
         let whole = |at: usize| words[at].parse::<usize>().unwrap_or_else(|e| panic!("{line:?}: {e}"));
         let (reads, sweeps) = (whole(1), whole(2));
         let schedule = Schedule::geometric(start, end, sweeps).expect("the arguments cool");
-        let run = Annealing { schedule, rule: Rule::Metropolis, reads, seed: whole(3) as u64, trace: false };
+        let run = Annealing { schedule, rule: Dynamics::Metropolis, reads, seed: whole(3) as u64, trace: false };
         let clock = Instant::now();
         // Choosing the engine and preparing the couplings for it is part of the time.
         let engine = match words[0] {

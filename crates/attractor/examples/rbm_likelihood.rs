@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use attractor::sample::rbm::ais::{self, Annealing};
 use attractor::sample::rbm::{
-    Alarm, Decay, Plan, Rates, Rbm, Reading, Rows, Sampler, Trainer, Verdict, Visible, even_betas, exact, generate,
+    Alarm, Decay, Plan, Rates, Rbm, Reading, Rows, Sampler, Trainer, Trend, Visible, even_betas, exact, generate,
     likelihood, monitor,
 };
 
@@ -76,7 +76,7 @@ fn bars_and_stripes(seeds: u64, updates: u64) {
                     last = value(trainer.rbm(), data).0;
                     let reconstruction_error = monitor::reconstruction_error(trainer.rbm(), data).expect("data");
                     let reading = Reading { epoch, log_likelihood: last, standard_error: 0.0, reconstruction_error };
-                    let _: Verdict = alarm.observe(reading).expect("finite numbers");
+                    let _: Trend = alarm.observe(reading).expect("finite numbers");
                     worst_swap = trainer.swap_rates().into_iter().fold(f64::NAN, f64::min);
                 }
             }

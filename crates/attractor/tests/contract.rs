@@ -3,7 +3,7 @@
 
 use attractor::energy::rules::{Margin, Rule};
 use attractor::energy::{
-    Couplings, DenseMemory, Descends, Energy, ExponentialMemory, Hebb, Interaction, Modern, Separator, SpinMemory,
+    Couplings, DenseMemory, Descends, Energy, ExponentialMemory, Hebb, Interaction, Modern, SimplexMap, SpinMemory,
     Updating, Weights, problems,
 };
 use attractor::pattern::{RealPatterns, Spins, StoredPatterns};
@@ -84,7 +84,7 @@ fn a_modern_memory_keeps_its_word() {
     let mut random = Philox::new(2, 0);
     let numbers = (0..5 * 3).map(|_| random.normal()).collect();
     let patterns = RealPatterns::new(5, 3, numbers).unwrap();
-    let separators = [Separator::Softmax, Separator::Sparsemax, Separator::Entmax15];
+    let separators = [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15];
     let dampings = [(0.3, true), (1.0, true), (1.9, true), (2.5, false)];
     for (separator, (damping, descends)) in separators.into_iter().flat_map(|s| dampings.map(|d| (s, d))) {
         let memory = Modern::new(patterns.clone(), 2.0, separator).unwrap();

@@ -5,7 +5,7 @@
 use attractor::energy::problems::ferromagnet;
 use attractor::energy::{Couplings, Energy};
 use attractor::pattern::Spins;
-use attractor::sample::{Annealing, Rule, Schedule};
+use attractor::sample::{Annealing, Dynamics, Schedule};
 
 /// ln Z of L x L spins at K = 1 / T: Kaufman's four products, as Ferdinand and Fisher 1969 write them.
 ///
@@ -91,7 +91,7 @@ fn the_exact_solutions_agree_with_enumeration_and_with_each_other() {
 }
 
 /// Mean energy of 64 runs at a temperature, and its standard error from run to run: runs are independent, sweeps are not.
-fn sampled(side: usize, temperature: f64, rule: Rule, seed: u64) -> (f64, f64) {
+fn sampled(side: usize, temperature: f64, rule: Dynamics, seed: u64) -> (f64, f64) {
     const REST: usize = 2_000;
     let couplings = ferromagnet(side, side, true, 1.0).unwrap();
     let schedule = Schedule::constant(temperature, 10 * REST).unwrap();
@@ -110,7 +110,7 @@ fn sampled(side: usize, temperature: f64, rule: Rule, seed: u64) -> (f64, f64) {
 #[test]
 fn sampling_has_the_energy_of_the_exact_solution() {
     for temperature in [2.1, 2.269_185, 2.5, 3.3] {
-        for (seed, rule) in [(1, Rule::Metropolis), (2, Rule::HeatBath)] {
+        for (seed, rule) in [(1, Dynamics::Metropolis), (2, Dynamics::HeatBath)] {
             let exact = energy(12, temperature);
             let (mean, error) = sampled(12, temperature, rule, seed);
             assert!(error < 0.0025, "{rule:?} at {temperature}: a standard error of {error}");

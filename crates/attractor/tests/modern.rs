@@ -1,6 +1,6 @@
 //! Modern memories against attention: this crate's engines, PyTorch's layer, and the Hopfield layers of its authors.
 
-use attractor::energy::{Heads, Modern, Projection, Separator};
+use attractor::energy::{Heads, Modern, Projection, SimplexMap};
 use attractor::pattern::RealPatterns;
 use attractor::random::Philox;
 use attractor::retrieve::{self, Dot, Mask, Modifiers, Problem, Separation, dense, tiled};
@@ -34,7 +34,7 @@ fn one_step_is_attention() {
     for (n, m, d) in [(3, 17, 5), (13, 101, 19)] {
         let (queries, keys) = (rows(1, n, d), rows(2, m, d));
         let beta = 1.0 / (d as f64).sqrt();
-        let memory = Modern::new(keys.clone(), beta, Separator::Softmax).unwrap();
+        let memory = Modern::new(keys.clone(), beta, SimplexMap::Softmax).unwrap();
         for q in queries.patterns() {
             let e: Vec<f64> = keys
                 .patterns()
@@ -47,7 +47,7 @@ fn one_step_is_attention() {
         // From here on both sides see the same f32 numbers.
         let (q, k) = (narrow(&queries), narrow(&keys));
         let (queries, keys) = (RealPatterns::from_f32(n, d, &q).unwrap(), RealPatterns::from_f32(m, d, &k).unwrap());
-        for separator in [Separator::Softmax, Separator::Sparsemax, Separator::Entmax15] {
+        for separator in [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15] {
             let beta = beta as f32;
             let memory = Modern::new(keys.clone(), f64::from(beta), separator).unwrap();
             let mask = Mask::default();
@@ -57,9 +57,9 @@ fn one_step_is_attention() {
                 values: Some(retrieve::Heads::new(&k[..], 1, m, d).unwrap()),
                 similarity: &Dot,
                 separation: match separator {
-                    Separator::Softmax => Separation::Softmax { beta },
-                    Separator::Sparsemax => Separation::Sparsemax { beta },
-                    Separator::Entmax15 => Separation::Entmax15 { beta },
+                    SimplexMap::Softmax => Separation::Softmax { beta },
+                    SimplexMap::Sparsemax => Separation::Sparsemax { beta },
+                    SimplexMap::Entmax15 => Separation::Entmax15 { beta },
                 },
                 modifiers: Modifiers::masked(&mask),
             };
@@ -114,7 +114,7 @@ impl Vectors {
         let [query, key, value] = [0, 1, 2].map(|part| self.projection(&format!("{prefix}in_proj_"), part, 3));
         let beta = beta.unwrap_or(((query.outputs() / heads) as f64).powf(-0.5));
         let output = Some(self.projection(&format!("{prefix}out_proj."), 0, 1));
-        let separator = Separator::Softmax;
+        let separator = SimplexMap::Softmax;
         Heads { heads, query: Some(query), key: Some(key), value: Some(value), output, beta, separator, steps }
     }
 }
@@ -166,7 +166,7 @@ fn heads_are_the_authors_hopfield_layers() {
             let count = case["num_heads"].as_u64().unwrap() as usize;
             vectors.heads(&format!("{weight}association_core."), count, beta, steps)
         } else {
-            let (beta, separator) = (beta.unwrap(), Separator::Softmax);
+            let (beta, separator) = (beta.unwrap(), SimplexMap::Softmax);
             Heads { heads: 1, query: None, key: None, value: None, output: None, beta, separator, steps }
         };
         for batch in 0..2 {

@@ -23,7 +23,7 @@ use attractor_record::{MaskOrigin, Observations};
 /// What came out of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Grade {
     /// Within tolerance.
     Pass,
     /// The source does not hold what the check needs.
@@ -34,7 +34,7 @@ pub enum Verdict {
     Fail,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Grade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pass => "pass",
@@ -57,7 +57,7 @@ pub struct Entry {
     /// Beyond this the check fails.
     pub tolerance: Option<f64>,
     /// What came out.
-    pub verdict: Verdict,
+    pub verdict: Grade,
     /// Where the worst value is, or why there is none; the next step if there is one.
     pub why: String,
 }
@@ -71,8 +71,8 @@ pub struct Certificate {
 
 impl Certificate {
     /// The worst verdict; "not testable" ranks below a warning. `NotTestable` for an empty certificate.
-    pub fn verdict(&self) -> Verdict {
-        self.entries.iter().map(|entry| entry.verdict).max().unwrap_or(Verdict::NotTestable)
+    pub fn verdict(&self) -> Grade {
+        self.entries.iter().map(|entry| entry.verdict).max().unwrap_or(Grade::NotTestable)
     }
 
     /// The entry of a layer's check.
@@ -169,13 +169,13 @@ impl Worst {
         };
         // Passing conditions, so that a NaN fails.
         let verdict = if value <= warn {
-            Verdict::Pass
+            Grade::Pass
         } else if value <= fail {
-            Verdict::Warn
+            Grade::Warn
         } else {
-            Verdict::Fail
+            Grade::Fail
         };
-        let advice = if verdict == Verdict::Pass { "" } else { advice };
+        let advice = if verdict == Grade::Pass { "" } else { advice };
         let why = format!("largest at {}: {value:.3e}{unit}{advice}", self.place);
         Entry {
             layer,
@@ -189,7 +189,7 @@ impl Worst {
 }
 
 pub(crate) fn not_testable(layer: usize, name: &str, why: impl Into<String>) -> Entry {
-    Entry { layer, name: name.into(), value: None, tolerance: None, verdict: Verdict::NotTestable, why: why.into() }
+    Entry { layer, name: name.into(), value: None, tolerance: None, verdict: Grade::NotTestable, why: why.into() }
 }
 
 /// One layer over all heads and inputs.
@@ -320,7 +320,7 @@ fn evaluation(layer: usize, evaluated: &[bool], observed: &[Observations]) -> En
     let dropped = observed.iter().find(|seen| looks_dropped(seen));
     match (evaluated.iter().all(|&on| on), evaluated.is_empty(), dropped) {
         (_, _, Some(seen)) => entry(
-            Verdict::Fail,
+            Grade::Fail,
             format!(
                 "captured in training mode: {:.1}% of the weights inside the mask are exactly zero and rows sum to \
                  {:.3}..{:.3}, as dropout does; switch the model to evaluation mode and capture again",
@@ -329,9 +329,9 @@ fn evaluation(layer: usize, evaluated: &[bool], observed: &[Observations]) -> En
                 seen.highest_sum.unwrap_or(f64::NAN)
             ),
         ),
-        (_, true, None) => entry(Verdict::NotTestable, "it was not recorded; the weights show no dropout".to_string()),
-        (true, false, None) => entry(Verdict::Pass, "dropout was off".to_string()),
-        (false, false, None) => entry(Verdict::Fail, "dropout was on; switch the model to evaluation mode".to_string()),
+        (_, true, None) => entry(Grade::NotTestable, "it was not recorded; the weights show no dropout".to_string()),
+        (true, false, None) => entry(Grade::Pass, "dropout was off".to_string()),
+        (false, false, None) => entry(Grade::Fail, "dropout was on; switch the model to evaluation mode".to_string()),
     }
 }
 
@@ -347,7 +347,7 @@ fn entries_of(
     let finite =
         Entry { value: Some(tally.invalid as f64), tolerance: Some(0.0), ..not_testable(layer, names::FINITE, "") };
     entries.push(match tally.invalid {
-        0 => Entry { verdict: Verdict::Pass, why: format!("all {} rows are numbers", tally.rows), ..finite },
+        0 => Entry { verdict: Grade::Pass, why: format!("all {} rows are numbers", tally.rows), ..finite },
         bad => Entry {
             why: format!(
                 "{bad} of {} rows hold NaN, Inf or negative weights; they take no part in anything below",
@@ -400,7 +400,7 @@ fn deficit(layer: usize, tally: &Tally, seen: Option<&Observations>, (_, fail): 
     if tally.sink.1 > 0 {
         let mean = tally.sink.0 / tally.sink.1 as f64;
         return entry(
-            Verdict::Pass,
+            Grade::Pass,
             Some(mean),
             format!("a learned sink takes {:.1}% of the mass on average", 100.0 * mean),
         );
@@ -409,17 +409,17 @@ fn deficit(layer: usize, tally: &Tally, seen: Option<&Observations>, (_, fail): 
         return not_testable(layer, names::DEFICIT, "no row holds numbers only");
     };
     if largest <= fail {
-        return entry(Verdict::Pass, Some(0.0), "rows sum to one: there is nothing to explain".to_string());
+        return entry(Grade::Pass, Some(0.0), "rows sum to one: there is nothing to explain".to_string());
     }
     match seen.map(|seen| (seen.lowest_sum.unwrap_or(1.0), seen.highest_sum.unwrap_or(1.0), looks_dropped(seen))) {
         Some((low, high, false)) if high <= 1.0 + fail => entry(
-            Verdict::Warn,
+            Grade::Warn,
             Some(1.0 - low),
             format!(
                 "rows sum to {low:.3}..{high:.3} and never above one, as with a learned sink; nothing in the file says so"
             ),
         ),
-        _ => entry(Verdict::Fail, Some(largest), "rows do not sum to one, and no learned sink explains it".to_string()),
+        _ => entry(Grade::Fail, Some(largest), "rows do not sum to one, and no learned sink explains it".to_string()),
     }
 }
 
@@ -491,7 +491,7 @@ mod tests {
             worst.see(value, || format!("{value}"));
         }
         let entry = worst.entry(3, "x", (1.0, 10.0), "", "", "");
-        assert_eq!((entry.verdict, entry.value), (Verdict::Fail, None));
+        assert_eq!((entry.verdict, entry.value), (Grade::Fail, None));
         assert!(entry.why.contains("NaN"));
     }
 }

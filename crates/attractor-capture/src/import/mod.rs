@@ -18,7 +18,7 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
-use crate::certificate::{Certificate, Certified, Entry, Verdict, certify, names as checks, not_testable};
+use crate::certificate::{Certificate, Certified, Entry, Grade, certify, names as checks, not_testable};
 use crate::run::{RunOptions, RunWriter};
 use attractor::{Error, Result};
 use attractor_data::archive::{Array, Value, Whole, npy, zip};
@@ -147,7 +147,7 @@ impl Import {
         let refused = self
             .refused
             .iter()
-            .map(|(&layer, why)| Entry { verdict: Verdict::Fail, ..not_testable(layer, checks::WEIGHTS, why.clone()) });
+            .map(|(&layer, why)| Entry { verdict: Grade::Fail, ..not_testable(layer, checks::WEIGHTS, why.clone()) });
         certificate.entries.extend(lost.chain(refused));
         certificate.entries.sort_by_key(|entry| entry.layer);
         Ok(certificate)

@@ -11,7 +11,7 @@ use attractor::{Error, Result};
 use attractor_record::LayerShape;
 use attractor_record::Observations;
 use attractor_record::Precision;
-use attractor_record::kernel::{Rule, default_request, head_problem, problem_of};
+use attractor_record::kernel::{Scoring, default_request, head_problem, problem_of};
 use attractor_record::{Facts, LayerRecord, Stack, Token};
 
 /// Largest finite f16.
@@ -226,7 +226,7 @@ fn stored_log_sum_exp(
         let key = key_heads.partition_point(|&key_head| key_head < head / group);
         let queries = Heads::new(&q[place * nd..(place + 1) * nd], 1, record.queries, record.width)?;
         let keys = Heads::new(&k[key * md..(key + 1) * md], 1, record.keys, record.width)?;
-        all.extend(tiled::retrieve(&Rule::of(record).head(head).problem(queries, keys)?)?.log_sum_exp);
+        all.extend(tiled::retrieve(&Scoring::of(record).head(head).problem(queries, keys)?)?.log_sum_exp);
     }
     Ok(all)
 }

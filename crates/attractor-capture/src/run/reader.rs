@@ -18,7 +18,7 @@ use super::statistics::{Source, unpack};
 use super::{Commit, InputEntry, LayerEntry, Manifest, RunOptions, STORE, files};
 use attractor::{Error, Result};
 use attractor_record::Observations;
-use attractor_record::kernel::Rule;
+use attractor_record::kernel::Scoring;
 use attractor_record::patterns::{check_rows, no_input, no_layer};
 use attractor_record::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor_record::{LayerShape, Patterns};
@@ -257,7 +257,7 @@ impl Run {
             })
             .collect();
         let full = Mask::full();
-        let rule = Rule { mask: &full, alibi: &[], sinks: &[], ..place.rule(at) };
+        let rule = Scoring { mask: &full, alibi: &[], sinks: &[], ..place.rule(at) };
         let (queries, stored) = (Heads::new(&q[..], 1, rows.len(), width)?, Heads::new(&k[..], 1, keys.len(), width)?);
         let mut problem = rule.problem(queries, stored)?;
         problem.modifiers.bias = Some(&bias);
@@ -282,9 +282,9 @@ impl Place<'_> {
         })
     }
 
-    fn rule(&self, at: usize) -> Rule<'_> {
+    fn rule(&self, at: usize) -> Scoring<'_> {
         let entry = self.entry;
-        Rule {
+        Scoring {
             beta: entry.beta.unwrap_or(1.0),
             mask: &entry.mask,
             soft_cap: entry.soft_cap,
@@ -484,7 +484,7 @@ impl Patterns for Run {
         let Some((q, k, width)) = place.vectors(at, head, rows.clone(), 0..entry.keys)? else { return Ok(None) };
         // Only these rows are read: the mask counts positions from the first of them.
         let mask = Mask { offset: entry.mask.offset + rows.start, ..entry.mask.clone() };
-        let rule = Rule { mask: &mask, ..place.rule(at) };
+        let rule = Scoring { mask: &mask, ..place.rule(at) };
         let (queries, keys) = (Heads::new(&q[..], 1, rows.len(), width)?, Heads::new(&k[..], 1, entry.keys, width)?);
         Ok(Some(tiled::weights(&rule.problem(queries, keys)?, 0, 0..rows.len())?))
     }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use attractor_session::import::{self, Certificate, Options, Verdict};
+use attractor_session::import::{self, Certificate, Grade, Options};
 use clap::Args;
 
 use crate::args::Common;
@@ -27,14 +27,14 @@ pub struct Convert {
 
 /// The certificate as lines: what is wrong first, then what could not be tested, then what passed.
 fn lines(certificate: &Certificate) -> String {
-    let mark = |verdict: Verdict| match verdict {
-        Verdict::Fail => "FAIL",
-        Verdict::Warn => "warn",
-        Verdict::NotTestable => "not testable",
-        Verdict::Pass => "ok",
+    let mark = |verdict: Grade| match verdict {
+        Grade::Fail => "FAIL",
+        Grade::Warn => "warn",
+        Grade::NotTestable => "not testable",
+        Grade::Pass => "ok",
     };
     let mut text = String::new();
-    for wanted in [Verdict::Fail, Verdict::Warn, Verdict::NotTestable, Verdict::Pass] {
+    for wanted in [Grade::Fail, Grade::Warn, Grade::NotTestable, Grade::Pass] {
         for entry in certificate.entries.iter().filter(|entry| entry.verdict == wanted) {
             let value = entry.value.map_or(String::new(), |value| format!("{value:.3e}"));
             text.push_str(&format!(

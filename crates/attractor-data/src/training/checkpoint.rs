@@ -39,14 +39,14 @@ pub struct Tensor {
 
 /// Named arrays and what is to be known about them.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Checkpoint {
+pub struct SavedState {
     /// The arrays.
     pub tensors: BTreeMap<String, Tensor>,
     /// Options, counters, history: whatever the trainer needs beside numbers.
     pub about: Value,
 }
 
-impl Checkpoint {
+impl SavedState {
     /// Adds an array.
     pub fn put(&mut self, name: &str, shape: &[usize], numbers: Numbers) {
         self.tensors.insert(name.to_string(), Tensor { shape: shape.to_vec(), numbers });
@@ -66,7 +66,7 @@ impl Checkpoint {
     /// An array of this shape.
     ///
     /// # Errors
-    /// As [`Checkpoint::floats`].
+    /// As [`SavedState::floats`].
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&Tensor> {
         let tensor = self.tensors.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.tensors.keys().map(String::as_str).take(12).collect();
@@ -216,12 +216,12 @@ mod tests {
     fn what_was_written_is_read_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.safetensors");
-        let mut state = Checkpoint { about: json!({ "epoch": 3, "history": [0.5, null] }), ..Checkpoint::default() };
+        let mut state = SavedState { about: json!({ "epoch": 3, "history": [0.5, null] }), ..SavedState::default() };
         state.put("weights", &[2, 3], Numbers::F32(vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0, 1e30, 7.0]));
         state.put("log_z", &[1], Numbers::F64(vec![36.399]));
         state.put("counters", &[2], Numbers::U64(vec![u64::MAX, 0]));
         state.write(&path).unwrap();
-        let read = Checkpoint::read(&path).unwrap();
+        let read = SavedState::read(&path).unwrap();
         assert_eq!(read, state);
         assert_eq!(read.floats("weights", &[2, 3]).unwrap()[1], -2.5);
         let error = |result: Result<&[f32]>| result.unwrap_err().to_string();
@@ -231,12 +231,12 @@ mod tests {
 
         state.put("torn", &[4], Numbers::F32(vec![1.0]));
         assert!(state.write(&path).unwrap_err().is_format());
-        assert_eq!(Checkpoint::read(&path).unwrap(), read, "the earlier file stays");
+        assert_eq!(SavedState::read(&path).unwrap(), read, "the earlier file stays");
         let bytes = std::fs::read(&path).unwrap();
         for end in [0, 7, 40, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..end]).unwrap();
-            assert!(Checkpoint::read(&path).unwrap_err().is_format(), "{end} bytes");
+            assert!(SavedState::read(&path).unwrap_err().is_format(), "{end} bytes");
         }
-        assert!(Checkpoint::read(&folder.path().join("none")).unwrap_err().to_string().contains("nothing here"));
+        assert!(SavedState::read(&folder.path().join("none")).unwrap_err().to_string().contains("nothing here"));
     }
 }

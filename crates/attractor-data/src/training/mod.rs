@@ -5,6 +5,6 @@ mod events;
 mod folder;
 mod metrics;
 
-pub use checkpoint::{Checkpoint, Numbers, Tensor};
+pub use checkpoint::{Numbers, SavedState, Tensor};
 pub use folder::{Claim, TRAINING};
 pub use metrics::{History, MetricLog};

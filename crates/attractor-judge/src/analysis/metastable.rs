@@ -9,9 +9,9 @@
 //! fewer than 32 keys leave no room for it below N/32.
 
 use attractor_record::Patterns;
-use serde::{Deserialize, Serialize};
 
 use attractor::Result;
+use attractor::settle::metastable::Regime;
 
 /// Mass that a state holds.
 pub const MASS: f64 = 0.90;
@@ -21,44 +21,6 @@ const SLACK: f64 = 1e-6;
 pub const MOST_ROWS: usize = 512;
 /// Rows of such a block.
 const BLOCK: usize = 32;
-
-/// What a head does as an associative memory, by the median share k / n of the visible keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Regime {
-    /// Class I, above 1/2: a very large metastable state, averaging over all.
-    GlobalAverage,
-    /// Class II, above 1/8: a large metastable state.
-    Large,
-    /// Class III, above 1/32: a medium metastable state.
-    Medium,
-    /// Class IV, up to 1/32, or a single key: a small metastable state or a single pattern.
-    Small,
-}
-
-impl Regime {
-    /// The regime of a median of `keys` keys that are the share `share` of those seen; `None` for what is not a number.
-    pub fn of(keys: f64, share: f64) -> Option<Self> {
-        match (keys, share) {
-            (keys, share) if keys.is_nan() || share.is_nan() => None,
-            (keys, _) if keys <= 1.0 => Some(Self::Small),
-            (_, share) if share > 0.5 => Some(Self::GlobalAverage),
-            (_, share) if share > 0.125 => Some(Self::Large),
-            (_, share) if share > 1.0 / 32.0 => Some(Self::Medium),
-            _ => Some(Self::Small),
-        }
-    }
-
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GlobalAverage => "global_average",
-            Self::Large => "large",
-            Self::Medium => "medium",
-            Self::Small => "small",
-        }
-    }
-}
 
 /// Sizes of a head's metastable states.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,7 +36,7 @@ pub struct Metastable {
 impl Metastable {
     /// The head's regime.
     pub fn regime(&self) -> Option<Regime> {
-        Regime::of(self.keys, self.share)
+        Regime::of_median(self.keys, self.share)
     }
 }
 
@@ -182,12 +144,12 @@ mod tests {
 
     #[test]
     fn regimes_at_their_cut_offs() {
-        let of = |k: f64| Regime::of(k, k / 512.0).unwrap();
+        let of = |k: f64| Regime::of_median(k, k / 512.0).unwrap();
         assert_eq!((of(257.0), of(256.0)), (Regime::GlobalAverage, Regime::Large));
         assert_eq!((of(65.0), of(64.0)), (Regime::Large, Regime::Medium));
         assert_eq!((of(17.0), of(16.0)), (Regime::Medium, Regime::Small));
-        assert_eq!(Regime::of(1.0, 0.25), Some(Regime::Small));
-        assert_eq!(Regime::of(f64::NAN, f64::NAN), None);
+        assert_eq!(Regime::of_median(1.0, 0.25), Some(Regime::Small));
+        assert_eq!(Regime::of_median(f64::NAN, f64::NAN), None);
     }
 
     /// Uniform causal rows keep nine tenths of what they see; rows of one key have no say.

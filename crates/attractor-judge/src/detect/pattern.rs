@@ -7,7 +7,7 @@ use attractor::{Error, Result};
 
 /// Kinds of heads with a detection pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PatternKind {
     /// D[i, i-1] = 1.
     Previous,
     /// D[i, j] = 1 where j < i and the tokens are equal.
@@ -39,15 +39,15 @@ pub struct Exclude {
 ///
 /// # Source
 /// TransformerLens, `head_detector.py`.
-pub fn detection_pattern(kind: Kind, ids: &[u32]) -> Vec<f32> {
+pub fn detection_pattern(kind: PatternKind, ids: &[u32]) -> Vec<f32> {
     let n = ids.len();
     let mut pattern = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..=i {
             let is = match kind {
-                Kind::Previous => j + 1 == i,
-                Kind::Duplicate => j < i && ids[j] == ids[i],
-                Kind::Induction => j >= 1 && ids[j - 1] == ids[i],
+                PatternKind::Previous => j + 1 == i,
+                PatternKind::Duplicate => j < i && ids[j] == ids[i],
+                PatternKind::Induction => j >= 1 && ids[j - 1] == ids[i],
             };
             pattern[i * n + j] = f32::from(u8::from(is));
         }
@@ -98,7 +98,13 @@ pub fn detection_score(map: &[f32], pattern: &[f32], n: usize, measure: Measure,
 ///
 /// # Errors
 /// As [`detection_score`]; `is_usage` without inputs, or if there is not one map per input.
-pub fn mean_score(kind: Kind, maps: &[&[f32]], ids: &[&[u32]], measure: Measure, exclude: Exclude) -> Result<f64> {
+pub fn mean_score(
+    kind: PatternKind,
+    maps: &[&[f32]],
+    ids: &[&[u32]],
+    measure: Measure,
+    exclude: Exclude,
+) -> Result<f64> {
     if maps.is_empty() || maps.len() != ids.len() {
         return Err(Error::usage(format!(
             "detection score: {} maps for {} inputs; expected one each, and at least one",
@@ -130,13 +136,13 @@ mod tests {
     #[test]
     fn the_patterns_of_a_repeated_trigram() {
         let pattern = |kind| ones(&detection_pattern(kind, &IDS));
-        assert_eq!(pattern(Kind::Previous), (1..7).map(|i| (i, i - 1)).collect::<Vec<_>>());
-        assert_eq!(pattern(Kind::Duplicate), [(4, 1), (5, 2), (6, 3)]);
-        assert_eq!(pattern(Kind::Induction), [(4, 2), (5, 3), (6, 4)]);
-        assert!(ones(&detection_pattern(Kind::Duplicate, &[4, 9, 2, 7])).is_empty());
-        assert!(ones(&detection_pattern(Kind::Induction, &[4, 9, 2, 7])).is_empty());
+        assert_eq!(pattern(PatternKind::Previous), (1..7).map(|i| (i, i - 1)).collect::<Vec<_>>());
+        assert_eq!(pattern(PatternKind::Duplicate), [(4, 1), (5, 2), (6, 3)]);
+        assert_eq!(pattern(PatternKind::Induction), [(4, 2), (5, 3), (6, 4)]);
+        assert!(ones(&detection_pattern(PatternKind::Duplicate, &[4, 9, 2, 7])).is_empty());
+        assert!(ones(&detection_pattern(PatternKind::Induction, &[4, 9, 2, 7])).is_empty());
         // The last token's successor is nothing, and a token that repeats at once is its own successor's place.
-        assert_eq!(ones(&detection_pattern(Kind::Induction, &[5, 5, 5])), [(1, 1), (2, 1), (2, 2)]);
+        assert_eq!(ones(&detection_pattern(PatternKind::Induction, &[5, 5, 5])), [(1, 1), (2, 1), (2, 2)]);
     }
 
     fn close(got: f64, expected: f64) {
@@ -148,7 +154,7 @@ mod tests {
     fn scores_by_hand_and_nothing_is_changed() {
         let map = [1.0, 0.0, 0.0, 0.75, 0.25, 0.0, 0.5, 0.25, 0.25];
         let before = map;
-        let pattern = detection_pattern(Kind::Previous, &[1, 2, 3]);
+        let pattern = detection_pattern(PatternKind::Previous, &[1, 2, 3]);
         let score = |measure, exclude| detection_score(&map, &pattern, 3, measure, exclude).unwrap();
         let (none, first, current) =
             (Exclude::default(), Exclude { first: true, current: false }, Exclude { first: false, current: true });
@@ -162,16 +168,16 @@ mod tests {
         close(score(Measure::Abs, first), 1.0 - 1.25 / 3.0);
         close(score(Measure::Abs, current), 1.0 - 1.5 / 3.0);
         assert_eq!(map, before);
-        assert_eq!(pattern, detection_pattern(Kind::Previous, &[1, 2, 3]));
+        assert_eq!(pattern, detection_pattern(PatternKind::Previous, &[1, 2, 3]));
     }
 
     /// A perfect previous-token head on n tokens scores (n - 1) / n: row 0 can only look at itself.
     #[test]
     fn a_perfect_head_scores_all_but_its_first_row() {
         let n = 7;
-        let mut map = detection_pattern(Kind::Previous, &IDS);
+        let mut map = detection_pattern(PatternKind::Previous, &IDS);
         map[0] = 1.0;
-        let pattern = detection_pattern(Kind::Previous, &IDS);
+        let pattern = detection_pattern(PatternKind::Previous, &IDS);
         close(detection_score(&map, &pattern, n, Measure::Mul, Exclude::default()).unwrap(), 6.0 / 7.0);
         close(detection_score(&map, &pattern, n, Measure::Abs, Exclude::default()).unwrap(), 6.0 / 7.0);
         let rest = Exclude { first: false, current: true };
@@ -187,10 +193,11 @@ mod tests {
         let (a, b) = (map(7), map(5));
         for measure in [Measure::Mul, Measure::Abs] {
             let single = |map: &[f32], ids: &[u32]| {
-                let pattern = detection_pattern(Kind::Induction, ids);
+                let pattern = detection_pattern(PatternKind::Induction, ids);
                 detection_score(map, &pattern, ids.len(), measure, Exclude::default()).unwrap()
             };
-            let both = mean_score(Kind::Induction, &[&a, &b], &[&IDS, &other], measure, Exclude::default()).unwrap();
+            let both =
+                mean_score(PatternKind::Induction, &[&a, &b], &[&IDS, &other], measure, Exclude::default()).unwrap();
             let (first, second) = (single(&a, &IDS), single(&b, &other));
             assert!((first - second).abs() > 0.01);
             close(both, (first + second) / 2.0);
@@ -199,13 +206,13 @@ mod tests {
 
     #[test]
     fn what_is_no_causal_square_is_refused() {
-        let pattern = detection_pattern(Kind::Previous, &[1, 2]);
+        let pattern = detection_pattern(PatternKind::Previous, &[1, 2]);
         let refuse = |map: &[f32], n, measure| {
             assert!(detection_score(map, &pattern, n, measure, Exclude::default()).unwrap_err().is_usage());
         };
         refuse(&[1.0; 3], 2, Measure::Mul);
         refuse(&[], 0, Measure::Mul);
         refuse(&[0.5, 0.5, 0.5, 0.5], 2, Measure::Abs);
-        assert!(mean_score(Kind::Previous, &[], &[], Measure::Mul, Exclude::default()).is_err());
+        assert!(mean_score(PatternKind::Previous, &[], &[], Measure::Mul, Exclude::default()).is_err());
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use head::{HeadFigure, HeadKind};
 pub(crate) use junit::escape;
-pub use text::{Kind, Line};
+pub use text::{Line, LineKind};
 
 use crate::conclusion::Conclusion;
 use crate::groups::Class;

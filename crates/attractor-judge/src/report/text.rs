@@ -6,7 +6,7 @@ use crate::verdict::{Check, Group, Mark, Verdict, place};
 
 /// What a line is, so that a terminal can dress it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum LineKind {
     /// ====== or ------
     Rule,
     /// The report's title.
@@ -27,7 +27,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// What it is.
-    pub kind: Kind,
+    pub kind: LineKind,
     /// The verdict that it shows, if any.
     pub verdict: Option<Verdict>,
     /// The text, without colour and without a newline.
@@ -42,7 +42,7 @@ const HEADS: usize = 144;
 pub(super) fn render(report: &Report) -> Vec<Line> {
     let mut page = Page::default();
     page.rule('=');
-    page.line(Kind::Title, None, "ATTENTION VALIDATION REPORT");
+    page.line(LineKind::Title, None, "ATTENTION VALIDATION REPORT");
     page.rule('=');
     let p = &report.provenance;
     let lengths = match (p.lengths.iter().min(), p.lengths.iter().max()) {
@@ -53,7 +53,7 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     };
     let inputs = if p.inputs == 1 { "1 input".to_string() } else { format!("{} inputs", p.inputs) };
     page.line(
-        Kind::Plain,
+        LineKind::Plain,
         None,
         &format!(
             "{} ({} layers, {} heads{}), {inputs}, {lengths}, seed {}",
@@ -66,7 +66,7 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     );
     for group in Group::ALL {
         page.blank();
-        page.line(Kind::Heading, None, &format!("[{}/9] {}", group.number(), group.title()));
+        page.line(LineKind::Heading, None, &format!("[{}/9] {}", group.number(), group.title()));
         page.rule('-');
         let own = || report.checks.iter().filter(move |c| c.group == group.number());
         for check in own().filter(|c| c.is_of_model()) {
@@ -80,7 +80,7 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
         if !failed.is_empty() {
             let shown = failed.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
             let more = if failed.len() > 12 { format!(" and {} more", failed.len() - 12) } else { String::new() };
-            page.wrapped(Kind::Plain, Some(Verdict::Fail), "    ", &format!("failed: {shown}{more}"));
+            page.wrapped(LineKind::Plain, Some(Verdict::Fail), "    ", &format!("failed: {shown}{more}"));
         }
         if group == Group::Heads {
             page.heads(&report.heads);
@@ -88,11 +88,11 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     }
     if let Some(legacy) = &report.legacy {
         page.blank();
-        page.line(Kind::Heading, None, "The original guide's formulas (--legacy)");
+        page.line(LineKind::Heading, None, "The original guide's formulas (--legacy)");
         page.rule('-');
-        page.line(Kind::Plain, None, &format!("  {} (N = {})", legacy.note, legacy.length));
+        page.line(LineKind::Plain, None, &format!("  {} (N = {})", legacy.note, legacy.length));
         if !legacy.heads.is_empty() {
-            page.line(Kind::Plain, None, "           row_std  RMS dev  H/ln N  query L2  near/far  BOS ratio");
+            page.line(LineKind::Plain, None, "           row_std  RMS dev  H/ln N  query L2  near/far  BOS ratio");
             let row = |name: &str, f: &crate::legacy::Figures| {
                 let maybe = |x: Option<f64>, digits: usize| x.map_or("-".to_string(), |x| format!("{x:.digits$}"));
                 format!(
@@ -105,12 +105,12 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
                     maybe(f.legacy_bos_ratio, 2)
                 )
             };
-            page.line(Kind::Plain, None, &row("uniform", &legacy.null));
+            page.line(LineKind::Plain, None, &row("uniform", &legacy.null));
             for head in legacy.heads.iter().take(HEADS) {
-                page.line(Kind::Head, None, &row(&place(Some(head.layer), Some(head.head)), &head.figures));
+                page.line(LineKind::Head, None, &row(&place(Some(head.layer), Some(head.head)), &head.figures));
             }
             page.line(
-                Kind::Plain,
+                LineKind::Plain,
                 None,
                 &format!(
                     "  largest possible: row_std {:.4}, RMS dev {:.4}",
@@ -121,12 +121,12 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     }
     page.blank();
     page.rule('=');
-    page.line(Kind::Title, None, "SUMMARY");
+    page.line(LineKind::Title, None, "SUMMARY");
     page.rule('=');
     let s = &report.summary;
     let verdict = if s.failed > 0 { Verdict::Fail } else { Verdict::Pass };
     page.line(
-        Kind::Check,
+        LineKind::Check,
         Some(verdict),
         &format!(
             "{} Passed: {}/{} checks of the whole model ({} skipped, {} only reported)",
@@ -143,17 +143,17 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
         if items.is_empty() {
             continue;
         }
-        page.line(Kind::Check, Some(verdict), &format!("{} {what}: {}", sign(verdict), items.len()));
+        page.line(LineKind::Check, Some(verdict), &format!("{} {what}: {}", sign(verdict), items.len()));
         for item in items {
-            page.wrapped(Kind::Plain, None, "   - ", item);
+            page.wrapped(LineKind::Plain, None, "   - ", item);
         }
     }
     page.blank();
     page.rule('-');
-    page.line(Kind::Title, None, "CONCLUSION:");
+    page.line(LineKind::Title, None, "CONCLUSION:");
     page.rule('-');
-    page.wrapped(Kind::Headline, None, "", &report.conclusion.headline);
-    page.wrapped(Kind::Plain, None, "", &report.conclusion.action);
+    page.wrapped(LineKind::Headline, None, "", &report.conclusion.headline);
+    page.wrapped(LineKind::Plain, None, "", &report.conclusion.action);
     page.rule('=');
     page.lines
 }
@@ -165,16 +165,16 @@ struct Page {
 }
 
 impl Page {
-    fn line(&mut self, kind: Kind, verdict: Option<Verdict>, text: &str) {
+    fn line(&mut self, kind: LineKind, verdict: Option<Verdict>, text: &str) {
         self.lines.push(Line { kind, verdict, text: text.to_string() });
     }
 
     fn rule(&mut self, mark: char) {
-        self.line(Kind::Rule, None, &mark.to_string().repeat(WIDTH));
+        self.line(LineKind::Rule, None, &mark.to_string().repeat(WIDTH));
     }
 
     fn blank(&mut self) {
-        self.line(Kind::Plain, None, "");
+        self.line(LineKind::Plain, None, "");
     }
 
     fn check(&mut self, check: &Check) {
@@ -183,15 +183,15 @@ impl Page {
             Mark::Verdict(verdict) => (sign(verdict), Some(verdict)),
         };
         let lead = format!("{mark} {:16} ", check.id);
-        self.wrapped(Kind::Check, verdict, &lead, &check.why);
+        self.wrapped(LineKind::Check, verdict, &lead, &check.why);
         if let Some(i) = &check.interval {
             let text = format!("[{:.4}, {:.4}] {:.0} % {}", i.low, i.high, 100.0 * i.level, i.method);
-            self.line(Kind::Plain, None, &format!("{:19}{text}", ""));
+            self.line(LineKind::Plain, None, &format!("{:19}{text}", ""));
         }
     }
 
     /// `text` after `lead`, wrapped at words, continued at the lead's width.
-    fn wrapped(&mut self, kind: Kind, verdict: Option<Verdict>, lead: &str, text: &str) {
+    fn wrapped(&mut self, kind: LineKind, verdict: Option<Verdict>, lead: &str, text: &str) {
         let indent = " ".repeat(lead.chars().count());
         let mut current = lead.to_string();
         let mut fresh = true;
@@ -233,7 +233,7 @@ impl Page {
             let number = |x: Option<f64>, digits: usize| x.map_or("-".to_string(), |x| format!("{x:.digits$}"));
             let kinds = if head.kinds.is_empty() { String::new() } else { format!("  {}", head.recognised_as()) };
             self.line(
-                Kind::Head,
+                LineKind::Head,
                 Some(verdict),
                 &format!(
                     "  {:8} sharpness {:>5}  keys {:>6}  previous {:>5}  induction {:>5}  near {:>5}  [{class}]{kinds}",
@@ -248,7 +248,7 @@ impl Page {
         }
         if heads.len() > shown.len() {
             let text = format!("  ... and {} heads more; --json has them all", heads.len() - shown.len());
-            self.line(Kind::Plain, None, &text);
+            self.line(LineKind::Plain, None, &text);
         }
     }
 }

@@ -266,7 +266,7 @@ pub struct Link {
 
 /// Where a picture's cells come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum CellSource {
     /// Every weight was read.
     Weights,
     /// The weights were not kept; the pooled map of the statistics was.
@@ -287,7 +287,7 @@ pub struct HeadMap {
     /// The links that stand out most from a uniform row, strongest first; exact whatever the pooling.
     pub links: Vec<Link>,
     /// Where the cells come from.
-    pub origin: Origin,
+    pub origin: CellSource,
 }
 
 /// Reads a head's map in strips; `None` if neither weights nor a pooled map were kept.
@@ -348,7 +348,7 @@ fn pooled(
     }
     let mut map = pool.finish();
     map.notes.extend(hidden.map(|hidden| hidden.note()));
-    Ok(Some(HeadMap { layer, head, input, map, links: best.links(), origin: Origin::Weights }))
+    Ok(Some(HeadMap { layer, head, input, map, links: best.links(), origin: CellSource::Weights }))
 }
 
 fn from_statistics(
@@ -385,7 +385,7 @@ fn from_statistics(
         let (query, key) = (link.query as usize, link.key as usize);
         best.consider(Link { query, key, weight: link.weight }, mask.visible(query, keys));
     }
-    Ok(Some(HeadMap { layer, head, input, map: map.pooled(side)?, links: best.links(), origin: Origin::Pooled }))
+    Ok(Some(HeadMap { layer, head, input, map: map.pooled(side)?, links: best.links(), origin: CellSource::Pooled }))
 }
 
 /// The links that stand out most: by how far the weight is above that of a uniform row, so that a row that sees two

@@ -1,6 +1,6 @@
 //! What a modern memory shares with attention: weights, the soft maximum behind them, and the one step.
 
-use attractor::energy::Separator;
+use attractor::energy::SimplexMap;
 use attractor::experiment::modern::{OneStep, Retrievals, SOFT_BETAS, WeightsAgainstBeta};
 
 use super::modern::about;
@@ -46,7 +46,7 @@ pub fn weights(found: &Retrievals, swept: &WeightsAgainstBeta, source: &str) -> 
 ///
 /// # Errors
 /// As [`Lines::svg`].
-pub fn soft_maximum(separator: Separator) -> Result<String> {
+pub fn soft_maximum(separator: SimplexMap) -> Result<String> {
     const STEPS: i32 = 120;
     let s = |step: i32| 3.0 * f64::from(step) / f64::from(STEPS);
     let curve = |beta: f64| {
@@ -56,7 +56,7 @@ pub fn soft_maximum(separator: Separator) -> Result<String> {
     let mut series: Vec<Series> = SOFT_BETAS.into_iter().map(curve).collect();
     series.push(Series::new("max(s, 0)", vec![(-3.0, 0.0), (0.0, 0.0), (3.0, 3.0)]).null());
     let (title, formula, gap) = match separator {
-        Separator::Softmax => {
+        SimplexMap::Softmax => {
             ("Log-sum-exp over beta is a soft maximum", "(1/β) ln(exp(β s) + exp(0))", "ln 2 / β".to_string())
         }
         other => (

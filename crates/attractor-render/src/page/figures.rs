@@ -14,7 +14,7 @@ use crate::canvas::scale::Scale;
 use crate::canvas::text::{self, escape};
 use crate::figures::grid::layer_grid;
 use crate::figures::heatmap::{Style, heatmap};
-use crate::maps::map::{HeadMap, Origin};
+use crate::maps::map::{CellSource, HeadMap};
 use attractor::Result;
 
 /// Tokens of an input that are written out.
@@ -251,7 +251,7 @@ fn draw(report: &Report, tokens: &[Token], head_map: &HeadMap, style: &Style) ->
             .collect();
         let _ = write!(out, "{}. ", all.join(", "));
     }
-    if head_map.origin == Origin::Pooled {
+    if head_map.origin == CellSource::Pooled {
         out.push_str("The weights were not kept; these are the pooled maxima that were. ");
     }
     if judged.is_some() {

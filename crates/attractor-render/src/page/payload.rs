@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use super::read::Read;
 use crate::canvas::colour::ColourMap;
-use crate::maps::map::Origin;
+use crate::maps::map::CellSource;
 
 /// Version of the payload's form; the script refuses any other.
 pub const VERSION: u32 = 1;
@@ -162,7 +162,7 @@ pub(super) fn coded(read: &Read, most: usize) -> CodedMap {
         columns: map.columns,
         queries: map.queries,
         keys: map.keys,
-        kept: head.origin == Origin::Pooled,
+        kept: head.origin == CellSource::Pooled,
         low,
         high,
         cells: STANDARD.encode(deflate(&codes)),
@@ -228,7 +228,7 @@ mod tests {
     fn read(cells: Vec<f32>, rows: usize, columns: usize) -> Read {
         let map = Map::exact(cells, rows, columns).unwrap();
         let links = vec![Link { query: 1, key: 0, weight: 0.123_456_79 }];
-        let head = HeadMap { layer: 3, head: 5, input: 0, map, links, origin: Origin::Weights };
+        let head = HeadMap { layer: 3, head: 5, input: 0, map, links, origin: CellSource::Weights };
         Read { head, sinks: vec![(0, 0.5)], sunk: vec![0, 65535, 257] }
     }
 

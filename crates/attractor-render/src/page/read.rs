@@ -7,7 +7,7 @@ use attractor::retrieve::Mask;
 use attractor_judge::detect::sink;
 use attractor_record::{Patterns, strips};
 
-use crate::maps::map::{self, HeadMap, Link, Map, Origin};
+use crate::maps::map::{self, CellSource, HeadMap, Link, Map};
 use attractor::{Error, Result};
 
 /// A head as it is read from its weights.
@@ -59,7 +59,7 @@ pub(super) fn read(
         }
     }
     let (sinks, sunk) = pass.sinks();
-    let head = HeadMap { layer, head, input, map: pass.map, links: pass.best.links(), origin: Origin::Weights };
+    let head = HeadMap { layer, head, input, map: pass.map, links: pass.best.links(), origin: CellSource::Weights };
     Ok(Some(Read { head, sinks, sunk }))
 }
 

@@ -65,7 +65,7 @@ pub(super) fn opening(report: &Report) -> String {
     }
     if !warned.is_empty() {
         let none = if failed.is_empty() { "No failure. " } else { "" };
-        let _ = write!(out, "<p>{none}What did not show, or not clearly:</p>");
+        let _ = write!(out, "<p>{none}Inconclusive:</p>");
         out.push_str(&list(&warned));
     }
     out.push_str("</div>\n<div><h2>What to look at</h2>");

@@ -12,7 +12,7 @@ use crate::canvas::text::label;
 use crate::figures::grid::{self, Panels};
 use crate::figures::heatmap::{Style, heatmap};
 use crate::figures::positions::Bands;
-use crate::maps::map::{self, HeadMap, Map, Origin, SIDE};
+use crate::maps::map::{self, CellSource, HeadMap, Map, SIDE};
 use crate::maps::transform::without_keys;
 
 /// Characters of a token along an axis.
@@ -85,7 +85,7 @@ fn maps(picture: &MapPicture<'_>) -> Result<Vec<HeadMap>> {
                     }
                     let map = map.pooled(SIDE)?;
                     let (layer, head) = (layer.layer, group[0]);
-                    all.push(HeadMap { layer, head, input, map, links: Vec::new(), origin: Origin::Weights });
+                    all.push(HeadMap { layer, head, input, map, links: Vec::new(), origin: CellSource::Weights });
                 }
             }
         }

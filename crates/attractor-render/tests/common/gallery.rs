@@ -23,7 +23,7 @@ use attractor_render::figures::rolling::{Ball, Level, Rest, Rolling};
 use attractor_render::figures::scatter::{Point, Scatter};
 use attractor_render::figures::stacked::stacked;
 use attractor_render::figures::words::Words;
-use attractor_render::maps::map::{HeadMap, Map, Origin};
+use attractor_render::maps::map::{CellSource, HeadMap, Map};
 use attractor_render::maps::pyramid;
 use attractor_render::maps::transform::without_keys;
 
@@ -187,7 +187,7 @@ fn heads(layers: usize, count: usize, n: usize) -> Vec<HeadMap> {
             5 => 0.0,
             _ => strength * f64::from(u8::from(k % 6 == 5)) * 1.3,
         });
-        HeadMap { layer, head, input: 0, map, links: Vec::new(), origin: Origin::Weights }
+        HeadMap { layer, head, input: 0, map, links: Vec::new(), origin: CellSource::Weights }
     };
     (0..layers * count).map(one).collect()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use attractor::{Error, Hint, Kind, Result, State};
-use attractor_data::training::{Checkpoint, Claim, MetricLog, TRAINING};
+use attractor_data::training::{Claim, MetricLog, SavedState, TRAINING};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -166,9 +166,9 @@ impl Folder<'_> {
     /// The checkpoint to go on from, and what it says about itself.
     ///
     /// # Errors
-    /// As [`Checkpoint::read`]; `is_format` for one of another kind of training.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<(Checkpoint, T)> {
-        let file = Checkpoint::read(&self.state())?;
+    /// As [`SavedState::read`]; `is_format` for one of another kind of training.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<(SavedState, T)> {
+        let file = SavedState::read(&self.state())?;
         let about = serde_json::from_value(file.about.clone()).map_err(|e| self.foreign(e).of_kind(Kind::Format))?;
         Ok((file, about))
     }
@@ -197,9 +197,9 @@ impl Folder<'_> {
     /// Writes all that is needed to go on, in one file that is replaced whole.
     ///
     /// # Errors
-    /// As [`Checkpoint::write`].
+    /// As [`SavedState::write`].
     pub fn save(&self, state: &State, about: &impl Serialize) -> Result<()> {
-        Checkpoint::of_state(state, json(about)).write(&self.state())
+        SavedState::of_state(state, json(about)).write(&self.state())
     }
 
     /// Removes the state of a training that has done nothing whole: nothing is lost, it is what the options say.

@@ -1,6 +1,6 @@
 //! Several modern memories side by side, each in a projection of its own: multi-head attention as retrieval.
 
-use super::{Modern, Separator};
+use super::{Modern, SimplexMap};
 use crate::error::{Error, Result};
 use crate::pattern::RealPatterns;
 use crate::pattern::real::dot;
@@ -76,7 +76,7 @@ pub struct Heads {
     /// Inverse temperature of every head.
     pub beta: f64,
     /// How scores become weights.
-    pub separator: Separator,
+    pub separator: SimplexMap,
     /// Steps downhill before the values are read.
     pub steps: usize,
 }
@@ -178,7 +178,7 @@ mod tests {
 
     fn plain(steps: usize) -> Heads {
         let none = None::<Projection>;
-        let separator = Separator::Softmax;
+        let separator = SimplexMap::Softmax;
         Heads {
             heads: 1,
             query: none.clone(),
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_plain_head_is_the_memory() {
         let (stored, queries) = (rows(5, 3), rows(2, 3));
-        let memory = Modern::new(stored.clone(), 1.3, Separator::Softmax).unwrap();
+        let memory = Modern::new(stored.clone(), 1.3, SimplexMap::Softmax).unwrap();
         for steps in [0, 2] {
             let associated = plain(steps).associate(&queries, &stored, &stored).unwrap();
             for (query, output) in queries.patterns().zip(associated.output.patterns()) {

@@ -246,7 +246,7 @@ pub fn modern_path(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::{Energy, Separator};
+    use crate::energy::{Energy, SimplexMap};
 
     /// 0.5 x^4 - x^3 - 2 x^2 + 3 x: minima at -1.20 (E -3.72) and 2.11 (-2.06), a maximum at 0.59.
     #[test]
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn paths_go_downhill_and_end_where_the_memories_rest() {
         let patterns = RealPatterns::new(3, 2, vec![1.0, 1.0, -1.0, 1.0, 1.0, -1.0]).unwrap();
-        let memory = Modern::new(patterns.clone(), 4.0, Separator::Softmax).unwrap();
+        let memory = Modern::new(patterns.clone(), 4.0, SimplexMap::Softmax).unwrap();
         for start in [[0.3, 0.9], [-0.2, -0.7], [-0.9, 0.1], [0.05, -0.4]] {
             let path = classical_path(&patterns, &start);
             assert!(path.windows(2).all(|p| quadratic(&patterns, &p[1]) <= quadratic(&patterns, &p[0]) + 1e-15));

@@ -25,7 +25,7 @@ pub use ground::{MOST_UNITS, ground_state};
 pub use heads::{Associated, Heads, Projection};
 pub use hebb::{Hebb, HebbWalk};
 pub use max_cut::MaxCut;
-pub use modern::{Modern, Separator};
+pub use modern::{Modern, SimplexMap};
 pub use rules::{Learned, Margin, Report, Rule, Standard};
 pub use weights::{Weights, WeightsWalk};
 

@@ -12,7 +12,7 @@ use crate::retrieve::separation::separate;
 /// How scores become weights, each the gradient of its own log-partition function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Separator {
+pub enum SimplexMap {
     /// exp(s - lse(s)), from log-sum-exp.
     Softmax,
     /// Projection onto the simplex.
@@ -21,7 +21,7 @@ pub enum Separator {
     Entmax15,
 }
 
-impl Separator {
+impl SimplexMap {
     /// The same as attention's separation of scores by an inverse temperature.
     pub fn separation(self, beta: f32) -> Separation {
         match self {
@@ -118,7 +118,7 @@ pub(crate) fn check_beta(beta: f64) -> Result<()> {
 pub struct Modern {
     patterns: RealPatterns,
     beta: f64,
-    separator: Separator,
+    separator: SimplexMap,
     /// (1/beta) H_max + 1/2 M^2.
     offset: f64,
 }
@@ -128,7 +128,7 @@ impl Modern {
     ///
     /// # Errors
     /// `is_usage` if beta is no positive number.
-    pub fn new(patterns: RealPatterns, beta: f64, separator: Separator) -> Result<Self> {
+    pub fn new(patterns: RealPatterns, beta: f64, separator: SimplexMap) -> Result<Self> {
         check_beta(beta)?;
         let offset = separator.most_entropy(patterns.count()) / beta + patterns.largest_norm().powi(2) / 2.0;
         Ok(Self { patterns, beta, separator, offset })
@@ -145,7 +145,7 @@ impl Modern {
     }
 
     /// How scores become weights.
-    pub fn separator(&self) -> Separator {
+    pub fn simplex_map(&self) -> SimplexMap {
         self.separator
     }
 
@@ -221,9 +221,9 @@ mod tests {
     use super::*;
     use crate::random::Philox;
 
-    pub(crate) const ALL: [Separator; 3] = [Separator::Softmax, Separator::Sparsemax, Separator::Entmax15];
+    pub(crate) const ALL: [SimplexMap; 3] = [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15];
 
-    fn memory(count: usize, width: usize, beta: f64, separator: Separator) -> (Modern, Philox) {
+    fn memory(count: usize, width: usize, beta: f64, separator: SimplexMap) -> (Modern, Philox) {
         let mut random = Philox::new(1, count as u64);
         let numbers = (0..count * width).map(|_| random.normal()).collect();
         (Modern::new(RealPatterns::new(count, width, numbers).unwrap(), beta, separator).unwrap(), random)
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn energy_and_step_are_the_formula() {
         for beta in [0.7, 1.3] {
-            let (memory, mut random) = memory(5, 3, beta, Separator::Softmax);
+            let (memory, mut random) = memory(5, 3, beta, SimplexMap::Softmax);
             let z: Vec<f64> = (0..3).map(|_| random.normal()).collect();
             let e: Vec<f64> = memory.patterns().patterns().map(|x| (beta * dot(x, &z)).exp()).collect();
             let sum: f64 = e.iter().sum();
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn a_damping_of_two_or_more_promises_nothing() {
         let one = RealPatterns::new(1, 2, vec![1.0, 2.0]).unwrap();
-        let memory = Modern::new(one, 1.0, Separator::Softmax).unwrap();
+        let memory = Modern::new(one, 1.0, SimplexMap::Softmax).unwrap();
         for (gamma, rises) in [(1.9, false), (2.1, true)] {
             let z = [3.0, -1.0];
             let moved: Vec<f64> = z.iter().zip(memory.gradient(&z)).map(|(z, g)| z - gamma * g).collect();
@@ -350,7 +350,7 @@ mod tests {
     fn betas_out_of_range_are_refused() {
         for beta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let one = RealPatterns::new(1, 1, vec![1.0]).unwrap();
-            assert!(Modern::new(one, beta, Separator::Softmax).unwrap_err().is_usage());
+            assert!(Modern::new(one, beta, SimplexMap::Softmax).unwrap_err().is_usage());
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::energy::SpinMemory;
 use crate::energy::problems::Problem;
 use crate::pattern::Spins;
 use crate::random::Philox;
-use crate::sample::{Annealed, Annealing, Cooling, Rule, Schedule, hot_start};
+use crate::sample::{Annealed, Annealing, Cooling, Dynamics, Schedule, hot_start};
 use crate::{Context, Error, Hint, Kind, Result};
 
 /// Most sweeps of a run.
@@ -43,7 +43,7 @@ pub struct Options {
     /// Spend the same cost on so many times more, shorter runs; 1: on these.
     pub restarts: usize,
     /// How a unit is updated.
-    pub rule: Rule,
+    pub rule: Dynamics,
     /// Keep every run's energy after every sweep, for pictures.
     pub trace: bool,
 }
@@ -51,7 +51,7 @@ pub struct Options {
 impl Options {
     /// The usual way: 64 Metropolis runs of 1000 sweeps, geometric cooling.
     pub fn new(problem: Problem) -> Self {
-        let (cooling, rule) = (Cooling::Geometric, Rule::Metropolis);
+        let (cooling, rule) = (Cooling::Geometric, Dynamics::Metropolis);
         Self { problem, start: None, end: None, cooling, sweeps: 1000, reads: 64, restarts: 1, rule, trace: false }
     }
 

@@ -250,7 +250,7 @@ pub fn samples(patterns: &StoredPatterns, options: &Options, context: &Context<'
         context.step("sampling", at * options.samples + number, options.temperatures.len() * options.samples);
         let mut random = Philox::new(context.seed(), (at * MOST_SAMPLES + number) as u64);
         let start = Spins::random(units, &mut random);
-        let (_, state) = follow(&couplings, &start, schedule, sample::Rule::HeatBath, &mut random, |_| ())?;
+        let (_, state) = follow(&couplings, &start, schedule, sample::Dynamics::HeatBath, &mut random, |_| ())?;
         let overlaps = patterns.overlaps(&state);
         let nearest = (0..overlaps.len()).rev().max_by_key(|&mu| overlaps[mu].abs()).unwrap_or(0);
         let overlap = f64::from(overlaps[nearest]) / units as f64;

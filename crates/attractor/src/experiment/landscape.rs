@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::energy::landscape::{Polynomial, Stationary, classical_path, grid, modern_path, quadratic};
-use crate::energy::{Energy, Modern, Separator};
+use crate::energy::{Energy, Modern, SimplexMap};
 use crate::pattern::RealPatterns;
 use crate::{Context, Error, Hint, Result};
 
@@ -398,7 +398,7 @@ pub fn plane(options: &PlaneOptions, context: &Context<'_>) -> Result<Plane> {
     options.check()?;
     let (stored, starts) = (&options.stored, &options.from);
     let patterns = RealPatterns::new(stored.len(), 2, stored.concat())?;
-    let modern = Modern::new(patterns.clone(), options.beta, Separator::Softmax)?;
+    let modern = Modern::new(patterns.clone(), options.beta, SimplexMap::Softmax)?;
     let farthest = stored.iter().chain(starts).flatten().fold(0.0, |most: f64, z| most.max(z.abs()));
     let reach = if farthest > 0.0 { 1.35 * farthest } else { 1.0 };
     let path = |states: Vec<Vec<f64>>| {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::energy::modern::check_beta;
-use crate::energy::{Modern, Separator};
+use crate::energy::{Modern, SimplexMap};
 use crate::pattern::real::distance;
 use crate::pattern::{Frame, RealPatterns, twins};
 use crate::random::Philox;
@@ -27,7 +27,7 @@ pub struct Options {
     /// Inverse temperature: low gives averages, high single patterns.
     pub beta: f64,
     /// How scores become weights.
-    pub separation: Separator,
+    pub separation: SimplexMap,
     /// Share of the way to T(z) that a step goes, in (0, 2); 1 is attention.
     pub damping: f64,
     /// Standard deviation of the normal noise that is added to every feature of a query, in units of the data.
@@ -40,7 +40,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { beta: 8.0, separation: Separator::Softmax, damping: 1.0, noise: 0.3, steps: 1000, centred: true }
+        Self { beta: 8.0, separation: SimplexMap::Softmax, damping: 1.0, noise: 0.3, steps: 1000, centred: true }
     }
 }
 
@@ -159,7 +159,7 @@ pub struct Retrievals {
     /// Inverse temperature.
     pub beta: f64,
     /// How scores become weights.
-    pub separation: Separator,
+    pub separation: SimplexMap,
     /// True if patterns were centred and brought to the mean length one.
     pub centred: bool,
     /// Share of the way that a step goes.
@@ -233,7 +233,7 @@ pub fn run(patterns: RealPatterns, options: &Options, context: &Context<'_>) -> 
         patterns: memory.patterns().count(),
         features: memory.patterns().width(),
         beta: memory.beta(),
-        separation: memory.separator(),
+        separation: memory.simplex_map(),
         centred: options.centred,
         damping: options.damping,
         noise: options.noise,
@@ -325,11 +325,11 @@ pub fn attention_against_step(case: &Case) -> Result<OneStep> {
         keys: Heads::new(&keys[..], 1, count, width)?,
         values: Some(Heads::new(&keys[..], 1, count, width)?),
         similarity: &Dot,
-        separation: case.memory.separator().separation(beta),
+        separation: case.memory.simplex_map().separation(beta),
         modifiers: Modifiers::masked(&mask),
     })?;
     let stored = RealPatterns::from_f32(count, width, &keys)?;
-    let memory = Modern::new(stored, f64::from(beta), case.memory.separator())?;
+    let memory = Modern::new(stored, f64::from(beta), case.memory.simplex_map())?;
     let wide = |query: &[f32]| query.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
     let steps = queries.chunks_exact(width).flat_map(|query| memory.step(&wide(query)));
     let pairs: Vec<(f64, f64)> = retrieved.output.iter().map(|&x| f64::from(x)).zip(steps).collect();
@@ -354,13 +354,13 @@ pub struct SoftMaximum {
     /// "attractor.memory.soft-maximum/1".
     pub schema: &'static str,
     /// How scores become weights: the soft maximum's gradient.
-    pub separation: Separator,
+    pub separation: SimplexMap,
     /// At each of [`SOFT_BETAS`].
     pub gaps: Vec<Gap>,
 }
 
-/// How far [`Separator::soft_maximum`] lies above the maximum.
-pub fn soft_maximum(separation: Separator) -> SoftMaximum {
+/// How far [`SimplexMap::soft_maximum`] lies above the maximum.
+pub fn soft_maximum(separation: SimplexMap) -> SoftMaximum {
     let above = |beta: f64, s: f64| separation.soft_maximum(beta, &[s, 0.0]) - s;
     let gap = |beta: f64| Gap { beta, above_equal: above(beta, 0.0), above_one_apart: above(beta, 1.0) };
     SoftMaximum { schema: "attractor.memory.soft-maximum/1", separation, gaps: SOFT_BETAS.map(gap).to_vec() }
@@ -417,7 +417,7 @@ mod tests {
 
     #[test]
     fn attention_is_one_step_but_for_rounding() {
-        for separation in [Separator::Softmax, Separator::Sparsemax, Separator::Entmax15] {
+        for separation in [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15] {
             let options = Options { beta: 0.7, separation, ..Options::default() };
             let case = Case::new(patterns(7, 5), &options, &Context::new(3)).unwrap();
             let found = attention_against_step(&case).unwrap();
@@ -447,7 +447,7 @@ mod tests {
     /// ln 2 / beta of equal scores.
     #[test]
     fn the_soft_maximum_of_equal_scores_is_off_by_their_entropy() {
-        let soft = soft_maximum(Separator::Softmax);
+        let soft = soft_maximum(SimplexMap::Softmax);
         assert!(soft.gaps.iter().all(|gap| (gap.above_equal - 2f64.ln() / gap.beta).abs() < 1e-12));
         assert!(soft.gaps.iter().all(|gap| gap.above_one_apart < gap.above_equal));
     }

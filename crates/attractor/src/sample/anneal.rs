@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::lane::Lane;
-use super::{Rule, Schedule, reads, single};
+use super::{Dynamics, Schedule, reads, single};
 use crate::energy::{Couplings, Energy, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
@@ -14,10 +14,10 @@ use crate::random::{Philox, stream};
 /// # Example
 /// ```
 /// use attractor::energy::problems::ferromagnet;
-/// use attractor::sample::{Annealing, Rule, Schedule};
+/// use attractor::sample::{Annealing, Dynamics, Schedule};
 /// let couplings = ferromagnet(4, 4, true, 1.0).unwrap();
 /// let schedule = Schedule::geometric(4.0, 0.2, 50).unwrap();
-/// let annealed = Annealing { schedule, rule: Rule::Metropolis, reads: 8, seed: 1, trace: false }.run(&couplings).unwrap();
+/// let annealed = Annealing { schedule, rule: Dynamics::Metropolis, reads: 8, seed: 1, trace: false }.run(&couplings).unwrap();
 /// assert_eq!(annealed.best().energy, -32.0);
 /// ```
 /// # Source
@@ -27,7 +27,7 @@ pub struct Annealing {
     /// Temperatures.
     pub schedule: Schedule,
     /// How a unit is updated.
-    pub rule: Rule,
+    pub rule: Dynamics,
     /// Independent runs; the best of them is the answer.
     pub reads: usize,
     /// Seed of starts and decisions.
@@ -272,7 +272,7 @@ pub fn follow<M: SpinMemory>(
     memory: &M,
     start: &Spins,
     schedule: &Schedule,
-    rule: Rule,
+    rule: Dynamics,
     random: &mut Philox,
     mut observe: impl FnMut(&Sweep<'_>),
 ) -> Result<(Spins, Spins)> {
@@ -308,7 +308,7 @@ mod tests {
 
     fn annealing(start: f64, end: f64, sweeps: usize, reads: usize) -> Annealing {
         let schedule = Schedule::geometric(start, end, sweeps).unwrap();
-        Annealing { schedule, rule: Rule::Metropolis, reads, seed: 81, trace: false }
+        Annealing { schedule, rule: Dynamics::Metropolis, reads, seed: 81, trace: false }
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
         let biased = torus.clone().with_biases((0..16).map(|i| f64::from(i % 3) - 1.0).collect()).unwrap();
         for (couplings, scale) in [(&torus, 1.0), (&dense, 0.5), (&biased, 1.0)] {
             let (_, ground, _) = ground_state(couplings).unwrap();
-            for rule in [Rule::HeatBath, Rule::Metropolis] {
+            for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
                 let annealing = Annealing { rule, ..annealing(4.0 * scale, 0.2 * scale, 100, 70) };
                 for engine in ALL {
                     match annealing.run_by(engine, couplings) {
@@ -370,7 +370,7 @@ mod tests {
         let temperature = 2.3;
         let exact = Enumerated::new(&couplings, temperature).unwrap();
         let reads = 6400;
-        for rule in [Rule::HeatBath, Rule::Metropolis] {
+        for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
             for engine in ALL {
                 let schedule = Schedule::constant(temperature, 40).unwrap();
                 let run = Annealing { schedule, rule, reads, seed: 84, trace: false };
@@ -431,7 +431,7 @@ mod tests {
         let schedule = Schedule::linear(1.2, 0.05, 60).unwrap();
         let start = Spins::random(100, &mut random);
         let mut seen = Vec::new();
-        let (best, last) = follow(&memory, &start, &schedule, Rule::HeatBath, &mut random, |sweep| {
+        let (best, last) = follow(&memory, &start, &schedule, Dynamics::HeatBath, &mut random, |sweep| {
             assert_eq!(memory.energy(sweep.state), sweep.energy);
             seen.push((sweep.number, sweep.temperature));
         })
@@ -440,7 +440,7 @@ mod tests {
         assert!((0..2).any(|pattern| last.overlap(&memory.patterns().pattern(pattern)).abs() >= 96));
         assert!(memory.energy(&best) <= memory.energy(&last));
         assert!(
-            follow(&memory, &Spins::new(3), &schedule, Rule::HeatBath, &mut random, |_| ()).unwrap_err().is_shape()
+            follow(&memory, &Spins::new(3), &schedule, Dynamics::HeatBath, &mut random, |_| ()).unwrap_err().is_shape()
         );
         let none = Annealing { reads: 0, ..annealing(1.0, 0.5, 3, 1) };
         assert!(none.run(&torus_glass(3, 3, &mut random).unwrap()).unwrap_err().is_usage());

@@ -1,6 +1,6 @@
 //! Updating many units at once: those that are not coupled to each other.
 
-use super::Rule;
+use super::Dynamics;
 use crate::energy::{Couplings, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::random::Philox;
@@ -116,7 +116,13 @@ impl Colouring {
 ///
 /// # Panics
 /// If the colouring is one of more units, or the temperature is not above zero.
-pub fn sweep(walk: &mut impl Walk, colouring: &Colouring, rule: Rule, temperature: f64, random: &mut Philox) -> usize {
+pub fn sweep(
+    walk: &mut impl Walk,
+    colouring: &Colouring,
+    rule: Dynamics,
+    temperature: f64,
+    random: &mut Philox,
+) -> usize {
     let mut turned = 0;
     let mut flips = Vec::new();
     for class in &colouring.classes {
@@ -172,7 +178,7 @@ mod tests {
         let start = Spins::random(24, &mut Philox::new(52, 0));
         let (mut at_once, mut in_turn) = (couplings.walk(&start), couplings.walk(&start));
         let (mut a, mut b) = (Philox::new(52, 1), Philox::new(52, 1));
-        for rule in [Rule::HeatBath, Rule::Metropolis] {
+        for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
             for _ in 0..30 {
                 sweep(&mut at_once, &colouring, rule, 1.3, &mut a);
                 colouring.classes().iter().flatten().for_each(|&unit| {

@@ -1,6 +1,6 @@
 //! Boltzmann machines that learn: couplings and biases that make given states likely.
 
-use super::Rule;
+use super::Dynamics;
 use super::exact::{Enumerated, MOST_UNITS, sign};
 use crate::energy::{Couplings, SpinMemory, Walk};
 use crate::error::{Error, Result};
@@ -242,7 +242,7 @@ impl BoltzmannMachine {
             let mut walk = couplings.walk(&start);
             for _ in 0..clamped {
                 for unit in self.visible..units {
-                    Rule::HeatBath.update(&mut walk, unit, 1.0, random);
+                    Dynamics::HeatBath.update(&mut walk, unit, 1.0, random);
                 }
             }
             gradient.add(1.0 / data.len() as f64, &signs(walk.state()));
@@ -251,7 +251,7 @@ impl BoltzmannMachine {
         for chain in chains {
             let mut walk = couplings.walk(chain);
             for _ in 0..free {
-                Rule::HeatBath.sweep(&mut walk, 1.0, random);
+                Dynamics::HeatBath.sweep(&mut walk, 1.0, random);
             }
             gradient.add(share, &signs(walk.state()));
             *chain = walk.state().clone();

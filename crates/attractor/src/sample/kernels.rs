@@ -1,7 +1,7 @@
 //! Whole transition matrices, by enumeration: stationarity and detailed balance of every kernel, no statistics.
 
 use super::exact::Enumerated;
-use super::{Colouring, Rule, gibbs};
+use super::{Colouring, Dynamics, gibbs};
 use crate::energy::problems::grid;
 use crate::energy::{Couplings, SpinMemory, Walk};
 use crate::pattern::Spins;
@@ -62,7 +62,7 @@ fn single_site_kernels_are_in_detailed_balance_and_sweeps_are_stationary() {
         let couplings = glass(seed);
         let exact = Enumerated::new(&couplings, temperature).unwrap();
         let pi = exact.probabilities();
-        for rule in [Rule::HeatBath, Rule::Metropolis] {
+        for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
             let flips = |aligned: f64| rule.flip_probability(aligned, temperature);
             for unit in 0..6 {
                 let matrix = site(&couplings, unit, &flips);
@@ -94,7 +94,7 @@ fn a_sweep_by_classes_is_stationary_and_all_at_once_is_not() {
     let temperature = 1.1;
     let couplings = glass(4);
     let exact = Enumerated::new(&couplings, temperature).unwrap();
-    let at_once = |classes: &[Vec<u32>], rule: Rule| {
+    let at_once = |classes: &[Vec<u32>], rule: Dynamics| {
         let classes = classes.iter().map(|class| {
             let mut matrix = vec![vec![0.0; 64]; 64];
             for state in 0..64usize {
@@ -117,7 +117,7 @@ fn a_sweep_by_classes_is_stationary_and_all_at_once_is_not() {
     };
     let colouring = Colouring::greedy(&couplings);
     assert_eq!(colouring.classes().len(), 3);
-    for rule in [Rule::HeatBath, Rule::Metropolis] {
+    for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
         assert!(drift(exact.probabilities(), &at_once(colouring.classes(), rule)) < 1e-14);
         assert!(drift(exact.probabilities(), &at_once(&[vec![0, 1, 2, 3, 4, 5]], rule)) > 1e-3);
     }
@@ -130,7 +130,8 @@ fn sampled_states_have_their_probabilities() {
     let (couplings, temperature) = (glass(5), 1.3);
     let exact = Enumerated::new(&couplings, temperature).unwrap();
     let colouring = Colouring::greedy(&couplings);
-    for (stream, rule, blocks) in [(0, Rule::HeatBath, false), (1, Rule::Metropolis, false), (2, Rule::HeatBath, true)]
+    for (stream, rule, blocks) in
+        [(0, Dynamics::HeatBath, false), (1, Dynamics::Metropolis, false), (2, Dynamics::HeatBath, true)]
     {
         let mut random = Philox::new(6, stream);
         let mut walk = couplings.walk(&Spins::random(6, &mut random));

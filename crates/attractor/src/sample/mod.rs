@@ -1,6 +1,6 @@
 //! Sampling: what an energy is at a temperature.
 //!
-//! States follow p(x) = exp(-E(x) / T) / Z. [`gibbs`] and [`metropolis`] say how one unit is updated, [`Rule`] chooses
+//! States follow p(x) = exp(-E(x) / T) / Z. [`gibbs`] and [`metropolis`] say how one unit is updated, [`Dynamics`] chooses
 //! between them, [`Colouring`] says which units may be updated at once, [`Schedule`] how the temperature falls. On these
 //! stand [`Annealing`] (cooling, many reads), [`Tempering`] (copies at many temperatures that change places),
 //! [`BoltzmannMachine`] (learning the energy from states) and [`rbm`] (the same without couplings within a layer). [`Enumerated`] is the truth for a few units, which the tests of
@@ -31,6 +31,6 @@ pub use anneal::{Annealed, Annealing, Engine, Read, Sweep, follow, hot_start};
 pub use block::{Colouring, sweep as block_sweep};
 pub use boltzmann::{BoltzmannMachine, Gradient};
 pub use exact::{EnergyLevel, Enumerated};
-pub use rule::Rule;
+pub use rule::Dynamics;
 pub use schedule::{Cooling, Schedule};
 pub use temper::{Tempering, exchange_probability, ladder};

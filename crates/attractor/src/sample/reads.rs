@@ -13,7 +13,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::Rule;
+use super::Dynamics;
 use super::lane::Lane;
 use super::stream::{BLOCK, Lanes, Thresholds};
 use crate::energy::{Couplings, SpinMemory};
@@ -86,7 +86,7 @@ impl<T: Lane> Program<T> {
     }
 
     /// Anneals 64 reads from random states.
-    pub fn anneal(&self, rule: Rule, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed64 {
+    pub fn anneal(&self, rule: Dynamics, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed64 {
         pulp::Arch::new().dispatch(Task { program: self, rule, temperatures, random: Lanes::new(seed, stream), trace })
     }
 }
@@ -95,7 +95,7 @@ impl<T: Lane> Program<T> {
 /// dispatched function, and so be compiled for none.)
 struct Task<'a, T> {
     program: &'a Program<T>,
-    rule: Rule,
+    rule: Dynamics,
     temperatures: &'a [f64],
     random: Lanes,
     trace: bool,
@@ -296,7 +296,7 @@ mod tests {
     /// The definition: 64 walks in double precision, the same numbers, one decision after the other.
     fn plainly<T: Lane>(
         couplings: &Couplings,
-        rule: Rule,
+        rule: Dynamics,
         temperatures: &[f64],
         seed: u64,
     ) -> (Vec<Spins>, Vec<Spins>, Vec<Vec<f64>>) {
@@ -333,7 +333,7 @@ mod tests {
 
     fn agree<T: Lane>(couplings: &Couplings) {
         let temperatures: Vec<f64> = (0..60).map(|k| 3.0 * 0.93f64.powi(k)).collect();
-        for rule in [Rule::HeatBath, Rule::Metropolis] {
+        for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
             let program = Program::<T>::new(couplings).unwrap();
             let fast = program.anneal(rule, &temperatures, 9, 5, true);
             let (best, last, trace) = plainly::<T>(couplings, rule, &temperatures, 9);
@@ -358,8 +358,8 @@ mod tests {
         let heavy = Couplings::sparse(3, &[(0, 1, 100.0), (1, 2, -26.0)]).unwrap();
         let scaled: Vec<f64> = (0..40).map(|k| 200.0 * 0.9f64.powi(k)).collect();
         let program = Program::<i8>::new(&heavy).unwrap();
-        let (best, last, _) = plainly::<i8>(&heavy, Rule::HeatBath, &scaled, 9);
-        let fast = program.anneal(Rule::HeatBath, &scaled, 9, 5, false);
+        let (best, last, _) = plainly::<i8>(&heavy, Dynamics::HeatBath, &scaled, 9);
+        let fast = program.anneal(Dynamics::HeatBath, &scaled, 9, 5, false);
         assert!(fast.best == best && fast.last == last);
         // More than 256 units, and more than one group of a unit.
         let planted = planted_loops(400, &grid(20, 20, true).unwrap(), 150, &mut random).unwrap();

@@ -5,7 +5,7 @@ use crate::random::Philox;
 
 /// The two rules by which one spin is updated. Both keep exp(-E / T) in detailed balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Rule {
+pub enum Dynamics {
     /// The unit is drawn anew from what the others say: Gibbs sampling. See [`heat_bath`](super::gibbs).
     HeatBath,
     /// The unit is flipped with probability min(1, exp(-dE / T)): it moves more often, and swept unit by unit it cools
@@ -13,7 +13,7 @@ pub enum Rule {
     Metropolis,
 }
 
-impl Rule {
+impl Dynamics {
     /// Probability that a unit is flipped, given x_i h_i in its state before; a flip costs dE = 2 x_i h_i.
     ///
     /// # Panics

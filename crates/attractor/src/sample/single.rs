@@ -7,7 +7,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::stream::{BLOCK, Lanes, Thresholds};
-use super::{Rule, small};
+use super::{Dynamics, small};
 use crate::energy::{Couplings, SpinMemory};
 use crate::pattern::Spins;
 
@@ -72,7 +72,7 @@ impl Program {
     }
 
     /// Anneals one read from a random state.
-    pub fn anneal(&self, rule: Rule, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed {
+    pub fn anneal(&self, rule: Dynamics, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed {
         if let Some(small) = &self.small {
             return small.anneal(rule, temperatures, seed, stream, trace);
         }
@@ -89,7 +89,7 @@ impl Program {
 /// The work of one call, compiled once for each instruction set.
 struct Task<'a> {
     program: &'a Program,
-    rule: Rule,
+    rule: Dynamics,
     temperatures: &'a [f64],
     random: Lanes,
     trace: bool,
@@ -295,7 +295,7 @@ mod tests {
     use crate::random::Philox;
 
     /// The definition: one walk in double precision, the same numbers, unit by unit.
-    fn plainly(couplings: &Couplings, rule: Rule, temperatures: &[f64], seed: u64) -> (Spins, Spins, Vec<f64>) {
+    fn plainly(couplings: &Couplings, rule: Dynamics, temperatures: &[f64], seed: u64) -> (Spins, Spins, Vec<f64>) {
         let units = couplings.units();
         let mut random = Lanes::new(seed, 5);
         let mut start = Spins::new(units);
@@ -354,7 +354,7 @@ mod tests {
         assert!(Program::new(&large).unwrap().small.is_none());
         for (couplings, scale) in [(&torus, 1.0), (&biased, 1.0), (&dense, 8.0), (&large, 1.0)] {
             let temperatures: Vec<f64> = temperatures.iter().map(|t| t * scale).collect();
-            for rule in [Rule::HeatBath, Rule::Metropolis] {
+            for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
                 let (best, last, trace) = plainly(couplings, rule, &temperatures, 9);
                 // In bytes where there are any, and in single precision.
                 let mut program = Program::new(couplings).unwrap();
@@ -374,7 +374,7 @@ mod tests {
         let couplings = sherrington_kirkpatrick(50, &mut Philox::new(72, 0)).unwrap();
         let program = Program::new(&couplings).unwrap();
         for sweeps in [3, 63, 1000] {
-            let annealed = program.anneal(Rule::HeatBath, &vec![0.9; sweeps], 3, 0, true);
+            let annealed = program.anneal(Dynamics::HeatBath, &vec![0.9; sweeps], 3, 0, true);
             let energy = couplings.energy(&annealed.last);
             assert!((annealed.energies[sweeps - 1] - energy).abs() < 1e-4, "{sweeps}");
         }

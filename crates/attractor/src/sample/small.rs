@@ -5,7 +5,7 @@
 
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
 
-use super::Rule;
+use super::Dynamics;
 use super::single::Annealed;
 use super::stream::{BLOCK, Lanes, Thresholds};
 use crate::energy::{Couplings, SpinMemory};
@@ -43,7 +43,7 @@ impl Program {
         None
     }
 
-    pub fn anneal(&self, _: Rule, _: &[f64], _: u64, _: u64, _: bool) -> Annealed {
+    pub fn anneal(&self, _: Dynamics, _: &[f64], _: u64, _: u64, _: bool) -> Annealed {
         match self.simd {}
     }
 }
@@ -79,7 +79,7 @@ impl Program {
     }
 
     /// Anneals one read from a random state.
-    pub fn anneal(&self, rule: Rule, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed {
+    pub fn anneal(&self, rule: Dynamics, temperatures: &[f64], seed: u64, stream: u64, trace: bool) -> Annealed {
         let random = Lanes::new(seed, stream);
         self.simd.vectorize(Task { program: self, rule, temperatures, random, trace })
     }
@@ -89,7 +89,7 @@ impl Program {
 #[cfg(target_arch = "x86_64")]
 struct Task<'a> {
     program: &'a Program,
-    rule: Rule,
+    rule: Dynamics,
     temperatures: &'a [f64],
     random: Lanes,
     trace: bool,

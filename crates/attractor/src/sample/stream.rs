@@ -4,7 +4,7 @@
 //! x h < -(T / 2) ln U, the heat bath if x h < (T / 2) (ln(1 - U) - ln U): the right sides know nothing of the state, so
 //! they are made many at a time, without a branch, and a decision is one comparison.
 
-use super::Rule;
+use super::Dynamics;
 use crate::random::Philox;
 
 /// Numbers made at once.
@@ -80,7 +80,7 @@ fn ln(x: f32) -> f32 {
 /// The thresholds of a rule at a temperature.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Thresholds {
-    rule: Rule,
+    rule: Dynamics,
     half: f32,
 }
 
@@ -88,7 +88,7 @@ impl Thresholds {
     /// Numbers (k + 1/2) / 2^23, k = 0..2^23: a probability is met to 2^-23, none of 0 < p < 2^-24 is.
     const STEPS: f32 = 8_388_608.0;
 
-    pub fn new(rule: Rule, temperature: f64) -> Self {
+    pub fn new(rule: Dynamics, temperature: f64) -> Self {
         // Half a temperature that is no f32 is the nearest that is one, so that no threshold is NaN (0 x infinity).
         let half = ((temperature / 2.0) as f32).clamp(f32::MIN_POSITIVE, f32::MAX / 64.0);
         Self { rule, half }
@@ -104,9 +104,9 @@ impl Thresholds {
         let k = (number >> 9) as i32 as f32 + 0.5;
         let minus_ln = ln(Self::STEPS) - ln(k);
         match self.rule {
-            Rule::Metropolis => self.half * minus_ln,
+            Dynamics::Metropolis => self.half * minus_ln,
             // U -> 1 - U maps the numbers onto themselves, so the threshold is exactly odd.
-            Rule::HeatBath => self.half * (ln(Self::STEPS - k) - ln(k)),
+            Dynamics::HeatBath => self.half * (ln(Self::STEPS - k) - ln(k)),
         }
     }
 
@@ -116,14 +116,14 @@ impl Thresholds {
         let mut out = [0.0; BLOCK];
         // The rule is the same for all: chosen outside, so that the loops have no branch.
         match self.rule {
-            Rule::Metropolis => {
-                let rule = Self { rule: Rule::Metropolis, ..self };
+            Dynamics::Metropolis => {
+                let rule = Self { rule: Dynamics::Metropolis, ..self };
                 for lane in 0..BLOCK {
                     out[lane] = rule.of(numbers[lane]);
                 }
             }
-            Rule::HeatBath => {
-                let rule = Self { rule: Rule::HeatBath, ..self };
+            Dynamics::HeatBath => {
+                let rule = Self { rule: Dynamics::HeatBath, ..self };
                 for lane in 0..BLOCK {
                     out[lane] = rule.of(numbers[lane]);
                 }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn all_numbers_together_turn_with_the_rules_probability() {
         let cases = [(0.0, 0.8), (1.0, 0.8), (-1.0, 1.3), (3.0, 1.3), (0.37, 0.05), (2.0, 0.45), (40.0, 25.0)];
-        for rule in [Rule::HeatBath, Rule::Metropolis] {
+        for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
             for (aligned, temperature) in cases {
                 let thresholds = Thresholds::new(rule, temperature);
                 let count = pulp::Arch::new().dispatch(Count { thresholds, aligned: aligned as f32 });
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn no_threshold_passes_the_largest_and_none_is_nan() {
-        for rule in [Rule::HeatBath, Rule::Metropolis] {
+        for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
             for temperature in [1e-300, 1e-3, 1.0, 1e300] {
                 let thresholds = Thresholds::new(rule, temperature);
                 for number in (0..=u32::MAX).step_by(65_521).chain([0, 511, 512, u32::MAX]) {

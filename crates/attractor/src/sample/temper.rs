@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::Rule;
+use super::Dynamics;
 use super::schedule::check_temperature;
 use crate::energy::{Couplings, CouplingsWalk, Energy, SpinMemory, Walk};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::random::{Philox, stream};
 #[derive(Debug, Clone)]
 pub struct Tempering<'a> {
     couplings: &'a Couplings,
-    rule: Rule,
+    rule: Dynamics,
     temperatures: Vec<f64>,
     /// On each rung: the state, and which copy stands there.
     rungs: Vec<Rung<'a>>,
@@ -65,7 +65,7 @@ impl<'a> Tempering<'a> {
     ///
     /// # Errors
     /// `is_usage` for fewer than two temperatures, one that is not above zero and finite, or one that does not rise.
-    pub fn new(couplings: &'a Couplings, temperatures: &[f64], rule: Rule, seed: u64) -> Result<Self> {
+    pub fn new(couplings: &'a Couplings, temperatures: &[f64], rule: Dynamics, seed: u64) -> Result<Self> {
         check_ladder(temperatures)?;
         let rung = |at: usize| {
             let mut random = Philox::new(seed, stream::rung(at as u64));
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn every_rung_has_its_temperatures_energy() {
         let couplings = torus_glass(3, 3, &mut Philox::new(91, 0)).unwrap().with_biases(vec![0.3; 9]).unwrap();
-        let mut tempering = Tempering::new(&couplings, &[0.5, 1.0, 2.0, 4.0], Rule::HeatBath, 92).unwrap();
+        let mut tempering = Tempering::new(&couplings, &[0.5, 1.0, 2.0, 4.0], Dynamics::HeatBath, 92).unwrap();
         (0..100).for_each(|_| tempering.round(1));
         let (batches, length) = (40, 100);
         let mut means = vec![vec![0.0; 4]; batches];
@@ -354,7 +354,7 @@ mod tests {
         let (_, ground, _) = ground_state(&couplings).unwrap();
         let run = || {
             let temperatures = ladder(0.1, 2.0, 6).unwrap();
-            let mut tempering = Tempering::new(&couplings, &temperatures, Rule::Metropolis, 94).unwrap();
+            let mut tempering = Tempering::new(&couplings, &temperatures, Dynamics::Metropolis, 94).unwrap();
             (0..60).for_each(|_| tempering.round(3));
             (tempering.best().1, tempering.copies(), tempering.state(2).clone(), tempering.swap_rates())
         };
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn adapting_evens_the_refusals() {
         let couplings = sherrington_kirkpatrick(60, &mut Philox::new(95, 0)).unwrap();
-        let mut tempering = Tempering::new(&couplings, &[0.3, 1.5, 1.6, 1.8, 2.0], Rule::Metropolis, 96).unwrap();
+        let mut tempering = Tempering::new(&couplings, &[0.3, 1.5, 1.6, 1.8, 2.0], Dynamics::Metropolis, 96).unwrap();
         let spread = |rates: &[f64]| {
             rates.iter().fold(0.0, |m: f64, &r| m.max(r)) - rates.iter().fold(1.0, |m: f64, &r| m.min(r))
         };
@@ -387,10 +387,10 @@ mod tests {
     fn ladders_that_do_not_rise_are_refused() {
         let pair = Couplings::sparse(2, &[(0, 1, 1.0)]).unwrap();
         for bad in [&[1.0][..], &[], &[1.0, 1.0], &[2.0, 1.0], &[0.0, 1.0], &[1.0, f64::NAN], &[1.0, f64::INFINITY]] {
-            assert!(Tempering::new(&pair, bad, Rule::HeatBath, 0).unwrap_err().is_usage(), "{bad:?}");
+            assert!(Tempering::new(&pair, bad, Dynamics::HeatBath, 0).unwrap_err().is_usage(), "{bad:?}");
         }
         assert!(ladder(1.0, 0.5, 3).is_err() && ladder(1.0, 2.0, 1).is_err() && ladder(0.0, 2.0, 3).is_err());
-        let mut fresh = Tempering::new(&pair, &[1.0, 2.0], Rule::HeatBath, 0).unwrap();
+        let mut fresh = Tempering::new(&pair, &[1.0, 2.0], Dynamics::HeatBath, 0).unwrap();
         assert!(fresh.adapt().unwrap_err().is_usage());
     }
 }

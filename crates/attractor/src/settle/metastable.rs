@@ -1,39 +1,44 @@
 //! How many patterns a state is made of: the size of its metastable state.
 
+use serde::{Deserialize, Serialize};
+
 /// Weight that a state's patterns hold together.
 pub const MASS: f64 = 0.90;
 /// What single-precision weights are known to: 0.9 of ten equal patterns is nine of them.
 const SLACK: f64 = 1e-6;
 
-/// What a retrieval is, by the share k / N of the patterns that it is made of.
+/// What a retrieval is, by the share k / N of the patterns (for a head: of the visible keys) that it is made of.
 ///
 /// # Source
 /// Ramsauer et al. 2021, *Hopfield networks is all you need*: classes of attention heads, from the median over queries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Regime {
-    /// Above N / 2: averaging over all.
+    /// Class I, above 1/2: a very large metastable state, averaging over all.
     GlobalAverage,
-    /// Above N / 8: a large metastable state.
+    /// Class II, above 1/8: a large metastable state.
     Large,
-    /// Above N / 32: a medium one.
+    /// Class III, above 1/32: a medium metastable state.
     Medium,
-    /// Up to N / 32: a small one, or a single pattern.
+    /// Class IV, up to 1/32, or a single pattern: a small metastable state.
     Small,
 }
 
 impl Regime {
     /// The regime of `keys` patterns of `count`.
     pub fn of(keys: usize, count: usize) -> Self {
-        if keys <= 1 {
-            Self::Small
-        } else if keys * 2 > count {
-            Self::GlobalAverage
-        } else if keys * 8 > count {
-            Self::Large
-        } else if keys * 32 > count {
-            Self::Medium
-        } else {
-            Self::Small
+        Self::of_median(keys as f64, keys as f64 / count as f64).unwrap_or(Self::Small)
+    }
+
+    /// The regime of a median of `keys` keys that are the share `share` of those seen; `None` for what is not a number.
+    pub fn of_median(keys: f64, share: f64) -> Option<Self> {
+        match (keys, share) {
+            (keys, share) if keys.is_nan() || share.is_nan() => None,
+            (keys, _) if keys <= 1.0 => Some(Self::Small),
+            (_, share) if share > 0.5 => Some(Self::GlobalAverage),
+            (_, share) if share > 0.125 => Some(Self::Large),
+            (_, share) if share > 1.0 / 32.0 => Some(Self::Medium),
+            _ => Some(Self::Small),
         }
     }
 

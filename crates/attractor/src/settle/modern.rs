@@ -24,7 +24,7 @@ impl Default for Iteration {
 
 /// How a descent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Termination {
     /// The residual is within the tolerance.
     Converged,
     /// The steps were used up before.
@@ -43,7 +43,7 @@ pub struct Outcome {
     /// Steps taken.
     pub steps: usize,
     /// How it ended.
-    pub verdict: Verdict,
+    pub verdict: Termination,
     /// Energy at the start and after every step.
     pub energies: Vec<f64>,
 }
@@ -101,7 +101,7 @@ pub fn descend(memory: &Modern, start: &[f64], iteration: Iteration) -> Result<O
         let steps = energies.len() - 1;
         let converged = residual <= iteration.tolerance;
         if converged || steps == iteration.steps {
-            let verdict = if converged { Verdict::Converged } else { Verdict::OutOfSteps };
+            let verdict = if converged { Termination::Converged } else { Termination::OutOfSteps };
             let weights = memory.weights(&value);
             return Ok(Outcome { value, weights, residual, steps, verdict, energies });
         }
@@ -157,12 +157,12 @@ pub fn sweep_beta(memory: &Modern, betas: &[f64], queries: &[Vec<f64>], iteratio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::Separator;
+    use crate::energy::SimplexMap;
     use crate::pattern::RealPatterns;
     use crate::random::Philox;
     use proptest::prelude::*;
 
-    fn memory(seed: u64, count: usize, width: usize, beta: f64, separator: Separator) -> Modern {
+    fn memory(seed: u64, count: usize, width: usize, beta: f64, separator: SimplexMap) -> Modern {
         let mut random = Philox::new(seed, 0);
         let numbers = (0..count * width).map(|_| random.normal()).collect();
         Modern::new(RealPatterns::new(count, width, numbers).unwrap(), beta, separator).unwrap()
@@ -176,7 +176,7 @@ mod tests {
             seed in 0u64..1000, count in 1usize..20, width in 1usize..9,
             log_beta in -3.0f64..4.0, damping in 0.01f64..1.99, which in 0usize..3,
         ) {
-            let separator = [Separator::Softmax, Separator::Sparsemax, Separator::Entmax15][which];
+            let separator = [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15][which];
             let memory = memory(seed, count, width, log_beta.exp(), separator);
             let mut random = Philox::new(seed, 1);
             let start: Vec<f64> = (0..width).map(|_| 2.0 * random.normal()).collect();
@@ -185,7 +185,7 @@ mod tests {
             for pair in outcome.energies.windows(2) {
                 prop_assert!(pair[1] <= pair[0] + 1e-13 * (1.0 + outcome.energies[0]), "{pair:?}");
             }
-            prop_assert_eq!(outcome.verdict == Verdict::Converged, outcome.residual <= 1e-9);
+            prop_assert_eq!(outcome.verdict == Termination::Converged, outcome.residual <= 1e-9);
             let residual = distance(&memory.step(&outcome.value), &outcome.value);
             prop_assert_eq!(residual, outcome.residual, "the residual is that of the value returned");
         }
@@ -194,11 +194,11 @@ mod tests {
     /// A small damping does not make a small residual: it is taken before damping.
     #[test]
     fn damping_does_not_hide_the_residual() {
-        let memory = memory(3, 5, 4, 1.0, Separator::Softmax);
+        let memory = memory(3, 5, 4, 1.0, SimplexMap::Softmax);
         let start = [3.0, -3.0, 3.0, 3.0];
         let one = Iteration { damping: 1e-6, tolerance: 1e-3, steps: 1 };
         let outcome = descend(&memory, &start, one).unwrap();
-        assert!(outcome.verdict == Verdict::OutOfSteps && outcome.residual > 1.0);
+        assert!(outcome.verdict == Termination::OutOfSteps && outcome.residual > 1.0);
         let none = descend(&memory, &start, Iteration { steps: 0, ..one }).unwrap();
         assert_eq!((none.steps, none.value, none.energies.len()), (0, start.to_vec(), 1));
     }
@@ -206,10 +206,10 @@ mod tests {
     /// From far below to far above: the mean of all 64 patterns, then fewer and fewer, then the query's own pattern.
     #[test]
     fn beta_leads_from_the_average_to_the_pattern() {
-        let memory = memory(4, 64, 32, 1.0, Separator::Softmax);
+        let memory = memory(4, 64, 32, 1.0, SimplexMap::Softmax);
         let query: Vec<f64> = memory.patterns().pattern(17).iter().map(|x| 0.9 * x).collect();
         let swept = sweep_beta(&memory, &[1e-4, 2.0], &[query], Iteration::default()).unwrap();
-        assert!(swept.iter().all(|one| one.outcome.verdict == Verdict::Converged));
+        assert!(swept.iter().all(|one| one.outcome.verdict == Termination::Converged));
         assert_eq!(swept[0].regime, Regime::GlobalAverage);
         assert!((swept[0].effective - 64.0).abs() < 0.1 && swept[0].keys == 58, "{}", swept[0].effective);
         assert_eq!((swept[1].regime, swept[1].pattern, swept[1].keys), (Regime::Small, 17, 1));
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_descended_is_refused() {
-        let memory = memory(5, 3, 2, 1.0, Separator::Sparsemax);
+        let memory = memory(5, 3, 2, 1.0, SimplexMap::Sparsemax);
         let iteration = Iteration::default();
         assert!(descend(&memory, &[0.0], iteration).unwrap_err().is_shape());
         assert!(descend(&memory, &[0.0, f64::NAN], iteration).unwrap_err().is_usage());

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::metastable::{Regime, members};
-use super::modern::{Outcome, Verdict};
-use crate::energy::{Modern, Separator};
+use super::modern::{Outcome, Termination};
+use crate::energy::{Modern, SimplexMap};
 use crate::error::{Error, Result};
 use crate::pattern::real::{distance, norm};
 
@@ -56,7 +56,7 @@ pub fn sure_patterns(memory: &Modern, failure: f64) -> Option<f64> {
     let radius = mean / (width as f64 - 1.0).sqrt();
     let bound = storage_bound(width, memory.beta(), radius, failure).ok()?;
     let says = bound.patterns.is_finite() && bound.patterns >= 2.0;
-    (memory.separator() == Separator::Softmax && says).then_some(bound.patterns.floor())
+    (memory.simplex_map() == SimplexMap::Softmax && says).then_some(bound.patterns.floor())
 }
 
 /// The separation that Ramsauer's theorems ask of a pattern: 2 / (beta N) + ln(2 (N - 1) N beta M^2) / beta. From there on a
@@ -79,7 +79,7 @@ pub fn wanted_beta(memory: &Modern, separation: f64) -> Option<f64> {
     if separation == f64::INFINITY {
         return Some(0.0);
     }
-    if let Some(margin) = memory.separator().margin() {
+    if let Some(margin) = memory.simplex_map().margin() {
         return Some(margin / separation);
     }
     let (count, largest) = (memory.patterns().count(), memory.patterns().largest_norm());
@@ -164,7 +164,7 @@ pub fn diagnose(memory: &Modern, wanted: usize, outcome: &Outcome) -> Result<Dia
     }
     let set = members(&outcome.weights);
     let reason = match (outcome.verdict, set.as_slice()) {
-        (Verdict::OutOfSteps, _) => Reason::NotSettled,
+        (Termination::OutOfSteps, _) => Reason::NotSettled,
         (_, [one]) if *one == wanted => Reason::Retrieved,
         (_, [other]) => Reason::AnotherPattern(*other),
         (_, set) if Regime::of(set.len(), patterns.count()) == Regime::GlobalAverage => Reason::GlobalAverage,
@@ -175,8 +175,8 @@ pub fn diagnose(memory: &Modern, wanted: usize, outcome: &Outcome) -> Result<Dia
     let own = patterns.scores(patterns.pattern(wanted));
     let other = (0..own.len()).filter(|&j| j != wanted).map(|j| own[j]).fold(f64::NEG_INFINITY, f64::max);
     let separation = own[wanted] - other;
-    let asked = match memory.separator() {
-        Separator::Softmax => wanted_separation(patterns.count(), memory.beta(), patterns.largest_norm()),
+    let asked = match memory.simplex_map() {
+        SimplexMap::Softmax => wanted_separation(patterns.count(), memory.beta(), patterns.largest_norm()),
         sparse => sparse.margin().unwrap_or(f64::INFINITY) / memory.beta(),
     };
     let beta = wanted_beta(memory, separation);
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn one_step_errs_no_more_than_the_theorem_says() {
         let patterns = sphere(20, 30, 4.0, 1);
-        let memory = Modern::new(patterns, 2.0, Separator::Softmax).unwrap();
+        let memory = Modern::new(patterns, 2.0, SimplexMap::Softmax).unwrap();
         let separations = memory.patterns().separations();
         let mut random = Philox::new(2, 0);
         let mut tried = 0;
@@ -243,11 +243,11 @@ mod tests {
     #[test]
     fn the_advised_beta_is_enough_and_less_is_not() {
         let patterns = sphere(12, 6, 2.0, 3);
-        for separator in [Separator::Softmax, Separator::Sparsemax, Separator::Entmax15] {
+        for separator in [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15] {
             let memory = Modern::new(patterns.clone(), 0.01, separator).unwrap();
             for (i, separation) in memory.patterns().separations().into_iter().enumerate() {
                 let beta = wanted_beta(&memory, separation).unwrap();
-                if separator == Separator::Softmax && beta > 1.0 / separation {
+                if separator == SimplexMap::Softmax && beta > 1.0 / separation {
                     let m = memory.patterns().largest_norm();
                     assert!(separation >= wanted_separation(12, beta, m));
                     assert!(separation < wanted_separation(12, beta * (1.0 - 1e-9), m));
@@ -258,7 +258,7 @@ mod tests {
             }
         }
         let twins = RealPatterns::new(2, 1, vec![1.0, 1.0]).unwrap();
-        assert_eq!(wanted_beta(&Modern::new(twins, 1.0, Separator::Softmax).unwrap(), 0.0), None);
+        assert_eq!(wanted_beta(&Modern::new(twins, 1.0, SimplexMap::Softmax).unwrap(), 0.0), None);
     }
 
     /// Nine orthogonal patterns, three of them nearly alike: each way to fail, by beta and by query.
@@ -273,7 +273,7 @@ mod tests {
         }
         let patterns = RealPatterns::new(9, 9, numbers).unwrap();
         let diagnosis = |beta: f64, wanted: usize, start: &[f64], steps: usize| {
-            let memory = Modern::new(patterns.clone(), beta, Separator::Softmax).unwrap();
+            let memory = Modern::new(patterns.clone(), beta, SimplexMap::Softmax).unwrap();
             let outcome = descend(&memory, start, Iteration { steps, ..Iteration::default() }).unwrap();
             diagnose(&memory, wanted, &outcome).unwrap()
         };

@@ -6,7 +6,7 @@ use attractor_render::memories::annealing as figures;
 use attractor_session::energy::problems::Problem;
 use attractor_session::experiment::annealing::{self, Options, Solution};
 use attractor_session::graphs;
-use attractor_session::sample::{Cooling, Rule};
+use attractor_session::sample::{Cooling, Dynamics};
 use attractor_session::{Error, Hint};
 use clap::{Args, ValueEnum};
 
@@ -126,8 +126,8 @@ impl Anneal {
             CoolingName::Logarithmic => Cooling::Logarithmic,
         };
         let rule = match self.rule {
-            RuleName::Metropolis => Rule::Metropolis,
-            RuleName::HeatBath => Rule::HeatBath,
+            RuleName::Metropolis => Dynamics::Metropolis,
+            RuleName::HeatBath => Dynamics::HeatBath,
         };
         let (problem, trace) = (self.problem()?, self.output.is_some());
         Ok(Options { problem, start, end, cooling, sweeps, reads, restarts, rule, trace })

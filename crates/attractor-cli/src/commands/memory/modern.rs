@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attractor_render::memories;
-use attractor_session::energy::Separator;
+use attractor_session::energy::SimplexMap;
 use attractor_session::experiment::modern::{self, Options, Retrieval, Retrievals, SoftMaximum};
 use attractor_session::settle::retrieval::Reason;
 use clap::{Args, ValueEnum};
@@ -29,11 +29,11 @@ pub enum SeparationName {
 }
 
 impl SeparationName {
-    fn separator(self) -> Separator {
+    fn simplex_map(self) -> SimplexMap {
         match self {
-            Self::Softmax => Separator::Softmax,
-            Self::Sparsemax => Separator::Sparsemax,
-            Self::Entmax15 => Separator::Entmax15,
+            Self::Softmax => SimplexMap::Softmax,
+            Self::Sparsemax => SimplexMap::Sparsemax,
+            Self::Entmax15 => SimplexMap::Entmax15,
         }
     }
 }
@@ -91,7 +91,7 @@ pub struct ModernArgs {
 impl ModernArgs {
     fn options(&self) -> Options {
         let Self { beta, damping, noise, steps, raw, .. } = *self;
-        Options { beta, separation: self.separation.separator(), damping, noise, steps, centred: !raw }
+        Options { beta, separation: self.separation.simplex_map(), damping, noise, steps, centred: !raw }
     }
 }
 
@@ -187,11 +187,11 @@ fn soft_maximum(args: &ModernArgs, common: &Common) -> Outcome<String> {
     let here = "--draw soft-maximum, which needs no memory";
     refuse_unused!(common, args.data, [data, random, patterns, scale, threshold], here)?;
     refuse_unused!(common, args, [beta, damping, noise, steps, query, raw], here)?;
-    let separator = args.separation.separator();
+    let map = args.separation.simplex_map();
     if let Some(path) = &args.output {
-        picture::save_checked(path, |_| memories::attention::soft_maximum(separator))?;
+        picture::save_checked(path, |_| memories::attention::soft_maximum(map))?;
     }
-    let found = modern::soft_maximum(separator);
+    let found = modern::soft_maximum(map);
     Ok(match common.json {
         true => format!("{}\n", document(&found, &[("draw", "soft-maximum")])?),
         false => soft_maximum_text(&found),

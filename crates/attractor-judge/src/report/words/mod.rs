@@ -49,6 +49,14 @@ fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// "in 2 of 16 heads: L0H1, L1H3"; "in none of the 16 heads".
+fn in_heads<T: Display>(found: &[T], heads: usize) -> String {
+    match found.len() {
+        0 => format!("in none of the {heads} heads"),
+        count => format!("in {count} of {heads} heads: {}", listed(found)),
+    }
+}
+
 /// The first few of many, joined.
 fn listed<T: Display>(items: &[T]) -> String {
     const SHOWN: usize = 8;

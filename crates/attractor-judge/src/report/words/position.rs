@@ -1,6 +1,6 @@
 //! Sentences of group 2.
 
-use super::{Say, listed, note, plural};
+use super::{Say, in_heads, note, plural};
 use crate::finding::Measured;
 use crate::groups::position::{Baseline, Enrichment, Explained, HeadExplained, HeadLocality, Locality};
 
@@ -12,14 +12,8 @@ fn enriched(enrichment: Enrichment, p: Option<f64>) -> String {
 
 impl Say for Locality {
     fn say(&self, of: &Measured) -> String {
-        format!(
-            "{}; local in {} of {} heads: {}{}",
-            enriched(self.enrichment, None),
-            self.local.len(),
-            self.heads,
-            listed(&self.local),
-            note(of)
-        )
+        let heads = in_heads(&self.local, self.heads);
+        format!("{}; local {heads}{}", enriched(self.enrichment, None), note(of))
     }
 }
 

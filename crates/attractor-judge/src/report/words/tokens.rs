@@ -1,6 +1,6 @@
 //! Sentences of group 3.
 
-use super::{Say, listed, note};
+use super::{Say, in_heads, listed, note};
 use crate::finding::Measured;
 use crate::groups::tokens::{Attraction, HeadAttraction, HeadSink, Position, Received, Sinks};
 use crate::measure::{ClassKind, NullKind};
@@ -40,14 +40,8 @@ fn attraction(contrast: f64) -> String {
 impl Say for Attraction {
     fn say(&self, of: &Measured) -> String {
         let p = self.chance.map_or(String::new(), |(p, kind)| format!("; p = {p:.4} ({})", null(kind)));
-        format!(
-            "{}{p}; in {} of {} heads: {}{}",
-            attraction(self.contrast),
-            self.attracting.len(),
-            self.heads,
-            listed(&self.attracting),
-            note(of)
-        )
+        let heads = in_heads(&self.attracting, self.heads);
+        format!("{}{p}; {heads}{}", attraction(self.contrast), note(of))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sentences of group 4.
 
-use super::{Say, listed, note};
+use super::{Say, in_heads, listed, note};
 use crate::finding::Measured;
 use crate::groups::uniform::{Closeness, Decision, HeadCloseness, Spread};
 
@@ -11,12 +11,10 @@ impl Say for Closeness {
             false => format!("; undecided: {}", listed(&self.undecided)),
         };
         format!(
-            "normalised KL to uniform {:.3} ({:.3} nats); uniform by equivalence in {} of {} heads: {}{undecided}{}",
+            "normalised KL to uniform {:.3} ({:.3} nats); uniform by equivalence {}{undecided}{}",
             self.kl,
             self.nats,
-            self.uniform.len(),
-            self.heads,
-            listed(&self.uniform),
+            in_heads(&self.uniform, self.heads),
             note(of)
         )
     }

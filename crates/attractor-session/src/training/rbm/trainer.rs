@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use attractor::sample::rbm::sampling::Sampling;
 use attractor::sample::rbm::watch::{self, Measured};
-use attractor::sample::rbm::{Alarm, Rbm, Reading, Rows, Trainer, Verdict, Visible, monitor};
+use attractor::sample::rbm::{Alarm, Rbm, Reading, Rows, Trainer, Trend, Visible, monitor};
 use attractor::{Context, Error, Hint, Note, Result, Step};
 use attractor_data::files::{Durability, write_whole};
 use attractor_data::machine::{BEST, MODEL};
@@ -193,7 +193,7 @@ impl Run<'_> {
             let numbers = self.watched(asked)?;
             log.write(self.trainer.epochs(), &numbers.0)?;
             self.save()?;
-            if let (Verdict::Diverging { drop, .. }, None) = (numbers.1, self.alarmed) {
+            if let (Trend::Diverging { drop, .. }, None) = (numbers.1, self.alarmed) {
                 let (epoch, rolls_back) = (self.trainer.epochs(), self.options.roll_back);
                 self.alarmed = Some(Alarmed { epoch, drop });
                 let best = self.alarm.best().map_or(0, |best| best.epoch);
@@ -228,13 +228,13 @@ impl Run<'_> {
     }
 
     /// The metrics of the epoch that has just ended; the likelihood, where it is due, goes by the alarm.
-    fn watched(&mut self, asked: u64) -> Result<(Vec<(&'static str, f64)>, Verdict)> {
+    fn watched(&mut self, asked: u64) -> Result<(Vec<(&'static str, f64)>, Trend)> {
         let (epoch, seed, rbm) = (self.trainer.epochs(), self.context.seed(), self.trainer.rbm());
         let mut numbers = watch::metrics(rbm, self.rows.0, self.rows.1, seed)?;
         let reconstruction_error = numbers[0].1;
         numbers.push(("learning_rate", f64::from(self.trainer.rate())));
         let every = self.options.likelihood_every;
-        let mut verdict = Verdict::Fine;
+        let mut verdict = Trend::Fine;
         if every > 0 && (epoch.is_multiple_of(every) || epoch == asked) {
             let found = watch::measure(rbm, self.trainer.base_rates(), self.rows, self.options.betas, seed)?;
             let (log_likelihood, standard_error) = (found.train, found.standard_error());

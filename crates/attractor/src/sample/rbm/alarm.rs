@@ -22,7 +22,7 @@ pub struct Reading {
 
 /// What a reading means.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Verdict {
+pub enum Trend {
     /// The likelihood is the best so far, or not clearly below it.
     Fine,
     /// The likelihood has fallen clearly below the best, but not yet for as many readings in a row as it takes.
@@ -53,7 +53,7 @@ pub enum Verdict {
 ///
 /// The rule. Let (L*, s*, R*) be the reading with the highest likelihood so far, (L, s, R) the new one. The likelihood has
 /// *fallen* if L* - L > 3 sqrt(s^2 + s*^2) + margin. When it has fallen at `patience` readings in a row, the last one with
-/// R < R* is [`Verdict::Diverging`], with another R [`Verdict::Worse`]; before that it is [`Verdict::Falling`].
+/// R < R* is [`Trend::Diverging`], with another R [`Trend::Worse`]; before that it is [`Trend::Falling`].
 ///
 /// Margin (0.2 nats unless said otherwise) and patience (3) are there because exact likelihoods have no standard error, and a
 /// healthy training at a constant rate makes its likelihood dip and rise again. Measured on bars and stripes, 4 x 4, exact
@@ -109,7 +109,7 @@ impl Alarm {
     ///
     /// # Errors
     /// `is_usage` if a number is not finite or the standard error is negative: such a training has broken down already.
-    pub fn observe(&mut self, reading: Reading) -> Result<Verdict> {
+    pub fn observe(&mut self, reading: Reading) -> Result<Trend> {
         let Reading { epoch, log_likelihood, standard_error, reconstruction_error } = reading;
         let all_finite = [log_likelihood, standard_error, reconstruction_error].iter().all(|x| x.is_finite());
         if !all_finite || standard_error < 0.0 {
@@ -121,23 +121,23 @@ impl Alarm {
         let Some(best) = self.best.filter(|best| log_likelihood <= best.log_likelihood) else {
             self.best = Some(reading);
             self.fallen = 0;
-            return Ok(Verdict::Fine);
+            return Ok(Trend::Fine);
         };
         let drop = best.log_likelihood - log_likelihood;
         let tolerance = ERRORS * best.standard_error.hypot(standard_error) + self.margin;
         if drop <= tolerance {
             self.fallen = 0;
-            return Ok(Verdict::Fine);
+            return Ok(Trend::Fine);
         }
         self.fallen = self.fallen.saturating_add(1);
         if self.fallen < self.patience {
-            return Ok(Verdict::Falling { drop, tolerance });
+            return Ok(Trend::Falling { drop, tolerance });
         }
         if reconstruction_error >= best.reconstruction_error {
-            return Ok(Verdict::Worse { drop, tolerance });
+            return Ok(Trend::Worse { drop, tolerance });
         }
         self.fired.get_or_insert(reading);
-        Ok(Verdict::Diverging { drop, tolerance })
+        Ok(Trend::Diverging { drop, tolerance })
     }
 
     /// The reading with the highest likelihood: where to go back to.
@@ -164,13 +164,13 @@ mod tests {
     fn it_fires_beyond_three_standard_errors_while_reconstruction_improves() {
         let mut alarm = Alarm::new(0.05, 1).unwrap();
         let see = |alarm: &mut Alarm, reading| alarm.observe(reading).unwrap();
-        assert_eq!(see(&mut alarm, reading(1, -10.0, 0.04, 0.5)), Verdict::Fine);
-        assert_eq!(see(&mut alarm, reading(2, -8.0, 0.04, 0.4)), Verdict::Fine);
-        assert_eq!(see(&mut alarm, reading(3, -8.199, 0.03, 0.3)), Verdict::Fine);
-        assert!(matches!(see(&mut alarm, reading(4, -8.3, 0.03, 0.45)), Verdict::Worse { .. }));
+        assert_eq!(see(&mut alarm, reading(1, -10.0, 0.04, 0.5)), Trend::Fine);
+        assert_eq!(see(&mut alarm, reading(2, -8.0, 0.04, 0.4)), Trend::Fine);
+        assert_eq!(see(&mut alarm, reading(3, -8.199, 0.03, 0.3)), Trend::Fine);
+        assert!(matches!(see(&mut alarm, reading(4, -8.3, 0.03, 0.45)), Trend::Worse { .. }));
         assert_eq!(alarm.fired(), None);
         match see(&mut alarm, reading(5, -8.201, 0.03, 0.3)) {
-            Verdict::Diverging { drop, tolerance } => {
+            Trend::Diverging { drop, tolerance } => {
                 assert!((drop - 0.201).abs() < 1e-9 && (tolerance - 0.2).abs() < 1e-9);
             }
             other => panic!("{other:?}"),
@@ -178,7 +178,7 @@ mod tests {
         see(&mut alarm, reading(6, -12.0, 0.0, 0.1));
         assert_eq!((alarm.best().unwrap().epoch, alarm.fired().unwrap().epoch), (2, 5));
         // A new best is fine again.
-        assert_eq!(see(&mut alarm, reading(7, -7.9, 0.0, 0.6)), Verdict::Fine);
+        assert_eq!(see(&mut alarm, reading(7, -7.9, 0.0, 0.6)), Trend::Fine);
         assert_eq!(alarm.best().unwrap().epoch, 7);
     }
 
@@ -187,8 +187,8 @@ mod tests {
     fn the_margin_holds_for_exact_likelihoods() {
         let mut alarm = Alarm::new(0.1, 1).unwrap();
         alarm.observe(reading(0, -1.0, 0.0, 0.2)).unwrap();
-        assert_eq!(alarm.observe(reading(1, -1.09, 0.0, 0.1)).unwrap(), Verdict::Fine);
-        assert!(matches!(alarm.observe(reading(2, -1.11, 0.0, 0.1)).unwrap(), Verdict::Diverging { .. }));
+        assert_eq!(alarm.observe(reading(1, -1.09, 0.0, 0.1)).unwrap(), Trend::Fine);
+        assert!(matches!(alarm.observe(reading(2, -1.11, 0.0, 0.1)).unwrap(), Trend::Diverging { .. }));
     }
 
     /// A dip that ends before patience does is no alarm; the count starts again after it.
@@ -197,15 +197,15 @@ mod tests {
         let mut alarm = Alarm::new(0.1, 3).unwrap();
         let mut see =
             |epoch, log_likelihood| alarm.observe(reading(epoch, log_likelihood, 0.0, 0.5 - epoch as f64 / 100.0));
-        assert_eq!(see(0, -1.0).unwrap(), Verdict::Fine);
+        assert_eq!(see(0, -1.0).unwrap(), Trend::Fine);
         for epoch in [1, 2, 4, 5, 7] {
-            assert!(matches!(see(epoch, -2.0).unwrap(), Verdict::Falling { .. }));
+            assert!(matches!(see(epoch, -2.0).unwrap(), Trend::Falling { .. }));
             if [2, 5].contains(&epoch) {
-                assert_eq!(see(epoch + 1, -1.05).unwrap(), Verdict::Fine);
+                assert_eq!(see(epoch + 1, -1.05).unwrap(), Trend::Fine);
             }
         }
-        assert!(matches!(see(8, -2.0).unwrap(), Verdict::Falling { .. }));
-        assert!(matches!(see(9, -1.2).unwrap(), Verdict::Diverging { .. }));
+        assert!(matches!(see(8, -2.0).unwrap(), Trend::Falling { .. }));
+        assert!(matches!(see(9, -1.2).unwrap(), Trend::Diverging { .. }));
         assert_eq!(alarm.fired().map(|reading| reading.epoch), Some(9));
     }
 
@@ -219,7 +219,7 @@ mod tests {
         // What was seen stays where the alarm is tuned anew.
         alarm.observe(reading(0, -1.0, 0.0, 0.2)).unwrap();
         let mut alarm = alarm.tuned(0.05, 1).unwrap();
-        assert!(matches!(alarm.observe(reading(1, -1.1, 0.0, 0.1)).unwrap(), Verdict::Diverging { .. }));
+        assert!(matches!(alarm.observe(reading(1, -1.1, 0.0, 0.1)).unwrap(), Trend::Diverging { .. }));
         assert!(Alarm::new(0.1, 0).unwrap_err().is_usage());
         assert!(Alarm::new(-1.0, 1).unwrap_err().is_usage() && Alarm::new(f64::NAN, 1).unwrap_err().is_usage());
     }

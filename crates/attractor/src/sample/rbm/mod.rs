@@ -32,7 +32,7 @@ mod toy;
 mod train;
 pub mod watch;
 
-pub use alarm::{Alarm, Reading, Verdict};
+pub use alarm::{Alarm, Reading, Trend};
 pub use model::{CLIP, Rbm, Visible};
 pub use path::even_betas;
 pub use plan::{Decay, Plan, Rates, Sampler, Sparsity};
