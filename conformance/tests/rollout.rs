@@ -1,13 +1,10 @@
 //! Rollout, flow and ranks against numbers recorded from numpy and networkx (vectors/rollout.json).
 
-use std::ops::Range;
-
 use attractor::Result;
 use attractor::retrieve::{HeadStatistics, Mask};
 use attractor_judge::analysis::{Fuse, StackOptions, flow, rank, rollout, rollout_map};
-use attractor_record::LayerShape;
-use attractor_record::Patterns;
 use attractor_record::{Facts, ModelInfo, Task, Token};
+use attractor_record::{Held, LayerShape, Patterns, Rows};
 use serde_json::Value;
 
 /// One input, given as maps [layer][head][query][key].
@@ -45,9 +42,10 @@ impl Patterns for Maps {
     fn statistics(&self, _: usize, _: usize, _: usize) -> Result<Option<HeadStatistics>> {
         Ok(None)
     }
-    fn weights(&self, layer: usize, head: usize, _: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        let start = (layer * self.info.heads + head) * self.tokens * self.tokens;
-        Ok(Some(self.maps[start + rows.start * self.tokens..start + rows.end * self.tokens].to_vec()))
+    fn open(&self, layer: usize, head: usize, _: usize) -> Result<Option<Box<dyn Rows + '_>>> {
+        let cells = self.tokens * self.tokens;
+        let start = (layer * self.info.heads + head) * cells;
+        Ok(Some(Box::new(Held { weights: &self.maps[start..start + cells], keys: self.tokens })))
     }
     fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
         Ok(None)

@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Map, json};
@@ -15,7 +14,7 @@ use zip::{CompressionMethod, ZipWriter};
 use attractor::{Error, Hint, Result};
 use attractor_data::archive::npy;
 use attractor_data::files::write_by;
-use attractor_record::{Patterns, strips};
+use attractor_record::{Held, Patterns, Walk};
 
 /// What a file of maps is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +27,13 @@ pub enum Format {
     Csv,
 }
 
-/// Reads rows of the head in a slot of an array.
-type Rows<'a> = Box<dyn Fn(usize, Range<usize>) -> Result<Vec<f32>> + 'a>;
+/// Where the maps of an array come from.
+pub enum Source<'a> {
+    /// An input of a source of patterns.
+    Patterns(&'a dyn Patterns, usize),
+    /// Maps in memory, [rows, columns] each, in the order of the heads.
+    Held(Vec<Vec<f32>>),
+}
 
 /// A map to be written.
 pub struct Array<'a> {
@@ -45,8 +49,8 @@ pub struct Array<'a> {
     pub rows: usize,
     /// Keys, or groups of them.
     pub columns: usize,
-    /// Reads some rows of the head in a slot, [rows, columns].
-    pub read: Rows<'a>,
+    /// The maps of these heads.
+    pub source: Source<'a>,
 }
 
 impl Array<'_> {
@@ -71,21 +75,26 @@ impl Array<'_> {
         self.shape().iter().product()
     }
 
+    fn walk(&self, slot: usize) -> Result<Walk<'_>> {
+        let place = (self.layer, self.heads[slot]);
+        match &self.source {
+            Source::Patterns(patterns, input) => Walk::of(*patterns, place, *input)?.ok_or_else(|| {
+                Error::usage(format!("L{}H{}: its map was not kept", place.0, place.1))
+                    .hinted(Hint::Capture { keep: "stats+qk" })
+            }),
+            Source::Held(maps) => {
+                let map = Held { weights: &maps[slot], keys: self.columns };
+                Ok(Walk::over(Box::new(map), place, 0, (self.rows, self.columns)))
+            }
+        }
+    }
+
     /// Every row of every head, in order: (slot, row, weights).
     fn each(&self, mut take: impl FnMut(usize, usize, &[f32]) -> Result<()>) -> Result<()> {
         for slot in 0..self.heads.len() {
-            for rows in strips(0..self.rows, self.columns) {
-                let weights = (self.read)(slot, rows.clone())?;
-                if weights.len() != rows.len() * self.columns {
-                    return Err(Error::format(format!(
-                        "{}: {} weights for {} rows of {}",
-                        self.name(),
-                        weights.len(),
-                        rows.len(),
-                        self.columns
-                    )));
-                }
-                for (row, weights) in rows.zip(weights.chunks_exact(self.columns.max(1))) {
+            let mut walk = self.walk(slot)?;
+            while let Some(strip) = walk.next()? {
+                for (row, weights) in strip.rows.zip(strip.blocks[0].chunks_exact(self.columns.max(1))) {
                     take(slot, row, weights)?;
                 }
             }
@@ -112,14 +121,8 @@ pub fn arrays(patterns: &dyn Patterns, input: usize) -> Result<Vec<Array<'_>>> {
         let parts: Vec<Vec<usize>> =
             if whole { vec![shape.heads.clone()] } else { shape.heads.iter().map(|&head| vec![head]).collect() };
         for heads in parts {
-            let (layer, own) = (shape.layer, heads.clone());
-            let read: Rows<'_> = Box::new(move |slot, rows| {
-                patterns.weights(layer, own[slot], input, rows)?.ok_or_else(|| {
-                    Error::usage(format!("L{layer}H{}: its map was not kept", own[slot]))
-                        .hinted(Hint::Capture { keep: "stats+qk" })
-                })
-            });
-            all.push(Array { layer, heads, whole, is_mean: false, rows, columns, read });
+            let source = Source::Patterns(patterns, input);
+            all.push(Array { layer: shape.layer, heads, whole, is_mean: false, rows, columns, source });
         }
     }
     if all.is_empty() {

@@ -16,9 +16,8 @@ use attractor::random::Philox;
 use attractor::retrieve::{HeadStatistics, Mask};
 use attractor_judge::detect::{Detector, Options, detect};
 use attractor_judge::statistics::Pairings;
-use attractor_record::LayerShape;
-use attractor_record::Patterns;
 use attractor_record::{Facts, ModelInfo, Role, Task, Token};
+use attractor_record::{LayerShape, Made, Patterns, Rows};
 
 const LAYERS: usize = 12;
 const HEADS: usize = 12;
@@ -86,6 +85,23 @@ impl MadeUp {
     }
 }
 
+impl MadeUp {
+    fn rows(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Vec<f32> {
+        let mut map = vec![0.0f32; rows.len() * TOKENS];
+        let kind = follows(layer, head);
+        for (row, weights) in rows.zip(map.chunks_exact_mut(TOKENS)) {
+            let start = (row * 911 + input * 7919 + (layer * HEADS + head) * 104_729) % (65_537 - TOKENS);
+            let noise = &self.noise[start..=start + row];
+            let sum: f32 = noise.iter().sum();
+            let targets = kind.map_or(Vec::new(), |kind| self.targets(input, row, kind));
+            let share = if targets.is_empty() { 1.0 } else { 0.3 };
+            weights.iter_mut().zip(noise).for_each(|(w, x)| *w = share * x / sum);
+            targets.iter().for_each(|&j| weights[j] += (1.0 - share) / targets.len() as f32);
+        }
+        map
+    }
+}
+
 impl Patterns for MadeUp {
     fn info(&self) -> &ModelInfo {
         &self.info
@@ -112,19 +128,8 @@ impl Patterns for MadeUp {
     fn statistics(&self, _: usize, _: usize, _: usize) -> Result<Option<HeadStatistics>> {
         Ok(None)
     }
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        let mut map = vec![0.0f32; rows.len() * TOKENS];
-        let kind = follows(layer, head);
-        for (row, weights) in rows.zip(map.chunks_exact_mut(TOKENS)) {
-            let start = (row * 911 + input * 7919 + (layer * HEADS + head) * 104_729) % (65_537 - TOKENS);
-            let noise = &self.noise[start..=start + row];
-            let sum: f32 = noise.iter().sum();
-            let targets = kind.map_or(Vec::new(), |kind| self.targets(input, row, kind));
-            let share = if targets.is_empty() { 1.0 } else { 0.3 };
-            weights.iter_mut().zip(noise).for_each(|(w, x)| *w = share * x / sum);
-            targets.iter().for_each(|&j| weights[j] += (1.0 - share) / targets.len() as f32);
-        }
-        Ok(Some(map))
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
+        Ok(Some(Box::new(Made(move |rows| self.rows(layer, head, input, rows)))))
     }
     fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
         Ok(None)

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use attractor_record::Patterns;
-use attractor_record::Steps;
 use attractor_record::evidence::{Evidence, LossKind};
+use attractor_record::{Patterns, Steps, Watcher};
 
 use crate::conclusion::conclude;
 use crate::config::{Config, Key};
-use crate::detect::{Detector, Finding, detect};
+use crate::detect::{Detecting, Detector, Finding};
 use crate::finding::{Place, Worded};
 use crate::groups::{self, Case, Findings, class_of};
 use crate::legacy;
-use crate::measure::{self, HeadMeasure};
+use crate::measure::{HeadMeasure, Plan, watched};
 use crate::report::{self, HeadKind, HeadSummary, Provenance, Report, SCHEMA_VERSION};
 use crate::statistics::Bootstrap;
 use crate::verdict::{Check, Verdict};
-use attractor::Result;
+use attractor::{Context, Result};
 
 /// Puts the nine groups of questions to attention patterns.
 ///
@@ -24,12 +23,36 @@ use attractor::Result;
 /// reason. The answer is the same for any number of threads.
 ///
 /// # Cost
-/// O(inputs x heads x N^2) time; memory 64 MiB a thread for maps, and what the figures need.
+/// O(inputs x heads x N^2) time, every map walked once; memory of the figures, and for each thread the keys of the inputs
+/// that are compared with each other and 1 MiB of rows.
 /// # Errors
 /// `is_format` if the patterns cannot be read or contradict their own shape.
 pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Config) -> Result<Report> {
-    let measures = measure::measure(patterns, config)?;
-    let detections = detect(patterns, &groups::options(config))?;
+    judge_watched(patterns, evidence, config, &[], &Context::default())
+}
+
+/// [`judge`] while others look on: each of the `watchers` sees the rows of every map as they pass.
+///
+/// # Errors
+/// As [`judge`]; `is_interrupted`.
+pub fn judge_watched(
+    patterns: &dyn Patterns,
+    evidence: Option<&Evidence>,
+    config: &Config,
+    watchers: &[&dyn Watcher],
+    context: &Context<'_>,
+) -> Result<Report> {
+    let plan = Plan::new(patterns, config)?;
+    let options = groups::options(config);
+    let detecting = Detecting::new(patterns, &options, &plan.geometry)?;
+    let (heads, figures): (Vec<HeadMeasure>, Vec<_>) = watched(patterns, "judging", context, |task| {
+        let (measure, sights) = plan.head(patterns, task, detecting.sights(task), watchers)?;
+        Ok((measure, detecting.head(task, sights)?))
+    })?
+    .into_iter()
+    .unzip();
+    let detections = detecting.finish(figures)?;
+    let measures = plan.with(heads);
     let bootstrap =
         Bootstrap::new(config.seed, config.count(Key::Resamples), config.get(Key::Confidence)).over(&measures.steps);
     let case = Case { patterns, evidence, config, measures, detections, bootstrap };
@@ -56,7 +79,7 @@ pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Conf
         provenance,
         seed: config.seed,
         groups: report::groups(&checks),
-        heads: heads(&case, &findings),
+        heads: summaries(&case, &findings),
         summary: report::summary(&checks),
         conclusion: conclude(&findings, config, has_loss, &lost),
         legacy: config.legacy.then(|| legacy::of_patterns(patterns)).transpose()?,
@@ -76,7 +99,7 @@ pub(crate) fn extra(patterns: &dyn Patterns, steps: &Steps) -> BTreeMap<String, 
     extra
 }
 
-fn heads(case: &Case<'_>, findings: &Findings) -> Vec<HeadSummary> {
+fn summaries(case: &Case<'_>, findings: &Findings) -> Vec<HeadSummary> {
     // One walk over each check's heads; looking each head up would be quadratic.
     let sharpness = findings.heads.sharpness.by_place();
     let previous = findings.heads.previous.by_place();

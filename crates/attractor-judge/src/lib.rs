@@ -29,7 +29,7 @@ pub use conclusion::{Conclusion, Scenario};
 pub use config::Config;
 pub use groups::Class;
 pub use id::CheckId;
-pub use judge::judge;
+pub use judge::{judge, judge_watched};
 pub use measure::{repeated_in_words, repeated_inputs};
 pub use report::Report;
 pub use statistics::Interval;

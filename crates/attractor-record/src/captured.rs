@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use attractor::retrieve::{HeadStatistics, Mask, tiled};
+use attractor::retrieve::tiled::{self, Packed};
+use attractor::retrieve::{HeadStatistics, Mask, Problem};
 
 use crate::kernel::{default_request, head_problem};
-use crate::patterns::{LayerShape, Patterns, check_rows, no_input, no_layer};
+use crate::patterns::{LayerShape, Patterns, no_input, no_layer};
+use crate::walk::Rows;
 use crate::{Facts, InputRecord, LayerRecord, ModelInfo, Origin, Stack, Token};
 use attractor::Result;
 
@@ -66,6 +68,22 @@ impl Captured {
     }
 }
 
+/// The weights of a head from its queries and keys.
+struct Recomputed<'a> {
+    problem: Problem<'a>,
+    keys: Packed,
+}
+
+impl Rows for Recomputed<'_> {
+    fn read(&mut self, rows: Range<usize>, into: &mut Vec<f32>) -> Result<()> {
+        self.keys.weights(&self.problem, rows, into)
+    }
+
+    fn are_masked(&self) -> bool {
+        true
+    }
+}
+
 impl Patterns for Captured {
     fn info(&self) -> &ModelInfo {
         &self.info
@@ -120,10 +138,11 @@ impl Patterns for Captured {
         }
     }
 
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         let Some(record) = self.kept(layer, input)? else { return Ok(None) };
-        check_rows(&rows, record.queries)?;
-        Ok(Some(tiled::weights(&head_problem(record, head)?, 0, rows)?))
+        let problem = head_problem(record, head)?;
+        let keys = Packed::new(&problem, 0)?;
+        Ok(Some(Box::new(Recomputed { problem, keys })))
     }
 
     fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {

@@ -15,7 +15,10 @@ mod restricted;
 pub mod selection;
 pub mod steps;
 pub mod table;
+#[cfg(test)]
+mod testing;
 mod token;
+pub mod walk;
 
 pub use attractor::{Error, Result};
 pub use captured::Captured;
@@ -24,10 +27,11 @@ pub use kernel::default_request;
 pub use layer::{Facts, InputRecord, LayerRecord};
 pub use model::{ModelInfo, Task};
 pub use observations::{MaskOrigin, Observations, Precision};
-pub use patterns::{LayerShape, Patterns, strips};
+pub use patterns::{LayerShape, Patterns};
 pub use place::{Origin, Stack, Step};
 pub use restricted::Restricted;
 pub use selection::Selection;
 pub use steps::{Entries, Steps, by_step};
 pub use table::Table;
 pub use token::{Role, Token};
+pub use walk::{Held, Made, Rows, Strip, Walk, Watch, Watcher};

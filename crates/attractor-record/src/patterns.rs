@@ -4,19 +4,9 @@ use std::ops::Range;
 
 use attractor::retrieve::{HeadStatistics, Mask};
 
+use crate::walk::Rows;
 use crate::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor::{Error, Result};
-
-/// Numbers of a strip: 16 MB.
-const STRIP: usize = 4 << 20;
-
-/// Cuts rows of a map with `keys` keys into strips to ask [`Patterns::weights`] for, at least a row each.
-///
-/// Every request unpacks all the keys of a head once, so many small ones cost more than the weights themselves.
-pub fn strips(rows: Range<usize>, keys: usize) -> impl Iterator<Item = Range<usize>> {
-    let step = (STRIP / keys.max(1)).max(1);
-    rows.clone().step_by(step).map(move |start| start..(start + step).min(rows.end))
-}
 
 /// A captured layer and which of its heads were kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +52,16 @@ pub trait Patterns: Send + Sync {
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)>;
     /// Row statistics of a head, from the model's own numbers.
     fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>>;
+    /// The map of a head, opened for reading strip by strip; [`Walk`](crate::Walk) goes through it.
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>>;
     /// Weights of some rows of a head, [rows, keys], exactly zero where the mask forbids.
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>>;
+    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
+        let Some(mut map) = self.open(layer, head, input)? else { return Ok(None) };
+        check_rows(&rows, self.shape(layer, input)?.0)?;
+        let mut weights = Vec::new();
+        map.read(rows, &mut weights)?;
+        Ok(Some(weights))
+    }
     /// The layer's normalised input to attention, [queries, model width].
     fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>>;
     /// What was checked while the model ran.

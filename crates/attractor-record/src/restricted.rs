@@ -1,11 +1,10 @@
 //! A source of patterns, seen through a selection of layers and heads.
 
-use std::ops::Range;
-
 use attractor::retrieve::{HeadStatistics, Mask};
 
 use crate::patterns::{LayerShape, Patterns};
 use crate::selection::Selection;
+use crate::walk::Rows;
 use crate::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor::Result;
 
@@ -72,8 +71,8 @@ impl<P: Patterns> Patterns for Restricted<P> {
         self.inner.statistics(layer, head, input)
     }
 
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        self.inner.weights(layer, head, input, rows)
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
+        self.inner.open(layer, head, input)
     }
 
     fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {

@@ -1,13 +1,13 @@
 //! Which entries of a source are steps of the same input, and a source seen at one step.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use attractor::retrieve::{HeadStatistics, Mask};
 use attractor::{Error, Result};
 
 use crate::patterns::{LayerShape, Patterns, no_input};
 use crate::table::{Column, Table};
+use crate::walk::Rows;
 use crate::{Facts, ModelInfo, Origin, Stack, Token};
 
 /// The entries of a source, sorted into inputs and steps.
@@ -167,8 +167,8 @@ impl Patterns for Entries<'_> {
         self.inner.statistics(layer, head, self.entry(input)?)
     }
 
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        self.inner.weights(layer, head, self.entry(input)?, rows)
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
+        self.inner.open(layer, head, self.entry(input)?)
     }
 
     fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {

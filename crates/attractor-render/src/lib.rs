@@ -12,4 +12,4 @@ pub mod page;
 pub mod results;
 
 pub use attractor::{Error, Result};
-pub use page::{Options, report_html};
+pub use page::{Maps, Options, report_html};

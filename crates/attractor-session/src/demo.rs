@@ -4,6 +4,7 @@ use std::path::Path;
 
 use attractor::{Context, Error, Result};
 use attractor_nn::text::Tokenizer;
+use attractor_record::Watcher;
 
 use crate::inputs::{self, Inputs};
 use crate::judgement::{self, Judged, Options};
@@ -39,6 +40,14 @@ pub fn unpack(folder: &Path) -> Result<()> {
 /// # Errors
 /// `is_io` without a temporary folder; `is_interrupted`.
 pub fn run(context: &Context<'_>) -> Result<Judged> {
+    run_watched(&[], context)
+}
+
+/// The same while others look on, as [`judgement::run_watched`].
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(watchers: &[&dyn Watcher], context: &Context<'_>) -> Result<Judged> {
     context.install(|| {
         let folder = tempfile::tempdir()
             .map_err(|e| Error::io(format!("no temporary folder for the embedded model: {e}")).because(e))?;
@@ -53,6 +62,6 @@ pub fn run(context: &Context<'_>) -> Result<Judged> {
             stimuli::begin_with_repeats(&mut prepared, &tokenizer, vocab, context.seed())?;
             Ok(prepared)
         })?;
-        judgement::of_opened(opened, &options, context)
+        judgement::of_opened(opened, &options, watchers, context)
     })
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Result};
-use attractor_capture::export::{self, Array};
+use attractor_capture::export::{self, Array, Source};
 use attractor_judge::analysis::aggregated;
 pub use attractor_judge::analysis::{Aggregated, HeadGroups, Partition};
 use attractor_record::{Patterns, Selection};
@@ -122,7 +122,6 @@ impl Exported {
         let is_mean = self.heads == HeadGroups::Mean;
         let mut all = Vec::new();
         for layer in aggregated {
-            let width = layer.columns;
             let array = |heads: Vec<usize>, maps: Vec<&'_ [f64]>, whole| {
                 let maps: Vec<Vec<f32>> = maps.into_iter().map(|map| map.iter().map(|&w| w as f32).collect()).collect();
                 Array {
@@ -131,8 +130,8 @@ impl Exported {
                     whole,
                     is_mean,
                     rows: layer.rows,
-                    columns: width,
-                    read: Box::new(move |slot, rows| Ok(maps[slot][rows.start * width..rows.end * width].to_vec())),
+                    columns: layer.columns,
+                    source: Source::Held(maps),
                 }
             };
             // A group goes by its first head.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attractor::{Context, Result};
-use attractor_judge::detect::{self, detect};
+use attractor_judge::detect;
 pub use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, Finding, Options as Detect};
 pub use attractor_judge::statistics::Correction;
 use attractor_record::Selection;
@@ -72,8 +72,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Detections> {
             prepare(live, options, context)
         })?;
         context.check()?;
-        context.step("looking for heads", 0, 1);
-        let mut found = detect(opened.patterns.as_ref(), &detecting)?;
+        let mut found = detect::detect_with(opened.patterns.as_ref(), &detecting, context)?;
         found.provenance.extra.insert("target".into(), options.target.display().to_string());
         if let Some((_, prepared)) = opened.live {
             found.provenance.extra.insert("inputs".into(), prepared.source.to_string());

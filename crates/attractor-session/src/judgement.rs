@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Result};
-use attractor_judge::judge;
+use attractor_judge::judge_watched;
 pub use attractor_judge::report::{HeadKind, Line, LineKind};
 pub use attractor_judge::{Config, Report, Verdict};
 pub use attractor_nn::evidence::Ablate;
-use attractor_record::{Patterns, Selection, Task};
+use attractor_record::{Patterns, Selection, Task, Watcher};
 
 use crate::capture::{self, Opened};
 use crate::evidence;
@@ -93,6 +93,14 @@ pub fn thresholds(path: Option<&Path>) -> Result<Config> {
 /// # Errors
 /// `is_usage` for options that do not fit; `is_interrupted`; what reading, running and judging answer.
 pub fn run(options: &Options, context: &Context<'_>) -> Result<Judged> {
+    run_watched(options, &[], context)
+}
+
+/// Judges whatever a target is, while others look on: each map is walked once, for the verdicts and for them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(options: &Options, watchers: &[&dyn Watcher], context: &Context<'_>) -> Result<Judged> {
     context.install(|| {
         options.check()?;
         let path = &options.target;
@@ -103,7 +111,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Judged> {
             }
             inputs::prepare(live, &options.inputs, context)
         })?;
-        of_opened(opened, options, context)
+        of_opened(opened, options, watchers, context)
     })
 }
 
@@ -111,7 +119,12 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Judged> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn of_opened(opened: Opened, options: &Options, context: &Context<'_>) -> Result<Judged> {
+pub fn of_opened(
+    opened: Opened,
+    options: &Options,
+    watchers: &[&dyn Watcher],
+    context: &Context<'_>,
+) -> Result<Judged> {
     let Opened { patterns, live } = opened;
     let mut found = None;
     if let Some((live, prepared)) = &live {
@@ -120,8 +133,7 @@ pub fn of_opened(opened: Opened, options: &Options, context: &Context<'_>) -> Re
         found = Some(evidence::gather(live, prepared, &options.selection, options.ablate, labels, &context)?);
     }
     context.check()?;
-    context.step("judging", 0, 1);
-    let mut report = judge(patterns.as_ref(), found.as_ref(), &options.config)?;
+    let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &options.config, watchers, context)?;
     report.provenance.extra.insert("target".into(), options.target.display().to_string());
     if let Some((_, prepared)) = live {
         report.provenance.extra.insert("inputs".into(), prepared.source.to_string());

@@ -27,8 +27,10 @@ pub mod random;
 pub mod retrieve;
 pub mod sample;
 pub mod settle;
+mod simd;
 mod state;
 
 pub use context::{Context, Note, Step};
 pub use error::{Error, Hint, Kind, Result};
+pub use simd::rows;
 pub use state::State;

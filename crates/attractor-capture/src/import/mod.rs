@@ -10,7 +10,6 @@ mod raw;
 mod tree;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 
 use attractor::retrieve::{HeadStatistics, Mask};
@@ -24,9 +23,9 @@ use attractor::{Error, Result};
 use attractor_data::archive::{Array, Value, Whole, npy, zip};
 use attractor_record::Observations;
 use attractor_record::Precision;
-use attractor_record::patterns::{check_rows, no_input, no_layer};
+use attractor_record::patterns::{no_input, no_layer};
 use attractor_record::{Facts, ModelInfo, Origin, Token};
-use attractor_record::{LayerShape, Patterns};
+use attractor_record::{Held, LayerShape, Patterns, Rows};
 use raw::Contents;
 
 /// How a file is read.
@@ -286,12 +285,11 @@ impl Patterns for Import {
         Ok(Some(map.statistics[head_at(found, layer, head)?].clone()))
     }
 
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         let Some((found, map)) = self.map(layer, input)? else { return Ok(None) };
         let at = head_at(found, layer, head)?;
-        check_rows(&rows, map.queries)?;
-        let first = at * map.queries;
-        Ok(Some(map.weights[(first + rows.start) * map.keys..(first + rows.end) * map.keys].to_vec()))
+        let weights = &map.weights[at * map.queries * map.keys..(at + 1) * map.queries * map.keys];
+        Ok(Some(Box::new(Held { weights, keys: map.keys })))
     }
 
     fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {

@@ -17,7 +17,7 @@ use attractor_record::{Facts, LayerRecord, Stack, Token};
 /// Largest finite f16.
 const F16_MAX: f32 = 65504.0;
 /// Rows and columns of a chunk of a map; rows of a chunk of vectors.
-const MAP_CHUNK: usize = 128;
+pub(super) const MAP_CHUNK: usize = 128;
 const VECTOR_CHUNK: usize = 512;
 
 /// A layer about to be written.

@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use attractor::retrieve::{HeadStatistics, Heads, Mask, tiled};
+use attractor::retrieve::tiled::{self, Packed};
+use attractor::retrieve::{HeadStatistics, Heads, Mask, Problem};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
@@ -13,6 +14,7 @@ use zarrs::array::ElementOwned;
 use zarrs::filesystem::FilesystemStore;
 
 use super::array::{self, ArrayEntry};
+use super::parts::MAP_CHUNK;
 use super::schema::{self, Refusal};
 use super::statistics::{Source, unpack};
 use super::{Commit, InputEntry, LayerEntry, Manifest, RunOptions, STORE, files};
@@ -21,7 +23,7 @@ use attractor_record::Observations;
 use attractor_record::kernel::Scoring;
 use attractor_record::patterns::{check_rows, no_input, no_layer};
 use attractor_record::{Facts, ModelInfo, Origin, Stack, Token};
-use attractor_record::{LayerShape, Patterns};
+use attractor_record::{LayerShape, Patterns, Rows};
 
 /// A run on disk, as far as it was committed when it was opened.
 ///
@@ -410,6 +412,57 @@ fn check_entry(entry: &InputEntry, input: usize) -> std::result::Result<(), Stri
     Ok(())
 }
 
+/// The retrieval of one head of a run.
+fn problem<'a>(place: &'a Place<'_>, at: usize, q: &'a [f32], k: &'a [f32], width: usize) -> Result<Problem<'a>> {
+    let entry = place.entry;
+    place.rule(at).problem(Heads::new(q, 1, entry.queries, width)?, Heads::new(k, 1, entry.keys, width)?)
+}
+
+/// A head's weights from its stored queries and keys.
+struct Recomputed<'a> {
+    place: Place<'a>,
+    at: usize,
+    q: Vec<f32>,
+    k: Vec<f32>,
+    width: usize,
+    keys: Packed,
+}
+
+impl Rows for Recomputed<'_> {
+    fn read(&mut self, rows: Range<usize>, into: &mut Vec<f32>) -> Result<()> {
+        self.keys.weights(&problem(&self.place, self.at, &self.q, &self.k, self.width)?, rows, into)
+    }
+
+    fn are_masked(&self) -> bool {
+        true
+    }
+}
+
+/// A head's weights as they were stored, read by whole rows of chunks: a chunk is unpacked once.
+struct Stored<'a> {
+    place: Place<'a>,
+    at: usize,
+    /// The rows that are at hand.
+    rows: Range<usize>,
+    block: Vec<f32>,
+}
+
+impl Rows for Stored<'_> {
+    fn read(&mut self, rows: Range<usize>, into: &mut Vec<f32>) -> Result<()> {
+        let (queries, keys) = (self.place.entry.queries, self.place.entry.keys);
+        if rows.start < self.rows.start || rows.end > self.rows.end {
+            let start = rows.start / MAP_CHUNK * MAP_CHUNK;
+            let end = rows.end.next_multiple_of(MAP_CHUNK).min(queries);
+            self.block = self.place.floats("pattern", &[self.at..self.at + 1, start..end, 0..keys])?;
+            self.rows = start..end;
+        }
+        let first = self.rows.start;
+        into.clear();
+        into.extend_from_slice(&self.block[(rows.start - first) * keys..(rows.end - first) * keys]);
+        Ok(())
+    }
+}
+
 impl Patterns for Run {
     fn info(&self) -> &ModelInfo {
         &self.manifest.model
@@ -474,19 +527,15 @@ impl Patterns for Run {
         Ok(all.get(at).cloned())
     }
 
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         let Some(place) = self.place(layer, input)? else { return Ok(None) };
         let (at, entry) = (place.head(head)?, place.entry);
-        check_rows(&rows, entry.queries)?;
         if entry.arrays.contains_key("pattern") {
-            return place.floats("pattern", &[at..at + 1, rows, 0..entry.keys]).map(Some);
+            return Ok(Some(Box::new(Stored { place, at, rows: 0..0, block: Vec::new() })));
         }
-        let Some((q, k, width)) = place.vectors(at, head, rows.clone(), 0..entry.keys)? else { return Ok(None) };
-        // Only these rows are read: the mask counts positions from the first of them.
-        let mask = Mask { offset: entry.mask.offset + rows.start, ..entry.mask.clone() };
-        let rule = Scoring { mask: &mask, ..place.rule(at) };
-        let (queries, keys) = (Heads::new(&q[..], 1, rows.len(), width)?, Heads::new(&k[..], 1, entry.keys, width)?);
-        Ok(Some(tiled::weights(&rule.problem(queries, keys)?, 0, 0..rows.len())?))
+        let Some((q, k, width)) = place.vectors(at, head, 0..entry.queries, 0..entry.keys)? else { return Ok(None) };
+        let keys = Packed::new(&problem(&place, at, &q, &k, width)?, 0)?;
+        Ok(Some(Box::new(Recomputed { place, at, q, k, width, keys })))
     }
 
     fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {

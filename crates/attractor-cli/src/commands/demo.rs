@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attractor_render::report_html;
+use attractor_render::Maps;
 use attractor_session::demo;
 use attractor_session::judgement::{HeadKind, Report};
 use clap::Args;
@@ -31,8 +31,9 @@ fn found(report: &Report) -> String {
 /// Runs the command.
 pub fn run(args: &Demo, common: &Common) -> Outcome<bool> {
     let (report, page) = work(common, |context| {
-        let judged = demo::run(context)?;
-        let page = report_html(&judged.report, Some(judged.patterns.as_ref()), &Default::default());
+        let maps = Maps::new(Default::default());
+        let judged = demo::run_watched(&[&maps], context)?;
+        let page = maps.page(&judged.report, Some(judged.patterns.as_ref()));
         Ok((judged.report, page))
     })?;
     write(&args.output, page.as_bytes())?;

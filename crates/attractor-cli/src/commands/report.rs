@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use attractor_render::report_html;
+use attractor_render::Maps;
 use attractor_session::judgement::{self, Options};
 use attractor_session::{Error, parquet};
 
@@ -82,15 +82,18 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
         ..Options::new(&args.target)
     };
     let (report, page) = work(common, |context| {
-        let judged = judgement::run(&options, context)?;
+        let maps = Maps::new(attractor_render::Options { inputs: args.show.clone(), ..Default::default() });
+        let draws = format == ReportFormat::Html;
+        let judged = match draws {
+            true => judgement::run_watched(&options, &[&maps], context)?,
+            false => judgement::run(&options, context)?,
+        };
         let inputs = judged.report.provenance.inputs;
         if let Some(input) = args.show.iter().find(|input| **input >= inputs) {
             let why = format!("the target holds {} (counted from 0)", counted(inputs, "input"));
             return Err(Error::option("show", input, why));
         }
-        let shown = attractor_render::Options { inputs: args.show.clone(), ..Default::default() };
-        let draw = || report_html(&judged.report, Some(judged.patterns.as_ref()), &shown);
-        let page = (format == ReportFormat::Html).then(draw);
+        let page = draws.then(|| maps.page(&judged.report, Some(judged.patterns.as_ref())));
         Ok((judged.report, page))
     })?;
     if let Some(page) = page {

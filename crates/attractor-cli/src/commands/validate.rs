@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use attractor_render::report_html;
+use attractor_render::Maps;
 use attractor_session::judgement::{self, Options};
 
 use crate::args::{Ablate, Chosen, Common, Inputs};
@@ -82,9 +82,12 @@ pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
         labels: validate.labels.clone(),
     };
     let (report, page) = work(common, |context| {
-        let judged = judgement::run(&options, context)?;
-        let draw = || report_html(&judged.report, Some(judged.patterns.as_ref()), &Default::default());
-        let page = validate.report.as_ref().map(|_| draw());
+        let maps = validate.report.as_ref().map(|_| Maps::new(Default::default()));
+        let judged = match &maps {
+            Some(maps) => judgement::run_watched(&options, &[maps], context)?,
+            None => judgement::run(&options, context)?,
+        };
+        let page = maps.map(|maps| maps.page(&judged.report, Some(judged.patterns.as_ref())));
         Ok((judged.report, page))
     })?;
     if let Some(file) = &validate.junit {

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use attractor_record::LayerShape;
-use attractor_record::{Patterns, strips};
+use attractor_record::{Patterns, Walk};
 use attractor_record::{Role, Token};
 
 use super::query::bare;
@@ -183,9 +183,9 @@ pub fn aggregate(
     }
     let mut map = vec![0.0; rows.len() * columns.len()];
     for &head in heads {
-        for strip in strips(0..n, m) {
-            let Some(weights) = patterns.weights(layer, head, input, strip.clone())? else { return Ok(None) };
-            for (query, line) in strip.zip(weights.chunks_exact(m.max(1))) {
+        let Some(mut walk) = Walk::of(patterns, (layer, head), input)? else { return Ok(None) };
+        while let Some(strip) = walk.next()? {
+            for (query, line) in strip.rows.zip(strip.blocks[0].chunks_exact(m.max(1))) {
                 let group = rows.of[query];
                 let share = 1.0 / (rows.groups[group].len() * heads.len()) as f64;
                 let target = &mut map[group * columns.len()..(group + 1) * columns.len()];

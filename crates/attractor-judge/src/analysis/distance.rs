@@ -9,7 +9,7 @@
 //! Keras study (keras-io, `probing_vits.py`), so both values are given and named.
 
 use attractor::retrieve::HeadStatistics;
-use attractor_record::{Patterns, strips};
+use attractor_record::{Patterns, Walk};
 use attractor_record::{Role, Token};
 
 use attractor::Result;
@@ -76,10 +76,10 @@ pub fn of_patches(
         return Ok(None);
     }
     let (mut plain, mut renormalised, mut with_mass) = (0.0, 0.0, 0usize);
-    for strip in strips(0..n, m) {
-        let Some(weights) = patterns.weights(layer, head, input, strip.clone())? else { return Ok(None) };
-        for &(query, row, column) in grid.patches.iter().filter(|p| strip.contains(&p.0)) {
-            let line = &weights[(query - strip.start) * m..(query - strip.start + 1) * m];
+    let Some(mut walk) = Walk::of(patterns, (layer, head), input)? else { return Ok(None) };
+    while let Some(strip) = walk.next()? {
+        for &(query, row, column) in grid.patches.iter().filter(|p| strip.rows.contains(&p.0)) {
+            let line = &strip.blocks[0][(query - strip.rows.start) * m..(query - strip.rows.start + 1) * m];
             let (mut mass, mut reach) = (0.0, 0.0);
             for &(key, other_row, other_column) in &grid.patches {
                 let w = f64::from(line[key]);

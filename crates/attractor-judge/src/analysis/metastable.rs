@@ -88,8 +88,10 @@ pub fn of_head(patterns: &dyn Patterns, layer: usize, head: usize) -> Result<Opt
     for input in 0..patterns.inputs() {
         let (n, m) = patterns.shape(layer, input)?;
         let mask = patterns.mask(layer, input)?;
+        let Some(mut map) = patterns.open(layer, head, input)? else { continue };
+        let mut weights = Vec::new();
         for block in rows(n) {
-            let Some(mut weights) = patterns.weights(layer, head, input, block.clone())? else { break };
+            map.read(block.clone(), &mut weights)?;
             for (query, row) in block.zip(weights.chunks_exact_mut(m.max(1))) {
                 let seen = mask.range(query, m).filter(|&key| !mask.hides(key)).count();
                 if seen >= 2

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attractor_record::LayerShape;
-use attractor_record::{Patterns, strips};
+use attractor_record::Patterns;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,9 @@ pub struct Stack<'a> {
     off: AtomicUsize,
     blind: AtomicUsize,
 }
+
+/// Numbers of a strip of a fused map: heads are added up in it, and strips are worked on in parallel.
+const STRIP: usize = 4 << 20;
 
 /// A row's sum may miss one by so much: maps stored in half precision do.
 const SLACK: f64 = 5e-3;
@@ -240,7 +243,8 @@ impl<'a> Stack<'a> {
 
     /// The strips that cover rows `rows`.
     pub(crate) fn strips(&self, rows: Range<usize>) -> Vec<Range<usize>> {
-        strips(rows, self.tokens).collect()
+        let step = (STRIP / self.tokens.max(1)).max(1);
+        rows.clone().step_by(step).map(|start| start..(start + step).min(rows.end)).collect()
     }
 
     /// Rows of the fused map of the stack's `place`-th layer, [rows, N].

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use attractor_record::evidence::{AblationMode, Evidence};
 use attractor_record::table::{Column, Table};
-use attractor_record::{Patterns, Steps, strips};
+use attractor_record::{Patterns, Steps, Walk};
 use rayon::prelude::*;
 
 use super::distance::{self, PatchGrid};
@@ -202,12 +202,13 @@ fn column_mass(
         }
     }
     let mut received = vec![0.0; g.keys];
-    for rows in strips(0..g.queries, g.keys) {
-        let Some(mut block) = patterns.weights(layer, head, input, rows.clone())? else { return Ok(None) };
+    let Some(mut walk) = Walk::of(patterns, (layer, head), input)? else { return Ok(None) };
+    while let Some(strip) = walk.next()? {
+        let block = &mut strip.blocks[0];
         if !block.iter().all(|w| w.is_finite()) {
             return Ok(None);
         }
-        g.normalise(&mut block, rows);
+        g.normalise(block, strip.rows);
         for row in block.chunks_exact(g.keys.max(1)) {
             received.iter_mut().zip(row).for_each(|(sum, &w)| *sum += f64::from(w));
         }

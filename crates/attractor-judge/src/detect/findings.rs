@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use attractor_record::ModelInfo;
 use attractor_record::Patterns;
 use attractor_record::Steps;
 use attractor_record::table::{Column, Table};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::observe::Observed;
+use super::observe::{Observed, Sight};
 use super::stage::{Chance, Shared, Stage};
 use super::verdict::{Bench, Chances, Figure, Finding};
 use super::{Detector, Options};
+use crate::config::Config;
 use crate::judge::extra;
-use crate::measure::{repeated_in_words, repeated_inputs};
+use crate::measure::{Geometry, Task, repeated_in_words, repeated_inputs, seen, tasks, watched};
 use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
-use attractor::Result;
+use attractor::{Context, Result};
 
 /// A figure, or why there is none.
-type Tested = std::result::Result<Figure, String>;
+pub(crate) type Tested = std::result::Result<Figure, String>;
 
 /// Version of the JSON.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -232,82 +233,131 @@ impl Detections {
 ///
 /// The answer is the same for any number of threads.
 /// # Cost
-/// One pass over the maps, O(heads x inputs x N^2); for detectors of content inputs^2 x labelled cells per head besides.
+/// One walk over the maps, O(heads x inputs x N^2); for detectors of content inputs^2 x labelled cells per head besides.
 /// # Errors
 /// `is_usage` for options out of range; `is_format` if the patterns cannot be read or contradict their own shape.
 pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> {
-    options.check()?;
-    let stages = Stage::of_all(patterns, options)?;
-    let shared = Shared::new(options);
-    let steps = Steps::of(patterns);
-    let bootstrap = Bootstrap::new(options.seed, options.resamples, options.confidence).over(&steps);
-    let bench = Bench { options, shared: &shared, bootstrap: &bootstrap, keep: options.correction == Correction::MaxT };
-    let tasks: Vec<(usize, usize, usize)> = patterns
-        .layers()
-        .iter()
-        .enumerate()
-        .flat_map(|(index, shape)| shape.heads.iter().map(move |&head| (index, shape.layer, head)))
-        .collect();
-    let figures: Vec<Vec<Tested>> = tasks
-        .par_iter()
-        .map(|&(index, layer, head)| {
-            let stage = &stages[index];
-            let seen = Observed::of(patterns, stage, options, (layer, head))?;
-            Ok(options.detectors.iter().map(|&detector| bench.figure(detector, stage, &seen)).collect())
-        })
-        .collect::<Result<Vec<_>>>()?;
+    detect_with(patterns, options, &Context::default())
+}
 
-    let mut tests: Vec<(usize, usize, &Chances)> = Vec::new();
-    for (task, figures) in figures.iter().enumerate() {
-        for (slot, figure) in figures.iter().enumerate() {
-            if let Ok(Figure { chances: Ok(chances), .. }) = figure {
-                tests.push((task, slot, chances));
+/// [`detect`] that says how far it is and can be interrupted.
+///
+/// # Errors
+/// As [`detect`]; `is_interrupted`.
+pub fn detect_with(patterns: &dyn Patterns, options: &Options, context: &Context<'_>) -> Result<Detections> {
+    let geometry = Geometry::of_all(patterns, &Config::default())?;
+    let detecting = Detecting::new(patterns, options, &geometry)?;
+    let figures = watched(patterns, "looking for heads", context, |task| {
+        let sights = seen(patterns, task, &geometry[task.index], detecting.sights(task))?;
+        detecting.head(task, sights)
+    })?;
+    detecting.finish(figures)
+}
+
+/// Detection while maps are walked: what each head's maps are to be asked, then what the answers come to.
+pub(crate) struct Detecting<'a> {
+    patterns: &'a dyn Patterns,
+    options: &'a Options,
+    stages: Vec<Arc<Stage>>,
+    shared: Shared,
+    steps: Steps,
+    bootstrap: Bootstrap,
+}
+
+impl<'a> Detecting<'a> {
+    /// `geometry` is that of every [layer index][input].
+    ///
+    /// # Errors
+    /// `is_usage` for options out of range.
+    pub(crate) fn new(
+        patterns: &'a dyn Patterns,
+        options: &'a Options,
+        geometry: &[Vec<Arc<Geometry>>],
+    ) -> Result<Self> {
+        options.check()?;
+        let steps = Steps::of(patterns);
+        Ok(Self {
+            patterns,
+            options,
+            stages: Stage::of_all(patterns, options, geometry),
+            shared: Shared::new(options),
+            bootstrap: Bootstrap::new(options.seed, options.resamples, options.confidence).over(&steps),
+            steps,
+        })
+    }
+
+    /// What is to be taken from the maps of a head, one per input.
+    pub(crate) fn sights(&self, task: Task) -> Vec<Sight<'_>> {
+        let stage = &self.stages[task.index];
+        (0..stage.geometry.len()).map(|input| Sight::new(stage, input)).collect()
+    }
+
+    /// The figures of a head, detector by detector, from what was seen of its maps.
+    pub(crate) fn head(&self, task: Task, sights: Vec<Option<Sight<'_>>>) -> Result<Vec<Tested>> {
+        let Self { options, shared, bootstrap, .. } = self;
+        let bench = Bench { options, shared, bootstrap, keep: options.correction == Correction::MaxT };
+        let stage = &self.stages[task.index];
+        let seen = Observed::of(self.patterns, stage, options, (task.layer, task.head), sights)?;
+        Ok(options.detectors.iter().map(|&detector| bench.figure(detector, stage, &seen)).collect())
+    }
+
+    /// All heads, in the order of [`tasks`]: corrected and summed up.
+    pub(crate) fn finish(self, figures: Vec<Vec<Tested>>) -> Result<Detections> {
+        let Self { patterns, options, stages, steps, .. } = &self;
+        let tasks: Vec<(usize, usize, usize)> =
+            tasks(*patterns).into_iter().map(|task| (task.index, task.layer, task.head)).collect();
+        let mut tests: Vec<(usize, usize, &Chances)> = Vec::new();
+        for (task, figures) in figures.iter().enumerate() {
+            for (slot, figure) in figures.iter().enumerate() {
+                if let Ok(Figure { chances: Ok(chances), .. }) = figure {
+                    tests.push((task, slot, chances));
+                }
             }
         }
-    }
-    let adjusted = adjusted(options.correction, &tests.iter().map(|(_, _, c)| *c).collect::<Vec<_>>());
-    let corrected: BTreeMap<(usize, usize), f64> =
-        tests.iter().zip(&adjusted.q).map(|(&(task, slot, _), &q)| ((task, slot), q)).collect();
-    let mut heads = Vec::with_capacity(tasks.len() * options.detectors.len());
-    for (slot, &detector) in options.detectors.iter().enumerate() {
-        for (task, &(_, layer, head)) in tasks.iter().enumerate() {
-            let q = corrected.get(&(task, slot)).copied();
-            heads.push(detection(detector, (layer, head), &figures[task][slot], q, adjusted.price, options));
+        let adjusted = adjusted(options.correction, &tests.iter().map(|(_, _, c)| *c).collect::<Vec<_>>());
+        let corrected: BTreeMap<(usize, usize), f64> =
+            tests.iter().zip(&adjusted.q).map(|(&(task, slot, _), &q)| ((task, slot), q)).collect();
+        let mut heads = Vec::with_capacity(tasks.len() * options.detectors.len());
+        for (slot, &detector) in options.detectors.iter().enumerate() {
+            for (task, &(_, layer, head)) in tasks.iter().enumerate() {
+                let q = corrected.get(&(task, slot)).copied();
+                heads.push(detection(detector, (layer, head), &figures[task][slot], q, adjusted.price, options));
+            }
         }
-    }
-    let detectors = options
-        .detectors
-        .iter()
-        .enumerate()
-        .map(|(slot, &detector)| {
-            let own: Vec<&Detection> = heads.iter().filter(|d| d.detector == detector).collect();
-            let chances = tests.iter().filter(|&&(_, s, _)| s == slot).map(|&(_, _, c)| c);
-            let none = figures.iter().find_map(|row| row[slot].as_ref().ok()?.chances.as_ref().err());
-            let drawn = Drawn { chances: chances.collect(), none, price: adjusted.price };
-            summary(detector, &own, &drawn, stages.first().map(|s| &**s), options)
+        let detectors = options
+            .detectors
+            .iter()
+            .enumerate()
+            .map(|(slot, &detector)| {
+                let own: Vec<&Detection> = heads.iter().filter(|d| d.detector == detector).collect();
+                let chances = tests.iter().filter(|&&(_, s, _)| s == slot).map(|&(_, _, c)| c);
+                let none = figures.iter().find_map(|row| row[slot].as_ref().ok()?.chances.as_ref().err());
+                let drawn = Drawn { chances: chances.collect(), none, price: adjusted.price };
+                summary(detector, &own, &drawn, stages.first().map(|s| &**s), options)
+            })
+            .collect();
+        let lengths = stages.first().map_or_else(Vec::new, |stage| stage.geometry.iter().map(|g| g.keys).collect());
+        Ok(Detections {
+            schema_version: SCHEMA_VERSION,
+            provenance: Provenance {
+                tool: "attractor".into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                model: patterns.info().clone(),
+                inputs: steps.inputs(),
+                lengths,
+                extra: extra(*patterns, steps),
+            },
+            seed: options.seed,
+            fdr: options.fdr,
+            correction: options.correction,
+            permutations: options.permutations,
+            resamples: options.resamples,
+            tests: tests.len(),
+            detectors,
+            heads,
+            notes: repeated_inputs(*patterns)?.as_deref().and_then(repeated_in_words).into_iter().collect(),
         })
-        .collect();
-    let lengths = stages.first().map_or_else(Vec::new, |stage| stage.geometry.iter().map(|g| g.keys).collect());
-    Ok(Detections {
-        schema_version: SCHEMA_VERSION,
-        provenance: Provenance {
-            tool: "attractor".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            model: patterns.info().clone(),
-            inputs: steps.inputs(),
-            lengths,
-            extra: extra(patterns, &steps),
-        },
-        seed: options.seed,
-        fdr: options.fdr,
-        correction: options.correction,
-        permutations: options.permutations,
-        resamples: options.resamples,
-        tests: tests.len(),
-        detectors,
-        heads,
-        notes: repeated_inputs(patterns)?.as_deref().and_then(repeated_in_words).into_iter().collect(),
-    })
+    }
 }
 
 /// Corrected p-values, and what the smallest p is multiplied by at worst.

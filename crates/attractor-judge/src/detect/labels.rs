@@ -77,14 +77,12 @@ impl Labels {
         }
     }
 
-    /// The part of the score that lies in `rows` of a map, whose block of distributions this is.
-    pub(super) fn part(&self, block: &[f32], rows: Range<usize>, keys: usize) -> f64 {
+    /// The labelled mass in `rows` of a map, whose block of distributions this is; the score is its mean over the
+    /// labelled rows.
+    pub(super) fn mass(&self, block: &[f32], rows: Range<usize>, keys: usize) -> f64 {
         let Self::Cells { pairs, .. } = self else { return 0.0 };
-        let mut sum = 0.0;
-        for (row, weights) in rows.zip(block.chunks_exact(keys.max(1))) {
-            sum += pairs.row(row).iter().map(|&key| f64::from(weights[key as usize])).sum::<f64>();
-        }
-        sum / self.rows()
+        let each = rows.zip(block.chunks_exact(keys.max(1)));
+        each.map(|(row, weights)| pairs.row(row).iter().map(|&key| f64::from(weights[key as usize])).sum::<f64>()).sum()
     }
 
     /// The labelled mass of one row, a distribution over the keys; the score is its sum over the labelled rows.

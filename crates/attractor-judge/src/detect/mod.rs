@@ -38,7 +38,10 @@ use crate::measure::Geometry;
 use crate::statistics::Correction;
 use attractor::{Error, Result};
 
-pub use findings::{Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, Unresolved, detect};
+pub(crate) use findings::Detecting;
+pub use findings::{
+    Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, Unresolved, detect, detect_with,
+};
 pub(crate) use labels::Labels;
 pub use verdict::Finding;
 

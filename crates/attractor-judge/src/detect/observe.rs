@@ -1,15 +1,21 @@
-//! What the detectors see of one head: one pass over its maps, row block by row block.
+//! What the detectors see of one head while its maps are walked.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use attractor::retrieve::HeadStatistics;
-use attractor_record::{Patterns, strips};
+use attractor::rows;
+use attractor_record::Patterns;
 
 use super::labels::Labels;
 use super::stage::{Chance, Stage, Within};
 use super::{Detector, Options, Permutations};
-use crate::measure::{CACHE, Geometry, fetch, vector};
+use crate::measure::{Eye, Geometry, Row};
+use crate::statistics::{Gathered, Relabelling};
 use attractor::Result;
+
+/// Keys at a time when what they receive is added up: what stays in the nearest cache.
+const BLOCK: usize = 1024;
 
 /// One head on all inputs.
 pub(super) struct Observed {
@@ -28,11 +34,13 @@ pub(super) struct Observed {
 }
 
 impl Observed {
+    /// From what was seen of each input's map; `None` where it was not kept.
     pub(super) fn of(
         patterns: &dyn Patterns,
         stage: &Stage,
         options: &Options,
         (layer, head): (usize, usize),
+        sights: Vec<Option<Sight<'_>>>,
     ) -> Result<Self> {
         let inputs = stage.geometry.len();
         let labelled = |d: &Detector| stage.labels.contains_key(d);
@@ -49,75 +57,39 @@ impl Observed {
             received: vec![None; inputs],
             strongest: vec![None; inputs],
         };
-        for input in 0..inputs {
-            if !observed.from_map(patterns, stage, (layer, head), input)? {
-                let statistics = patterns.statistics(layer, head, input)?;
-                observed.from_statistics(stage, input, statistics.as_ref());
+        for (input, sight) in sights.into_iter().enumerate() {
+            match sight {
+                Some(sight) => observed.take(stage, input, sight),
+                None => {
+                    let statistics = patterns.statistics(layer, head, input)?;
+                    observed.from_statistics(stage, input, statistics.as_ref());
+                }
             }
         }
         Ok(observed)
     }
 
-    /// Reads a map; `false` if it was not kept.
-    fn from_map(
-        &mut self,
-        patterns: &dyn Patterns,
-        stage: &Stage,
-        place: (usize, usize),
-        input: usize,
-    ) -> Result<bool> {
-        let g = &*stage.geometry[input];
-        let whole = g.queries.saturating_mul(g.keys) <= CACHE;
-        // Which labels meet this pattern: [detector][owner of the labels].
-        let mut meets: Vec<(Detector, usize, &Labels, f64)> = Vec::new();
-        for (&detector, labels) in &stage.labels {
-            let partners = match stage.chance.get(&detector) {
-                Some(Chance::Pairing(groups)) => groups.iter().find(|group| group.contains(&input)),
-                _ => None,
-            };
-            let owners = partners.map_or(vec![input], Clone::clone);
-            meets.extend(owners.into_iter().filter_map(|t| Some((detector, t, labels[t].as_ref()?, 0.0))));
-        }
-        let columns = stage.seen.get(input).is_some();
-        let positional = stage.offsets.get(input).is_some();
-        let mut received = vec![0.0f64; if columns { g.keys } else { 0 }];
-        let mut strongest = Vec::with_capacity(g.queries);
-        let mut check = Check::default();
-        let parts = if whole { vec![0..g.queries] } else { strips(0..g.queries, g.keys).collect() };
-        for rows in parts {
-            let Some(mut block) = fetch(patterns, place, input, rows.clone(), g.keys)? else { return Ok(false) };
-            check.rows(&block, g);
-            g.normalise(&mut block, rows.clone());
-            for (_, _, labels, score) in &mut meets {
-                *score += labels.part(&block, rows.clone(), g.keys);
-            }
-            if positional {
-                strongest.extend(block.chunks_exact(g.keys.max(1)).map(strongest_of));
-            }
-            if columns {
-                for row in block.chunks_exact(g.keys.max(1)) {
-                    vector::dispatch(
-                        #[inline(always)]
-                        || vector::add_kept(&mut received, row, &g.keep, 1.0),
-                    );
-                }
-            }
-            if whole {
-                self.within_cells(stage, input, &block);
-            }
-        }
-        if let Some(why) = check.unfit(g.queries) {
+    /// Takes in what was seen of a map.
+    fn take(&mut self, stage: &Stage, input: usize, sight: Sight<'_>) {
+        if let Some(why) = sight.check.unfit(stage.geometry[input].queries) {
             self.unfit[input] = Some(why);
-            return Ok(true);
+            return;
         }
-        for (detector, owner, labels, score) in meets {
-            let score = if matches!(labels, Labels::Keys { .. }) { labels.of_columns(&received) } else { score };
+        let received = sight.received.as_deref().unwrap_or(&[]);
+        for (detector, owner, labels, mass) in sight.meetings {
+            let score = match labels {
+                Labels::Keys { .. } => labels.of_columns(received),
+                Labels::Cells { .. } => mass / labels.rows(),
+            };
             self.enter(detector, input, owner, score);
         }
-        self.within_keys(stage, input, &received);
-        self.received[input] = columns.then_some(received);
-        self.strongest[input] = positional.then_some(strongest);
-        Ok(true)
+        for (detector, relabelling, gathered) in sight.gathered {
+            let (observed, permuted) = relabelling.sums(gathered.weights());
+            self.within.entry(detector).or_default().insert(input, Permutations { observed, permuted });
+        }
+        self.within_keys(stage, input, received);
+        self.received[input] = sight.received;
+        self.strongest[input] = sight.strongest;
     }
 
     fn enter(&mut self, detector: Detector, input: usize, owner: usize, score: f64) {
@@ -129,17 +101,6 @@ impl Observed {
             && let Some(own) = self.own.get_mut(&detector)
         {
             own[input] = Some(score);
-        }
-    }
-
-    fn within_cells(&mut self, stage: &Stage, input: usize, map: &[f32]) {
-        for (&detector, chance) in &stage.chance {
-            if let Chance::Within { inputs, .. } = chance
-                && let Some(Within::Cells(relabelling)) = inputs.get(&input)
-            {
-                let (observed, permuted) = relabelling.sums(map);
-                self.within.entry(detector).or_default().insert(input, Permutations { observed, permuted });
-            }
         }
     }
 
@@ -210,15 +171,82 @@ impl Observed {
     }
 }
 
-/// The lowest key of the largest weight; `u32::MAX` for a row without mass.
-fn strongest_of(row: &[f32]) -> u32 {
-    let mut best = (0.0f32, u32::MAX);
-    for (key, &w) in row.iter().enumerate() {
-        if w > best.0 {
-            best = (w, key as u32);
+/// What the detectors take from one map as its rows pass by.
+pub(crate) struct Sight<'a> {
+    /// Labels that meet this pattern, whose they are, and their mass so far.
+    meetings: Vec<(Detector, usize, &'a Labels, f64)>,
+    /// Attention that every key receives, where somebody asks.
+    received: Option<Vec<f64>>,
+    /// The strongest key of every row, where somebody asks.
+    strongest: Option<Vec<u32>>,
+    /// Weights on the cells that labels may fall on.
+    gathered: Vec<(Detector, &'a Relabelling, Gathered<'a>)>,
+    check: Check,
+}
+
+impl<'a> Sight<'a> {
+    /// What is to be taken from an input's map.
+    pub(super) fn new(stage: &'a Stage, input: usize) -> Self {
+        let g = &*stage.geometry[input];
+        let mut meetings = Vec::new();
+        for (&detector, labels) in &stage.labels {
+            let partners = match stage.chance.get(&detector) {
+                Some(Chance::Pairing(groups)) => groups.iter().find(|group| group.contains(&input)),
+                _ => None,
+            };
+            let owners = partners.map_or(vec![input], Clone::clone);
+            meetings.extend(owners.into_iter().filter_map(|t| Some((detector, t, labels[t].as_ref()?, 0.0))));
+        }
+        let within = stage.chance.iter().filter_map(|(&detector, chance)| match chance {
+            Chance::Within { inputs, .. } => match inputs.get(&input) {
+                Some(Within::Cells(cells)) => Some((detector, cells, Gathered::new(cells, g.keys))),
+                _ => None,
+            },
+            _ => None,
+        });
+        Self {
+            meetings,
+            received: stage.seen.get(input).map(|_| vec![0.0; g.keys]),
+            strongest: stage.offsets.get(input).map(|_| Vec::with_capacity(g.queries)),
+            gathered: within.collect(),
+            check: Check::default(),
         }
     }
-    best.1
+}
+
+impl Eye for Sight<'_> {
+    fn strip(&mut self, g: &Geometry, rows: Range<usize>, block: &[f32], facts: &[Row]) {
+        self.check.rows(facts);
+        for (_, _, labels, mass) in &mut self.meetings {
+            *mass += labels.mass(block, rows.clone(), g.keys);
+        }
+        if let Some(strongest) = &mut self.strongest {
+            let of = |row| {
+                rows::dispatch(
+                    #[inline(always)]
+                    || rows::strongest(row),
+                )
+            };
+            strongest.extend(block.chunks_exact(g.keys).map(of));
+        }
+        if let Some(received) = &mut self.received {
+            for from in (0..g.keys).step_by(BLOCK) {
+                for (query, row) in rows.clone().zip(block.chunks_exact(g.keys)) {
+                    let range = g.mask.range(query, g.keys);
+                    let keys = range.start.max(from)..range.end.min(from + BLOCK);
+                    if !keys.is_empty() {
+                        rows::dispatch(
+                            #[inline(always)]
+                            || rows::add_kept(&mut received[keys.clone()], &row[keys.clone()], &g.keep[keys], 1.0),
+                        );
+                    }
+                }
+            }
+        }
+        for (_, _, gathered) in &mut self.gathered {
+            gathered.strip(rows.clone(), block, |_| 1.0);
+        }
+    }
 }
 
 /// Whether a map is one at all.
@@ -230,15 +258,11 @@ struct Check {
 }
 
 impl Check {
-    fn rows(&mut self, block: &[f32], g: &Geometry) {
-        for row in block.chunks_exact(g.keys.max(1)) {
-            let (mass, lowest) = vector::dispatch(
-                #[inline(always)]
-                || vector::mass(row),
-            );
-            self.invalid += usize::from(!mass.is_finite());
-            self.empty += usize::from(mass == 0.0);
-            self.lowest = self.lowest.min(lowest);
+    fn rows(&mut self, facts: &[Row]) {
+        for row in facts {
+            self.invalid += usize::from(!row.mass.is_finite());
+            self.empty += usize::from(row.mass == 0.0);
+            self.lowest = self.lowest.min(row.lowest);
         }
     }
 

@@ -9,11 +9,9 @@ use attractor_record::{Patterns, Steps};
 use super::labels::Labels;
 use super::sink::Seen;
 use super::{Detector, Options, duplicate, induction, positional};
-use crate::config::Config;
-use crate::measure::{CACHE, Geometry};
+use crate::measure::{Geometry, LONGEST_MAP};
 use crate::statistics::bootstrap::FEWEST_INPUTS;
 use crate::statistics::{Pairings, Relabelling, SignFlips, mean_of, stream};
-use attractor::Result;
 
 /// Most inputs whose tokens are paired with one another's patterns; bounds the work, which grows as their square.
 const PAIRED: usize = 64;
@@ -57,14 +55,17 @@ pub(super) struct Stage {
 
 impl Stage {
     /// One for each layer; layers whose masks are the same share theirs.
-    pub(super) fn of_all(patterns: &dyn Patterns, options: &Options) -> Result<Vec<Arc<Self>>> {
-        let geometry = Geometry::of_all(patterns, &Config::default())?;
+    pub(super) fn of_all(
+        patterns: &dyn Patterns,
+        options: &Options,
+        geometry: &[Vec<Arc<Geometry>>],
+    ) -> Vec<Arc<Self>> {
         let mut known: HashMap<Vec<usize>, Arc<Self>> = HashMap::new();
         let stage = |layer: Vec<Arc<Geometry>>| {
             let key = layer.iter().map(|g| g.id).collect();
             known.entry(key).or_insert_with(|| Arc::new(Self::new(patterns, options, layer))).clone()
         };
-        Ok(geometry.into_iter().map(stage).collect())
+        geometry.iter().cloned().map(stage).collect()
     }
 
     fn new(patterns: &dyn Patterns, options: &Options, geometry: Vec<Arc<Geometry>>) -> Self {
@@ -163,7 +164,7 @@ impl Stage {
                     inputs.insert(input, Within::Keys { rotations, rows: *rows as f64 });
                 }
                 Some(own @ Labels::Cells { rows, .. })
-                    if g.queries.saturating_mul(g.keys) <= CACHE && most * permutations <= 2 * DRAWS =>
+                    if g.queries.saturating_mul(g.keys) <= LONGEST_MAP && most * permutations <= 2 * DRAWS =>
                 {
                     match relabelling(detector, g, own, *rows, random, permutations) {
                         Some(relabelling) => {

@@ -36,7 +36,7 @@ impl Finding {
 }
 
 /// How p was found.
-pub(super) struct Chances {
+pub(crate) struct Chances {
     pub p: f64,
     /// The smallest p that could have been found.
     pub smallest: f64,
@@ -51,7 +51,7 @@ pub(super) struct Chances {
 }
 
 /// What is known of a head before all heads are known.
-pub(super) struct Figure {
+pub(crate) struct Figure {
     pub score: f64,
     pub null: f64,
     pub interval: Result<Interval, &'static str>,

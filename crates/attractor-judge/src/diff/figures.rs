@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use attractor::retrieve::HeadStatistics;
+use attractor::rows::jensen_shannon;
 use attractor_record::Token;
-use attractor_record::{Patterns, strips};
+use attractor_record::{Patterns, Strip, Walk};
 
 use super::metric::Metric;
 use crate::detect::sink::{Column, Seen, strongest};
@@ -117,17 +118,6 @@ fn distribution(g: &Geometry, query: usize, weights: &[f32], row: &mut [f64]) ->
     true
 }
 
-/// JS divergence of two distributions over the same keys, nats; exactly zero for equal ones.
-fn jensen_shannon(a: &[f64], b: &[f64]) -> f64 {
-    let mut sum = 0.0;
-    for (&x, &y) in a.iter().zip(b).filter(|(x, y)| x != y) {
-        let middle = (x + y) / 2.0;
-        sum += if x > 0.0 { x * (x / middle).ln() } else { 0.0 };
-        sum += if y > 0.0 { y * (y / middle).ln() } else { 0.0 };
-    }
-    (sum / 2.0).max(0.0)
-}
-
 /// What row statistics alone give, over the rows that have a value.
 fn of_statistics(place: &Place, s: &HeadStatistics) -> Figures {
     let g = &place.geometry;
@@ -153,6 +143,10 @@ fn of_statistics(place: &Place, s: &HeadStatistics) -> Figures {
     figures
 }
 
+fn next<'a>(walk: &'a mut Option<Walk<'_>>) -> Result<Option<Strip<'a>>> {
+    walk.as_mut().map_or(Ok(None), Walk::next)
+}
+
 /// A head on an input, on both sides.
 pub(super) struct Pair {
     /// The divergence stands in B's.
@@ -167,46 +161,47 @@ pub(super) struct Pair {
 pub(super) fn pair(sides: [&dyn Patterns; 2], place: &Place, layer: usize, head: usize, input: usize) -> Result<Pair> {
     let g = &*place.geometry;
     let mut tallies = [Tally::new(place), Tally::new(place)];
-    let mut kept = [true; 2];
+    let mut walks = [Walk::of(sides[0], (layer, head), input)?, Walk::of(sides[1], (layer, head), input)?];
+    let kept = walks.each_ref().map(Option::is_some);
+    for (walk, name) in walks.iter().zip(["A", "B"]) {
+        if let Some((queries, keys)) = walk.as_ref().map(Walk::shape).filter(|&shape| shape != (g.queries, g.keys)) {
+            return Err(Error::format(format!(
+                "diff: L{layer}H{head} of {name}, input {input}: {queries} x {keys} weights for {} rows of {} keys; the \
+                 source contradicts its own shape",
+                g.queries, g.keys
+            )));
+        }
+    }
     // Rows that hold what is not a number.
     let mut broken = [0usize; 2];
     let mut divergence = (0.0, 0usize);
     let (mut a, mut b) = (vec![0.0; g.keys], vec![0.0; g.keys]);
-    for rows in strips(0..g.queries, g.keys) {
-        let mut maps = [None, None];
-        for (side, map) in maps.iter_mut().enumerate() {
-            if !kept[side] {
-                continue;
-            }
-            *map = sides[side].weights(layer, head, input, rows.clone())?;
-            match map {
-                Some(weights) if weights.len() != rows.len() * g.keys => {
-                    return Err(Error::format(format!(
-                        "diff: L{layer}H{head} of {}, input {input}: {} weights for {} rows of {} keys; the source \
-                         contradicts its own shape",
-                        ["A", "B"][side],
-                        weights.len(),
-                        rows.len(),
-                        g.keys
-                    )));
-                }
-                map => kept[side] = map.is_some(),
-            }
-        }
+    let [first, second] = &mut walks;
+    loop {
+        let strips = [next(first)?, next(second)?];
+        let Some(rows) = strips.iter().flatten().map(|strip| strip.rows.clone()).next() else { break };
+        let maps = strips.map(|strip| strip.map(|strip| &*strip.blocks[0]));
         for query in rows.clone() {
             let line = (query - rows.start) * g.keys..(query - rows.start + 1) * g.keys;
             let mut is = [false; 2];
             for (side, row) in [&mut a, &mut b].into_iter().enumerate() {
-                is[side] = maps[side].as_ref().is_some_and(|map| distribution(g, query, &map[line.clone()], row));
+                let Some(weights) = maps[side].map(|map| &map[line.clone()]) else { continue };
+                is[side] = distribution(g, query, weights, row);
                 if is[side] {
                     tallies[side].row(query, row);
-                } else if maps[side].as_ref().is_some_and(|map| !map[line.clone()].iter().all(|w| w.is_finite())) {
+                } else if !weights.iter().all(|w| w.is_finite()) {
                     broken[side] += 1;
                 }
             }
-            if is == [true; 2] {
-                divergence.0 += jensen_shannon(&a, &b) / std::f64::consts::LN_2;
-                divergence.1 += 1;
+            if is == [true; 2]
+                && let [Some(a), Some(b)] = maps
+            {
+                let seen = g.mask.range(query, g.keys);
+                let cells = line.start + seen.start..line.start + seen.end;
+                if let Some(js) = jensen_shannon(&a[cells.clone()], &b[cells], &g.keep[seen]) {
+                    divergence.0 += js / std::f64::consts::LN_2;
+                    divergence.1 += 1;
+                }
             }
         }
     }

@@ -1,21 +1,27 @@
 //! One head over several inputs: what is position, what is content.
 
-use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
-use attractor_record::{Steps, strips};
+use attractor::rows::{self, jensen_shannon};
+use attractor_record::{Patterns, Walk};
 
-use super::divergence::jensen_shannon;
-use super::{Geometry, HeadInput, Source};
+use super::{Geometry, HeadInput};
 use attractor::Result;
 
 /// Mean divergence from uniform (nats per row) below which there is no pattern to explain.
 const NOTHING: f64 = 1e-5;
 
-pub(crate) struct Across {
-    pub position_content: Vec<Option<f64>>,
-    pub query_content: Vec<Option<f64>>,
-    pub pair_distance: Vec<f32>,
+/// Shares of a pattern below this are rounding.
+const ROUNDING: f64 = 1e-12;
+
+/// Shares of an input's pattern that the other inputs do not share.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Content {
+    /// Share of the pattern that the others' positional baseline leaves unexplained.
+    pub position: Option<f64>,
+    /// Share of the map's squared distance from uniform that the others' maps do not share.
+    pub query: Option<f64>,
 }
 
 /// Sums of one input within its group.
@@ -28,106 +34,130 @@ struct Sums {
     rows: usize,
 }
 
-/// Compares each input with the others, at the same step where they have steps.
-///
-/// Inputs of one shape and mask are compared cell by cell. An input without such a partner has as baseline the mean
-/// enrichment by signed offset of all other inputs, renormalised within each row.
-pub(crate) fn measure(
-    source: &Source<'_>,
-    steps: &Steps,
-    testable: &[bool],
-    figures: &[HeadInput],
-    paired: &[usize],
-) -> Result<Across> {
-    let geometry = source.geometry;
-    let inputs = geometry.len();
-    let mut across =
-        Across { position_content: vec![None; inputs], query_content: vec![None; inputs], pair_distance: Vec::new() };
-    if inputs < 2 {
-        return Ok(across);
-    }
-    let moments: Vec<Vec<usize>> = match steps.are_several() {
-        true => steps.numbers().into_values().collect(),
-        false => vec![(0..inputs).collect()],
-    };
-    for moment in &moments {
-        let mut groups: Vec<Vec<usize>> = Vec::new();
-        let fit: Vec<usize> = moment.iter().copied().filter(|&input| testable[input]).collect();
-        for &input in &fit {
-            match groups.iter_mut().find(|group| geometry[group[0]].is_alike(&geometry[input])) {
-                Some(group) => group.push(input),
-                None => groups.push(vec![input]),
-            }
-        }
-        for group in &groups {
-            match group[..] {
-                [alone] => across.position_content[alone] = by_offset(source, geometry, &fit, figures, alone)?,
-                _ => by_cell(source, geometry, group, &mut across)?,
-            }
+impl Sums {
+    fn content(&self) -> Content {
+        let something = self.rows > 0 && self.to_uniform > NOTHING * self.rows as f64;
+        Content {
+            position: something.then(|| self.to_baseline / self.to_uniform),
+            query: (something && self.own > 0.0).then(|| {
+                let own = 1.0 - self.shared / self.own;
+                // Equal maps share everything, whatever order their sums were added up in.
+                if own.abs() < ROUNDING { 0.0 } else { own }
+            }),
         }
     }
-    if paired.len() >= 2 && paired.iter().all(|&input| testable[input]) {
-        across.pair_distance = pair_distances(source, &geometry[paired[0]], paired)?;
+
+    fn divergences(&mut self, own: &[f32], baseline: &[f32], uniform: &[f32], keep: &[f32]) {
+        let (to_baseline, to_uniform) = (jensen_shannon(own, baseline, keep), jensen_shannon(own, uniform, keep));
+        if let (Some(b), Some(u)) = (to_baseline, to_uniform) {
+            self.to_baseline += b;
+            self.to_uniform += u;
+            self.rows += 1;
+        }
     }
-    Ok(across)
 }
 
-fn by_cell(source: &Source<'_>, geometry: &[Arc<Geometry>], group: &[usize], across: &mut Across) -> Result<()> {
-    let g = &*geometry[group[0]];
-    let (m, others) = (g.keys, (group.len() - 1) as f64);
-    let mut sums = vec![Sums::default(); group.len()];
-    let (mut total, mut baseline, mut uniform) = (vec![0.0f64; m], vec![0.0f32; m], vec![0.0f32; m]);
-    for rows in strips(0..g.queries, m * group.len()) {
-        let blocks = rows_of(source, group, rows.clone())?;
+/// Inputs of one shape and mask, compared with each other cell by cell while their rows pass by side by side.
+pub(crate) struct ByCell<'a> {
+    g: &'a Geometry,
+    /// Which of the walk's maps take part.
+    slots: Vec<usize>,
+    sums: Vec<Sums>,
+    total: Vec<f64>,
+    baseline: Vec<f32>,
+    uniform: Vec<f32>,
+}
+
+impl<'a> ByCell<'a> {
+    pub(crate) fn new(g: &'a Geometry, slots: Vec<usize>) -> Self {
+        let sums = vec![Sums::default(); slots.len()];
+        Self { g, slots, sums, total: vec![0.0; g.keys], baseline: vec![0.0; g.keys], uniform: vec![0.0; g.keys] }
+    }
+
+    /// Takes in rows that are distributions, of every map of the walk.
+    pub(crate) fn strip(&mut self, rows: Range<usize>, blocks: &[Vec<f32>]) {
+        let (g, m) = (self.g, self.g.keys);
+        let others = (self.slots.len() - 1) as f64;
         for query in rows.clone() {
             let n = g.visible[query];
             if n < 2 {
                 continue;
             }
             let range = g.mask.range(query, m);
-            let row = |slot: usize| &blocks[slot][(query - rows.start) * m..(query - rows.start + 1) * m];
+            let start = (query - rows.start) * m;
+            let row = |slot: usize| &blocks[slot][start + range.start..start + range.end];
+            let keep = &g.keep[range.clone()];
             let level = 1.0 / f64::from(n);
+            let (total, baseline) = (&mut self.total[range.clone()], &mut self.baseline[range.clone()]);
+            let uniform = &mut self.uniform[range.clone()];
             total.fill(0.0);
-            uniform.fill(0.0);
-            for key in g.visible_keys(query) {
-                total[key] = (0..group.len()).map(|slot| f64::from(row(slot)[key])).sum();
-                uniform[key] = level as f32;
+            uniform.iter_mut().zip(keep).for_each(|(uniform, keep)| *uniform = level as f32 * keep);
+            for &slot in &self.slots {
+                // Distributions are zero where a key is hidden.
+                rows::dispatch(
+                    #[inline(always)]
+                    || total.iter_mut().zip(row(slot)).for_each(|(total, &w)| *total += f64::from(w)),
+                );
             }
-            for (slot, sums) in sums.iter_mut().enumerate() {
+            for (&slot, sums) in self.slots.iter().zip(&mut self.sums) {
                 let own = row(slot);
-                for key in range.clone() {
-                    baseline[key] = ((total[key] - f64::from(own[key])) / others) as f32;
-                }
-                let divergence =
-                    |other: &[f32]| jensen_shannon(&own[range.clone()], &other[range.clone()], &g.keep[range.clone()]);
-                let (to_baseline, to_uniform) = (divergence(&baseline), divergence(&uniform));
-                if let (Some(b), Some(u)) = (to_baseline, to_uniform) {
-                    sums.to_baseline += b;
-                    sums.to_uniform += u;
-                    sums.rows += 1;
-                }
-                for key in g.visible_keys(query) {
-                    let x = f64::from(own[key]) - level;
-                    // Sum over the others of (their weight - 1/n).
-                    let rest = total[key] - f64::from(own[key]) - others * level;
-                    sums.own += x * x;
-                    sums.shared += x * rest / others;
-                }
+                let (squares, products) = rows::dispatch(
+                    #[inline(always)]
+                    || {
+                        for ((baseline, &total), &own) in baseline.iter_mut().zip(&*total).zip(own) {
+                            *baseline = ((total - f64::from(own)) / others) as f32;
+                        }
+                        shared(own, total, keep, level, others)
+                    },
+                );
+                sums.divergences(own, baseline, uniform, keep);
+                sums.own += squares;
+                sums.shared += products;
             }
         }
     }
-    for (sums, &input) in sums.iter().zip(group) {
-        let something = sums.rows > 0 && sums.to_uniform > NOTHING * sums.rows as f64;
-        across.position_content[input] = something.then(|| sums.to_baseline / sums.to_uniform);
-        across.query_content[input] = (something && sums.own > 0.0).then(|| 1.0 - sums.shared / sums.own);
+
+    /// What each map has of its own, in the order of the slots.
+    pub(crate) fn finish(self) -> Vec<Content> {
+        self.sums.iter().map(Sums::content).collect()
     }
-    Ok(())
 }
 
-fn by_offset(
-    source: &Source<'_>,
+/// Sums over the visible keys, of x^2 and of x times the mean of the others' x, where x = weight - 1/n.
+#[inline(always)]
+fn shared(own: &[f32], total: &[f64], keep: &[f32], level: f64, others: f64) -> (f64, f64) {
+    const LANES: usize = 8;
+    let (mut squares, mut products) = ([0.0f64; LANES], [0.0f64; LANES]);
+    let mut take = |lane: usize, own: f32, total: f64, keep: f32| {
+        let (w, keep) = (f64::from(own), f64::from(keep));
+        let x = (w - level) * keep;
+        // Sum over the others of (their weight - 1/n).
+        let rest = (total - w - others * level) * keep;
+        squares[lane] += x * x;
+        products[lane] += x * rest / others;
+    };
+    let ((w, w_rest), (t, t_rest), (k, k_rest)) =
+        (own.as_chunks::<LANES>(), total.as_chunks::<LANES>(), keep.as_chunks::<LANES>());
+    for ((w, t), k) in w.iter().zip(t).zip(k) {
+        for lane in 0..LANES {
+            take(lane, w[lane], t[lane], k[lane]);
+        }
+    }
+    for (lane, ((&w, &t), &k)) in w_rest.iter().zip(t_rest).zip(k_rest).enumerate() {
+        take(lane, w, t, k);
+    }
+    (squares.iter().sum(), products.iter().sum())
+}
+
+/// The share of one input's pattern that the other inputs' positions leave unexplained, where none is of its shape.
+///
+/// The baseline is the mean enrichment by signed offset of the inputs `others`, renormalised within each row. It must be
+/// known before a row can be compared with it, so that this map is walked once more.
+pub(crate) fn by_offset(
+    patterns: &dyn Patterns,
+    place: (usize, usize),
     geometry: &[Arc<Geometry>],
-    fit: &[usize],
+    others: &[usize],
     figures: &[HeadInput],
     input: usize,
 ) -> Result<Option<f64>> {
@@ -137,7 +167,7 @@ fn by_offset(
     let back = geometry.iter().map(|g| g.keys).max().unwrap_or(0);
     let mut sum = vec![0.0f64; reach + back + 1];
     let mut pairs = vec![0.0f64; reach + back + 1];
-    for (other, o) in fit.iter().filter(|&&other| other != input).map(|&other| (other, &geometry[other])) {
+    for (other, o) in others.iter().map(|&other| (other, &geometry[other])) {
         for (index, value) in figures[other].profile.iter().enumerate() {
             sum[index + back - o.keys] += value;
         }
@@ -148,60 +178,68 @@ fn by_offset(
     if pairs.iter().all(|&p| p == 0.0) {
         return Ok(None);
     }
+    // An offset that no other input has seen is taken as uniform.
+    let mean = |(&sum, &pairs): (&f64, &f64)| if pairs > 0.0 { (sum / pairs) as f32 } else { 1.0 };
+    let enrichment: Vec<f32> = sum.iter().zip(&pairs).map(mean).collect();
     let m = g.keys;
-    let (mut baseline, mut uniform) = (vec![0.0f32; m], vec![0.0f32; m]);
+    let mut baseline = vec![0.0f32; m];
     let mut sums = Sums::default();
-    for rows in strips(0..g.queries, m) {
-        let Some(block) = source.distributions(input, rows.clone())? else { return Ok(None) };
-        for (query, row) in rows.zip(block.chunks_exact(m)).filter(|&(query, _)| g.visible[query] >= 2) {
-            for key in g.visible_keys(query) {
-                let index = g.offset_index(query, key) + back - m;
-                // An offset that no other input has seen is taken as uniform.
-                let enrichment = if pairs[index] > 0.0 { sum[index] / pairs[index] } else { 1.0 };
-                baseline[key] = enrichment as f32;
-                uniform[key] = 1.0;
-            }
+    let Some(mut walk) = Walk::of(patterns, place, input)? else { return Ok(None) };
+    while let Some(strip) = walk.next()? {
+        g.normalise(&mut strip.blocks[0], strip.rows.clone());
+        for (query, row) in strip.rows.zip(strip.blocks[0].chunks_exact(m)).filter(|&(query, _)| g.visible[query] >= 2)
+        {
             let range = g.mask.range(query, m);
-            let divergence =
-                |other: &[f32]| jensen_shannon(&row[range.clone()], &other[range.clone()], &g.keep[range.clone()]);
-            if let (Some(b), Some(u)) = (divergence(&baseline), divergence(&uniform)) {
-                sums.to_baseline += b;
-                sums.to_uniform += u;
-                sums.rows += 1;
+            // Offsets fall while keys grow.
+            let nearest = g.offset_index(query, range.end - 1) + back - m;
+            let found = &enrichment[nearest..nearest + range.len()];
+            for (baseline, &enrichment) in baseline[range.clone()].iter_mut().zip(found.iter().rev()) {
+                *baseline = enrichment;
             }
+            let keep = &g.keep[range.clone()];
+            sums.divergences(&row[range.clone()], &baseline[range], keep, keep);
         }
     }
-    Ok((sums.rows > 0 && sums.to_uniform > NOTHING * sums.rows as f64).then(|| sums.to_baseline / sums.to_uniform))
+    Ok(sums.content().position)
 }
 
 /// Total variation distance between the rows of each pair of inputs, [pair x row].
-fn pair_distances(source: &Source<'_>, g: &Geometry, paired: &[usize]) -> Result<Vec<f32>> {
-    let pairs = paired.len() * (paired.len() - 1) / 2;
-    let mut distances = vec![0.0f32; pairs * g.queries];
-    for rows in strips(0..g.queries, g.keys * paired.len()) {
-        let blocks = rows_of(source, paired, rows.clone())?;
+pub(crate) struct Distances<'a> {
+    g: &'a Geometry,
+    slots: Vec<usize>,
+    distances: Vec<f32>,
+}
+
+impl<'a> Distances<'a> {
+    /// Between these maps of a walk.
+    pub(crate) fn new(g: &'a Geometry, slots: Vec<usize>) -> Self {
+        let pairs = slots.len() * (slots.len() - 1) / 2;
+        Self { g, slots, distances: vec![0.0; pairs * g.queries] }
+    }
+
+    /// Takes in rows that are distributions, of every map of the walk.
+    pub(crate) fn strip(&mut self, rows: Range<usize>, blocks: &[Vec<f32>]) {
+        let (keys, queries) = (self.g.keys, self.g.queries);
         let mut pair = 0;
-        for high in 1..paired.len() {
+        for high in 1..self.slots.len() {
             for low in 0..high {
+                let (a, b) = (&blocks[self.slots[high]], &blocks[self.slots[low]]);
                 for query in rows.clone() {
-                    let cells = (query - rows.start) * g.keys..(query - rows.start + 1) * g.keys;
-                    let sum: f32 =
-                        blocks[high][cells.clone()].iter().zip(&blocks[low][cells]).map(|(a, b)| (a - b).abs()).sum();
-                    distances[pair * g.queries + query] = sum / 2.0;
+                    let start = (query - rows.start) * keys;
+                    let seen = self.g.mask.range(query, keys);
+                    let cells = start + seen.start..start + seen.end;
+                    let sum = rows::dispatch(
+                        #[inline(always)]
+                        || rows::sum2(&a[cells.clone()], &b[cells], |a, b| (a - b).abs()),
+                    );
+                    self.distances[pair * queries + query] = (sum / 2.0) as f32;
                 }
                 pair += 1;
             }
         }
     }
-    Ok(distances)
-}
 
-/// The same rows of several inputs as distributions; inputs without a map are not asked for.
-fn rows_of<'a>(source: &'a Source<'_>, inputs: &[usize], rows: std::ops::Range<usize>) -> Result<Vec<Cow<'a, [f32]>>> {
-    let mut blocks = Vec::with_capacity(inputs.len());
-    for &input in inputs {
-        let missing = || crate::Error::format(format!("judge: the map of input {input} was there and is gone"));
-        blocks.push(source.distributions(input, rows.clone())?.ok_or_else(missing)?);
+    pub(crate) fn finish(self) -> Vec<f32> {
+        self.distances
     }
-    Ok(blocks)
 }

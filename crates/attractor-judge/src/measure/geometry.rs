@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use attractor::retrieve::Mask;
+use attractor::rows;
 use attractor_record::Patterns;
 use attractor_record::{Role, Token};
 
-use super::{block_read_twice, vector};
+use super::block_read_twice;
 use crate::config::{Config, Key};
 use attractor::{Error, Result};
 
@@ -55,9 +56,14 @@ impl Pairs {
 
     /// The keys of a row; none where the tokens are not known and no row was entered.
     pub(crate) fn row(&self, row: usize) -> &[u32] {
+        self.range(row).map_or(&[], |pairs| &self.keys[pairs])
+    }
+
+    /// Where the pairs of a row stand among all.
+    fn range(&self, row: usize) -> Option<Range<usize>> {
         match self.starts.get(row..row + 2) {
-            Some(&[start, end]) => &self.keys[start as usize..end as usize],
-            _ => &[],
+            Some(&[start, end]) => Some(start as usize..end as usize),
+            _ => None,
         }
     }
 
@@ -105,6 +111,10 @@ pub(crate) struct Geometry {
     pub keep_text: Vec<f32>,
     /// Other visible keys with the query's own token, both of them text.
     pub same: Pairs,
+    /// Offsets at which such pairs stand, ascending, and how many stand there.
+    pub same_offsets: Vec<(u32, u32)>,
+    /// The place of each pair's offset among them, in the order of the pairs.
+    same_slots: Vec<u32>,
     /// Visible pairs of two different text positions, by signed offset; empty without `same`.
     pub text_pairs: Vec<u32>,
     /// Targets of induction: in a block read twice the successor in the first reading, for each token of the second;
@@ -161,6 +171,8 @@ impl Geometry {
             text: Vec::new(),
             keep_text: Vec::new(),
             same: Pairs::new(),
+            same_offsets: Vec::new(),
+            same_slots: Vec::new(),
             text_pairs: Vec::new(),
             induction: Pairs::new(),
             chosen: Vec::new(),
@@ -197,6 +209,17 @@ impl Geometry {
         self.queries + self.offset + self.keys
     }
 
+    /// The slots, in [`same_offsets`](Self::same_offsets), of a row's pairs of one token.
+    pub(crate) fn same_slots(&self, query: usize) -> &[u32] {
+        self.same.range(query).map_or(&[], |pairs| &self.same_slots[pairs])
+    }
+
+    /// True if two rows see exactly one key in common.
+    pub(crate) fn share_one_key(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (self.mask.range(a, self.keys), self.mask.range(b, self.keys));
+        (a.start.max(b.start)..a.end.min(b.end)).filter(|&key| !self.mask.hides(key)).take(2).count() == 1
+    }
+
     /// True if maps of the two can be compared cell by cell.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
         self.queries == other.queries && self.keys == other.keys && self.mask == other.mask
@@ -213,12 +236,12 @@ impl Geometry {
             let range = self.mask.range(row, self.keys);
             weights[..range.start].fill(0.0);
             weights[range.end..].fill(0.0);
-            vector::dispatch(
+            rows::dispatch(
                 #[inline(always)]
                 || {
                     let (seen, keep) = (&mut weights[range.clone()], &self.keep[range.clone()]);
-                    vector::clean(seen, keep);
-                    let sum = vector::sum_kept(seen, keep);
+                    rows::clean(seen, keep);
+                    let sum = rows::sum_kept(seen, keep);
                     let scale = if sum > 0.0 { (1.0 / sum) as f32 } else { 0.0 };
                     seen.iter_mut().for_each(|w| *w *= scale);
                 },
@@ -345,17 +368,47 @@ impl Geometry {
             self.induction.push_row(next);
         }
         if self.same.len() > 0 {
+            self.text_pairs = self.count_text_pairs();
             let mut pairs = vec![0u32; self.offsets()];
-            for query in 0..self.queries {
-                let p = self.position(query);
-                if self.text.get(p).copied().unwrap_or(false) {
-                    for key in self.visible_keys(query).filter(|&key| key != p && self.text[key]) {
-                        pairs[self.offset_index(query, key)] += 1;
-                    }
-                }
+            let offsets: Vec<u32> = self.same.iter().map(|(query, key)| self.offset_index(query, key) as u32).collect();
+            offsets.iter().for_each(|&offset| pairs[offset as usize] += 1);
+            let there = pairs.iter().enumerate().filter(|(_, pairs)| **pairs > 0);
+            self.same_offsets = there.map(|(offset, &pairs)| (offset as u32, pairs)).collect();
+            let mut slots = vec![0u32; self.offsets()];
+            for (slot, (offset, _)) in self.same_offsets.iter().enumerate() {
+                slots[*offset as usize] = slot as u32;
             }
-            self.text_pairs = pairs;
+            self.same_slots = offsets.iter().map(|&offset| slots[offset as usize]).collect();
         }
+    }
+
+    /// Visible pairs of two different text positions, by signed offset.
+    fn count_text_pairs(&self) -> Vec<u32> {
+        // As for all pairs: a row is one run of offsets, from which the few keys that are no text are taken out again.
+        let no_text: Vec<usize> = (0..self.keys).filter(|&key| self.keep_text[key] == 0.0).collect();
+        let mut change = vec![0i64; self.offsets() + 1];
+        let mut out = vec![0i64; self.offsets() + 1];
+        for query in 0..self.queries {
+            let (p, range) = (self.position(query), self.mask.range(query, self.keys));
+            if range.is_empty() || !self.text.get(p).copied().unwrap_or(false) {
+                continue;
+            }
+            change[self.offset_index(query, range.end - 1)] += 1;
+            change[self.offset_index(query, range.start) + 1] -= 1;
+            let (from, to) =
+                (no_text.partition_point(|&k| k < range.start), no_text.partition_point(|&k| k < range.end));
+            no_text[from..to].iter().for_each(|&key| out[self.offset_index(query, key)] += 1);
+            if range.contains(&p) && self.keep_text[p] > 0.0 {
+                out[self.offset_index(query, p)] += 1;
+            }
+        }
+        let mut running = 0;
+        (0..self.offsets())
+            .map(|index| {
+                running += change[index];
+                (running - out[index]) as u32
+            })
+            .collect()
     }
 }
 

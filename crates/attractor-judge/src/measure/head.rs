@@ -1,11 +1,15 @@
 //! One head on one input.
 
-use attractor::retrieve::{HeadStatistics, Request};
-use attractor_record::{Patterns, strips};
+use std::collections::VecDeque;
+use std::ops::Range;
 
-use super::divergence::jensen_shannon;
-use super::{Geometry, Source, vector};
-use attractor::Result;
+use attractor::retrieve::{HeadStatistics, Request};
+use attractor::rows::{self, jensen_shannon};
+
+use super::{Geometry, Row};
+
+/// The coarsest precision of stored weights.
+const COARSEST: u8 = 2;
 
 /// The figures of one head on one input. `None`: it could not be taken.
 #[derive(Debug, Default)]
@@ -54,9 +58,13 @@ pub(crate) struct HeadInput {
     pub text_profile: Vec<f64>,
 }
 
+/// Keys at a time when sums by key or offset are added up: what stays in the nearest cache.
+const BLOCK: usize = 1024;
+
 /// Sums over rows while they pass by.
-struct Tally<'a> {
+pub(crate) struct Tally<'a> {
     g: &'a Geometry,
+    statistics: Option<HeadStatistics>,
     figures: HeadInput,
     entropy: [f64; 3],
     entropy_rows: usize,
@@ -64,101 +72,121 @@ struct Tally<'a> {
     far: f64,
     class_sum: [f64; 3],
     class_rows: [usize; 3],
+    /// Enrichment of the pairs of one token, by [`Geometry::same_offsets`].
     same: Vec<f64>,
     /// As in the figures, by [`Geometry::profile_index`].
     profile: Vec<f64>,
     text_profile: Vec<f64>,
     variation: [(f64, usize); 2],
-}
-
-impl HeadInput {
-    pub(crate) fn measure(
-        patterns: &dyn Patterns,
-        source: &Source<'_>,
-        layer: usize,
-        head: usize,
-        input: usize,
-    ) -> Result<Self> {
-        let g = &*source.geometry[input];
-        let statistics = patterns.statistics(layer, head, input)?;
-        let mut tally = Tally::new(g);
-        let overlap = Request::LAGS[1];
-        for rows in strips(0..g.queries, g.keys) {
-            let from = rows.start.saturating_sub(overlap);
-            let Some(block) = source.rows(input, from..rows.end)? else { break };
-            tally.figures.has_weights = true;
-            for row in rows {
-                tally.row(&block, from, row);
-            }
-        }
-        let mut figures = tally.finish(statistics.as_ref());
-        // Only rows that do not sum to one within f32 make it worth knowing how coarse the numbers are.
-        if figures.has_weights && figures.row_sum_error.is_some_and(|e| e > 1e-6) {
-            figures.precision = 2;
-            for rows in strips(0..g.queries, g.keys) {
-                let Some(block) = source.rows(input, rows)? else { break };
-                figures.precision = figures.precision.min(precision_of(&block));
-                if figures.precision == 0 {
-                    break;
-                }
-            }
-        }
-        Ok(figures)
-    }
+    /// The last rows, for the divergences at a lag; none where the statistics have those.
+    recent: VecDeque<Vec<f32>>,
+    wants_variation: bool,
 }
 
 impl<'a> Tally<'a> {
-    fn new(g: &'a Geometry) -> Self {
+    /// `statistics` are the model's own, where they were kept.
+    pub(crate) fn new(g: &'a Geometry, statistics: Option<HeadStatistics>) -> Self {
+        let has_divergence = statistics.as_ref().is_some_and(|s| {
+            s.divergence.len() == Request::LAGS.len() && s.divergence.iter().all(|rows| rows.len() == g.queries)
+        });
         Self {
             g,
-            figures: HeadInput::default(),
+            statistics,
+            figures: HeadInput { precision: COARSEST, ..HeadInput::default() },
             entropy: [0.0; 3],
             entropy_rows: 0,
             near: (0.0, 0.0, 0.0),
             far: 0.0,
             class_sum: [0.0; 3],
             class_rows: [0; 3],
-            same: Vec::with_capacity(g.same.len()),
+            same: vec![0.0; g.same_offsets.len()],
             profile: vec![0.0; g.offsets()],
             text_profile: if g.text_pairs.is_empty() { Vec::new() } else { vec![0.0; g.offsets()] },
             variation: [(0.0, 0); 2],
+            recent: VecDeque::new(),
+            wants_variation: !has_divergence,
         }
     }
 
-    fn row(&mut self, block: &[f32], from: usize, query: usize) {
+    /// True if the entropies of rows must be found in their weights.
+    pub(crate) fn wants_logs(&self) -> bool {
+        self.statistics.as_ref().is_none_or(|s| s.entropy.len() != self.g.queries)
+    }
+
+    /// Takes in rows as they are stored, with what each comes to; `masked`: nothing lies outside the mask.
+    pub(crate) fn strip(&mut self, rows: Range<usize>, block: &[f32], facts: &[Row], masked: bool) {
         let g = self.g;
-        let m = g.keys;
-        let slice = |row: usize| &block[(row - from) * m..(row - from + 1) * m];
-        let weights = slice(query);
+        self.figures.has_weights = true;
+        // Enrichment that each row's weights are worth in the profiles: of all keys, of text.
+        let mut scales = vec![(0.0, 0.0); rows.len()];
+        for ((query, weights), (fact, scale)) in
+            rows.clone().zip(block.chunks_exact(g.keys)).zip(facts.iter().zip(&mut scales))
+        {
+            *scale = self.row(query, weights, fact, masked);
+            if self.wants_variation {
+                if self.recent.len() == Request::LAGS[1] {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back(weights.to_vec());
+            }
+        }
+        for from in (0..g.keys).step_by(BLOCK) {
+            for ((query, weights), &(all, text)) in rows.clone().zip(block.chunks_exact(g.keys)).zip(&scales) {
+                let range = g.mask.range(query, g.keys);
+                let keys = range.start.max(from)..range.end.min(from + BLOCK);
+                if keys.is_empty() {
+                    continue;
+                }
+                let by_offset = g.profile_index(query, keys.start)..g.profile_index(query, keys.end);
+                rows::dispatch(
+                    #[inline(always)]
+                    || {
+                        if text > 0.0 {
+                            let sums = &mut self.text_profile[by_offset.clone()];
+                            rows::add_kept(sums, &weights[keys.clone()], &g.keep_text[keys.clone()], text);
+                        }
+                        if all > 0.0 {
+                            rows::add_kept(&mut self.profile[by_offset], &weights[keys.clone()], &g.keep[keys], all);
+                        }
+                    },
+                );
+            }
+        }
+    }
+
+    /// Takes in one row; says what its weights are worth in the profiles of all keys and of text.
+    fn row(&mut self, query: usize, weights: &[f32], fact: &Row, masked: bool) -> (f64, f64) {
+        const NOTHING: (f64, f64) = (0.0, 0.0);
+        let g = self.g;
         let p = g.position(query);
-        let range = g.mask.range(query, m);
+        let range = g.mask.range(query, g.keys);
         let n = f64::from(g.visible[query]);
         let f = &mut self.figures;
-        let (inside, keep) = (&weights[range.clone()], &g.keep[range.clone()]);
-        let (seen, own, lowest, outside, future) = vector::dispatch(
-            #[inline(always)]
-            || {
-                let (before, own, after) =
-                    (vector::mass(&weights[..range.start]), vector::mass(inside), vector::mass(&weights[range.end..]));
-                let future = vector::mass(&weights[(p + 1).min(m)..]).0;
-                let lowest = before.1.min(own.1).min(after.1);
-                (vector::visible(inside, keep), own.0, lowest, before.0 + after.0, future)
-            },
-        );
-        if !(own + outside).is_finite() {
+        if !fact.mass.is_finite() {
             f.invalid_rows += 1;
-            // Keep one entry a pair, so that pairs and values stay aligned.
-            self.same.extend(g.same.row(query).iter().map(|_| 0.0));
-            return;
+            return NOTHING;
         }
-        f.lowest = f.lowest.min(f64::from(lowest));
+        if f.precision > 0 {
+            f.precision = f.precision.min(precision_of(weights));
+        }
+        // What is known to lie nowhere outside the mask cannot lie ahead of a causal row either.
+        let ahead = if masked { range.start.max(p + 1)..range.end } else { (p + 1).min(g.keys)..g.keys };
+        let future = match ahead.is_empty() {
+            true => 0.0,
+            false => rows::dispatch(
+                #[inline(always)]
+                || rows::mass(&weights[ahead]).0,
+            ),
+        };
+        f.lowest = f.lowest.min(f64::from(fact.lowest));
         let hidden: f64 = match g.mask.hidden.is_empty() {
             true => 0.0,
             false => {
                 range.clone().filter(|&key| g.mask.hides(key)).map(|key| f64::from(weights[key].abs())).sum::<f64>()
             }
         };
-        let (forbidden, sum, squares, log_sum) = (outside + hidden, seen.sum, seen.squares, seen.log_sum);
+        let (forbidden, sum, squares, log_sum) =
+            (fact.outside + hidden, fact.seen.sum, fact.seen.squares, fact.seen.log_sum);
         if f.forbidden.is_none_or(|(worst, _)| forbidden > worst) {
             f.forbidden = Some((forbidden, query));
         }
@@ -167,8 +195,7 @@ impl<'a> Tally<'a> {
         }
         if n == 0.0 || sum <= 0.0 {
             f.empty_rows += 1;
-            self.same.extend(g.same.row(query).iter().map(|_| 0.0));
-            return;
+            return NOTHING;
         }
         // The forbidden mass counts: a row that leaks sums to one with it.
         let error = (sum + forbidden - 1.0).abs();
@@ -177,7 +204,7 @@ impl<'a> Tally<'a> {
             f.row_sum_row = query;
         }
         let enrich = n / sum;
-        if n >= 2.0 {
+        if n >= 2.0 && !log_sum.is_nan() {
             let entropy = sum.ln() - log_sum / sum;
             self.entropy[0] += 1.0 - entropy / n.ln();
             self.entropy[1] += n.ln() - entropy;
@@ -195,32 +222,30 @@ impl<'a> Tally<'a> {
                 self.class_rows[kind] += 1;
             }
         }
-        self.same.extend(g.same.row(query).iter().map(|&key| enrich * f64::from(weights[key as usize])));
+        for (&key, &slot) in g.same.row(query).iter().zip(g.same_slots(query)) {
+            self.same[slot as usize] += enrich * f64::from(weights[key as usize]);
+        }
+        if self.wants_variation {
+            self.vary(query, weights);
+        }
         let is_text = !g.text_pairs.is_empty() && g.text.get(p).copied().unwrap_or(false);
-        let profile = g.profile_index(query, range.start)..g.profile_index(query, range.end);
-        vector::dispatch(
-            #[inline(always)]
-            || {
-                if is_text {
-                    let sums = &mut self.text_profile[profile.clone()];
-                    vector::add_kept(sums, inside, &g.keep_text[range.clone()], enrich);
-                }
-                // A row with one key has no choice and tells nothing about offsets.
-                if n >= 2.0 {
-                    vector::add_kept(&mut self.profile[profile], inside, keep, enrich);
-                }
-            },
-        );
+        // A row with one key has no choice and tells nothing about offsets.
+        (if n >= 2.0 { enrich } else { 0.0 }, if is_text { enrich } else { 0.0 })
+    }
+
+    /// Divergence of a row from those a lag before it.
+    fn vary(&mut self, query: usize, weights: &[f32]) {
+        let g = self.g;
+        let range = g.mask.range(query, g.keys);
         for (slot, lag) in Request::LAGS.into_iter().enumerate() {
-            if query >= lag {
-                let other = g.mask.range(query - lag, m);
-                let common = range.start.max(other.start)..range.end.min(other.end);
-                // A hidden key may carry weight in a foreign map: it is in nobody's support.
-                let keep = &g.keep[common.clone()];
-                if let Some(js) = jensen_shannon(&weights[common.clone()], &slice(query - lag)[common], keep) {
-                    self.variation[slot].0 += js / std::f64::consts::LN_2;
-                    self.variation[slot].1 += 1;
-                }
+            let Some(earlier) = self.recent.len().checked_sub(lag) else { continue };
+            let other = g.mask.range(query - lag, g.keys);
+            let common = range.start.max(other.start)..range.end.min(other.end);
+            // A hidden key may carry weight in a foreign map: it is in nobody's support.
+            let keep = &g.keep[common.clone()];
+            if let Some(js) = jensen_shannon(&weights[common.clone()], &self.recent[earlier][common], keep) {
+                self.variation[slot].0 += js / std::f64::consts::LN_2;
+                self.variation[slot].1 += 1;
             }
         }
     }
@@ -251,16 +276,17 @@ impl<'a> Tally<'a> {
             let left = range.start..range.end.min((p + 1).saturating_sub(from));
             let right = range.start.max(p + from)..range.end;
             for side in [left, right].into_iter().filter(|side| !side.is_empty()) {
-                let mass = vector::dispatch(
+                let mass = rows::dispatch(
                     #[inline(always)]
-                    || vector::sum_kept(&weights[side.clone()], &g.keep[side]),
+                    || rows::sum_kept(&weights[side.clone()], &g.keep[side]),
                 );
                 self.far += enrich * mass;
             }
         }
     }
 
-    fn finish(self, statistics: Option<&HeadStatistics>) -> HeadInput {
+    /// The figures, once every row has passed; `None` of them for a map that was not kept.
+    pub(crate) fn finish(self) -> HeadInput {
         let g = self.g;
         let has_weights = self.figures.has_weights;
         let mut f = self.figures;
@@ -290,8 +316,12 @@ impl<'a> Tally<'a> {
             f.repeat = contrast(g, &self.same, &f.text_profile);
             f.variation = self.variation.map(|(sum, rows)| share(sum, rows));
         }
-        if let Some(s) = statistics {
+        if let Some(s) = &self.statistics {
             from_statistics(&mut f, s, g);
+        }
+        // Only rows that do not sum to one within f32 make it worth knowing how coarse the numbers are.
+        if !has_weights || f.row_sum_error.is_none_or(|e| e <= 1e-6) {
+            f.precision = 0;
         }
         f.unfit = unfit(&f, g);
         f
@@ -329,22 +359,17 @@ fn unfit(f: &HeadInput, g: &Geometry) -> Option<Unfit> {
 
 /// Same-token less different-token enrichment at equal offset, weighted by the same-token pairs.
 ///
-/// Offsets without a different-token pair have no partner and stay out.
+/// `same` holds the enrichment of the same-token pairs at each of [`Geometry::same_offsets`]. Offsets without a
+/// different-token pair have no partner and stay out.
 pub(crate) fn contrast(g: &Geometry, same: &[f64], text_profile: &[f64]) -> Option<f64> {
     if g.text_pairs.is_empty() || text_profile.is_empty() {
         return None;
     }
-    let mut at = vec![(0.0f64, 0u32); g.offsets()];
-    for ((query, key), &value) in g.same.iter().zip(same) {
-        let slot = &mut at[g.offset_index(query, key)];
-        slot.0 += value;
-        slot.1 += 1;
-    }
     let (mut sum, mut count) = (0.0, 0u64);
-    for (offset, &(total, pairs)) in at.iter().enumerate() {
-        let others = g.text_pairs[offset].saturating_sub(pairs);
-        if pairs > 0 && others > 0 {
-            let different = (text_profile[offset] - total) / f64::from(others);
+    for (&(offset, pairs), &total) in g.same_offsets.iter().zip(same) {
+        let others = g.text_pairs[offset as usize].saturating_sub(pairs);
+        if others > 0 {
+            let different = (text_profile[offset as usize] - total) / f64::from(others);
             sum += total - f64::from(pairs) * different;
             count += u64::from(pairs);
         }
@@ -368,7 +393,6 @@ fn from_statistics(f: &mut HeadInput, s: &HeadStatistics, g: &Geometry) {
     f.has_statistics = true;
     f.invalid_rows = f.invalid_rows.max(s.invalid_rows);
     f.empty_rows = f.empty_rows.max(s.empty_rows);
-    let counted = |x: &&f32| !x.is_nan();
     let worst = |xs: &[f32]| {
         xs.iter().enumerate().filter(|(_, x)| !x.is_nan()).fold(None, |worst: Option<(f64, usize)>, (row, &x)| {
             let x = f64::from(x).abs();
@@ -413,6 +437,15 @@ fn from_statistics(f: &mut HeadInput, s: &HeadStatistics, g: &Geometry) {
             (f.sharpness, f.divergence_uniform, f.effective_keys) = (mean(sums[0]), mean(sums[1]), mean(sums[2]));
         }
     }
+    if s.divergence.len() == Request::LAGS.len() {
+        for (slot, (rows, lag)) in s.divergence.iter().zip(Request::LAGS).enumerate() {
+            let values = rows.iter().enumerate().filter(|(_, x)| !x.is_nan()).map(|(_, &x)| f64::from(x));
+            let (sum, mut count) = values.fold((0.0, 0usize), |(sum, count), x| (sum + x, count + 1));
+            // Rows that share one key are both certain of it: they do not differ.
+            count += (lag..rows.len()).filter(|&row| rows[row].is_nan() && g.share_one_key(row, row - lag)).count();
+            f.variation[slot] = (count > 0).then(|| sum / count as f64 / std::f64::consts::LN_2);
+        }
+    }
     if f.has_weights {
         return;
     }
@@ -423,12 +456,6 @@ fn from_statistics(f: &mut HeadInput, s: &HeadStatistics, g: &Geometry) {
             sum += c * s.distance_enrichment.get(d).copied().unwrap_or(0.0);
         }
         f.near = Some(sum);
-    }
-    if s.divergence.len() == Request::LAGS.len() {
-        for (slot, rows) in s.divergence.iter().enumerate() {
-            let values: Vec<f64> = rows.iter().filter(counted).map(|&x| f64::from(x)).collect();
-            f.variation[slot] = crate::statistics::mean_of(values.iter().map(|v| v / std::f64::consts::LN_2));
-        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Figures of every head on every input, taken in one pass over the maps.
+//! Figures of every head on every input, taken in one walk over the maps.
 //!
-//! One task a (layer, head), over all inputs; the tasks run in parallel and their results are kept in the order of the
-//! heads, so nothing depends on the number of threads. A task reads each map once where all maps of the head fit into
-//! [`CACHE`] numbers, and row block by row block otherwise.
+//! One task per (layer, head), over all inputs; the tasks run in parallel and their results are kept in the order of the
+//! heads, so nothing depends on the number of threads. A task walks the maps of inputs of one shape side by side, in
+//! strips of a few rows; whoever wants to know something of a map takes it from the strip as it passes.
 
 mod across;
 mod distinct;
@@ -11,14 +11,12 @@ mod geometry;
 mod head;
 mod null;
 mod repeats;
-pub(crate) mod vector;
+mod row;
+mod walk;
 
-use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 use attractor_record::{Patterns, Steps};
-use rayon::prelude::*;
 
 pub use distinct::{repeated_in_words, repeated_inputs};
 pub(crate) use geometry::{ClassKind, Geometry, Pairs};
@@ -26,12 +24,14 @@ pub(crate) use head::{HeadInput, Unfit};
 pub(crate) use null::{Null, NullKind, NullPlan};
 pub(crate) use repeats::SHORTEST;
 pub use repeats::block_read_twice;
+pub(crate) use row::Row;
+pub(crate) use walk::{Eye, Task, seen, tasks, watched};
 
 use crate::config::{Config, Key};
-use attractor::{Error, Result};
+use attractor::Result;
 
-/// Most numbers (f32) of one head's maps held at once: 64 MiB a thread.
-pub(crate) const CACHE: usize = 16 << 20;
+/// Most cells of a map within which labels are permuted: the places that they may fall on are listed.
+pub(crate) const LONGEST_MAP: usize = 16 << 20;
 
 /// All figures of one head.
 pub(crate) struct HeadMeasure {
@@ -72,143 +72,34 @@ pub(crate) struct Measures {
     pub null_plan: NullPlan,
 }
 
-/// Rows of the map of a (layer, head), of the size that the source promised; `None`: the map was not kept.
-pub(crate) fn fetch(
-    patterns: &dyn Patterns,
-    (layer, head): (usize, usize),
-    input: usize,
-    rows: Range<usize>,
-    keys: usize,
-) -> Result<Option<Vec<f32>>> {
-    let expected = rows.len() * keys;
-    match patterns.weights(layer, head, input, rows.clone())? {
-        Some(w) if w.len() != expected => Err(Error::format(format!(
-            "judge: rows {rows:?} of L{layer}H{head}, input {input}, came as {} numbers; expected {expected} \
-             (rows x {keys} keys); the source contradicts its own shape",
-            w.len(),
-        ))),
-        other => Ok(other),
-    }
+/// What is measured, known before any map is seen.
+pub(crate) struct Plan {
+    /// [layer index][input].
+    pub geometry: Vec<Vec<Arc<Geometry>>>,
+    steps: Steps,
+    compared: Vec<usize>,
+    alike: Vec<usize>,
+    paired: Vec<usize>,
+    null_plan: NullPlan,
 }
 
-/// One head's maps.
-pub(crate) struct Source<'a> {
-    patterns: &'a dyn Patterns,
-    layer: usize,
-    head: usize,
-    geometry: &'a [Arc<Geometry>],
-    cache: Vec<Option<Vec<f32>>>,
-    cached: bool,
-}
-
-impl<'a> Source<'a> {
-    fn open(patterns: &'a dyn Patterns, layer: usize, head: usize, geometry: &'a [Arc<Geometry>]) -> Result<Self> {
-        let total: usize = geometry.iter().map(|g| g.queries.saturating_mul(g.keys)).fold(0, usize::saturating_add);
-        let mut source = Self { patterns, layer, head, geometry, cache: Vec::new(), cached: total <= CACHE };
-        if source.cached {
-            for (input, g) in geometry.iter().enumerate() {
-                let map = source.fetch(input, 0..g.queries)?;
-                source.cache.push(map);
-            }
-        }
-        Ok(source)
+impl Plan {
+    pub(crate) fn new(patterns: &dyn Patterns, config: &Config) -> Result<Self> {
+        let geometry = Geometry::of_all(patterns, config)?;
+        let steps = Steps::of(patterns);
+        let abreast = steps.abreast();
+        let alike = geometry.first().map_or_else(Vec::new, |first| largest_alike(first, &abreast));
+        let null_plan = NullPlan::new(&geometry, &abreast, &alike, config);
+        let paired = paired_inputs(&alike, geometry.first(), tasks(patterns).len());
+        let compared = abreast.into_iter().take(config.count(Key::DiversityInputs)).collect();
+        Ok(Self { geometry, steps, compared, alike, paired, null_plan })
     }
 
-    fn fetch(&self, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        fetch(self.patterns, (self.layer, self.head), input, rows, self.geometry[input].keys)
+    /// With the heads, in the order of [`tasks`], that were measured by it.
+    pub(crate) fn with(self, heads: Vec<HeadMeasure>) -> Measures {
+        let Self { geometry, steps, compared, alike, paired, null_plan } = self;
+        Measures { heads, geometry, steps, compared, alike, paired, null_plan }
     }
-
-    /// Rows as they are stored.
-    fn rows(&self, input: usize, rows: Range<usize>) -> Result<Option<Cow<'_, [f32]>>> {
-        if self.cached {
-            let keys = self.geometry[input].keys;
-            return Ok(self.cache[input].as_deref().map(|map| Cow::Borrowed(&map[rows.start * keys..rows.end * keys])));
-        }
-        Ok(self.fetch(input, rows)?.map(Cow::Owned))
-    }
-
-    /// From here on, cached maps are distributions: zero outside the visible keys, rows of sum one.
-    fn normalise(&mut self) {
-        for (map, g) in self.cache.iter_mut().zip(self.geometry) {
-            if let Some(map) = map {
-                g.normalise(map, 0..g.queries);
-            }
-        }
-    }
-
-    /// Rows as distributions; after [`normalise`](Self::normalise).
-    fn distributions(&self, input: usize, rows: Range<usize>) -> Result<Option<Cow<'_, [f32]>>> {
-        let block = self.rows(input, rows.clone())?;
-        Ok(match block {
-            Some(Cow::Owned(mut block)) => {
-                self.geometry[input].normalise(&mut block, rows);
-                Some(Cow::Owned(block))
-            }
-            other => other,
-        })
-    }
-
-    /// A whole map as distributions, if it is held.
-    fn whole(&self, input: usize) -> Option<&[f32]> {
-        self.cache.get(input)?.as_deref()
-    }
-}
-
-/// Measures everything once.
-pub(crate) fn measure(patterns: &dyn Patterns, config: &Config) -> Result<Measures> {
-    let layers = patterns.layers();
-    let inputs = patterns.inputs();
-    let geometry = Geometry::of_all(patterns, config)?;
-    let tasks: Vec<(usize, usize, usize)> = layers
-        .iter()
-        .enumerate()
-        .flat_map(|(index, shape)| shape.heads.iter().map(move |&head| (index, shape.layer, head)))
-        .collect();
-    let steps = Steps::of(patterns);
-    let abreast = steps.abreast();
-    let alike = geometry.first().map_or_else(Vec::new, |first| largest_alike(first, &abreast));
-    let null_plan = NullPlan::new(&geometry, &abreast, &alike, config);
-    let paired = paired_inputs(&alike, geometry.first(), tasks.len());
-    let compared: Vec<usize> = abreast.iter().copied().take(config.count(Key::DiversityInputs)).collect();
-
-    let heads = tasks
-        .par_iter()
-        .map(|&(index, layer, head)| {
-            let geometry = &geometry[index];
-            let mut source = Source::open(patterns, layer, head, geometry)?;
-            let mut figures = (0..inputs)
-                .map(|input| HeadInput::measure(patterns, &source, layer, head, input))
-                .collect::<Result<Vec<_>>>()?;
-            source.normalise();
-            let testable: Vec<bool> = figures.iter().map(|f| f.unfit.is_none() && f.has_weights).collect();
-            let across = across::measure(&source, &steps, &testable, &figures, &paired)?;
-            let repeat_null = null_plan.apply(&source, geometry, &testable, &figures);
-            let mut row_divergence = Vec::with_capacity(compared.len());
-            for &input in &compared {
-                row_divergence.push(match testable[input] {
-                    true => divergence::of_rows(&source, &geometry[input], input)?,
-                    false => Vec::new(),
-                });
-            }
-            // The profiles have done their work; kept for every head they would be most of the memory.
-            for figure in &mut figures {
-                figure.profile = Vec::new();
-                figure.text_profile = Vec::new();
-            }
-            Ok(HeadMeasure {
-                index,
-                layer,
-                head,
-                inputs: figures,
-                position_content: across.position_content,
-                query_content: across.query_content,
-                repeat_null,
-                row_divergence,
-                pair_distance: across.pair_distance,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Measures { heads, geometry, steps, compared, alike, paired, null_plan })
 }
 
 /// The largest set of entries of `among` of one shape and mask; of equal sets the one with the lowest entry.

@@ -5,18 +5,21 @@
 //! would break sinks and make the null far too narrow.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use attractor::random::Philox;
 
 use super::head::contrast;
-use super::{Geometry, HeadInput, Source};
+use super::{Geometry, HeadInput, LONGEST_MAP};
 use crate::config::{Config, Key};
 use crate::statistics::bootstrap::FEWEST_INPUTS;
-use crate::statistics::{Relabelling, mean_of, permutation::upper_p, stream};
+use crate::statistics::{Gathered, Relabelling, mean_of, permutation::upper_p, stream};
 
 /// Most drawn pairs held a geometry and figure (8 MiB).
 const DRAWS: usize = 2 << 20;
+/// Most numbers (f64) that a head holds to score its patterns with every input's tokens (64 MiB).
+const SCORED: usize = 8 << 20;
 /// Most inputs whose labels are permuted.
 const INPUTS: usize = 8;
 
@@ -100,7 +103,10 @@ impl NullPlan {
         let permutations = config.count(Key::Permutations);
         let Some(first) = geometry.first() else { return Self::None };
         let repeating = |input: usize| geometry.iter().any(|l| l[input].has_tokens && l[input].same.len() > 0);
-        let inputs: Vec<usize> = alike.iter().copied().filter(|&input| repeating(input)).collect();
+        let mut inputs: Vec<usize> = alike.iter().copied().filter(|&input| repeating(input)).collect();
+        // Every pattern is scored with every input's tokens: the square of their number bounds the memory of a head.
+        let offsets = inputs.iter().map(|&input| first[input].same_offsets.len()).max().unwrap_or(0).max(1);
+        inputs.truncate((SCORED / offsets).isqrt());
         if inputs.len() >= FEWEST_INPUTS {
             let mut random = Philox::new(config.seed, stream::PAIRING | inputs.len() as u64);
             let pairings = (0..permutations).map(|_| random.permutation(inputs.len())).collect();
@@ -127,7 +133,7 @@ impl NullPlan {
         let slots = distinct.values().map(|g| g.same.len()).max().unwrap_or(1).max(1);
         let permutations = permutations.min(DRAWS / slots).max(99);
         let fits = |g: &Geometry| {
-            g.same.len().saturating_mul(permutations) <= 2 * DRAWS && g.queries.saturating_mul(g.keys) <= super::CACHE
+            g.same.len().saturating_mul(permutations) <= 2 * DRAWS && g.queries.saturating_mul(g.keys) <= LONGEST_MAP
         };
         let draws = distinct
             .iter()
@@ -151,10 +157,28 @@ impl NullPlan {
         }
     }
 
-    /// The null of a head's repetition contrast.
+    /// What of an input's map the null needs, to be gathered while its rows pass by.
+    pub(crate) fn gather<'a>(&'a self, geometry: &'a [Arc<Geometry>], input: usize) -> Gathering<'a> {
+        match self {
+            Self::Mismatched { inputs, .. } if inputs.contains(&input) => {
+                let with = |&tokens: &usize| WithTokens::new(&geometry[tokens], &geometry[input]);
+                Gathering::Mismatched(inputs.iter().map(with).collect())
+            }
+            Self::Stratified { inputs, draws } if inputs.contains(&input) => {
+                let g = &*geometry[input];
+                match draws.get(&g.id) {
+                    Some(draws) => Gathering::Stratified(g, Gathered::new(draws, g.keys)),
+                    None => Gathering::Nothing,
+                }
+            }
+            _ => Gathering::Nothing,
+        }
+    }
+
+    /// The null of a head's repetition contrast, from what was gathered of every input.
     pub(crate) fn apply(
         &self,
-        source: &Source<'_>,
+        gathered: &[Gathering<'_>],
         geometry: &[Arc<Geometry>],
         testable: &[bool],
         figures: &[HeadInput],
@@ -162,16 +186,20 @@ impl NullPlan {
         match self {
             Self::None => None,
             Self::Mismatched { inputs, pairings, room } => {
-                match inputs.iter().all(|&input| testable[input] && source.whole(input).is_some()) {
-                    true => mismatched(source, geometry, inputs, pairings, figures, *room),
+                match inputs.iter().all(|&input| testable[input] && figures[input].has_weights) {
+                    true => mismatched(gathered, geometry, inputs, pairings, figures, *room),
                     false => None,
                 }
             }
             Self::Stratified { inputs, draws } => {
                 let each = inputs.iter().filter(|&&input| testable[input]).filter_map(|&input| {
-                    let g = &geometry[input];
                     let observed = figures[input].repeat?;
-                    Some(relabelled(draws.get(&g.id)?, g, source.whole(input)?, observed))
+                    let Gathering::Stratified(g, gathered) = &gathered[input] else { return None };
+                    let draws = draws.get(&g.id)?;
+                    // The figure is a weighted sum of enrichment n p over labelled pairs plus a constant; it cancels.
+                    let (own, sums) = draws.sums(gathered.weights());
+                    let values = sums.into_iter().map(|sum| observed + sum - own).collect();
+                    Some(Null { observed, values, room: draws.room() })
                 });
                 Null::mean_over(&each.collect::<Vec<_>>())
             }
@@ -179,12 +207,60 @@ impl NullPlan {
     }
 }
 
-/// The figure is a weighted sum of enrichment n p over labelled pairs plus a constant; the constant cancels.
-fn relabelled(draws: &Relabelling, g: &Geometry, map: &[f32], observed: f64) -> Null {
-    let rows = map.chunks_exact(g.keys).zip(&g.visible);
-    let enriched: Vec<f32> = rows.flat_map(|(row, &n)| row.iter().map(move |w| w * n as f32)).collect();
-    let (own, sums) = draws.sums(&enriched);
-    Null { observed, values: sums.into_iter().map(|sum| observed + sum - own).collect(), room: draws.room() }
+/// What a null needs of one map.
+pub(crate) enum Gathering<'a> {
+    /// Its enrichment on every input's pairs of one token.
+    Mismatched(Vec<WithTokens<'a>>),
+    /// Its enrichment on the cells that labels may fall on.
+    Stratified(&'a Geometry, Gathered<'a>),
+    /// Nothing.
+    Nothing,
+}
+
+impl Gathering<'_> {
+    /// Takes in rows that are distributions.
+    pub(crate) fn strip(&mut self, rows: Range<usize>, block: &[f32]) {
+        match self {
+            Self::Mismatched(each) => each.iter_mut().for_each(|with| with.strip(rows.clone(), block)),
+            Self::Stratified(g, gathered) => {
+                gathered.strip(rows, block, |query| g.visible[query] as f32);
+            }
+            Self::Nothing => {}
+        }
+    }
+}
+
+/// A pattern's enrichment on the pairs of one token of some input's tokens.
+pub(crate) struct WithTokens<'a> {
+    g: &'a Geometry,
+    /// By [`Geometry::same_offsets`].
+    same: Vec<f64>,
+    /// Over all text pairs by offset; empty where the pattern's own profile is the same.
+    profile: Vec<f64>,
+}
+
+impl<'a> WithTokens<'a> {
+    fn new(g: &'a Geometry, pattern: &Geometry) -> Self {
+        let own = g.text == pattern.text && !pattern.text_pairs.is_empty();
+        let profile = vec![0.0; if own || g.text_pairs.is_empty() { 0 } else { g.offsets() }];
+        Self { g, same: vec![0.0; g.same_offsets.len()], profile }
+    }
+
+    fn strip(&mut self, rows: Range<usize>, block: &[f32]) {
+        let g = self.g;
+        for (query, row) in rows.zip(block.chunks_exact(g.keys.max(1))) {
+            let n = f64::from(g.visible[query]);
+            for (&key, &slot) in g.same.row(query).iter().zip(g.same_slots(query)) {
+                self.same[slot as usize] += n * f64::from(row[key as usize]);
+            }
+            let p = g.position(query);
+            if !self.profile.is_empty() && g.text.get(p).copied().unwrap_or(false) {
+                for key in g.visible_keys(query).filter(|&key| key != p && g.text[key]) {
+                    self.profile[g.offset_index(query, key)] += n * f64::from(row[key]);
+                }
+            }
+        }
+    }
 }
 
 /// Cells of text pairs by signed offset, at the offsets that are needed.
@@ -231,7 +307,7 @@ fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Rel
 
 /// Scores of every pattern with every input's tokens, then means along random pairings.
 fn mismatched(
-    source: &Source<'_>,
+    gathered: &[Gathering<'_>],
     geometry: &[Arc<Geometry>],
     inputs: &[usize],
     pairings: &[Vec<usize>],
@@ -241,19 +317,11 @@ fn mismatched(
     let count = inputs.len();
     let mut scores = vec![f64::NAN; count * count];
     for (a, &pattern) in inputs.iter().enumerate() {
-        let map = source.whole(pattern)?;
-        for (b, &tokens) in inputs.iter().enumerate() {
-            let g = &*geometry[tokens];
-            let weight = |(query, key): (usize, usize)| f64::from(map[query * g.keys + key]);
-            let same: Vec<f64> =
-                g.same.iter().map(|(query, key)| f64::from(g.visible[query]) * weight((query, key))).collect();
+        let Gathering::Mismatched(each) = &gathered[pattern] else { return None };
+        for (b, (&tokens, with)) in inputs.iter().zip(each).enumerate() {
             // The same positions are text: the profile is the pattern's own.
-            let own = geometry[pattern].text == g.text && !figures[pattern].text_profile.is_empty();
-            let profile = match own {
-                true => &figures[pattern].text_profile,
-                false => &text_profile(g, map),
-            };
-            if let Some(value) = contrast(g, &same, profile) {
+            let profile = if with.profile.is_empty() { &figures[pattern].text_profile } else { &with.profile };
+            if let Some(value) = contrast(&geometry[tokens], &with.same, profile) {
                 scores[a * count + b] = value;
             }
         }
@@ -280,22 +348,4 @@ fn mismatched(
         })
         .collect();
     Some(Null { observed, values, room })
-}
-
-/// Sum of enrichment over visible text pairs by signed offset, for another input's tokens.
-fn text_profile(g: &Geometry, map: &[f32]) -> Vec<f64> {
-    let mut profile = vec![0.0; g.offsets()];
-    if g.text_pairs.is_empty() {
-        return profile;
-    }
-    for query in 0..g.queries {
-        let p = g.position(query);
-        if g.text.get(p).copied().unwrap_or(false) {
-            let n = f64::from(g.visible[query]);
-            for key in g.visible_keys(query).filter(|&key| key != p && g.text[key]) {
-                profile[g.offset_index(query, key)] += n * f64::from(map[query * g.keys + key]);
-            }
-        }
-    }
-    profile
 }

@@ -21,7 +21,7 @@ pub use multiplicity::{Correction, MaxT, benjamini_yekutieli};
 pub use pairing::{Pairings, Permuted};
 pub use permutation::{Sides, SignFlip, SignFlips, p_value, sign_flip};
 pub use rank::{Triangle, ranks, spearman};
-pub use stratified::Relabelling;
+pub use stratified::{Gathered, Relabelling};
 
 /// Streams of random numbers, one purpose each; the low 32 bits are free for the purpose's own counter.
 pub(crate) mod stream {

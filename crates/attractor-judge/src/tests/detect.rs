@@ -269,8 +269,8 @@ impl Patterns for Nameless {
     fn statistics(&self, _: usize, _: usize, _: usize) -> Result<Option<HeadStatistics>> {
         Ok(None)
     }
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        self.maps.weights(layer, head, input, rows)
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
+        self.maps.open(layer, head, input)
     }
     fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
         Ok(None)

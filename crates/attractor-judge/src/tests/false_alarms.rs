@@ -27,7 +27,7 @@
 use super::*;
 use crate::config::{Config, Key};
 use crate::detect::{Detector, Finding, Options, detect};
-use crate::measure::measure;
+use crate::measure::{HeadMeasure, Plan, tasks};
 use crate::statistics::permutation::upper_p;
 use crate::statistics::rank::{mantel_null, standard_ranks};
 
@@ -40,6 +40,11 @@ fn config() -> Config {
     config
 }
 
+fn measured(maps: &Maps, config: &Config) -> Vec<HeadMeasure> {
+    let plan = Plan::new(maps, config).unwrap();
+    tasks(maps).into_iter().map(|task| plan.head(maps, task, vec![(); maps.inputs()], &[]).unwrap().0).collect()
+}
+
 /// Share of trials in which the p-value of repetition is at most 0.05.
 fn rate(inputs: usize, map: impl Fn(usize, u64) -> Vec<f32> + Copy) -> f64 {
     let mut hits = 0;
@@ -48,8 +53,8 @@ fn rate(inputs: usize, map: impl Fn(usize, u64) -> Vec<f32> + Copy) -> f64 {
         let maps = Maps::causal(&ids, 1).head(0, |ids, input| map(ids.len(), trial * 1000 + input as u64));
         let mut config = config();
         config.seed = trial;
-        let measures = measure(&maps, &config).unwrap();
-        hits += usize::from(measures.heads[0].repeat_null.as_ref().unwrap().p() <= 0.05);
+        let heads = measured(&maps, &config);
+        hits += usize::from(heads[0].repeat_null.as_ref().unwrap().p() <= 0.05);
     }
     hits as f64 / TRIALS as f64
 }
@@ -78,8 +83,8 @@ fn noise_is_not_local() {
     for trial in 0..TRIALS {
         let maps =
             Maps::causal(&[random_ids(36, 8, trial)], 1).head(0, |ids, _| noise(ids.len(), 1.5, trial, |_, _| 0.0));
-        let measures = measure(&maps, &config()).unwrap();
-        hits += usize::from(measures.heads[0].inputs[0].near_p.unwrap() <= 0.05);
+        let heads = measured(&maps, &config());
+        hits += usize::from(heads[0].inputs[0].near_p.unwrap() <= 0.05);
     }
     accept("near keys, noise", hits as f64 / TRIALS as f64);
 }
@@ -91,13 +96,14 @@ fn unrelated_beliefs_are_not_correlated() {
     let mut hits = 0;
     for trial in 0..TRIALS {
         let maps = Maps::causal(&[random_ids(n, 8, trial)], 1).head(0, |_, _| noise(n, 1.0, trial, |_, _| 0.0));
-        let measures = measure(&maps, &config()).unwrap();
-        let rows = measures.geometry[0][0].chosen.len();
+        let plan = Plan::new(&maps, &config()).unwrap();
+        let heads = measured(&maps, &config());
+        let rows = plan.geometry[0][0].chosen.len();
         let mut random = Philox::new(trial, 5);
         let points: Vec<f64> = (0..rows).map(|_| random.normal()).collect();
         let distances: Vec<f64> =
             (1..rows).flat_map(|a| (0..a).map(move |b| (a, b))).map(|(a, b)| (points[a] - points[b]).abs()).collect();
-        let attention: Vec<f64> = measures.heads[0].row_divergence[0].iter().map(|&d| f64::from(d)).collect();
+        let attention: Vec<f64> = heads[0].row_divergence[0].iter().map(|&d| f64::from(d)).collect();
         let (a, b) = (standard_ranks(&distances).unwrap(), standard_ranks(&attention).unwrap());
         let null: Vec<f64> = mantel_null(&a, &[&b], rows, trial, 1, 199).into_iter().map(|v| v[0]).collect();
         hits += usize::from(upper_p(crate::statistics::rank::dot(&a, &b), &null) <= 0.05);

@@ -8,14 +8,11 @@ mod planted;
 mod steps;
 mod words;
 
-use std::ops::Range;
-
 use attractor::Result;
 use attractor::random::Philox;
 use attractor::retrieve::{HeadStatistics, Mask, Request, dense};
-use attractor_record::LayerShape;
-use attractor_record::Patterns;
 use attractor_record::{Facts, ModelInfo, Origin, Role, Task, Token};
+use attractor_record::{Held, LayerShape, Patterns, Rows};
 
 /// Dense maps in memory.
 pub(crate) struct Maps {
@@ -116,10 +113,9 @@ impl Patterns for Maps {
     fn statistics(&self, _: usize, _: usize, _: usize) -> Result<Option<HeadStatistics>> {
         Ok(self.statistics.clone())
     }
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        let n = self.tokens[input].len();
-        let map = &self.maps[layer][head][input];
-        Ok(self.statistics.is_none().then(|| map[rows.start * n..rows.end * n].to_vec()))
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
+        let map = Held { weights: &self.maps[layer][head][input], keys: self.tokens[input].len() };
+        Ok(self.statistics.is_none().then(|| Box::new(map) as Box<dyn Rows>))
     }
     fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
         Ok(self.beliefs.get(layer).map(|inputs| inputs[input].clone()))
@@ -161,7 +157,7 @@ impl Patterns for Bare {
         let (map, n) = (&self.0.maps[layer][head][input], self.0.tokens[input].len());
         Ok(Some(dense::of_weights(map, n, n, &self.0.mask, &Request::core()).unwrap()))
     }
-    fn weights(&self, _: usize, _: usize, _: usize, _: Range<usize>) -> Result<Option<Vec<f32>>> {
+    fn open(&self, _: usize, _: usize, _: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         Ok(None)
     }
     fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {

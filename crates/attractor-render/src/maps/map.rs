@@ -1,7 +1,7 @@
 //! An attention map of any length in at most 128 x 128 cells, read in strips: never N x N.
 
 use attractor::retrieve::Mask;
-use attractor_record::{Patterns, strips};
+use attractor_record::{Patterns, Walk};
 
 use crate::maps::hidden::Hidden;
 use attractor::{Error, Result};
@@ -325,20 +325,17 @@ fn pooled(
 ) -> Result<Option<HeadMap>> {
     let (queries, keys) = patterns.shape(layer, input)?;
     let mask = patterns.mask(layer, input)?;
+    let Some(mut walk) = Walk::of(patterns, (layer, head), input)? else {
+        // What was pooled already cannot be scaled.
+        return match hidden {
+            Some(_) => Ok(None),
+            None => from_statistics(patterns, layer, head, input, side, &mask),
+        };
+    };
     let mut pool = Pool::new(queries, keys, side)?;
     let mut best = Best::default();
-    for rows in strips(0..queries, keys) {
-        let (start, count) = (rows.start, rows.len());
-        let Some(mut weights) = patterns.weights(layer, head, input, rows)? else {
-            // What was pooled already cannot be scaled.
-            return match hidden {
-                Some(_) => Ok(None),
-                None => from_statistics(patterns, layer, head, input, side, &mask),
-            };
-        };
-        check(weights.len(), count, keys)?;
-        for (offset, row) in weights.chunks_exact_mut(keys).enumerate() {
-            let query = start + offset;
+    while let Some(strip) = walk.next()? {
+        for (query, row) in strip.rows.zip(strip.blocks[0].chunks_exact_mut(keys)) {
             let range = mask.range(query, keys);
             let shown = hidden.as_mut().is_none_or(|hidden| hidden.row(row));
             let gone = |key| hidden.as_ref().is_some_and(|hidden| hidden.keys().binary_search(&key).is_ok());

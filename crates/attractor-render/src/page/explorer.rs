@@ -6,13 +6,14 @@ use attractor_judge::Report;
 use attractor_record::Patterns;
 use rayon::prelude::*;
 
+use super::maps::Maps;
 use super::payload::{self, CodedMap, Payload, VERSION, Without};
 use super::read::{Read, read};
 use super::{Budget, Options, embedded, heads};
 use crate::maps::map::HeadMap;
 
 /// Links kept beside a map.
-const LINKS: usize = 32;
+pub(super) const LINKS: usize = 32;
 /// The same where there are very many heads.
 const FEWER_LINKS: usize = 8;
 /// What very many heads are.
@@ -68,14 +69,15 @@ fn places(report: &Report, patterns: &dyn Patterns, inputs: &[usize]) -> Vec<Pla
     inputs.iter().flat_map(|&input| order.iter().map(move |&(layer, head)| (layer, head, input))).collect()
 }
 
-/// Reads every head of the drawn inputs once and codes what fits.
+/// Codes every head of the drawn inputs, as far as it fits.
 pub(super) fn explorer(
     report: &Report,
     patterns: &dyn Patterns,
-    options: &Options,
+    seen: &Maps,
     budget: &mut Budget,
     left_out: &mut Vec<String>,
 ) -> Explorer {
+    let options = &seen.options;
     let inputs = inputs(patterns, options);
     let places = places(report, patterns, &inputs);
     if places.is_empty() {
@@ -101,7 +103,12 @@ pub(super) fn explorer(
                 let map = payload::coded(&read, links);
                 (read.head, map)
             };
-            Ok(read(patterns, place, side, LINKS)?.map(coded))
+            // What was seen while the maps were walked, if at this size.
+            let read = match seen.taken(place, side) {
+                Some(read) => Some(read),
+                None => read(patterns, place, side, LINKS)?,
+            };
+            Ok(read.map(coded))
         })
         .collect();
 
@@ -153,7 +160,7 @@ pub(super) fn explorer(
 }
 
 /// The largest side, a multiple of 16 below `most`, whose codes fit into `bytes` a head.
-fn side(most: usize, bytes: usize) -> usize {
+pub(super) fn side(most: usize, bytes: usize) -> usize {
     // Noise takes a byte a cell after deflate, and four letters for three bytes in base64.
     let fits = |side: usize| side * side * 4 / 3 + BESIDE <= bytes;
     if fits(most) {

@@ -17,6 +17,7 @@ mod checks;
 mod explorer;
 mod figures;
 mod heads;
+mod maps;
 pub mod payload;
 mod read;
 mod strip;
@@ -36,6 +37,7 @@ use crate::canvas::text::escape;
 use crate::maps::map::SIDE;
 
 use explorer::Explorer;
+pub use maps::Maps;
 
 const STYLE: &str = include_str!("dist/report.css");
 const SCRIPT: &str = include_str!("dist/report.js");
@@ -67,15 +69,13 @@ impl Default for Options {
     }
 }
 
-/// The report as one self-contained page.
-///
-/// `patterns` are what was judged; without them (a report read back from JSON) the page has no maps and says so. What
-/// cannot be read or drawn is named in the page: it is no reason to have no page.
-///
-/// # Cost
-/// O(inputs drawn x heads x N^2) time to read every weight once, heads in parallel; memory of the page, and for each
-/// thread one strip of a map and `side` x N sums.
+/// The report as one self-contained page: [`Maps::page`] without having looked on.
 pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &Options) -> String {
+    Maps::new(options.clone()).page(report, patterns)
+}
+
+fn page(report: &Report, patterns: Option<&dyn Patterns>, maps: &Maps) -> String {
+    let options = &maps.options;
     let title = format!("{}: attention report", report.provenance.model.family);
     let mut left_out = Vec::new();
     let json = json(report, options.max_bytes / 3, &mut left_out);
@@ -112,7 +112,7 @@ pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &O
             // A fifth for the pictures that need no script.
             let mut share = Budget { left: budget.left / 5 * 4 };
             let before = share.left;
-            let explorer = explorer::explorer(report, patterns, options, &mut share, &mut left_out);
+            let explorer = explorer::explorer(report, patterns, maps, &mut share, &mut left_out);
             budget.spend(before - share.left);
             explorer
         }

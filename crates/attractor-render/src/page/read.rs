@@ -1,11 +1,14 @@
-//! One pass over a head: every weight is read once, for the pooled map, the strongest links and the sinks together.
+//! One pass over a head: every weight is seen once, for the pooled map, the strongest links and the sinks together; while
+//! judgement walks the maps, if it lets the page look on.
 //!
 //! The same cells as [`map::Pool`](crate::maps::map::Pool) makes, a piece of a row at a time instead of a weight at a time:
 //! at 16 384 tokens a head has 268 million weights.
 
+use std::ops::Range;
+
 use attractor::retrieve::Mask;
 use attractor_judge::detect::sink;
-use attractor_record::{Patterns, strips};
+use attractor_record::{Patterns, Walk};
 
 use crate::maps::map::{self, CellSource, HeadMap, Link, Map};
 use attractor::{Error, Result};
@@ -24,7 +27,7 @@ pub(super) struct Read {
 /// Reads a head in strips; `None` if neither weights nor a pooled map were kept.
 ///
 /// # Cost
-/// O(queries x keys) time; memory one strip of 16 MB (or a single row), the cells, and `side` x keys sums.
+/// O(queries x keys) time; memory one strip of 1 MiB, the cells, and `side` x keys sums.
 /// # Errors
 /// `is_format` if the patterns cannot be read, `is_shape` if they contradict their own shape.
 pub(super) fn read(
@@ -33,38 +36,20 @@ pub(super) fn read(
     side: usize,
     links: usize,
 ) -> Result<Option<Read>> {
-    let (queries, keys) = patterns.shape(layer, input)?;
-    if queries == 0 || keys == 0 || side == 0 {
-        return Err(Error::shape(format!(
-            "map: {queries} queries, {keys} keys, {side} cells a side; needs one or more"
-        )));
+    let mut pass = Pass::new(patterns, layer, input, side, links)?;
+    let Some(mut walk) = Walk::of(patterns, (layer, head), input)? else {
+        let kept = map::read(patterns, layer, head, input, side)?;
+        return Ok(kept.map(|head| Read { head, sinks: Vec::new(), sunk: Vec::new() }));
+    };
+    while let Some(strip) = walk.next()? {
+        pass.strip(strip.rows, &strip.blocks[0]);
     }
-    let mask = patterns.mask(layer, input)?;
-    let mut pass = Pass::new(queries, keys, side, links, &mask)?;
-    for rows in strips(0..queries, keys) {
-        let (start, count) = (rows.start, rows.len());
-        let Some(weights) = patterns.weights(layer, head, input, rows)? else {
-            let kept = map::read(patterns, layer, head, input, side)?;
-            return Ok(kept.map(|head| Read { head, sinks: Vec::new(), sunk: Vec::new() }));
-        };
-        if weights.len() != count * keys {
-            return Err(Error::shape(format!(
-                "map: rows {start} to {} of L{layer}H{head} came as {} weights; needs {count} x {keys}",
-                start + count,
-                weights.len()
-            )));
-        }
-        for (offset, row) in weights.chunks_exact(keys).enumerate() {
-            pass.add(start + offset, row);
-        }
-    }
-    let (sinks, sunk) = pass.sinks();
-    let head = HeadMap { layer, head, input, map: pass.map, links: pass.best.links(), origin: CellSource::Weights };
-    Ok(Some(Read { head, sinks, sunk }))
+    Ok(Some(pass.finish((layer, head, input))))
 }
 
-struct Pass<'a> {
-    mask: &'a Mask,
+/// A map while its rows pass by.
+pub(super) struct Pass {
+    mask: Mask,
     map: Map,
     /// First key of each column of cells, and the end.
     edges: Vec<usize>,
@@ -73,8 +58,22 @@ struct Pass<'a> {
     best: Best,
 }
 
-impl<'a> Pass<'a> {
-    fn new(queries: usize, keys: usize, side: usize, links: usize, mask: &'a Mask) -> Result<Self> {
+impl Pass {
+    /// Before the first row of a head's map.
+    ///
+    /// # Errors
+    /// `is_shape` for a map without a cell.
+    pub(super) fn new(patterns: &dyn Patterns, layer: usize, input: usize, side: usize, links: usize) -> Result<Self> {
+        let (queries, keys) = patterns.shape(layer, input)?;
+        if queries == 0 || keys == 0 || side == 0 {
+            return Err(Error::shape(format!(
+                "map: {queries} queries, {keys} keys, {side} cells a side; needs one or more"
+            )));
+        }
+        Self::over((queries, keys), patterns.mask(layer, input)?, side, links)
+    }
+
+    fn over((queries, keys): (usize, usize), mask: Mask, side: usize, links: usize) -> Result<Self> {
         let (rows, columns) = (queries.min(side), keys.min(side));
         let mut map = Map::exact(vec![f32::NEG_INFINITY; rows * columns], rows, columns)?;
         map.forbidden = vec![true; rows * columns];
@@ -86,6 +85,20 @@ impl<'a> Pass<'a> {
             best: Best { most: links, held: Vec::new() },
             map,
         })
+    }
+
+    /// Takes in some rows, in order.
+    pub(super) fn strip(&mut self, rows: Range<usize>, weights: &[f32]) {
+        for (query, row) in rows.zip(weights.chunks_exact(self.map.keys)) {
+            self.add(query, row);
+        }
+    }
+
+    /// The map of this (layer, head, input), once the last row has passed.
+    pub(super) fn finish(self, (layer, head, input): (usize, usize, usize)) -> Read {
+        let (sinks, sunk) = self.sinks();
+        let head = HeadMap { layer, head, input, map: self.map, links: self.best.links(), origin: CellSource::Weights };
+        Read { head, sinks, sunk }
     }
 
     /// The row of cells that holds a query: the last whose first query is not behind it.
@@ -245,7 +258,7 @@ mod tests {
                 mask.hidden = (0..keys).map(|key| key >= keys - hidden).collect();
             }
             let mut random = Philox::new(3, queries as u64);
-            let mut pass = Pass::new(queries, keys, side, 7, &mask).unwrap();
+            let mut pass = Pass::over((queries, keys), mask.clone(), side, 7).unwrap();
             let mut pool = Pool::new(queries, keys, side).unwrap();
             let mut all: Vec<(f64, Link)> = Vec::new();
             let mut sink = vec![0.0f64; queries];
@@ -297,7 +310,7 @@ mod tests {
     #[test]
     fn a_key_that_few_queries_see_is_no_sink() {
         let mask = Mask::causal();
-        let mut pass = Pass::new(64, 64, 16, 4, &mask).unwrap();
+        let mut pass = Pass::over((64, 64), mask.clone(), 16, 4).unwrap();
         for query in 0..64usize {
             // Every query keeps its own token.
             let row: Vec<f32> = (0..64).map(|key| f32::from(u8::from(key == query))).collect();

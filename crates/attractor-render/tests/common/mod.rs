@@ -10,7 +10,7 @@ use attractor::Result;
 use attractor::random::Philox;
 use attractor::retrieve::{HeadStatistics, Mask};
 use attractor_record::{Facts, ModelInfo, Role, Task, Token};
-use attractor_record::{LayerShape, Patterns};
+use attractor_record::{LayerShape, Made, Patterns, Rows};
 
 /// What a head does with a causal row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,8 +165,11 @@ impl Patterns for Maps {
     fn statistics(&self, _: usize, _: usize, _: usize) -> Result<Option<HeadStatistics>> {
         Ok(None)
     }
-    fn weights(&self, layer: usize, head: usize, input: usize, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
-        Ok(Some(rows.flat_map(|query| self.row(layer, head, input, query)).collect()))
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
+        let rows = move |rows: Range<usize>| -> Vec<f32> {
+            rows.flat_map(|query| self.row(layer, head, input, query)).collect()
+        };
+        Ok(Some(Box::new(Made(rows))))
     }
     fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
         Ok(None)

@@ -26,7 +26,6 @@ mod packed;
 mod partial;
 mod problem;
 pub mod separation;
-mod simd;
 pub mod similarity;
 pub mod statistics;
 mod strip;

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::{InnerProduct, Problem, simd};
+use super::{InnerProduct, Problem};
+use crate::simd;
 
 /// Keys of one head, packed for register tiles: panels of `tile_keys` keys, each [d][tile_keys], zero-padded.
 pub(crate) struct PackedKeys {

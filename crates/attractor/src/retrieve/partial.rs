@@ -8,11 +8,11 @@ use pulp::Simd;
 use serde::{Deserialize, Serialize};
 
 use super::builder::{self, NEGLIGIBLE};
-use super::simd::{self, Columns, LogWeights};
 use super::statistics::zhai_bound;
 use super::strip::{Counted, RowState, Strip, bias_row};
-use super::{HeadStatistics, Link, Mask, Problem, Request, Separation};
+use super::{HeadStatistics, Link, Mask, Problem, Request};
 use crate::error::{Error, Result};
+use crate::simd::{self, Columns, rows};
 
 /// Before the first row.
 const NOTHING: Range<usize> = Range { start: usize::MAX, end: 0 };
@@ -31,9 +31,6 @@ pub(crate) struct Shared<'a> {
     falling: Vec<f32>,
     /// First key of each pooled cell, and the end.
     cells: Vec<usize>,
-    /// Each row sees all that an earlier one sees and at most as many keys more as rows lie between them: what two rows
-    /// share is then all of the earlier one, and all but the last few keys of the later one.
-    pub nested: bool,
 }
 
 /// A class of keys, in the form that is cheaper to sum over.
@@ -69,13 +66,6 @@ impl<'a> Shared<'a> {
             hidden_before,
             rising: (0..length).map(|x| x as f32).collect(),
             falling: (0..length).rev().map(|x| x as f32).collect(),
-            nested: {
-                let mask = problem.modifiers.mask;
-                let simple =
-                    mask.window.is_none() && mask.block.is_none() && mask.prefix == 0 && mask.hidden.is_empty();
-                let softmax = matches!(problem.separation, Separation::Softmax { .. });
-                mask.causal && simple && softmax && problem.modifiers.bias.is_none()
-            },
             cells: (0..=side).map(|cell| if side == 0 { 0 } else { builder::cell_start(cell, side, keys) }).collect(),
         }
     }
@@ -106,37 +96,6 @@ impl<'a> Shared<'a> {
 fn sum_between<S: Simd>(s: S, e: &[f32], range: &Range<usize>, keys: Range<usize>) -> f64 {
     let (low, high) = (keys.start.max(range.start), keys.end.min(range.end));
     if low < high { simd::sum(s, &e[low - range.start..high - range.start]) } else { 0.0 }
-}
-
-/// Jensen-Shannon divergence of row `slot` and the earlier row `earlier`, whose keys it all sees.
-///
-/// Sums over the shared keys come from sums before the last few keys and those keys themselves, by adding only.
-#[inline(always)]
-fn nested_divergence<S: Simd>(s: S, strip: &Strip, slot: usize, earlier: usize, c: Counted) -> f64 {
-    let RowState::Counts(other) = strip.states[earlier] else { return f64::NAN };
-    let shared = strip.row(earlier).len();
-    if shared < 2 {
-        return f64::NAN;
-    }
-    let e = strip.row(slot);
-    let cut = e.len().saturating_sub(strip.tail);
-    let logs = &strip.tail_logs[slot * strip.tail..];
-    // The whole row is shared where the earlier row already sees every key.
-    let (mut z, mut zl) =
-        if shared == e.len() { (c.moments.partition, c.moments.log) } else { strip.before_tail[slot] };
-    if shared < e.len() {
-        for (x, l) in e[cut..shared].iter().zip(logs) {
-            z += f64::from(*x);
-            zl += f64::from(*x) * f64::from(*l);
-        }
-    }
-    if !(z > 0.0) {
-        return f64::NAN;
-    }
-    let mixed =
-        simd::mixture(s, &e[..shared], (0.5 / z) as f32, strip.row(earlier), (0.5 / other.moments.partition) as f32);
-    (0.5 * (zl / z - z.ln() + other.moments.log / other.moments.partition - other.moments.partition.ln()) - mixed)
-        .max(0.0)
 }
 
 /// Statistics of consecutive rows of one head, before they are joined with those of the other rows.
@@ -451,23 +410,16 @@ impl Partial {
             if common.start >= common.end {
                 continue;
             }
-            if strip.tail > 0 {
-                divergences[at] = nested_divergence(s, strip, slot, earlier, c) as f32;
-                continue;
-            }
-            let slice = |slot: usize| LogWeights {
-                e: &strip.weights[slot * strip.stride..][common.clone()],
-                l: strip.log_row(slot, common.clone()),
-            };
+            let shared_keys = |slot: usize| &strip.weights[slot * strip.stride..][common.clone()];
             let divergence = if shared.problem.modifiers.bias.is_some() {
-                let wide = |slot: usize| slice(slot).e.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
+                let wide = |slot: usize| shared_keys(slot).iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
                 let seen = |row: usize| common.clone().map(|j| shared.sees(self.head, row, j)).collect::<Vec<bool>>();
                 let (a, b) = (wide(slot), wide(earlier));
                 builder::jensen_shannon((&a, &seen(row)), (&b, &seen(row - lag)))
             } else if shared.visible(self.head, row, common.clone()) < 2 {
                 f64::NAN
             } else {
-                simd::jensen_shannon(s, slice(slot), slice(earlier))
+                rows::divergence(shared_keys(slot), shared_keys(earlier))
             };
             divergences[at] = divergence as f32;
         }

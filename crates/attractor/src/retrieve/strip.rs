@@ -10,7 +10,8 @@ use pulp::Simd;
 
 use super::packed::{PackedKeys, all_finite, normalise, square};
 use super::separation::separate;
-use super::{InnerProduct, Moments, Problem, Separation, simd};
+use super::{InnerProduct, Moments, Problem, Separation};
+use crate::simd;
 
 /// Numbers that a strip may hold per thread before it is cut to fewer rows (1 MiB of f32).
 const BUDGET: usize = 1 << 18;
@@ -37,10 +38,8 @@ fn scratch(length: usize) -> Vec<f32> {
 impl Drop for Strip {
     fn drop(&mut self) {
         SPARE.with_borrow_mut(|spare| {
-            for numbers in [&mut self.logs, &mut self.weights] {
-                if !numbers.is_empty() && spare.len() < 2 {
-                    spare.push(std::mem::take(numbers));
-                }
+            if !self.weights.is_empty() && spare.len() < 2 {
+                spare.push(std::mem::take(&mut self.weights));
             }
         });
     }
@@ -78,8 +77,6 @@ pub(crate) struct Counted {
 pub(crate) struct Strip {
     /// Scores, then e; row r of the strip at r * stride.
     pub weights: Vec<f32>,
-    /// ln e, if kept.
-    pub logs: Vec<f32>,
     /// Numbers between rows.
     pub stride: usize,
     /// First row of the problem in the strip's first slot.
@@ -90,44 +87,27 @@ pub(crate) struct Strip {
     pub states: Vec<RowState>,
     /// Is the spread of the scores wanted?
     pub wants_spread: bool,
-    /// Last keys of each row whose logarithms are kept apart, instead of `logs`; 0: none.
-    pub tail: usize,
-    /// ln e of those keys, `tail` a slot.
-    pub tail_logs: Vec<f32>,
-    /// sum e and sum e ln e over the keys before them, a slot.
-    pub before_tail: Vec<(f64, f64)>,
     packed_queries: Vec<f32>,
     slots: usize,
 }
 
 impl Strip {
     /// A strip of up to `slots` rows (rounded up to whole register tiles).
-    pub(crate) fn new<S: Simd>(problem: &Problem<'_>, slots: usize, keep_logs: bool) -> Self {
+    pub(crate) fn new<S: Simd>(problem: &Problem<'_>, slots: usize) -> Self {
         let tile_rows = simd::tile_rows::<S>();
         let slots = slots.div_ceil(tile_rows) * tile_rows;
         // A stride that is no multiple of 4096 bytes, so that rows do not fall into the same cache sets.
         let stride = problem.keys.rows.div_ceil(simd::tile_keys::<S>()) * simd::tile_keys::<S>() + 16;
         Self {
             weights: scratch(slots * stride),
-            logs: if keep_logs { scratch(slots * stride) } else { Vec::new() },
             stride,
             first: 0,
             ranges: vec![0..0; slots],
             states: vec![RowState::Empty; slots],
             wants_spread: false,
-            tail: 0,
-            tail_logs: Vec::new(),
-            before_tail: Vec::new(),
             packed_queries: vec![0.0; slots * problem.keys.width],
             slots,
         }
-    }
-
-    /// Keeps logarithms of the last `tail` keys of each row only.
-    pub(crate) fn keep_tail(&mut self, tail: usize) {
-        self.tail = tail;
-        self.tail_logs = vec![0.0; tail * self.slots];
-        self.before_tail = vec![(0.0, 0.0); self.slots];
     }
 
     /// Weights of a slot over the keys it may see.
@@ -135,12 +115,6 @@ impl Strip {
     pub(crate) fn row(&self, slot: usize) -> &[f32] {
         let range = &self.ranges[slot];
         &self.weights[slot * self.stride + range.start..slot * self.stride + range.end]
-    }
-
-    /// Their logarithms.
-    #[inline(always)]
-    pub(crate) fn log_row(&self, slot: usize, keys: Range<usize>) -> &[f32] {
-        &self.logs[slot * self.stride + keys.start..slot * self.stride + keys.end]
     }
 
     /// Zeroes the first `count` rows outside their ranges, within the interval that any of them sees; returns it.
@@ -176,16 +150,9 @@ impl Strip {
             let range = self.ranges[from + slot].clone();
             let source = (from + slot) * self.stride;
             let visible = source + range.start..source + range.end;
-            self.weights.copy_within(visible.clone(), slot * self.stride + range.start);
-            if !self.logs.is_empty() {
-                self.logs.copy_within(visible, slot * self.stride + range.start);
-            }
+            self.weights.copy_within(visible, slot * self.stride + range.start);
             self.ranges[slot] = range;
             self.states[slot] = self.states[from + slot];
-        }
-        if self.tail > 0 {
-            self.tail_logs.copy_within(from * self.tail..filled * self.tail, 0);
-            self.before_tail.copy_within(from..filled, 0);
         }
         self.first += from;
     }
@@ -340,32 +307,16 @@ impl Strip {
             return RowState::Invalid;
         }
         let spread = if self.wants_spread { spread(s, scores, top) } else { f64::NAN };
-        let logs = match self.logs.is_empty() {
-            true => &mut [][..],
-            false => &mut self.logs[base + range.start..base + range.end],
-        };
         let counted = match problem.separation {
             Separation::Softmax { beta } => {
-                let moments = match self.tail {
-                    0 => simd::exponentiate(s, scores, logs, top),
-                    tail => {
-                        let cut = scores.len().saturating_sub(tail);
-                        let (before, last) = scores.split_at_mut(cut);
-                        let kept = &mut self.tail_logs[slot * tail..slot * tail + last.len()];
-                        let before = simd::exponentiate(s, before, &mut [], top);
-                        let mut all = simd::exponentiate(s, last, kept, top);
-                        self.before_tail[slot] = (before.partition, before.log);
-                        all.merge(&before);
-                        all
-                    }
-                };
+                let moments = simd::exponentiate(s, scores, top);
                 let sink = problem.modifiers.sinks.map_or(0.0, |x| f64::from(x[head] - top).exp());
                 let z = moments.partition + sink;
                 let log_sum_exp = f64::from(top) + z.ln();
                 let energy = -log_sum_exp / f64::from(beta);
                 Counted { largest: 1.0, moments, z, log_sum_exp, energy, spread }
             }
-            other => Counted { spread, ..separate_by_definition(other, scores, logs) },
+            other => Counted { spread, ..separate_by_definition(other, scores) },
         };
         // A NaN score, or one of +inf, makes the sum NaN.
         if !counted.z.is_finite() || counted.z.is_nan() {
@@ -439,11 +390,10 @@ fn modify(problem: &Problem<'_>, head: usize, row: usize, range: &Range<usize>, 
 
 /// The separations that are not softmax, by their definition; e are then the weights themselves.
 #[inline(never)]
-fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]) -> Counted {
+fn separate_by_definition(kind: Separation, scores: &mut [f32]) -> Counted {
     let seen: Vec<usize> = (0..scores.len()).filter(|&j| scores[j] != f32::NEG_INFINITY).collect();
     let values: Vec<f64> = seen.iter().map(|&j| f64::from(scores[j])).collect();
     scores.fill(0.0);
-    logs.fill(-1e4);
     if !values.iter().all(|x| x.is_finite()) {
         return Counted {
             largest: f32::NAN,
@@ -462,9 +412,6 @@ fn separate_by_definition(kind: Separation, scores: &mut [f32], logs: &mut [f32]
             moments.partition += w;
             moments.log += w * w.ln();
             moments.square += w * w;
-            if !logs.is_empty() {
-                logs[j] = w.ln() as f32;
-            }
         }
     }
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);

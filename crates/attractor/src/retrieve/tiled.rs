@@ -14,7 +14,7 @@ use super::packed::PackedKeys;
 use super::partial::{Partial, Shared};
 use super::strip::{RowState, Strip, strip_rows};
 use super::{HeadStatistics, Problem, Request, Retrieved};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Row groups a head, at most: enough to balance threads, few enough that partial sums stay small.
 const GROUPS: usize = 16;
@@ -113,7 +113,7 @@ impl WithSimd for RetrieveTask<'_, '_> {
         let width = problem.values.map_or(0, |v| v.width);
         let mut answer = Retrieved::blank(1, task.rows.len(), width);
         let rows_a_strip = strip_rows(problem.keys.rows);
-        let mut strip = Strip::new::<S>(problem, rows_a_strip, false);
+        let mut strip = Strip::new::<S>(problem, rows_a_strip);
         for start in task.rows.clone().step_by(rows_a_strip) {
             let rows = start..(start + rows_a_strip).min(task.rows.end);
             let first = start - task.rows.start;
@@ -227,18 +227,20 @@ struct WeightsTask<'a, 'b> {
     keys: &'a PackedKeys,
     head: usize,
     rows: Range<usize>,
+    map: &'a mut Vec<f32>,
 }
 
 impl WithSimd for WeightsTask<'_, '_> {
-    type Output = Vec<f32>;
+    type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, s: S) -> Vec<f32> {
-        let Self { problem, keys, head, rows } = self;
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self { problem, keys, head, rows, map } = self;
         let m = problem.keys.rows;
         // Every number is written once: zeroing the map first costs as much as filling it.
-        let mut map = Vec::with_capacity(rows.len() * m);
+        map.clear();
+        map.reserve(rows.len() * m);
         let rows_a_strip = strip_rows(m);
-        let mut strip = Strip::new::<S>(problem, rows_a_strip.min(rows.len().max(1)), false);
+        let mut strip = Strip::new::<S>(problem, rows_a_strip.min(rows.len().max(1)));
         for start in rows.clone().step_by(rows_a_strip) {
             let part = start..(start + rows_a_strip).min(rows.end);
             strip.fill(s, problem, keys, head, part.clone(), 0);
@@ -256,7 +258,41 @@ impl WithSimd for WeightsTask<'_, '_> {
                 map.resize(end, 0.0);
             }
         }
-        map
+    }
+}
+
+/// The keys of one head, packed once for as many reads of its weights as one likes.
+pub struct Packed {
+    keys: PackedKeys,
+    head: usize,
+    /// Numbers of keys and their width.
+    shape: (usize, usize),
+}
+
+impl Packed {
+    /// Packs the keys that query head `head` sees.
+    ///
+    /// # Errors
+    /// As [`Problem::check`]; `is_shape` if there is no such head.
+    pub fn new(problem: &Problem<'_>, head: usize) -> Result<Self> {
+        problem.check()?;
+        problem.check_tile(head, &(0..0))?;
+        let keys = Arch::new().dispatch(Pack { problem, key_head: problem.key_head(head) });
+        Ok(Self { keys, head, shape: (problem.keys.rows, problem.keys.width) })
+    }
+
+    /// Puts the weights of some rows, [rows, keys], into `map`: zero where hidden, NaN in invalid rows.
+    ///
+    /// `problem` is the one whose keys were packed.
+    /// # Errors
+    /// `is_shape` if the rows are not there, or the problem is another.
+    pub fn weights(&self, problem: &Problem<'_>, rows: Range<usize>, map: &mut Vec<f32>) -> Result<()> {
+        problem.check_tile(self.head, &rows)?;
+        if self.shape != (problem.keys.rows, problem.keys.width) {
+            return Err(Error::shape("weights: these keys were packed for another problem"));
+        }
+        Arch::new().dispatch(WeightsTask { problem, keys: &self.keys, head: self.head, rows, map });
+        Ok(())
     }
 }
 
@@ -265,11 +301,9 @@ impl WithSimd for WeightsTask<'_, '_> {
 /// # Errors
 /// As [`Problem::check`]; `is_shape` if the head or the rows are not there.
 pub fn weights(problem: &Problem<'_>, head: usize, rows: Range<usize>) -> Result<Vec<f32>> {
-    problem.check()?;
-    problem.check_tile(head, &rows)?;
-    let arch = Arch::new();
-    let keys = arch.dispatch(Pack { problem, key_head: problem.key_head(head) });
-    Ok(arch.dispatch(WeightsTask { problem, keys: &keys, head, rows }))
+    let mut map = Vec::new();
+    Packed::new(problem, head)?.weights(problem, rows, &mut map)?;
+    Ok(map)
 }
 
 struct StatisticsTask<'a, 'b> {
@@ -289,11 +323,7 @@ impl WithSimd for StatisticsTask<'_, '_> {
         // Rows before the group that its first rows are compared with.
         let halo = request.lags.iter().copied().max().unwrap_or(0);
         let mut partial = Partial::new(shared, task.head, task.rows.clone());
-        let by_tail = halo > 0 && shared.nested;
-        let mut strip = Strip::new::<S>(problem, halo + rows_a_strip, halo > 0 && !by_tail);
-        if by_tail {
-            strip.keep_tail(halo);
-        }
+        let mut strip = Strip::new::<S>(problem, halo + rows_a_strip);
         strip.wants_spread = request.extended;
         let mut filled = 0;
         let early = task.rows.start - halo.min(task.rows.start)..task.rows.start;

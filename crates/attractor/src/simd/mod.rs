@@ -1,10 +1,11 @@
-//! Vector primitives of the tiled engine, over `pulp`'s run-time dispatch: one source for AVX-512, AVX2, NEON and
-//! plain code.
+//! Vector primitives, over `pulp`'s run-time dispatch: one source for AVX-512, AVX2, NEON and plain code.
 //!
-//! Every function here is inlined into a kernel that was dispatched once; sums run in f32 lanes over at most
-//! `CHUNK` numbers and then in f64.
+//! Here those of the tiled engine, register by register; in [`rows`] those of whole rows of weights. Every function is
+//! inlined into a kernel that was dispatched once; sums run in f32 lanes over at most `CHUNK` numbers and then in f64.
 
-use super::Moments;
+pub mod rows;
+
+use crate::retrieve::Moments;
 use pulp::{Simd, cast};
 
 /// Numbers summed in f32 lanes before they go to f64.
@@ -32,39 +33,6 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let scale: S::f32s = cast(simd.add_u32s(exponent, simd.splat_u32s(0x3f80_0000)));
     let below = simd.less_than_f32s(x, simd.splat_f32s(EXP_FLOOR));
     simd.select_f32s(below, simd.splat_f32s(0.0), simd.mul_f32s(p, scale))
-}
-
-/// ln(x) for positive normal x, absolute error below 1e-6 + 1e-7 |ln x|.
-#[inline(always)]
-pub(crate) fn ln<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let bits: S::u32s = cast(x);
-    // Split so that the mantissa lies in [sqrt(1/2), sqrt 2): subtract the bits of sqrt(1/2) first.
-    let offset = simd.splat_u32s(0x3f35_04f3);
-    let shifted = simd.sub_u32s(bits, offset);
-    // An exponent in -127..=127, biased by 128 so that the shift works on an unsigned number.
-    let biased = simd.wrapping_dyn_shr_u32s(simd.add_u32s(shifted, simd.splat_u32s(0x4000_0000)), simd.splat_u32s(23));
-    let as_float: S::f32s = cast(simd.or_u32s(biased, simd.splat_u32s(0x4b00_0000)));
-    let exponent = simd.sub_f32s(as_float, simd.splat_f32s(8_388_608.0 + 128.0));
-    let mantissa_bits = simd.add_u32s(simd.and_u32s(shifted, simd.splat_u32s(0x007f_ffff)), offset);
-    let mantissa: S::f32s = cast(mantissa_bits);
-    let f = simd.sub_f32s(mantissa, simd.splat_f32s(1.0));
-    let mut p = simd.splat_f32s(7.037_683_6e-2);
-    for c in [
-        -0.115_146_1,
-        0.116_769_984,
-        -0.124_201_41,
-        0.142_493_23,
-        -0.166_680_57,
-        0.200_007_15,
-        -0.249_999_94,
-        0.333_333_3,
-    ] {
-        p = simd.mul_add_f32s(p, f, simd.splat_f32s(c));
-    }
-    let square = simd.mul_f32s(f, f);
-    let tail = simd.mul_add_f32s(simd.mul_f32s(p, f), square, simd.mul_f32s(square, simd.splat_f32s(-0.5)));
-    let tail = simd.mul_add_f32s(exponent, simd.splat_f32s(-2.121_944_4e-4), tail);
-    simd.mul_add_f32s(exponent, simd.splat_f32s(0.693_359_4), simd.add_f32s(f, tail))
 }
 
 /// Largest number; -inf of nothing. A NaN may be missed: the caller finds it in the partition sum.
@@ -152,9 +120,9 @@ pub(crate) fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f64 {
     total
 }
 
-/// exp(l) and max(l, -1e4) of one register; adds e, e l and e^2 to `sums`.
+/// exp(l) of one register; adds e, e l and e^2 to `sums`.
 #[inline(always)]
-fn exponentiate_lane<S: Simd>(simd: S, l: S::f32s, sums: &mut [S::f32s; 3]) -> (S::f32s, S::f32s) {
+fn exponentiate_lane<S: Simd>(simd: S, l: S::f32s, sums: &mut [S::f32s; 3]) -> S::f32s {
     // exp is 0 below, and 0 x -1e4 is 0, where 0 x -inf would be NaN.
     let floor = simd.splat_f32s(-1e4);
     let e = exp(simd, l);
@@ -162,60 +130,37 @@ fn exponentiate_lane<S: Simd>(simd: S, l: S::f32s, sums: &mut [S::f32s; 3]) -> (
     sums[0] = simd.add_f32s(sums[0], e);
     sums[1] = simd.mul_add_f32s(e, l, sums[1]);
     sums[2] = simd.mul_add_f32s(e, e, sums[2]);
-    (e, l)
+    e
 }
 
-/// Replaces scores by exp(score - m) and says what they add up to; `logs`, if not empty, receives max(score - m, -1e4).
+/// Replaces scores by exp(score - m) and says what they add up to.
 #[inline(always)]
-pub(crate) fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], logs: &mut [f32], m: f32) -> Moments {
+pub(crate) fn exponentiate<S: Simd>(simd: S, scores: &mut [f32], m: f32) -> Moments {
     let mut sums = Moments { keys: scores.len() as u64, max: f64::from(m), ..Moments::empty() };
-    let keep_logs = !logs.is_empty();
     let shift = simd.splat_f32s(m);
     let zero = simd.splat_f32s(0.0);
-    for (index, chunk) in scores.chunks_mut(CHUNK).enumerate() {
-        let start = index * CHUNK;
-        let length = chunk.len();
+    for chunk in scores.chunks_mut(CHUNK) {
         let mut lanes = [[zero; 3]; 2];
         let lane = S::F32_LANES;
-        let whole = length / lane * lane;
-        {
-            let (body, tail) = S::as_mut_simd_f32s(chunk);
-            // Pairs by hand: a lane chosen by a running index would live in memory.
-            let (pairs, rest) = body.as_chunks_mut::<2>();
-            if keep_logs {
-                let (kept, _) = S::as_mut_simd_f32s(&mut logs[start..start + whole]);
-                let (kept_pairs, kept_rest) = kept.as_chunks_mut::<2>();
-                for (x, kept) in pairs.iter_mut().zip(kept_pairs) {
-                    for (side, sums) in lanes.iter_mut().enumerate() {
-                        (x[side], kept[side]) = exponentiate_lane(simd, simd.sub_f32s(x[side], shift), sums);
-                    }
-                }
-                for (x, kept) in rest.iter_mut().zip(kept_rest) {
-                    (*x, *kept) = exponentiate_lane(simd, simd.sub_f32s(*x, shift), &mut lanes[0]);
-                }
-            } else {
-                for x in pairs {
-                    for (side, sums) in lanes.iter_mut().enumerate() {
-                        (x[side], _) = exponentiate_lane(simd, simd.sub_f32s(x[side], shift), sums);
-                    }
-                }
-                for x in rest {
-                    (*x, _) = exponentiate_lane(simd, simd.sub_f32s(*x, shift), &mut lanes[0]);
-                }
+        let (body, tail) = S::as_mut_simd_f32s(chunk);
+        // Pairs by hand: a lane chosen by a running index would live in memory.
+        let (pairs, rest) = body.as_chunks_mut::<2>();
+        for x in pairs {
+            for (side, sums) in lanes.iter_mut().enumerate() {
+                x[side] = exponentiate_lane(simd, simd.sub_f32s(x[side], shift), sums);
             }
-            if !tail.is_empty() {
-                // The missing lanes weigh nothing: exp(-inf) = 0.
-                let mut buffer = [f32::NEG_INFINITY; 64];
-                buffer[..tail.len()].copy_from_slice(tail);
-                let x = simd.partial_load_f32s(&buffer[..lane]);
-                let (e, l) = exponentiate_lane(simd, simd.sub_f32s(x, shift), &mut lanes[0]);
-                simd.partial_store_f32s(&mut buffer[..lane], e);
-                tail.copy_from_slice(&buffer[..tail.len()]);
-                if keep_logs {
-                    simd.partial_store_f32s(&mut buffer[..lane], l);
-                    logs[start + whole..start + length].copy_from_slice(&buffer[..length - whole]);
-                }
-            }
+        }
+        for x in rest {
+            *x = exponentiate_lane(simd, simd.sub_f32s(*x, shift), &mut lanes[0]);
+        }
+        if !tail.is_empty() {
+            // The missing lanes weigh nothing: exp(-inf) = 0.
+            let mut buffer = [f32::NEG_INFINITY; 64];
+            buffer[..tail.len()].copy_from_slice(tail);
+            let x = simd.partial_load_f32s(&buffer[..lane]);
+            let e = exponentiate_lane(simd, simd.sub_f32s(x, shift), &mut lanes[0]);
+            simd.partial_store_f32s(&mut buffer[..lane], e);
+            tail.copy_from_slice(&buffer[..tail.len()]);
         }
         sums.partition += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][0], lanes[1][0])));
         sums.log += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0][1], lanes[1][1])));
@@ -257,70 +202,6 @@ pub(crate) fn moments<S: Simd>(simd: S, x: &[f32], m: f32) -> (f64, f64) {
     (first, second)
 }
 
-/// One row of a Jensen-Shannon comparison: weights before normalisation and their logarithms.
-#[derive(Clone, Copy)]
-pub(crate) struct LogWeights<'a> {
-    pub e: &'a [f32],
-    pub l: &'a [f32],
-}
-
-/// Adds p ln e_a + q ln e_b - 2 m ln m of one register, m = (p + q) / 2: `[e, ln e]` of both rows, `[1 / z]` of both.
-///
-/// `ln` of zero is some finite number, and 0 times it is 0.
-#[inline(always)]
-fn divergence_lane<S: Simd>(simd: S, rows: [S::f32s; 4], inverse: [S::f32s; 2], acc: S::f32s) -> S::f32s {
-    let p = simd.mul_f32s(rows[0], inverse[0]);
-    let q = simd.mul_f32s(rows[2], inverse[1]);
-    let both = simd.add_f32s(p, q);
-    let log_mid = ln(simd, simd.mul_f32s(simd.splat_f32s(0.5), both));
-    let acc = simd.mul_add_f32s(p, rows[1], acc);
-    let acc = simd.mul_add_f32s(q, rows[3], acc);
-    simd.negate_mul_add_f32s(both, log_mid, acc)
-}
-
-/// Jensen-Shannon divergence of two rows over the same keys, each renormalised there; NaN if one has no mass.
-#[inline(always)]
-pub(crate) fn jensen_shannon<S: Simd>(simd: S, a: LogWeights<'_>, b: LogWeights<'_>) -> f64 {
-    let (za, zb) = (sum(simd, a.e), sum(simd, b.e));
-    if !(za > 0.0 && zb > 0.0) {
-        return f64::NAN;
-    }
-    let (ia, ib) = (simd.splat_f32s((1.0 / za) as f32), simd.splat_f32s((1.0 / zb) as f32));
-    let inverse = [ia, ib];
-    let mut total = 0.0;
-    let lane = S::F32_LANES;
-    for start in (0..a.e.len()).step_by(CHUNK) {
-        let end = (start + CHUNK).min(a.e.len());
-        let zero = simd.splat_f32s(0.0);
-        let mut lanes = [zero; 2];
-        let (ea, _) = S::as_simd_f32s(&a.e[start..end]);
-        let (l_a, _) = S::as_simd_f32s(&a.l[start..end]);
-        let (eb, _) = S::as_simd_f32s(&b.e[start..end]);
-        let (l_b, _) = S::as_simd_f32s(&b.l[start..end]);
-        let count = ea.len().min(l_a.len()).min(eb.len()).min(l_b.len());
-        let (ea, l_a, eb, l_b) = (&ea[..count], &l_a[..count], &eb[..count], &l_b[..count]);
-        for at in 0..count / 2 {
-            let (x, y) = (2 * at, 2 * at + 1);
-            lanes[0] = divergence_lane(simd, [ea[x], l_a[x], eb[x], l_b[x]], inverse, lanes[0]);
-            lanes[1] = divergence_lane(simd, [ea[y], l_a[y], eb[y], l_b[y]], inverse, lanes[1]);
-        }
-        if count % 2 == 1 {
-            let x = count - 1;
-            lanes[0] = divergence_lane(simd, [ea[x], l_a[x], eb[x], l_b[x]], inverse, lanes[0]);
-        }
-        let done = start + ea.len() * lane;
-        if done < end {
-            // Missing lanes load as e = 0: no mass, no term.
-            let (x, y) = (simd.partial_load_f32s(&a.e[done..end]), simd.partial_load_f32s(&a.l[done..end]));
-            let (u, v) = (simd.partial_load_f32s(&b.e[done..end]), simd.partial_load_f32s(&b.l[done..end]));
-            lanes[0] = divergence_lane(simd, [x, y, u, v], inverse, lanes[0]);
-        }
-        total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0], lanes[1])));
-    }
-    // ln p = ln e - ln z, and p sums to one.
-    (0.5 * (total - za.ln() - zb.ln())).max(0.0)
-}
-
 /// Adds a x to `first` and b x to `second`.
 #[inline(always)]
 pub(crate) fn add_scaled<S: Simd>(simd: S, x: &[f32], a: f32, b: f32, first: &mut [f32], second: &mut [f32]) {
@@ -336,39 +217,6 @@ pub(crate) fn add_scaled<S: Simd>(simd: S, x: &[f32], a: f32, b: f32, first: &mu
         *f += x * a;
         *g += x * b;
     }
-}
-
-/// sum m ln m with m = a x + b y.
-#[inline(always)]
-pub(crate) fn mixture<S: Simd>(simd: S, x: &[f32], a: f32, y: &[f32], b: f32) -> f64 {
-    let (a, b) = (simd.splat_f32s(a), simd.splat_f32s(b));
-    let mut total = 0.0;
-    for (x, y) in x.chunks(CHUNK).zip(y.chunks(CHUNK)) {
-        let (xs, x_tail) = S::as_simd_f32s(x);
-        let (ys, y_tail) = S::as_simd_f32s(y);
-        let zero = simd.splat_f32s(0.0);
-        let mut lanes = [zero; 2];
-        let (x_pairs, x_rest) = xs.as_chunks::<2>();
-        let (y_pairs, y_rest) = ys.as_chunks::<2>();
-        for (x, y) in x_pairs.iter().zip(y_pairs) {
-            for side in 0..2 {
-                let m = simd.mul_add_f32s(x[side], a, simd.mul_f32s(y[side], b));
-                lanes[side] = simd.mul_add_f32s(m, ln(simd, m), lanes[side]);
-            }
-        }
-        for (&x, &y) in x_rest.iter().zip(y_rest) {
-            let m = simd.mul_add_f32s(x, a, simd.mul_f32s(y, b));
-            lanes[0] = simd.mul_add_f32s(m, ln(simd, m), lanes[0]);
-        }
-        if !x_tail.is_empty() {
-            // Missing lanes load as 0, and 0 times the finite logarithm of 0 is 0.
-            let (x, y) = (simd.partial_load_f32s(x_tail), simd.partial_load_f32s(y_tail));
-            let m = simd.mul_add_f32s(x, a, simd.mul_f32s(y, b));
-            lanes[1] = simd.mul_add_f32s(m, ln(simd, m), lanes[1]);
-        }
-        total += f64::from(simd.reduce_sum_f32s(simd.add_f32s(lanes[0], lanes[1])));
-    }
-    total
 }
 
 /// Where the columns of some rows go: sums, and if `pooled` one row of pooled cells.
