@@ -204,12 +204,18 @@ impl Case {
     /// # Errors
     /// As [`Model::forward`].
     pub fn loss(&self, model: &Model) -> Result<f64> {
-        Ok(self.loss_and_state(model)?.0)
+        Ok(self.loss_and_state(model, None)?.0)
     }
 
-    /// The same with the last hidden state, [positions, width].
-    pub(crate) fn loss_and_state(&self, model: &Model) -> Result<(f64, Vec<f32>)> {
-        let state = model.encode(&self.input, &mut (), &Overrides::none())?;
+    /// The same with the last hidden state, [positions, width]; `known` is that state, if it is.
+    pub(crate) fn loss_and_state(&self, model: &Model, known: Option<&[f32]>) -> Result<(f64, Vec<f32>)> {
+        let state = match known {
+            Some(state) => {
+                let width = model.spec().hidden;
+                ops::tensor(state.to_vec(), [state.len() / width, width])
+            }
+            None => model.encode(&self.input, &mut (), &Overrides::none())?,
+        };
         let plain = ops::values(state.clone());
         Ok((self.losses(model, state, &plain)?[0], plain))
     }

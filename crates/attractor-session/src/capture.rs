@@ -54,38 +54,58 @@ impl Observer for Recorder<'_> {
     }
 }
 
-/// Runs one prepared input.
+/// Runs one prepared input: what attention did, and the last hidden state, [positions, width].
 ///
 /// # Errors
 /// What the model answers.
-pub fn one(model: &Model, item: &Item, index: usize, selection: &Selection, keep: Kept) -> Result<InputRecord> {
+pub fn one(
+    model: &Model,
+    item: &Item,
+    index: usize,
+    selection: &Selection,
+    keep: Kept,
+) -> Result<(InputRecord, Vec<f32>)> {
     let mut recorder = Recorder::new(model, selection, keep, &item.tokens);
-    model.forward(&item.input, &mut recorder, &Overrides::none())?;
-    Ok(InputRecord {
+    let state = model.hidden(&item.input, &mut recorder, &Overrides::none())?;
+    let record = InputRecord {
         index,
         origin: Origin::of(index),
         tokens: item.tokens.clone(),
         prompt_length: None,
         grid: item.grid,
         layers: recorder.into_layers(),
-    })
+    };
+    Ok((record, state))
 }
 
 /// Runs all prepared inputs and holds what judgement reads.
 ///
 /// # Errors
 /// `is_usage` for a layer or head that the model lacks; `is_interrupted`; what the model answers.
-pub fn in_memory(live: &Live, prepared: &Prepared, selection: &Selection, context: &Context<'_>) -> Result<Captured> {
+///
+/// Besides it gives the last hidden state of the first inputs, as far as [`STATES`] reach.
+pub fn in_memory(
+    live: &Live,
+    prepared: &Prepared,
+    selection: &Selection,
+    context: &Context<'_>,
+) -> Result<(Captured, Vec<Option<Vec<f32>>>)> {
     selection.check(live.info.layers, live.info.heads)?;
     let keep = Kept { values: false, z: false, input: true };
-    let mut inputs = Vec::new();
+    let (mut inputs, mut states, mut held) = (Vec::new(), Vec::new(), 0);
     for (index, item) in prepared.items.iter().enumerate() {
         context.check()?;
         context.step("capturing", index, prepared.items.len());
-        inputs.push(one(&live.model, item, index, selection, keep)?);
+        let (record, state) = one(&live.model, item, index, selection, keep)?;
+        inputs.push(record);
+        held += state.len();
+        states.push((held <= STATES).then_some(state));
     }
-    Ok(Captured { info: live.info.clone(), inputs })
+    Ok((Captured { info: live.info.clone(), inputs }, states))
 }
+
+/// Numbers of last hidden states that are kept for who asks for losses (64 MiB); beyond them they are computed again.
+const STATES: usize = 16 << 20;
 
 /// A target that was opened: its patterns, and the model and inputs that they came from, if it is a checkpoint.
 pub struct Opened {
@@ -93,6 +113,8 @@ pub struct Opened {
     pub patterns: Box<dyn Patterns>,
     /// `None`: a run.
     pub live: Option<(Box<Live>, Prepared)>,
+    /// The last hidden state of each input of a checkpoint, where it was kept.
+    pub states: Vec<Option<Vec<f32>>>,
 }
 
 /// Opens a target: a run is read, a checkpoint runs what `prepare` makes of what was given.
@@ -109,8 +131,9 @@ pub fn open_with(
     match target::open(path, given.model_config.as_deref())? {
         Target::Live(live) => {
             let prepared = prepare(&live)?;
-            let captured = in_memory(&live, &prepared, &selection, context)?;
-            Ok(Opened { patterns: Box::new(Restricted::new(captured, selection)?), live: Some((live, prepared)) })
+            let (captured, states) = in_memory(&live, &prepared, &selection, context)?;
+            let patterns = Box::new(Restricted::new(captured, selection)?);
+            Ok(Opened { patterns, live: Some((live, prepared)), states })
         }
         Target::Run(run) => {
             given.refuse_for_a_run(path)?;
@@ -118,7 +141,7 @@ pub fn open_with(
                 let why = "holds no input: its capture was cut short; go on with it (capture, resume)";
                 return Err(Error::format(why).at(path.display()));
             }
-            Ok(Opened { patterns: Box::new(Restricted::new(*run, selection)?), live: None })
+            Ok(Opened { patterns: Box::new(Restricted::new(*run, selection)?), live: None, states: Vec::new() })
         }
     }
 }
@@ -312,7 +335,7 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
             return Err(Error::new(Kind::Interrupted, why));
         }
         context.step("capturing", index, total);
-        writer.append(&one(&live.model, item, index, &selection, keep)?)?;
+        writer.append(&one(&live.model, item, index, &selection, keep)?.0)?;
     }
     let bytes = writer.used();
     writer.finish()?;

@@ -117,7 +117,7 @@ struct Side {
 
 fn side(path: &Path, given: &Inputs, selection: &Selection, context: &Context<'_>) -> Result<Side> {
     let opened = capture::open(path, given, selection.clone(), context).map_err(|e| e.at(path.display()))?;
-    let Opened { patterns, live } = opened;
+    let Opened { patterns, live, .. } = opened;
     let Some((live, prepared)) = live else { return Ok(Side { patterns, losses: None, source: None }) };
     let losses = losses(&live, &prepared, context)?;
     Ok(Side { patterns, losses, source: Some(prepared.source.to_string()) })

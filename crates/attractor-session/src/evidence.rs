@@ -9,13 +9,14 @@ use crate::inputs::Prepared;
 use crate::target::Live;
 
 /// Gathers losses, gradients, ablations and the causality probe; leaves out what was measured of layers and heads that are
-/// not selected.
+/// not selected. `states` are last hidden states of the inputs where they are known.
 ///
 /// # Errors
 /// `is_interrupted`; what the model answers.
 pub fn gather(
     live: &Live,
     prepared: &Prepared,
+    states: &[Option<Vec<f32>>],
     selection: &Selection,
     ablate: Ablate,
     labels: Option<&[usize]>,
@@ -28,6 +29,7 @@ pub fn gather(
         mask_token: prepared.mask_token,
         special: &prepared.special,
         labels,
+        states,
         ..Options::default()
     };
     let mut step = |p: Progress| context.step(p.stage, p.done, p.total);

@@ -143,7 +143,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Followed> {
         options.check()?;
         let (given, number, stack) = (&options.inputs, options.input_number, &options.stack);
         let selection = options.selection.clone();
-        let Opened { patterns, live } = capture::open_input(&options.target, given, number, selection, context)?;
+        let Opened { patterns, live, .. } = capture::open_input(&options.target, given, number, selection, context)?;
         context.check()?;
         let patterns = patterns.as_ref();
         let tokens = patterns.tokens(number);

@@ -125,12 +125,12 @@ pub fn of_opened(
     watchers: &[&dyn Watcher],
     context: &Context<'_>,
 ) -> Result<Judged> {
-    let Opened { patterns, live } = opened;
+    let Opened { patterns, live, states } = opened;
     let mut found = None;
     if let Some((live, prepared)) = &live {
         let context = context.with_seed(options.config.seed);
         let labels = options.labels.as_deref();
-        found = Some(evidence::gather(live, prepared, &options.selection, options.ablate, labels, &context)?);
+        found = Some(evidence::gather(live, prepared, &states, &options.selection, options.ablate, labels, &context)?);
     }
     context.check()?;
     let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &options.config, watchers, context)?;

@@ -79,11 +79,11 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Measured> {
         options.check()?;
         let selection = &options.selection;
         let opened = capture::open(&options.target, &options.inputs, selection.clone(), context)?;
-        let Opened { patterns, live } = opened;
+        let Opened { patterns, live, states } = opened;
         let mut found = None;
         if let (Some((live, prepared)), true) = (&live, options.importance) {
             let labels = options.labels.as_deref();
-            let mut all = evidence::gather(live, prepared, selection, Ablate::Standard, labels, context)?;
+            let mut all = evidence::gather(live, prepared, &states, selection, Ablate::Standard, labels, context)?;
             all.ablations.retain(|ablation| matches!(ablation.scope, Scope::Head { .. }));
             found = Some(all);
         }

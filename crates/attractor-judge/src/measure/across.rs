@@ -96,7 +96,11 @@ impl<'a> ByCell<'a> {
                 // Distributions are zero where a key is hidden.
                 rows::dispatch(
                     #[inline(always)]
-                    || total.iter_mut().zip(row(slot)).for_each(|(total, &w)| *total += f64::from(w)),
+                    || {
+                        for (total, &w) in total.iter_mut().zip(row(slot)) {
+                            *total += f64::from(w);
+                        }
+                    },
                 );
             }
             for (&slot, sums) in self.slots.iter().zip(&mut self.sums) {
@@ -127,26 +131,29 @@ impl<'a> ByCell<'a> {
 #[inline(always)]
 fn shared(own: &[f32], total: &[f64], keep: &[f32], level: f64, others: f64) -> (f64, f64) {
     const LANES: usize = 8;
-    let (mut squares, mut products) = ([0.0f64; LANES], [0.0f64; LANES]);
-    let mut take = |lane: usize, own: f32, total: f64, keep: f32| {
+    /// One key of x and of the others' x.
+    #[inline(always)]
+    fn pair(own: f32, total: f64, keep: f32, level: f64, others: f64) -> (f64, f64) {
         let (w, keep) = (f64::from(own), f64::from(keep));
-        let x = (w - level) * keep;
-        // Sum over the others of (their weight - 1/n).
-        let rest = (total - w - others * level) * keep;
-        squares[lane] += x * x;
-        products[lane] += x * rest / others;
-    };
+        // The second is the sum over the others of (their weight - 1/n).
+        ((w - level) * keep, (total - w - others * level) * keep)
+    }
+    let (mut squares, mut products) = ([0.0f64; LANES], [0.0f64; LANES]);
     let ((w, w_rest), (t, t_rest), (k, k_rest)) =
         (own.as_chunks::<LANES>(), total.as_chunks::<LANES>(), keep.as_chunks::<LANES>());
     for ((w, t), k) in w.iter().zip(t).zip(k) {
         for lane in 0..LANES {
-            take(lane, w[lane], t[lane], k[lane]);
+            let (x, rest) = pair(w[lane], t[lane], k[lane], level, others);
+            squares[lane] += x * x;
+            products[lane] += x * rest;
         }
     }
     for (lane, ((&w, &t), &k)) in w_rest.iter().zip(t_rest).zip(k_rest).enumerate() {
-        take(lane, w, t, k);
+        let (x, rest) = pair(w, t, k, level, others);
+        squares[lane] += x * x;
+        products[lane] += x * rest;
     }
-    (squares.iter().sum(), products.iter().sum())
+    (squares.iter().sum(), products.iter().sum::<f64>() / others)
 }
 
 /// The share of one input's pattern that the other inputs' positions leave unexplained, where none is of its shape.
@@ -230,7 +237,14 @@ impl<'a> Distances<'a> {
                     let cells = start + seen.start..start + seen.end;
                     let sum = rows::dispatch(
                         #[inline(always)]
-                        || rows::sum2(&a[cells.clone()], &b[cells], |a, b| (a - b).abs()),
+                        || {
+                            rows::sum2(
+                                &a[cells.clone()],
+                                &b[cells],
+                                #[inline(always)]
+                                |a, b| (a - b).abs(),
+                            )
+                        },
                     );
                     self.distances[pair * queries + query] = (sum / 2.0) as f32;
                 }

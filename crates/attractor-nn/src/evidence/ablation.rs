@@ -12,7 +12,6 @@ use rayon::prelude::*;
 use super::{Ablate, Progress};
 use crate::loss::Case;
 use crate::model::{Maps, Model, Observer, Overrides, Replacement, Tap, Want};
-use crate::ops;
 use attractor::{Error, Result};
 
 /// All modes, in the order of the report.
@@ -65,7 +64,6 @@ pub(super) fn ablations(
         for (place, &index) in group.members.iter().enumerate() {
             let case = &cases[index];
             let seen = Seen::of(model, case)?;
-            let plain = ops::values(model.encode(&case.input, &mut (), &Overrides::none())?);
             let maps = group.maps(model, cases, place, &seen)?;
             let chunk = (ROWS / seen.positions().max(1)).max(1);
             let mut start = 0;
@@ -87,7 +85,7 @@ pub(super) fn ablations(
                 for piece in served.chunks(chunk) {
                     let variants: Vec<Overrides> = piece.iter().map(|(_, overrides)| overrides.clone()).collect();
                     let states = model.resume(&case.input, layer, &seen.inputs[layer], &variants)?;
-                    let losses = case.losses(model, states, &plain)?;
+                    let losses = case.losses(model, states, &seen.plain)?;
                     for (&(at, _), loss) in piece.iter().zip(losses) {
                         results[at].losses[index] = Some(loss);
                     }
@@ -101,16 +99,18 @@ pub(super) fn ablations(
     Ok(results)
 }
 
-/// What a plain pass showed: the input of every block, and queries and keys of every layer.
+/// What a plain pass showed: the input of every block, queries and keys of every layer, the last hidden state.
 struct Seen {
     inputs: Vec<Vec<f32>>,
     taps: Vec<Tap>,
+    /// The last hidden state.
+    plain: Vec<f32>,
 }
 
 impl Seen {
     fn of(model: &Model, case: &Case) -> Result<Self> {
-        let mut seen = Self { inputs: Vec::new(), taps: Vec::new() };
-        model.encode(&case.input, &mut seen, &Overrides::none())?;
+        let mut seen = Self { inputs: Vec::new(), taps: Vec::new(), plain: Vec::new() };
+        seen.plain = model.hidden(&case.input, &mut seen, &Overrides::none())?;
         // The last hidden state feeds no block.
         seen.inputs.truncate(model.spec().layers);
         Ok(seen)

@@ -81,6 +81,15 @@ impl Model {
         Ok(Output { hidden: ops::values(hidden), positions, logits: logits.map(ops::values) })
     }
 
+    /// The last hidden state of one input, after the final norm, [positions, width]: [`forward`](Self::forward) without
+    /// logits.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn hidden(&self, input: &Input, observer: &mut dyn Observer, overrides: &Overrides) -> Result<Vec<f32>> {
+        Ok(ops::values(self.encode(input, observer, overrides)?))
+    }
+
     /// The last hidden state of one input, after the final norm.
     pub(crate) fn encode(&self, input: &Input, observer: &mut dyn Observer, overrides: &Overrides) -> Result<Matrix> {
         input.check(&self.spec)?;

@@ -60,8 +60,21 @@ pub(crate) struct Mlp {
     pub down: Linear,
 }
 
+/// Numbers of the MLP's inner activations that are held at once (64 MB): of a long input they would be most of the memory.
+const INNER: usize = 16 << 20;
+
 impl Mlp {
     pub(crate) fn forward(&self, x: Matrix) -> Matrix {
+        let ([rows, _], inner) = (x.dims(), self.up.weight.dims()[1]);
+        let step = (INNER / inner.max(1)).max(1);
+        if rows <= step {
+            return self.piece(x);
+        }
+        let pieces = (0..rows).step_by(step).map(|from| self.piece(x.clone().slice([from..(from + step).min(rows)])));
+        Matrix::cat(pieces.collect(), 0)
+    }
+
+    fn piece(&self, x: Matrix) -> Matrix {
         let inner = match &self.gate {
             Some(gate) => unary(self.activation, gate.forward(x.clone())).mul(self.up.forward(x)),
             None => unary(self.activation, self.up.forward(x)),

@@ -1,7 +1,7 @@
 //! Sums over rows of weights at vector speed, for whoever looks at maps row by row.
 //!
 //! Plain loops over `LANES` numbers, inlined into a kernel that [`dispatch`] compiles for the processor's widest
-//! vectors. Their number never changes and nothing is fused, so every processor gives the same bits.
+//! vectors. Their number never changes and what is fused is written so, so every processor gives the same bits.
 //!
 //! Rows come as f32 weights; `keep` is 1 for a key that counts and 0 for a hidden one.
 
@@ -9,7 +9,8 @@ const LANES: usize = 16;
 /// Numbers that stay in f32 lanes before they go to f64.
 const CHUNK: usize = 16 * LANES;
 
-/// Runs a kernel compiled for the processor at hand; what it calls must be `inline(always)`.
+/// Runs a kernel compiled for the processor at hand; what it calls must be `inline(always)`, closures too: what is not
+/// inlined is compiled for the oldest processor.
 pub fn dispatch<R>(kernel: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(kernel)
 }
@@ -28,64 +29,68 @@ pub struct Visible {
 /// Sum, squares and w ln w of the kept weights. f64 but for the logarithm.
 #[inline(always)]
 pub fn visible(weights: &[f32], keep: &[f32]) -> Visible {
-    let (mut sum, mut squares, mut log_sum) = ([0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES]);
-    let mut take = |lane: usize, w: f32, keep: f32| {
-        let w = w * keep;
-        let x = f64::from(w);
-        sum[lane] += x;
-        squares[lane] += x * x;
-        log_sum[lane] += f64::from(w * ln(w.max(1e-37)));
-    };
-    let ((w, w_rest), (k, k_rest)) = (weights.as_chunks::<LANES>(), keep.as_chunks::<LANES>());
-    for (w, k) in w.iter().zip(k) {
-        for lane in 0..LANES {
-            take(lane, w[lane], k[lane]);
-        }
-    }
-    for (lane, (&w, &k)) in w_rest.iter().zip(k_rest).enumerate() {
-        take(lane, w, k);
-    }
-    let total = |lanes: [f64; LANES]| lanes.iter().sum();
-    Visible { sum: total(sum), squares: total(squares), log_sum: total(log_sum) }
+    let mut sums = [[0.0f64; LANES]; 3];
+    each_kept(
+        weights,
+        keep,
+        #[inline(always)]
+        |lane, w| {
+            let x = f64::from(w);
+            sums[0][lane] += x;
+            sums[1][lane] += x * x;
+            sums[2][lane] += f64::from(w * ln(w.max(1e-37)));
+        },
+    );
+    let [sum, squares, log_sum] = sums.map(|lanes| lanes.iter().sum());
+    Visible { sum, squares, log_sum }
 }
 
 /// The same without the logarithms: `log_sum` is NaN.
 #[inline(always)]
 pub fn visible_without_logs(weights: &[f32], keep: &[f32]) -> Visible {
-    let (mut sum, mut squares) = ([0.0f64; LANES], [0.0f64; LANES]);
-    let mut take = |lane: usize, w: f32, keep: f32| {
-        let x = f64::from(w * keep);
-        sum[lane] += x;
-        squares[lane] += x * x;
-    };
+    let mut sums = [[0.0f64; LANES]; 2];
+    each_kept(
+        weights,
+        keep,
+        #[inline(always)]
+        |lane, w| {
+            let x = f64::from(w);
+            sums[0][lane] += x;
+            sums[1][lane] += x * x;
+        },
+    );
+    let [sum, squares] = sums.map(|lanes| lanes.iter().sum());
+    Visible { sum, squares, log_sum: f64::NAN }
+}
+
+/// Shows every weight, zero where it is hidden, with its lane.
+#[inline(always)]
+fn each_kept(weights: &[f32], keep: &[f32], mut take: impl FnMut(usize, f32)) {
     let ((w, w_rest), (k, k_rest)) = (weights.as_chunks::<LANES>(), keep.as_chunks::<LANES>());
     for (w, k) in w.iter().zip(k) {
         for lane in 0..LANES {
-            take(lane, w[lane], k[lane]);
+            take(lane, w[lane] * k[lane]);
         }
     }
     for (lane, (&w, &k)) in w_rest.iter().zip(k_rest).enumerate() {
-        take(lane, w, k);
+        take(lane, w * k);
     }
-    Visible { sum: sum.iter().sum(), squares: squares.iter().sum(), log_sum: f64::NAN }
 }
 
 /// Sum of |w|, not finite if any weight is not, and the lowest weight.
 #[inline(always)]
 pub fn mass(weights: &[f32]) -> (f64, f32) {
     let (mut sum, mut lowest) = ([0.0f64; LANES], [0.0f32; LANES]);
-    let mut take = |lane: usize, w: f32| {
-        sum[lane] += f64::from(w.abs());
-        lowest[lane] = if w < lowest[lane] { w } else { lowest[lane] };
-    };
     let (whole, rest) = weights.as_chunks::<LANES>();
     for w in whole {
         for lane in 0..LANES {
-            take(lane, w[lane]);
+            sum[lane] += f64::from(w[lane].abs());
+            lowest[lane] = if w[lane] < lowest[lane] { w[lane] } else { lowest[lane] };
         }
     }
     for (lane, &w) in rest.iter().enumerate() {
-        take(lane, w);
+        sum[lane] += f64::from(w.abs());
+        lowest[lane] = if w < lowest[lane] { w } else { lowest[lane] };
     }
     (sum.iter().sum(), lowest.into_iter().fold(0.0, f32::min))
 }
@@ -158,7 +163,13 @@ pub fn add_kept(sums: &mut [f64], weights: &[f32], keep: &[f32], scale: f64) {
 /// Sum of `term(x, y)`.
 #[inline(always)]
 pub fn sum2(x: &[f32], y: &[f32], term: impl Fn(f32, f32) -> f32) -> f64 {
-    sum3(x, y, y, |x, y, _| term(x, y))
+    sum3(
+        x,
+        y,
+        y,
+        #[inline(always)]
+        |x, y, _| term(x, y),
+    )
 }
 
 /// Sum of `term(x, y, z)`.
@@ -194,7 +205,7 @@ pub fn ln(x: f32) -> f32 {
     let m = f32::from_bits(bits.wrapping_sub((exponent << 23) as u32)) - 1.0;
     let e = exponent as f32;
     let z = m * m;
-    let mut p = 7.037_683_6e-2;
+    let mut p = 7.037_683_6e-2f32;
     for c in [
         -1.151_461_03e-1,
         1.167_699_87e-1,
@@ -205,11 +216,11 @@ pub fn ln(x: f32) -> f32 {
         -2.499_999_40e-1,
         3.333_333_12e-1,
     ] {
-        p = p * m + c;
+        p = p.mul_add(m, c);
     }
     // ln 2 in two parts, the first exact in few bits.
-    let low = p * m * z - 2.121_944_4e-4 * e - 0.5 * z;
-    m + low + 0.693_359_375 * e
+    let low = (-2.121_944_4e-4f32).mul_add(e, (p * m - 0.5) * z);
+    0.693_359_375f32.mul_add(e, m + low)
 }
 
 /// Least mass on the common support for which a row has a distribution there.
@@ -230,12 +241,18 @@ pub fn jensen_shannon(a: &[f32], b: &[f32], keep: &[f32]) -> Option<f64> {
         #[inline(always)]
         || {
             let (mass_a, mass_b) = (sum_kept(a, keep), sum_kept(b, keep));
-            let is_mass = |p: f64| p > LEAST_MASS && p.is_finite();
-            (is_mass(mass_a) && is_mass(mass_b)).then(|| {
-                let (scale_a, scale_b) = ((1.0 / mass_a) as f32, (1.0 / mass_b) as f32);
-                let four = sum3(a, b, keep, |x, y, keep| apart(x * keep * scale_a, y * keep * scale_b));
-                (0.25 * four).clamp(0.0, std::f64::consts::LN_2)
-            })
+            if !(mass_a > LEAST_MASS && mass_b > LEAST_MASS && mass_a.is_finite() && mass_b.is_finite()) {
+                return None;
+            }
+            let (scale_a, scale_b) = ((1.0 / mass_a) as f32, (1.0 / mass_b) as f32);
+            let four = sum3(
+                a,
+                b,
+                keep,
+                #[inline(always)]
+                |x, y, keep| apart(x * keep * scale_a, y * keep * scale_b),
+            );
+            Some((0.25 * four).clamp(0.0, std::f64::consts::LN_2))
         },
     )
 }
@@ -248,7 +265,13 @@ pub(crate) fn divergence(a: &[f32], b: &[f32]) -> f64 {
     if !(mass_a > 0.0 && mass_b > 0.0 && scale_a.is_finite() && scale_b.is_finite()) {
         return f64::NAN;
     }
-    (0.25 * sum2(a, b, |x, y| apart(x * scale_a, y * scale_b))).clamp(0.0, std::f64::consts::LN_2)
+    let four = sum2(
+        a,
+        b,
+        #[inline(always)]
+        |x, y| apart(x * scale_a, y * scale_b),
+    );
+    (0.25 * four).clamp(0.0, std::f64::consts::LN_2)
 }
 
 /// Four times what a key adds to the divergence of two distributions.
@@ -262,9 +285,13 @@ fn apart(x: f32, y: f32) -> f32 {
 #[inline(always)]
 fn two_sided_log(t: f32) -> f32 {
     let u = t * t;
-    let near = u * (1.0 + u * (1.0 / 6.0 + u * (1.0 / 15.0 + u * (1.0 / 28.0 + u * (1.0 / 45.0)))));
+    let mut near = 1.0 / 45.0;
+    for c in [1.0 / 28.0, 1.0 / 15.0, 1.0 / 6.0, 1.0] {
+        near = u.mul_add(near, c);
+    }
+    let near = u * near;
     let (up, down) = (1.0 + t, 1.0 - t);
-    let far = up * ln(up.max(1e-37)) + down * ln(down.max(1e-37));
+    let far = up.mul_add(ln(up.max(1e-37)), down * ln(down.max(1e-37)));
     if u < 0.04 { near } else { far }
 }
 
