@@ -47,7 +47,7 @@ impl Patterns for Maps {
         let start = (layer * self.info.heads + head) * cells;
         Ok(Some(Box::new(Held { weights: &self.maps[start..start + cells], keys: self.tokens })))
     }
-    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }
     fn facts(&self, _: usize, _: usize) -> Result<Facts> {

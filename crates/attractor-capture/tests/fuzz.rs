@@ -83,7 +83,7 @@ fn use_patterns(patterns: &dyn Patterns) {
                 }
                 let _ = patterns.statistics(shape.layer, head, input);
             }
-            let _ = patterns.layer_input(shape.layer, input);
+            let _ = patterns.layer_input(shape.layer, input, &[0, 1, 1 << 40]);
         }
     }
 }

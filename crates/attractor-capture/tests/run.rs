@@ -43,7 +43,9 @@ fn a_run_in_f32_is_the_capture_bit_for_bit() {
         assert_eq!(run.tokens(index), record.tokens);
         for layer in LAYERS {
             assert_eq!(run.mask(layer, index).unwrap(), captured.mask(layer, index).unwrap());
-            assert_eq!(run.layer_input(layer, index).unwrap(), captured.layer_input(layer, index).unwrap());
+            let rows: Vec<usize> = (0..captured.shape(layer, index).unwrap().0).rev().collect();
+            let input = |patterns: &dyn Patterns| patterns.layer_input(layer, index, &rows).unwrap();
+            assert_eq!(input(&run), input(&captured));
             let facts = run.facts(layer, index).unwrap();
             assert!(facts.projection_error.unwrap().is_nan() && facts.output_error == Some(1e-7));
             let n = record.tokens.len();

@@ -25,7 +25,7 @@ fn all(patterns: &dyn Patterns) -> String {
         for shape in patterns.layers() {
             let (layer, rows) = (shape.layer, patterns.shape(shape.layer, entry).unwrap().0);
             text += &format!("{:?} {:?}\n", patterns.mask(layer, entry), patterns.facts(layer, entry));
-            text += &format!("{:?}\n", patterns.layer_input(layer, entry));
+            text += &format!("{:?}\n", patterns.layer_input(layer, entry, &(0..rows).collect::<Vec<_>>()));
             for &head in &shape.heads {
                 text += &format!("{:?}\n", patterns.statistics(layer, head, entry));
                 text += &format!("{:?}\n", patterns.weights(layer, head, entry, 0..rows));

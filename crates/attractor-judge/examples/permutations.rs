@@ -131,7 +131,7 @@ impl Patterns for MadeUp {
     fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         Ok(Some(Box::new(Made(move |rows| self.rows(layer, head, input, rows)))))
     }
-    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }
     fn facts(&self, _: usize, _: usize) -> Result<Facts> {

@@ -8,6 +8,8 @@
 //! | `RandomProjection` | sum(R * h) / sqrt(size of h), h the last hidden state, R standard normal, seeded  |
 //! | `RelativeChange`   | \|h' - h\| / \|h\|                                                                  |
 
+use std::borrow::Cow;
+
 use attractor::random::Philox;
 use attractor_record::evidence::{LossKind, NoLoss};
 use burn::tensor::{Int, Tensor};
@@ -208,15 +210,13 @@ impl Case {
     }
 
     /// The same with the last hidden state, [positions, width]; `known` is that state, if it is.
-    pub(crate) fn loss_and_state(&self, model: &Model, known: Option<&[f32]>) -> Result<(f64, Vec<f32>)> {
-        let state = match known {
-            Some(state) => {
-                let width = model.spec().hidden;
-                ops::tensor(state.to_vec(), [state.len() / width, width])
-            }
-            None => model.encode(&self.input, &mut (), &Overrides::none())?,
+    pub(crate) fn loss_and_state<'a>(&self, model: &Model, known: Option<&'a [f32]>) -> Result<(f64, Cow<'a, [f32]>)> {
+        let plain = match known {
+            Some(state) => Cow::Borrowed(state),
+            None => Cow::Owned(model.hidden(&self.input, &mut (), &Overrides::none())?),
         };
-        let plain = ops::values(state.clone());
+        let width = model.spec().hidden;
+        let state = ops::tensor(plain.to_vec(), [plain.len() / width, width]);
         Ok((self.losses(model, state, &plain)?[0], plain))
     }
 

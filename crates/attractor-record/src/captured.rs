@@ -145,9 +145,9 @@ impl Patterns for Captured {
         Ok(Some(Box::new(Recomputed { problem, keys })))
     }
 
-    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, layer: usize, input: usize, rows: &[usize]) -> Result<Option<Vec<f32>>> {
         let record = self.kept(layer, input)?.filter(|record| !record.input.is_empty());
-        Ok(record.map(|record| record.input.clone()))
+        Ok(record.and_then(|record| record.input_at(rows)))
     }
 
     fn facts(&self, layer: usize, input: usize) -> Result<Facts> {

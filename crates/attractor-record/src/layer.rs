@@ -45,12 +45,46 @@ pub struct LayerRecord {
     pub v: Vec<f32>,
     /// z = A.V per head, as the model's own attention computed it, [h, n, e]; empty if not kept.
     pub z: Vec<f32>,
-    /// The layer's normalised input to attention, [n, model width]; empty if not kept.
+    /// The layer's normalised input to attention, [n, model width], or [its rows, model width]; empty if not kept.
     pub input: Vec<f32>,
+    /// The rows of `input` that were kept, ascending; empty: all.
+    pub input_rows: Vec<usize>,
     /// Row statistics from the model's own f32 queries and keys, one per head; empty if not computed.
     pub statistics: Vec<HeadStatistics>,
     /// What was checked while the model ran.
     pub facts: Facts,
+}
+
+impl LayerRecord {
+    /// Keeps only some rows of the input to attention.
+    pub fn thin_input(&mut self, rows: Vec<usize>) {
+        let width = self.input.len() / self.queries.max(1);
+        if width > 0 && rows.len() < self.queries && self.input_rows.is_empty() {
+            self.input =
+                rows.iter().flat_map(|row| self.input[row * width..(row + 1) * width].iter().copied()).collect();
+            self.input_rows = rows;
+        }
+    }
+
+    /// Some rows of the input to attention, [rows, model width]; `None` if one of them was not kept.
+    pub fn input_at(&self, rows: &[usize]) -> Option<Vec<f32>> {
+        let kept = if self.input_rows.is_empty() { self.queries } else { self.input_rows.len() };
+        let width = self.input.len() / kept.max(1);
+        let mut found = Vec::with_capacity(rows.len() * width);
+        for &row in rows {
+            let at = if self.input_rows.is_empty() { row } else { self.input_rows.binary_search(&row).ok()? };
+            found.extend_from_slice(self.input.get(at * width..(at + 1) * width).filter(|row| !row.is_empty())?);
+        }
+        Some(found)
+    }
+}
+
+/// The rows of a map that are compared with each other: at most `count`, evenly spaced over the queries that see two keys or
+/// more.
+pub fn spaced_rows(mask: &Mask, queries: usize, keys: usize, count: usize) -> Vec<usize> {
+    let candidates: Vec<usize> = (0..queries).filter(|&row| mask.visible(row, keys) >= 2).collect();
+    let count = candidates.len().min(count);
+    (0..count).map(|at| candidates[at * candidates.len() / count]).collect()
 }
 
 /// What can only be checked while the model runs; part of the certificate.

@@ -24,7 +24,7 @@ pub use attractor::{Error, Result};
 pub use captured::Captured;
 pub use evidence::Evidence;
 pub use kernel::default_request;
-pub use layer::{Facts, InputRecord, LayerRecord};
+pub use layer::{Facts, InputRecord, LayerRecord, spaced_rows};
 pub use model::{ModelInfo, Task};
 pub use observations::{MaskOrigin, Observations, Precision};
 pub use patterns::{LayerShape, Patterns};

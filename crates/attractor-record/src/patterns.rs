@@ -62,8 +62,8 @@ pub trait Patterns: Send + Sync {
         map.read(rows, &mut weights)?;
         Ok(Some(weights))
     }
-    /// The layer's normalised input to attention, [queries, model width].
-    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>>;
+    /// Some rows of the layer's normalised input to attention, [rows, model width].
+    fn layer_input(&self, layer: usize, input: usize, rows: &[usize]) -> Result<Option<Vec<f32>>>;
     /// What was checked while the model ran.
     fn facts(&self, layer: usize, input: usize) -> Result<Facts>;
 }

@@ -75,8 +75,8 @@ impl<P: Patterns> Patterns for Restricted<P> {
         self.inner.open(layer, head, input)
     }
 
-    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
-        self.inner.layer_input(layer, input)
+    fn layer_input(&self, layer: usize, input: usize, rows: &[usize]) -> Result<Option<Vec<f32>>> {
+        self.inner.layer_input(layer, input, rows)
     }
 
     fn facts(&self, layer: usize, input: usize) -> Result<Facts> {

@@ -171,8 +171,8 @@ impl Patterns for Entries<'_> {
         self.inner.open(layer, head, self.entry(input)?)
     }
 
-    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
-        self.inner.layer_input(layer, self.entry(input)?)
+    fn layer_input(&self, layer: usize, input: usize, rows: &[usize]) -> Result<Option<Vec<f32>>> {
+        self.inner.layer_input(layer, self.entry(input)?, rows)
     }
 
     fn facts(&self, layer: usize, input: usize) -> Result<Facts> {

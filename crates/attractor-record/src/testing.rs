@@ -47,7 +47,7 @@ impl Patterns for Numbered {
         };
         Ok((head == 0).then(|| Box::new(Made(rows)) as Box<dyn Rows>))
     }
-    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }
     fn facts(&self, _: usize, _: usize) -> Result<Facts> {

@@ -11,8 +11,10 @@ use attractor_capture::{Run, RunWriter};
 use attractor_data::files::Durability;
 use attractor_nn::model::{Keep as Kept, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
+use attractor_record::kernel::problem_of;
 use attractor_record::{
-    Captured, InputRecord, LayerRecord, Origin, Patterns, Precision, Restricted, Selection, Token, default_request,
+    Captured, InputRecord, LayerRecord, Origin, Patterns, Precision, Restricted, Role, Selection, Token,
+    default_request, spaced_rows,
 };
 use serde::Serialize;
 
@@ -25,13 +27,21 @@ pub struct Recorder<'a> {
     selection: &'a Selection,
     keep: Kept,
     tokens: &'a [Token],
+    input_rows: Option<usize>,
     layers: Vec<LayerRecord>,
 }
 
 impl<'a> Recorder<'a> {
     /// A recorder of the selected layers for an input of these tokens.
     pub fn new(model: &'a Model, selection: &'a Selection, keep: Kept, tokens: &'a [Token]) -> Self {
-        Self { model, selection, keep, tokens, layers: Vec::new() }
+        Self { model, selection, keep, tokens, input_rows: None, layers: Vec::new() }
+    }
+
+    /// Keeps at most so many rows of a text's input to attention, those that judgement compares ([`spaced_rows`]). Images
+    /// keep all: they are told apart by them.
+    pub fn with_input_rows(self, count: usize) -> Self {
+        let is_text = self.tokens.iter().all(|token| token.role != Role::Patch);
+        Self { input_rows: is_text.then_some(count), ..self }
     }
 
     /// What was recorded, in the model's order.
@@ -46,15 +56,19 @@ impl Observer for Recorder<'_> {
     }
 
     fn tap(&mut self, tap: Tap) -> Result<()> {
-        let request = default_request(self.tokens, tap.positions);
-        let statistics = tiled::statistics(&tap.problem()?, &request)?;
-        let record = self.model.record(tap, self.keep)?;
-        self.layers.push(LayerRecord { statistics, ..record });
+        // What is not kept goes before the statistics are taken: of a long input it is large.
+        let mut record = self.model.record(tap, self.keep)?;
+        if let Some(count) = self.input_rows {
+            record.thin_input(spaced_rows(&record.mask, record.queries, record.keys, count));
+        }
+        record.statistics = tiled::statistics(&problem_of(&record)?, &default_request(self.tokens, record.keys))?;
+        self.layers.push(record);
         Ok(())
     }
 }
 
-/// Runs one prepared input: what attention did, and the last hidden state, [positions, width].
+/// Runs one prepared input: what attention did, and the last hidden state, [positions, width]; `input_rows` as
+/// [`Recorder::with_input_rows`].
 ///
 /// # Errors
 /// What the model answers.
@@ -64,8 +78,12 @@ pub fn one(
     index: usize,
     selection: &Selection,
     keep: Kept,
+    input_rows: Option<usize>,
 ) -> Result<(InputRecord, Vec<f32>)> {
     let mut recorder = Recorder::new(model, selection, keep, &item.tokens);
+    if let Some(count) = input_rows {
+        recorder = recorder.with_input_rows(count);
+    }
     let state = model.hidden(&item.input, &mut recorder, &Overrides::none())?;
     let record = InputRecord {
         index,
@@ -88,6 +106,7 @@ pub fn in_memory(
     live: &Live,
     prepared: &Prepared,
     selection: &Selection,
+    input_rows: usize,
     context: &Context<'_>,
 ) -> Result<(Captured, Vec<Option<Vec<f32>>>)> {
     selection.check(live.info.layers, live.info.heads)?;
@@ -96,7 +115,7 @@ pub fn in_memory(
     for (index, item) in prepared.items.iter().enumerate() {
         context.check()?;
         context.step("capturing", index, prepared.items.len());
-        let (record, state) = one(&live.model, item, index, selection, keep)?;
+        let (record, state) = one(&live.model, item, index, selection, keep, Some(input_rows))?;
         inputs.push(record);
         held += state.len();
         states.push((held <= STATES).then_some(state));
@@ -117,7 +136,8 @@ pub struct Opened {
     pub states: Vec<Option<Vec<f32>>>,
 }
 
-/// Opens a target: a run is read, a checkpoint runs what `prepare` makes of what was given.
+/// Opens a target: a run is read, a checkpoint runs what `prepare` makes of what was given, and keeps so many rows of the
+/// inputs to attention ([`Recorder::with_input_rows`]).
 ///
 /// # Errors
 /// `is_format` for a run without inputs, `is_usage` for inputs that a run has already; what reading and running answer.
@@ -125,13 +145,14 @@ pub fn open_with(
     path: &std::path::Path,
     given: &Inputs,
     selection: Selection,
+    input_rows: usize,
     context: &Context<'_>,
     prepare: impl FnOnce(&Live) -> Result<Prepared>,
 ) -> Result<Opened> {
     match target::open(path, given.model_config.as_deref())? {
         Target::Live(live) => {
             let prepared = prepare(&live)?;
-            let (captured, states) = in_memory(&live, &prepared, &selection, context)?;
+            let (captured, states) = in_memory(&live, &prepared, &selection, input_rows, context)?;
             let patterns = Box::new(Restricted::new(captured, selection)?);
             Ok(Opened { patterns, live: Some((live, prepared)), states })
         }
@@ -151,7 +172,7 @@ pub fn open_with(
 /// # Errors
 /// As [`open_with`], and what preparing the inputs answers.
 pub fn open(path: &std::path::Path, given: &Inputs, selection: Selection, context: &Context<'_>) -> Result<Opened> {
-    open_with(path, given, selection, context, |live| inputs::prepare(live, given, context))
+    open_with(path, given, selection, 0, context, |live| inputs::prepare(live, given, context))
 }
 
 /// Opens a target of which one input is asked for; a checkpoint does not run those behind it.
@@ -172,7 +193,7 @@ pub fn open_input(
             Err(Error::option("input_number", number, format!("the target holds {inputs}, numbered from 0")))
         }
     };
-    let opened = open_with(path, given, selection, context, |live| {
+    let opened = open_with(path, given, selection, 0, context, |live| {
         let mut prepared = inputs::prepare(live, given, context)?;
         within(prepared.items.len())?;
         prepared.items.truncate(number + 1);
@@ -335,7 +356,7 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
             return Err(Error::new(Kind::Interrupted, why));
         }
         context.step("capturing", index, total);
-        writer.append(&one(&live.model, item, index, &selection, keep)?.0)?;
+        writer.append(&one(&live.model, item, index, &selection, keep, None)?.0)?;
     }
     let bytes = writer.used();
     writer.finish()?;

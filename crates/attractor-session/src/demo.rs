@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use attractor::{Context, Error, Result};
+use attractor_judge::config::Key;
 use attractor_nn::text::Tokenizer;
 use attractor_record::Watcher;
 
@@ -55,7 +56,8 @@ pub fn run_watched(watchers: &[&dyn Watcher], context: &Context<'_>) -> Result<J
         let given = Inputs { max_inputs: INPUTS, seq_len: Some(LENGTH), ..Inputs::default() };
         let mut options = Options::new("the embedded demo model");
         options.config.seed = context.seed();
-        let opened = capture::open_with(folder.path(), &given, options.selection.clone(), context, |live| {
+        let rows = options.config.count(Key::DiversityRows);
+        let opened = capture::open_with(folder.path(), &given, options.selection.clone(), rows, context, |live| {
             let mut prepared = inputs::prepare(live, &given, &context.quiet())?;
             let tokenizer = Tokenizer::open(folder.path())?;
             let vocab = live.checkpoint.config().vocab;

@@ -68,7 +68,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Detections> {
         options.check()?;
         let detecting = detect::Options { seed: context.seed(), ..options.detect.clone() };
         let selection = options.selection.clone();
-        let opened = capture::open_with(&options.target, &options.inputs, selection, context, |live| {
+        let opened = capture::open_with(&options.target, &options.inputs, selection, 0, context, |live| {
             prepare(live, options, context)
         })?;
         context.check()?;

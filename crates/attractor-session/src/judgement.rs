@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Result};
+use attractor_judge::config::Key;
 use attractor_judge::judge_watched;
 pub use attractor_judge::report::{HeadKind, Line, LineKind};
 pub use attractor_judge::{Config, Report, Verdict};
@@ -104,7 +105,8 @@ pub fn run_watched(options: &Options, watchers: &[&dyn Watcher], context: &Conte
     context.install(|| {
         options.check()?;
         let path = &options.target;
-        let opened = capture::open_with(path, &options.inputs, options.selection.clone(), context, |live| {
+        let rows = options.config.count(Key::DiversityRows);
+        let opened = capture::open_with(path, &options.inputs, options.selection.clone(), rows, context, |live| {
             if options.labels.is_some() && live.info.task != Task::Classifier {
                 let why = format!("{} is not a classifier", path.display());
                 return Err(Error::option("labels", "", why).hinted(Hint::Omit("labels")));
@@ -132,6 +134,7 @@ pub fn of_opened(
         let labels = options.labels.as_deref();
         found = Some(evidence::gather(live, prepared, &states, &options.selection, options.ablate, labels, &context)?);
     }
+    drop(states);
     context.check()?;
     let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &options.config, watchers, context)?;
     report.provenance.extra.insert("target".into(), options.target.display().to_string());

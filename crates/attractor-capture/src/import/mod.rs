@@ -292,7 +292,7 @@ impl Patterns for Import {
         Ok(Some(Box::new(Held { weights, keys: map.keys })))
     }
 
-    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }
 

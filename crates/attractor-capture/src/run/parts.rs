@@ -92,6 +92,12 @@ pub(super) fn check_record(record: &LayerRecord) -> Result<()> {
             return Err(at(format!("{name} has {found} numbers, expected {expected} or none")));
         }
     }
+    if !record.input_rows.is_empty() {
+        return Err(Error::usage(format!(
+            "layer {}: only some rows of its input were kept; a run holds all of them or none",
+            record.layer
+        )));
+    }
     if record.input.len() % n != 0 || (!record.statistics.is_empty() && record.statistics.len() != h) {
         return Err(at("the input or the statistics have no whole number of rows or heads".to_string()));
     }

@@ -538,11 +538,15 @@ impl Patterns for Run {
         Ok(Some(Box::new(Recomputed { place, at, q, k, width, keys })))
     }
 
-    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, layer: usize, input: usize, rows: &[usize]) -> Result<Option<Vec<f32>>> {
         let Some(place) = self.place(layer, input)? else { return Ok(None) };
         let Some(array) = place.entry.arrays.get("layer_input") else { return Ok(None) };
         let all: Vec<Range<usize>> = array.shape.iter().map(|&axis| 0..axis).collect();
-        place.floats("layer_input", &all).map(Some)
+        let held = place.floats("layer_input", &all)?;
+        let width = held.len() / place.entry.queries.max(1);
+        let row = |&row: &usize| held.get(row * width..(row + 1) * width);
+        let found: Option<Vec<&[f32]>> = rows.iter().map(row).collect();
+        Ok(found.map(|rows| rows.concat()))
     }
 
     fn facts(&self, layer: usize, input: usize) -> Result<Facts> {

@@ -52,6 +52,7 @@ pub fn input(seed: u64, index: usize, positions: usize) -> InputRecord {
             v: normal(&mut random, KEY_HEADS * positions * e, 1.0),
             z: normal(&mut random, HEADS * positions * e, 1.0),
             input: normal(&mut random, positions * 11, 1.0),
+            input_rows: Vec::new(),
             statistics: Vec::new(),
             facts: Facts {
                 output_error: Some(1e-7),

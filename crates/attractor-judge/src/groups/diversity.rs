@@ -12,7 +12,6 @@ use crate::Result;
 use crate::config::Key;
 use crate::finding::{Finding, Measured, Place, Worded};
 use crate::id::CheckId;
-use crate::measure::Geometry;
 use crate::statistics::permutation::upper_p;
 use crate::statistics::rank::{dot, mantel_null, residual, standard_ranks};
 use crate::statistics::{Triangle, mean, mean_of, stream};
@@ -199,14 +198,14 @@ fn correlate(case: &Case<'_>, index: usize, layer: usize) -> Result<std::result:
     let mut why = Lack::LayerInputs;
     for (slot, &input) in case.measures.compared.iter().enumerate() {
         let g = &*case.measures.geometry[index][input];
-        let Some(beliefs) = case.patterns.layer_input(layer, input)? else { continue };
+        let Some(beliefs) = case.patterns.layer_input(layer, input, &g.chosen)? else { continue };
         let rows = g.chosen.len();
         let triangle = Triangle { rows };
         if rows < 5 {
             why = Lack::Rows { input: case.measures.steps.origin(input), rows };
             continue;
         }
-        let Some(cosine) = cosine_distances(&beliefs, g) else {
+        let Some(cosine) = cosine_distances(&beliefs, rows) else {
             why = Lack::FiniteInputs { layer };
             continue;
         };
@@ -285,17 +284,15 @@ fn correlate(case: &Case<'_>, index: usize, layer: usize) -> Result<std::result:
     }))
 }
 
-/// Cosine distances between the chosen positions, in the order of [`Triangle`]; a zero vector is at distance one.
-fn cosine_distances(beliefs: &[f32], g: &Geometry) -> Option<Vec<f64>> {
-    if g.queries == 0 || !beliefs.len().is_multiple_of(g.queries) {
+/// Cosine distances between `count` positions, in the order of [`Triangle`]; a zero vector is at distance one.
+fn cosine_distances(beliefs: &[f32], count: usize) -> Option<Vec<f64>> {
+    if beliefs.is_empty() || !beliefs.len().is_multiple_of(count) {
         return None;
     }
-    let width = beliefs.len() / g.queries;
-    let rows: Vec<Vec<f64>> = g
-        .chosen
-        .iter()
-        .map(|&row| {
-            let v: Vec<f64> = beliefs[row * width..(row + 1) * width].iter().map(|&x| f64::from(x)).collect();
+    let rows: Vec<Vec<f64>> = beliefs
+        .chunks_exact(beliefs.len() / count)
+        .map(|row| {
+            let v: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
             let norm = dot(&v, &v).sqrt();
             v.iter().map(|x| if norm > 0.0 { x / norm } else { 0.0 }).collect()
         })

@@ -29,7 +29,8 @@ pub fn repeated_inputs(patterns: &dyn Patterns) -> Result<Option<Vec<(usize, usi
     let Some(first) = patterns.layers().first().map(|shape| shape.layer) else { return Ok(None) };
     let mut entered = Vec::new();
     for &input in &abreast {
-        let Some(values) = patterns.layer_input(first, input)? else { return Ok(None) };
+        let rows: Vec<usize> = (0..patterns.shape(first, input)?.0).collect();
+        let Some(values) = patterns.layer_input(first, input, &rows)? else { return Ok(None) };
         entered.push(values.into_iter().map(f32::to_bits).collect::<Vec<_>>());
     }
     Ok(Some(numbered(earlier(&entered))))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use attractor::retrieve::Mask;
 use attractor::rows;
-use attractor_record::Patterns;
+use attractor_record::{Patterns, spaced_rows};
 use attractor_record::{Role, Token};
 
 use super::block_read_twice;
@@ -183,9 +183,7 @@ impl Geometry {
         if geometry.has_tokens {
             geometry.set_repeats(tokens);
         }
-        let candidates: Vec<usize> = (0..queries).filter(|&i| geometry.visible[i] >= 2).collect();
-        let count = candidates.len().min(config.count(Key::DiversityRows));
-        geometry.chosen = (0..count).map(|c| candidates[c * candidates.len() / count]).collect();
+        geometry.chosen = spaced_rows(&geometry.mask, queries, keys, config.count(Key::DiversityRows));
         geometry
     }
 

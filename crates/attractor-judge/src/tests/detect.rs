@@ -272,7 +272,7 @@ impl Patterns for Nameless {
     fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         self.maps.open(layer, head, input)
     }
-    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }
     fn facts(&self, _: usize, _: usize) -> Result<Facts> {

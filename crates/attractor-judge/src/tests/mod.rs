@@ -117,8 +117,10 @@ impl Patterns for Maps {
         let map = Held { weights: &self.maps[layer][head][input], keys: self.tokens[input].len() };
         Ok(self.statistics.is_none().then(|| Box::new(map) as Box<dyn Rows>))
     }
-    fn layer_input(&self, layer: usize, input: usize) -> Result<Option<Vec<f32>>> {
-        Ok(self.beliefs.get(layer).map(|inputs| inputs[input].clone()))
+    fn layer_input(&self, layer: usize, input: usize, rows: &[usize]) -> Result<Option<Vec<f32>>> {
+        let Some(beliefs) = self.beliefs.get(layer).map(|inputs| &inputs[input]) else { return Ok(None) };
+        let width = beliefs.len() / self.tokens[input].len();
+        Ok(Some(rows.iter().flat_map(|row| beliefs[row * width..(row + 1) * width].to_vec()).collect()))
     }
     fn facts(&self, _: usize, _: usize) -> Result<Facts> {
         Ok(self.facts.clone())
@@ -160,7 +162,7 @@ impl Patterns for Bare {
     fn open(&self, _: usize, _: usize, _: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         Ok(None)
     }
-    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }
     fn facts(&self, _: usize, _: usize) -> Result<Facts> {

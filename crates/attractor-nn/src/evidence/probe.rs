@@ -1,11 +1,12 @@
 //! The causality probe: change one token, and nothing before it may move.
 
+use std::borrow::Cow;
+
 use attractor::random::Philox;
 use attractor_record::evidence::CausalityProbe;
 
 use super::Options;
 use crate::model::{Input, Model, Overrides};
-use crate::ops;
 use attractor::Result;
 
 /// Replaces one token of the second half and compares the last hidden states before and from it on.
@@ -17,7 +18,7 @@ pub(super) fn probe(
     index: usize,
     inputs: &[Input],
     options: &Options<'_>,
-    plain: Option<Vec<f32>>,
+    plain: Option<Cow<'_, [f32]>>,
 ) -> Result<Option<CausalityProbe>> {
     let Some(ids) = input.ids().filter(|ids| ids.len() >= 2) else { return Ok(None) };
     let n = ids.len();
@@ -41,9 +42,8 @@ pub(super) fn probe(
         Input::Padded { padding, .. } => Input::Padded { ids: changed, padding: padding.clone() },
         _ => Input::Tokens(changed),
     };
-    let run =
-        |input: &Input| -> Result<Vec<f32>> { Ok(ops::values(model.encode(input, &mut (), &Overrides::none())?)) };
-    let before = plain.map_or_else(|| run(input), Ok)?;
+    let run = |input: &Input| model.hidden(input, &mut (), &Overrides::none());
+    let before = plain.map_or_else(|| run(input).map(Cow::Owned), Ok)?;
     let after = run(&changed)?;
     let cut = position * (before.len() / n);
     // A NaN is the largest change of all.

@@ -101,9 +101,6 @@ impl Block {
     /// Attention by the retrieval kernel: `input` is what [`attention_input`](Self::attention_input) gave.
     pub(crate) fn attend(&self, input: Matrix, place: &Place) -> Result<Attended> {
         let (b, n, d) = (place.batch, place.positions, self.width);
-        let q = self.normed(self.query.forward(input.clone()), &self.query_norm);
-        let k = self.normed(self.key.forward(input.clone()), &self.key_norm);
-        let v = self.value.forward(input);
         let rotate = |x: Vec<f32>| match &place.rotation {
             None => x,
             Some(table) => {
@@ -112,9 +109,12 @@ impl Block {
                 y
             }
         };
+        // One after the other: of a long input each is large, and is laid out by heads at once.
+        let q = self.normed(self.query.forward(input.clone()), &self.query_norm);
         let q = rotate(split_heads(q, b, n, self.heads));
+        let k = self.normed(self.key.forward(input.clone()), &self.key_norm);
         let k = rotate(split_heads(k, b, n, self.key_heads));
-        let v = split_heads(v, b, n, self.key_heads);
+        let v = split_heads(self.value.forward(input), b, n, self.key_heads);
         // The batch lies along the head axis: query head a of item i reads key head (i h + a) / (h / g) = i g + a / (h / g).
         let problem = Problem {
             queries: Heads::new(q.as_slice(), b * self.heads, n, d)?,
@@ -133,10 +133,16 @@ impl Block {
     /// `attended` is of one item (shared by all variants) or of as many as there are variants.
     pub(crate) fn override_heads(
         &self,
-        attended: &Attended,
+        attended: &mut Attended,
         variants: &[Overrides],
         place: &Place,
     ) -> Result<Vec<f32>> {
+        if variants.len() == place.batch
+            && variants.iter().all(|variant| (0..self.heads).all(|head| variant.of(self.layer, head).is_none()))
+        {
+            return Ok(std::mem::take(&mut attended.z));
+        }
+        let attended = &*attended;
         let (h, size) = (self.heads, place.positions * self.width);
         let mut z = vec![0.0; variants.len() * h * size];
         z.par_chunks_mut(size)

@@ -59,6 +59,7 @@ impl Model {
             v: kept(keep.values, tap.v),
             z: kept(keep.z, tap.z),
             input: kept(keep.input, tap.input),
+            input_rows: Vec::new(),
             statistics: Vec::new(),
             facts,
         })

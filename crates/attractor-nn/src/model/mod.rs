@@ -31,7 +31,7 @@ use crate::checkpoint::Checkpoint;
 use crate::checkpoint::spec::{Family, Spec};
 use crate::ops::{self, Matrix};
 use attractor::{Error, Result};
-use block::{Block, Place};
+use block::{Attended, Block, Place};
 use embed::{Embedding, Top};
 use parts::Normalise;
 
@@ -141,11 +141,15 @@ impl Model {
             let place = &places[l];
             let input = block.attention_input(&x);
             let tapped_input = if want.input { ops::values(input.clone()) } else { Vec::new() };
-            let attended = block.attend(input, place)?;
-            let z = block.override_heads(&attended, variants, place)?;
+            let mut attended = block.attend(input, place)?;
+            let z = block.override_heads(&mut attended, variants, place)?;
+            // Of a long input each of these is large: what nobody wants goes before the next is made.
+            let Attended { q, k, v, .. } = attended;
+            let (q, k) = if want.query_key { (q, k) } else { Default::default() };
+            let v = if want.values { v } else { Vec::new() };
             let output = block.project(&z, variants.len(), n);
+            let z = if want.z { z } else { Vec::new() };
             if !want.is_nothing() {
-                let kept = |wanted: bool, x: Vec<f32>| if wanted { x } else { Vec::new() };
                 observer.tap(Tap {
                     layer: l,
                     heads: block.heads,
@@ -156,10 +160,10 @@ impl Model {
                     soft_cap: block.soft_cap,
                     sinks: Vec::new(),
                     mask: (*place.mask).clone(),
-                    q: kept(want.query_key, attended.q),
-                    k: kept(want.query_key, attended.k),
-                    v: kept(want.values, attended.v),
-                    z: kept(want.z, z),
+                    q,
+                    k,
+                    v,
+                    z,
                     output: if want.output { ops::values(output.clone()) } else { Vec::new() },
                     input: tapped_input,
                 })?;

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::spec::{Activation, Norm};
 use crate::ops::rows::Standardise;
-use crate::ops::{Matrix, unary};
+use crate::ops::{self, Matrix, unary};
 
 /// y = x W + b, W of shape [in, out], b of shape [1, out].
 #[derive(Debug, Clone)]
@@ -60,18 +60,23 @@ pub(crate) struct Mlp {
     pub down: Linear,
 }
 
-/// Numbers of the MLP's inner activations that are held at once (64 MB): of a long input they would be most of the memory.
-const INNER: usize = 16 << 20;
+/// Numbers of the MLP's inner activations that are held at once (16 MB): of a long input they would be most of the memory.
+const INNER: usize = 4 << 20;
 
 impl Mlp {
     pub(crate) fn forward(&self, x: Matrix) -> Matrix {
         let ([rows, _], inner) = (x.dims(), self.up.weight.dims()[1]);
         let step = (INNER / inner.max(1)).max(1);
-        if rows <= step {
+        if rows <= step || x.is_autodiff() {
             return self.piece(x);
         }
-        let pieces = (0..rows).step_by(step).map(|from| self.piece(x.clone().slice([from..(from + step).min(rows)])));
-        Matrix::cat(pieces.collect(), 0)
+        let width = self.down.weight.dims()[1];
+        let mut all = Vec::with_capacity(rows * width);
+        for from in (0..rows).step_by(step) {
+            let piece = self.piece(x.clone().slice([from..(from + step).min(rows)]));
+            ops::read(piece, |piece| all.extend_from_slice(piece));
+        }
+        ops::tensor(all, [rows, width])
     }
 
     fn piece(&self, x: Matrix) -> Matrix {

@@ -171,7 +171,7 @@ impl Patterns for Maps {
         };
         Ok(Some(Box::new(Made(rows))))
     }
-    fn layer_input(&self, _: usize, _: usize) -> Result<Option<Vec<f32>>> {
+    fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }
     fn facts(&self, _: usize, _: usize) -> Result<Facts> {

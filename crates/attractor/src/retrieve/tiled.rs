@@ -5,6 +5,7 @@
 //! N x N ever exists. Work is cut into row groups by the problem alone and partial sums are joined in that order, so
 //! the answer has the same bits for any number of threads.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -13,7 +14,7 @@ use rayon::prelude::*;
 use super::packed::PackedKeys;
 use super::partial::{Partial, Shared};
 use super::strip::{RowState, Strip, strip_rows};
-use super::{HeadStatistics, Problem, Request, Retrieved};
+use super::{Elements, HeadStatistics, Problem, Request, Retrieved};
 use crate::error::{Error, Result};
 
 /// Row groups a head, at most: enough to balance threads, few enough that partial sums stay small.
@@ -43,14 +44,20 @@ fn tasks(problem: &Problem<'_>) -> Vec<Task> {
         .collect()
 }
 
-/// Runs `work` on every task, the largest first, and returns the answers in the order of the tasks.
-fn run<T: Send>(problem: &Problem<'_>, tasks: &[Task], work: impl Fn(&Task) -> T + Sync) -> Vec<T> {
+/// Runs `work` on every task with what it is given, the largest first, and returns the answers in the order of the tasks.
+fn run<G: Send, T: Send>(
+    problem: &Problem<'_>,
+    tasks: &[Task],
+    given: Vec<G>,
+    work: impl Fn(&Task, G) -> T + Sync,
+) -> Vec<T> {
     let keys = problem.keys.rows;
     let cost = |task: &Task| task.rows.clone().map(|row| problem.modifiers.mask.range(row, keys).len()).sum::<usize>();
     let costs: Vec<usize> = tasks.iter().map(cost).collect();
-    let mut order: Vec<usize> = (0..tasks.len()).collect();
-    order.sort_by_key(|&at| std::cmp::Reverse(costs[at]));
-    let mut done: Vec<(usize, T)> = order.into_par_iter().with_max_len(1).map(|at| (at, work(&tasks[at]))).collect();
+    let mut order: Vec<(usize, G)> = given.into_iter().enumerate().collect();
+    order.sort_by_key(|&(at, _)| std::cmp::Reverse(costs[at]));
+    let each = order.into_par_iter().with_max_len(1).map(|(at, given)| (at, work(&tasks[at], given)));
+    let mut done: Vec<(usize, T)> = each.collect();
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, answer)| answer).collect()
 }
@@ -73,24 +80,28 @@ fn pack(problem: &Problem<'_>, arch: Arch) -> Vec<PackedKeys> {
 }
 
 /// Values of one head, widened, and where they are not finite.
-struct Values {
-    numbers: Vec<f32>,
+struct Values<'a> {
+    numbers: Cow<'a, [f32]>,
     broken: Vec<bool>,
 }
 
-fn values(problem: &Problem<'_>) -> Vec<Values> {
+fn values<'a>(problem: &Problem<'a>) -> Vec<Values<'a>> {
     let Some(v) = problem.values else { return Vec::new() };
     (0..v.heads)
         .into_par_iter()
         .map(|head| {
-            let mut numbers = v.head(head);
+            // Copied only where they must be widened, or hold what is no number.
+            let mut numbers = match v.elements {
+                Elements::F32(all) => Cow::Borrowed(&all[head * v.rows * v.width..(head + 1) * v.rows * v.width]),
+                _ => Cow::Owned(v.head(head)),
+            };
             let mut broken = Vec::new();
             for j in 0..v.rows {
-                let value = &mut numbers[j * v.width..(j + 1) * v.width];
-                if !value.iter().all(|x| x.is_finite()) {
+                let value = j * v.width..(j + 1) * v.width;
+                if !numbers[value.clone()].iter().all(|x| x.is_finite()) {
                     broken.resize(v.rows, false);
                     broken[j] = true;
-                    value.fill(0.0);
+                    numbers.to_mut()[value].fill(0.0);
                 }
             }
             Values { numbers, broken }
@@ -101,17 +112,24 @@ fn values(problem: &Problem<'_>) -> Vec<Values> {
 struct RetrieveTask<'a, 'b> {
     problem: &'a Problem<'b>,
     keys: &'a PackedKeys,
-    values: Option<&'a Values>,
+    values: Option<&'a Values<'b>>,
     task: &'a Task,
+    answer: Answer<'a>,
+}
+
+/// The rows of an answer that a task writes.
+struct Answer<'a> {
+    output: &'a mut [f32],
+    log_sum_exp: &'a mut [f32],
+    energy: &'a mut [f32],
 }
 
 impl WithSimd for RetrieveTask<'_, '_> {
-    type Output = Retrieved;
+    type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, s: S) -> Retrieved {
-        let Self { problem, keys, values, task } = self;
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self { problem, keys, values, task, answer } = self;
         let width = problem.values.map_or(0, |v| v.width);
-        let mut answer = Retrieved::blank(1, task.rows.len(), width);
         let rows_a_strip = strip_rows(problem.keys.rows);
         let mut strip = Strip::new::<S>(problem, rows_a_strip);
         for start in task.rows.clone().step_by(rows_a_strip) {
@@ -132,7 +150,6 @@ impl WithSimd for RetrieveTask<'_, '_> {
                 project(problem, task.head, &mut strip, rows, values, width, output);
             }
         }
-        answer
     }
 }
 
@@ -142,7 +159,7 @@ fn project(
     head: usize,
     strip: &mut Strip,
     rows: Range<usize>,
-    values: &Values,
+    values: &Values<'_>,
     width: usize,
     output: &mut [f32],
 ) {
@@ -209,16 +226,25 @@ pub fn retrieve(problem: &Problem<'_>) -> Result<Retrieved> {
     let keys = pack(problem, arch);
     let values = values(problem);
     let tasks = tasks(problem);
-    let parts = run(problem, &tasks, |task| {
-        let key_head = problem.key_head(task.head);
-        arch.dispatch(RetrieveTask { problem, keys: &keys[key_head], values: values.get(key_head), task })
-    });
-    let mut answer = Retrieved { output: Vec::new(), log_sum_exp: Vec::new(), energy: Vec::new() };
-    for part in parts {
-        answer.output.extend(part.output);
-        answer.log_sum_exp.extend(part.log_sum_exp);
-        answer.energy.extend(part.energy);
+    let width = problem.values.map_or(0, |v| v.width);
+    let mut answer = Retrieved::blank(problem.queries.heads, problem.queries.rows, width);
+    let (mut output, mut log_sum_exp, mut energy) =
+        (&mut answer.output[..], &mut answer.log_sum_exp[..], &mut answer.energy[..]);
+    let mut parts = Vec::with_capacity(tasks.len());
+    // Tasks are in the order of the answer's rows.
+    for task in &tasks {
+        let rows = task.rows.len();
+        parts.push(Answer {
+            output: output.split_off_mut(..rows * width).unwrap_or_default(),
+            log_sum_exp: log_sum_exp.split_off_mut(..rows).unwrap_or_default(),
+            energy: energy.split_off_mut(..rows).unwrap_or_default(),
+        });
     }
+    run(problem, &tasks, parts, |task, answer| {
+        let key_head = problem.key_head(task.head);
+        let (keys, values) = (&keys[key_head], values.get(key_head));
+        arch.dispatch(RetrieveTask { problem, keys, values, task, answer });
+    });
     Ok(answer)
 }
 
@@ -358,7 +384,7 @@ pub fn statistics(problem: &Problem<'_>, request: &Request) -> Result<Vec<HeadSt
     let keys = pack(problem, arch);
     let tasks = tasks(problem);
     let shared = Shared::new(problem, request);
-    let parts = run(problem, &tasks, |task| {
+    let parts = run(problem, &tasks, vec![(); tasks.len()], |task, ()| {
         let keys = &keys[problem.key_head(task.head)];
         arch.dispatch(StatisticsTask { problem, keys, shared: &shared, task })
     });
