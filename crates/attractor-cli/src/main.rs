@@ -18,13 +18,7 @@ use error::Code;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_purge_delay` of mimalloc 3, which the crate does not name: milliseconds until freed memory goes back.
-const PURGE_DELAY: i32 = 15;
-
 fn main() -> ExitCode {
-    // Its second is long enough for a pass over a long input to hold twice the memory that it needs.
-    // SAFETY: an option is set before any other thread runs.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) };
     // A write beyond the file-size limit is then an error with a message, not a signal that ends the process.
     #[cfg(unix)]
     // SAFETY: no other thread runs yet, and ignoring a signal runs no code of ours.

@@ -11,7 +11,7 @@ use super::parts::{Linear, Mlp, Normalise};
 use crate::checkpoint::spec::Placement;
 use crate::ops::elementwise::SoftCap;
 use crate::ops::rows::{MaskedSoftmax, Rotate, Rotation};
-use crate::ops::{self, Matrix, Unary, unary};
+use crate::ops::{self, Matrix, unary};
 use attractor::Result;
 
 /// One layer of the model. Activations are [batch x positions, features].
@@ -101,13 +101,11 @@ impl Block {
     /// Attention by the retrieval kernel: `input` is what [`attention_input`](Self::attention_input) gave.
     pub(crate) fn attend(&self, input: Matrix, place: &Place) -> Result<Attended> {
         let (b, n, d) = (place.batch, place.positions, self.width);
-        let rotate = |x: Vec<f32>| match &place.rotation {
-            None => x,
-            Some(table) => {
-                let mut y = vec![0.0; x.len()];
-                Rotate { width: d, table: table.clone() }.forward(&x, &mut y);
-                y
+        let rotate = |mut x: Vec<f32>| {
+            if let Some(table) = &place.rotation {
+                Rotate { width: d, table: table.clone() }.turn(&mut x, 1.0);
             }
+            x
         };
         // One after the other: of a long input each is large, and is laid out by heads at once.
         let q = self.normed(self.query.forward(input.clone()), &self.query_norm);

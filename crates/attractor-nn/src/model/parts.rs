@@ -60,8 +60,8 @@ pub(crate) struct Mlp {
     pub down: Linear,
 }
 
-/// Numbers of the MLP's inner activations that are held at once (16 MB): of a long input they would be most of the memory.
-const INNER: usize = 4 << 20;
+/// Numbers of the MLP's inner activations that are held at once (32 MB): of a long input they would be most of the memory.
+const INNER: usize = 8 << 20;
 
 impl Mlp {
     pub(crate) fn forward(&self, x: Matrix) -> Matrix {

@@ -199,30 +199,31 @@ pub(crate) struct Rotation {
 }
 
 impl Rotate {
-    fn turn(&self, x: &[f32], y: &mut [f32], direction: f32) {
+    /// Turns rows where they lie.
+    pub(crate) fn turn(&self, x: &mut [f32], direction: f32) {
         let (width, half) = (self.width, self.table.dims / 2);
-        let rows = y.par_chunks_mut(width).zip(x.par_chunks(width)).enumerate();
-        rows.with_min_len(64).for_each(|(row, (y, x))| {
+        x.par_chunks_mut(width).enumerate().with_min_len(64).for_each(|(row, x)| {
             let at = row % self.table.positions * half;
             let (cos, sin) = (&self.table.cos[at..at + half], &self.table.sin[at..at + half]);
             for i in 0..half {
                 let (a, b) = (x[i], x[i + half]);
                 let s = direction * sin[i];
-                y[i] = a * cos[i] - b * s;
-                y[i + half] = b * cos[i] + a * s;
+                x[i] = a * cos[i] - b * s;
+                x[i + half] = b * cos[i] + a * s;
             }
-            y[2 * half..].copy_from_slice(&x[2 * half..]);
         });
     }
 }
 
 impl Unary for Rotate {
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        self.turn(x, y, 1.0);
+        y.copy_from_slice(x);
+        self.turn(y, 1.0);
     }
 
     fn backward(&self, _: &[f32], _: &[f32], dy: &[f32], dx: &mut [f32]) {
-        self.turn(dy, dx, -1.0);
+        dx.copy_from_slice(dy);
+        self.turn(dx, -1.0);
     }
 }
 

@@ -31,15 +31,21 @@ enum State {
 struct Head {
     queries: Vec<f32>,
     keys: Vec<f32>,
+    /// Is every number of a key finite?
+    finite: Vec<bool>,
     values: Option<Vec<f32>>,
 }
 
 impl Head {
     fn of(problem: &Problem<'_>, head: usize) -> Self {
         let key_head = problem.key_head(head);
+        let keys = problem.keys.head(key_head);
+        let width = problem.keys.width;
+        let is_finite = |key: usize| keys[key * width..(key + 1) * width].iter().all(|x| x.is_finite());
         Self {
             queries: problem.queries.head(head),
-            keys: problem.keys.head(key_head),
+            finite: (0..problem.keys.rows).map(is_finite).collect(),
+            keys,
             values: problem.values.as_ref().map(|v| v.head(key_head)),
         }
     }
@@ -68,7 +74,7 @@ fn row_of(problem: &Problem<'_>, vectors: &Head, head: usize, row: usize) -> Den
         }
         visible[j] = true;
         let key = &vectors.keys[j * d..(j + 1) * d];
-        invalid |= !key.iter().all(|x| x.is_finite());
+        invalid |= !vectors.finite[j];
         let mut score = beta * problem.similarity.score(query, key);
         if let Some(cap) = modifiers.soft_cap {
             score = f64::from(cap) * (score / f64::from(cap)).tanh();
