@@ -1,6 +1,7 @@
 //! What standard ablations cost, against the products that they are made of, in one run.
 //!
-//!     cargo run --release -p attractor-nn --example ablations -- CHECKPOINT [TOKENS] [INPUTS]
+//!     cargo build --release --workspace --example ablations
+//!     target/release/examples/ablations CHECKPOINT [TOKENS] [INPUTS]
 //!
 //! Counts the floating-point operations of the ablations of an encoder, measures the speed of its largest product
 //! on as many rows as an ablation takes at once, and prints time, bound and ratio. Inputs are random tokens.
