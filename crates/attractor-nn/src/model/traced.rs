@@ -71,10 +71,21 @@ impl Traced {
         recording
     }
 
-    /// The gradient of every parameter, in the order of `Model::parameters`; `None` where the loss does not depend on
-    /// it.
+    /// Looks at the gradient of every parameter, in the order of `Model::parameters`; `None` where the loss does not
+    /// depend on it.
+    pub(crate) fn each_gradient(&mut self, gradients: &mut Gradients, mut look: impl FnMut(usize, Option<&[f32]>)) {
+        for (at, parameter) in self.model.parameters().into_iter().enumerate() {
+            match parameter.tensor.grad_remove(gradients) {
+                Some(gradient) => ops::read(gradient, |gradient| look(at, Some(gradient))),
+                None => look(at, None),
+            }
+        }
+    }
+
+    /// Copies of them.
     pub(crate) fn gradients(&mut self, gradients: &mut Gradients) -> Vec<Option<Vec<f32>>> {
-        let parameters = self.model.parameters();
-        parameters.into_iter().map(|p| p.tensor.grad_remove(gradients).map(ops::values)).collect()
+        let mut all = Vec::new();
+        self.each_gradient(gradients, |_, gradient| all.push(gradient.map(<[f32]>::to_vec)));
+        all
     }
 }
