@@ -161,7 +161,7 @@ fn row(check: &Check) -> String {
     let strip = if model { strip(check) } else { String::new() };
     let source = match (model, check.threshold_source.is_empty()) {
         (true, false) => format!(
-            " <span class=\"source\">Held against: {}.</span>",
+            " <span class=\"source\">Threshold: {}.</span>",
             escape(check.threshold_source.trim_end_matches('.'))
         ),
         _ => String::new(),

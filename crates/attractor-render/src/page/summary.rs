@@ -80,7 +80,7 @@ pub(super) fn opening(report: &Report) -> String {
         );
     }
     if !report.conclusion.reasons.is_empty() {
-        out.push_str("<details><summary>The figures that decided</summary><ul>");
+        out.push_str("<details><summary>Supporting evidence</summary><ul>");
         for reason in &report.conclusion.reasons {
             let _ = write!(out, "<li>{}</li>", escape(reason));
         }
