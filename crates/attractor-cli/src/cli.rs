@@ -68,13 +68,14 @@ pub enum Command {
     Generate(Generate),
 }
 
-/// Every option takes numbers below zero: where they make no sense, what reads them says so.
+/// Every option takes numbers below zero: where they make no sense, what reads them says so. Every command names the program
+/// as its version's.
 fn numbered(command: Built) -> Built {
     let number = |option: clap::Arg| match option.get_action().takes_values() {
         true => option.allow_negative_numbers(true),
         false => option,
     };
-    command.mut_args(number).mut_subcommands(numbered)
+    command.display_name("attractor").mut_args(number).mut_subcommands(numbered)
 }
 
 impl Cli {

@@ -88,3 +88,12 @@ fn a_capture_that_was_cut_short_goes_on_where_it_stopped() {
     let summary = json(&attractor(folder.path(), &more));
     assert_eq!((summary["resumed_at"].as_u64(), summary["inputs"].as_u64()), (Some(2), Some(5)));
 }
+
+#[test]
+fn the_version_is_the_program_s_whichever_command_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["-V"][..], &["validate", "-V"], &["memory", "hopfield", "--version"]] {
+        let output = attractor(folder.path(), arguments);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("attractor {}\n", env!("CARGO_PKG_VERSION")));
+    }
+}
