@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use attractor_session::judgement::Ablate as HowMuch;
-use attractor_session::{Selection, export, inputs};
-use clap::{Args, ValueEnum};
+use attractor_session::{Choice, Error, Selection, inputs};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::error::Outcome;
-use attractor_session::Error;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -77,48 +76,23 @@ pub struct Inputs {
 impl Inputs {
     /// As the jobs read them.
     pub fn given(&self) -> inputs::Inputs {
-        let Self { text, text_file, input, seq_len, max_inputs, model_config } = self.clone();
-        inputs::Inputs { text, text_file, input, seq_len, max_inputs, model_config }
+        same!(self => inputs::Inputs { text, text_file, input, seq_len, max_inputs, model_config })
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Ablate {
-    /// Nothing
-    None,
-    /// Each head by uniform map, mean map and nothing; each layer and the whole by every mode
-    Standard,
-    /// Each head by every mode too
-    Full,
+/// One of a library's named ways as the value of an option; the help lists them with what they are.
+pub fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
+    let named = T::ALL.iter().map(|way| PossibleValue::new(way.name()).help(way.about()));
+    PossibleValuesParser::new(named).try_map(|name| T::named(&name).ok_or("no such name"))
 }
 
-impl From<Ablate> for HowMuch {
-    fn from(ablate: Ablate) -> Self {
-        match ablate {
-            Ablate::None => Self::None,
-            Ablate::Standard => Self::Standard,
-            Ablate::Full => Self::Full,
-        }
-    }
+/// A library's options, those of the same name from `$args`: `same!(args => Options { seed, steps }, ..rest)`.
+macro_rules! same {
+    ($args:expr => $($options:ident)::+ { $($field:ident),* $(,)? } $(, $($rest:tt)+)?) => {
+        $($options)::+ { $($field: $args.$field.clone(),)* $($($rest)+)? }
+    };
 }
-
-/// What one line of the answer stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum By {
-    /// A token
-    Token,
-    /// A word: shares of its tokens are added
-    Word,
-}
-
-impl From<By> for export::By {
-    fn from(by: By) -> Self {
-        match by {
-            By::Token => Self::Token,
-            By::Word => Self::Word,
-        }
-    }
-}
+pub(crate) use same;
 
 /// Which layers and heads.
 #[derive(Debug, Clone, Default, Args)]

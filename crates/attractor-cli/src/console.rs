@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-pub use attractor_render::canvas::numbers::exact as short;
-pub use attractor_render::canvas::numbers::percent;
+pub use attractor_render::canvas::numbers::{counted, decimal as number, exact as short, percent};
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
 use attractor_session::{Context, Durability, Note, Step, write_whole};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Common;
 use crate::error::{Code, Outcome};
+use crate::interrupt::Interrupt;
 use crate::output::check_name;
 
 /// Progress of long work: a bar on a terminal, nothing elsewhere or with --quiet.
@@ -76,6 +76,13 @@ pub fn work<T: Send>(common: &Common, job: impl FnOnce(&Context<'_>) -> Outcome<
     context.install(|| job(&context))
 }
 
+/// The same for work that keeps what is whole: the first Ctrl-C asks it to stop, the second ends it.
+pub fn work_until_asked<T: Send>(common: &Common, job: impl FnOnce(&Context<'_>) -> Outcome<T> + Send) -> Outcome<T> {
+    let interrupt = Interrupt::watch()?;
+    let asked = || interrupt.asked();
+    work(common, |context| job(&context.clone().with_interrupt(&asked)))
+}
+
 /// Says a note; what an answer in JSON holds itself is not said beside it.
 fn say(note: &Note, json: bool) {
     match note {
@@ -121,17 +128,6 @@ fn words(note: &Note) -> String {
     }
 }
 
-/// "1 input", "3 inputs".
-pub fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
-/// A number with so many decimals, or as a power of ten where those would say nothing, or too much.
-pub fn number(value: f64, decimals: usize) -> String {
-    let plain = value == 0.0 || (10f64.powi(-(decimals as i32)) * 10.0..1e9).contains(&value.abs());
-    if plain || !value.is_finite() { format!("{value:.decimals$}") } else { format!("{value:.decimals$e}") }
-}
-
 /// Writes a file whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
     check_name(path)?;
@@ -142,6 +138,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
 pub fn json(result: &impl serde::Serialize) -> String {
     // Results are structures of numbers, names and lists: they always can be written.
     serde_json::to_string(result).unwrap_or_default()
+}
+
+/// Prints what a command found: as JSON where that is asked for, else in words unless all is to be quiet.
+pub fn answer(common: &Common, found: &impl serde::Serialize, words: impl FnOnce() -> String) {
+    if common.json {
+        print(&format!("{}\n", json(found)));
+    } else if !common.quiet {
+        print(&words());
+    }
 }
 
 /// Prints to standard output; a closed pipe ends quietly, anything else that stops it ends the program.
@@ -178,18 +183,4 @@ pub fn print_report(report: &Report) {
         text.push_str(&format!("{}{}{}\n", style.render(), line.text, style.render_reset()));
     }
     print(&text);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_shown_so_that_they_can_be_read() {
-        let shown = [0.0, 1.0, -1.52344, 123456.5, 0.0123, 0.000123, 1e12, -2.5e300, f64::NAN].map(|x| number(x, 4));
-        assert_eq!(
-            shown,
-            ["0.0000", "1.0000", "-1.5234", "123456.5000", "0.0123", "1.2300e-4", "1.0000e12", "-2.5000e300", "NaN"]
-        );
-    }
 }

@@ -31,18 +31,24 @@ pub fn ending(path: &Path, known: &[&str]) -> Outcome<String> {
     }
 }
 
+/// The name of a format, as `--format` takes it.
+pub fn name(format: &impl ValueEnum) -> String {
+    format.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
+}
+
+/// The endings that say a format: its aliases, or its name where it has none.
+fn endings(format: &impl ValueEnum) -> Vec<String> {
+    let Some(value) = format.to_possible_value() else { return Vec::new() };
+    let names: Vec<String> = value.get_name_and_aliases().map(String::from).collect();
+    if names.len() > 1 { names[1..].to_vec() } else { names }
+}
+
 /// What is written: what `--format` asks for, what the file's ending says, or `otherwise` without either.
-pub fn format<F: ValueEnum + PartialEq>(
-    output: Option<&Path>,
-    given: Option<F>,
-    endings: &[(&str, F)],
-    otherwise: F,
-) -> Outcome<F> {
+pub fn format<F: ValueEnum + PartialEq>(output: Option<&Path>, given: Option<F>, otherwise: F) -> Outcome<F> {
     let Some(path) = output else { return Ok(given.unwrap_or(otherwise)) };
     check_name(path)?;
     let ending = picture::ending(path);
-    let said = endings.iter().find(|(known, _)| *known == ending).map(|(_, format)| format.clone());
-    let name = |format: &F| format.to_possible_value().map_or(String::new(), |value| value.get_name().to_string());
+    let said = F::value_variants().iter().find(|format| endings(*format).contains(&ending)).cloned();
     match (given, said) {
         (Some(given), Some(said)) if given != said => Err(Error::usage(format!(
             "{}: --format {} is not written under an ending that says {}; change one of them",
@@ -51,19 +57,16 @@ pub fn format<F: ValueEnum + PartialEq>(
             name(&said)
         ))),
         (Some(format), _) | (None, Some(format)) => Ok(format),
-        (None, None) => {
-            let known: Vec<&str> = endings.iter().map(|(known, _)| *known).collect();
-            Err(Error::usage(format!(
-                "{}: the ending does not say what is written; end it in {}, or give --format",
-                path.display(),
-                alternatives(&known)
-            )))
-        }
+        (None, None) => Err(Error::usage(format!(
+            "{}: the ending does not say what is written; end it in {}, or give --format",
+            path.display(),
+            alternatives(&F::value_variants().iter().flat_map(endings).collect::<Vec<_>>())
+        ))),
     }
 }
 
 /// ".svg, .png or .pdf".
-fn alternatives(endings: &[&str]) -> String {
+fn alternatives(endings: &[impl std::fmt::Display]) -> String {
     let dotted: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
     match dotted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
@@ -79,27 +82,27 @@ mod tests {
     enum Kind {
         Csv,
         Json,
+        #[value(alias = "txt")]
         Table,
     }
 
-    const ENDINGS: [(&str, Kind); 2] = [("csv", Kind::Csv), ("json", Kind::Json)];
-
     fn of(name: &str, given: Option<Kind>) -> Outcome<Kind> {
-        format(Some(Path::new(name)), given, &ENDINGS, Kind::Table)
+        format(Some(Path::new(name)), given, Kind::Table)
     }
 
     #[test]
     fn the_ending_decides_and_contradictions_are_refused() {
         assert_eq!(of("a.CSV", None).unwrap(), Kind::Csv);
         assert_eq!(of("a.json", Some(Kind::Json)).unwrap(), Kind::Json);
+        assert_eq!(of("a.txt", None).unwrap(), Kind::Table);
         assert_eq!(of("a.out", Some(Kind::Csv)).unwrap(), Kind::Csv);
-        assert_eq!(format(None, None, &ENDINGS, Kind::Table).unwrap(), Kind::Table);
+        assert_eq!(format(None, None, Kind::Table).unwrap(), Kind::Table);
         let says = |result: Outcome<Kind>, words: &[&str]| {
             let why = result.unwrap_err().to_string();
             assert!(words.iter().all(|word| why.contains(word)), "{why}");
         };
         says(of("a.csv", Some(Kind::Json)), &["a.csv", "json", "csv"]);
-        says(of("a.dat", None), &["a.dat", ".csv or .json", "--format"]);
+        says(of("a.dat", None), &["a.dat", ".csv, .json or .txt", "--format"]);
         says(of("-", None), &["-: is not the terminal"]);
         says(of(".", None), &["is a folder"]);
     }

@@ -16,10 +16,12 @@ pub fn is_picture(ending: &str) -> bool {
     matches!(ending, "svg" | "png" | "pdf")
 }
 
-/// Draws and writes a figure; a name that cannot be one is refused before it is drawn. The ending is given to `draw`.
-pub fn save_checked(path: &Path, draw: impl FnOnce(&str) -> Outcome<String>) -> Outcome {
+/// Draws and writes a figure where one was asked for; a name that cannot be one is refused before it is drawn. `draw` is
+/// given whether it may move: an .svg does.
+pub fn draw(output: Option<&Path>, draw: impl FnOnce(bool) -> Outcome<String>) -> Outcome {
+    let Some(path) = output else { return Ok(()) };
     let ending = checked(path)?;
-    save(path, &ending, &draw(&ending)?)
+    save(path, &ending, &draw(ending == "svg")?)
 }
 
 /// The ending of a picture's name.

@@ -18,6 +18,8 @@
 //! | [`export`]    | a checkpoint or a run   | maps for other programs                                |
 //! | [`training::causal_lm`] | a text        | a small language model                                 |
 //! | [`training::rbm`]       | rows of data  | a restricted Boltzmann machine, its likelihood watched |
+//! | [`generate`]  | a machine               | samples, chains, rows completed or restored            |
+//! | [`likelihood`]| a machine, rows of data | how likely they are, with its error                    |
 //!
 //! # Example
 //! ```
@@ -33,18 +35,20 @@ pub mod demo;
 pub mod evidence;
 pub mod export;
 pub mod follow;
+pub mod generate;
 pub mod heads;
 pub mod import;
 pub mod info;
 pub mod inputs;
 pub mod judgement;
+pub mod likelihood;
 pub mod metrics;
 pub mod stimuli;
 pub mod target;
 pub mod training;
 
 // The experiments with memories, and the data they are fed: jobs that the hall itself holds.
-pub use attractor::{Context, Error, Hint, Kind, Note, Result, Step, energy, experiment, sample, settle};
+pub use attractor::{Choice, Context, Error, Hint, Kind, Note, Result, Step, energy, experiment, sample, settle};
 pub use attractor_capture::parquet;
 pub use attractor_data::files::{Durability, write_whole};
 pub use attractor_data::{Machine, graphs, machine, patterns};

@@ -38,6 +38,21 @@ fn every_room_knows_only_the_rooms_below_it() {
     }
 }
 
+/// Lines of all files in a folder.
+fn lines(folder: &Path) -> usize {
+    let each = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        if path.is_dir() { lines(&path) } else { std::fs::read_to_string(path).unwrap().lines().count() }
+    };
+    std::fs::read_dir(folder).unwrap().map(each).sum()
+}
+
+#[test]
+fn the_command_line_has_options_and_words_alone() {
+    let cli = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("attractor-cli/src");
+    assert!(lines(&cli) <= 4000, "{} lines: what is no option and no word belongs in a library", lines(&cli));
+}
+
 /// The words of docs/notation.md, "Words of the code".
 fn words() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/notation.md");

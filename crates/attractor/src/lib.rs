@@ -18,6 +18,7 @@ pub struct Readme;
 #[doc = include_str!("../../../docs/memories.md")]
 pub struct Memories;
 
+mod choice;
 mod context;
 pub mod energy;
 pub mod error;
@@ -30,6 +31,7 @@ pub mod settle;
 mod simd;
 mod state;
 
+pub use choice::Choice;
 pub use context::{Context, Note, Step};
 pub use error::{Error, Hint, Kind, Result};
 pub use simd::rows;

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use attractor_session::Error;
 use attractor_session::capture::{self, Options, human};
 use clap::Args;
 
-use crate::args::{Chosen, Common, Inputs, bytes};
-use crate::console::{json, print, work};
+use crate::args::{Chosen, Common, Inputs, bytes, same};
+use crate::console::{answer, work};
 use crate::error::Outcome;
 
 #[derive(Debug, Args)]
@@ -32,11 +31,11 @@ pub struct Capture {
     #[command(flatten)]
     pub chosen: Chosen,
     /// Disk that the run may take, for example 4GiB
-    #[arg(long)]
-    pub max_bytes: Option<String>,
+    #[arg(long, value_parser = bytes)]
+    pub max_bytes: Option<u64>,
     /// Memory that one input may take, for example 2GiB
-    #[arg(long)]
-    pub max_memory: Option<String>,
+    #[arg(long, value_parser = bytes)]
+    pub max_memory: Option<u64>,
     /// Go on with a run that was interrupted
     #[arg(long)]
     pub resume: bool,
@@ -45,31 +44,22 @@ pub struct Capture {
     pub durable: bool,
 }
 
-fn limit(text: Option<&str>, option: &str) -> Outcome<Option<u64>> {
-    text.map(|text| bytes(text).map_err(|e| Error::usage(format!("{option}: {e}")))).transpose()
-}
-
 /// Runs the command.
 pub fn run(args: &Capture, common: &Common) -> Outcome {
-    let options = Options {
+    let options = same!(args => Options { output, max_bytes, max_memory, resume, durable },
         target: args.target.clone().or(args.model.clone()).unwrap_or_default(),
         inputs: args.inputs.given(),
-        output: args.output.clone(),
         keep: args.keep.parse()?,
         dtype: args.dtype.parse()?,
-        selection: args.chosen.selection()?,
-        max_bytes: limit(args.max_bytes.as_deref(), "--max-bytes")?,
-        max_memory: limit(args.max_memory.as_deref(), "--max-memory")?,
-        resume: args.resume,
-        durable: args.durable,
-    };
+        selection: args.chosen.selection()?
+    );
     let done = work(common, |context| capture::run(&options, context))?;
-    if common.json {
-        print(&format!("{}\n", json(&done)));
-    } else if !common.quiet {
+    answer(common, &done, || {
         let (size, run) = (human(done.bytes), done.run.display());
-        print(&format!("{} inputs ({}) in {run}: {size}\n", done.inputs, done.source));
-        print(&format!("next: attractor validate {run}   attractor metrics {run}\n"));
-    }
+        format!(
+            "{} inputs ({}) in {run}: {size}\nnext: attractor validate {run}   attractor metrics {run}\n",
+            done.inputs, done.source
+        )
+    });
     Ok(())
 }

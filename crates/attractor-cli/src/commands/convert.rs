@@ -7,7 +7,7 @@ use attractor_session::import::{self, Certificate, Grade, Options};
 use clap::Args;
 
 use crate::args::Common;
-use crate::console::{json, print, work};
+use crate::console::{answer, work};
 use crate::error::Outcome;
 
 #[derive(Debug, Args)]
@@ -57,16 +57,13 @@ pub fn run(convert: &Convert, common: &Common) -> Outcome<bool> {
         dtype: convert.dtype.as_deref().map(str::parse).transpose()?,
     };
     let found = work(common, |context| import::run(&options, context))?;
-    if common.json {
-        print(&format!("{}\n", json(&found)));
-    } else if !common.quiet {
+    answer(common, &found, || {
         let steps = found.steps.map_or(String::new(), |steps| format!("{steps} steps of "));
         let (inputs, layers) = (found.inputs, found.layers);
         let mut text = format!("{steps}{inputs} inputs, {layers} layers in {}\n", found.run.display());
-        found.notes.iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
-        found.missing.iter().for_each(|m| text.push_str(&format!("missing: layer {}: {}\n", m.layer, m.why)));
-        text.push_str(&lines(&found.certificate));
-        print(&text);
-    }
+        found.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
+        found.missing.iter().for_each(|m| text += &format!("missing: layer {}: {}\n", m.layer, m.why));
+        text + &lines(&found.certificate)
+    });
     Ok(found.is_ok())
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use attractor_render::results::compare::{differences, maps, most};
+use attractor_render::results::compare::{differences, maps};
+use attractor_render::terminal::columns;
 use attractor_session::Error;
 use attractor_session::compare::{self, Change, Checked, Compared, Condition, HeadDiff, Metric, Options, junit};
 use clap::Args;
@@ -54,27 +55,6 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_string(), |value| format!("{value:.4}"))
 }
 
-/// True if the interval leaves out zero: what a reader looks at first.
-fn is_clear(change: &Change) -> bool {
-    change.interval.as_ref().is_some_and(|interval| interval.low > 0.0 || interval.high < 0.0)
-}
-
-/// Aligned columns; the first one to the left.
-fn columns(rows: &[Vec<String>]) -> String {
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width =
-        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..count).map(width).collect();
-    let line = |row: &Vec<String>| -> String {
-        let cells = row.iter().enumerate().map(|(at, cell)| match at {
-            0 => format!("{cell:<width$}", width = widths[at]),
-            _ => format!("{cell:>width$}", width = widths[at]),
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_string() + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
 fn text(compared: &Compared) -> String {
     let found = &compared.diff;
     let mut out = String::new();
@@ -114,7 +94,7 @@ fn text(compared: &Compared) -> String {
         ]);
     }
     for metric in Metric::ALL {
-        if let Some((head, change)) = most(found, metric) {
+        if let Some((head, change)) = found.most(metric) {
             rows.push(vec![
                 metric.name().into(),
                 head.name(),
@@ -129,24 +109,17 @@ fn text(compared: &Compared) -> String {
     out.push_str(&columns(&rows));
     let present: Vec<Metric> =
         Metric::ALL.into_iter().filter(|metric| found.heads.iter().any(|h| h.changes.contains_key(metric))).collect();
-    let mut order: Vec<&HeadDiff> = found.heads.iter().collect();
-    let size = |head: &HeadDiff| {
-        let change = head.changes.get(&Metric::Divergence).or(head.changes.get(&Metric::Entropy));
-        change.map_or(0.0, |change| change.difference.abs())
-    };
-    order.sort_by(|a, b| size(b).total_cmp(&size(a)).then((a.layer, a.head).cmp(&(b.layer, b.head))));
+    let mut order = found.ranked();
     let mut rows = vec![
         std::iter::once("head".to_string())
             .chain(present.iter().map(|metric| format!("{metric} ")))
             .collect::<Vec<_>>(),
     ];
-    let is_same =
-        |head: &&HeadDiff| head.unfit.is_none() && head.changes.values().all(|change| change.difference == 0.0);
-    let same: Vec<String> = order.iter().copied().filter(is_same).map(HeadDiff::name).collect();
-    order.retain(|head| !is_same(head) && !head.changes.is_empty());
+    let same: Vec<String> = order.iter().copied().filter(|head| head.is_same()).map(HeadDiff::name).collect();
+    order.retain(|head| !head.is_same() && !head.changes.is_empty());
     for head in order.iter().take(SHOWN) {
         let cell = |metric: &Metric| match head.changes.get(metric) {
-            Some(change) => signed(change.difference) + if is_clear(change) { "*" } else { " " },
+            Some(change) => signed(change.difference) + if change.is_clear() { "*" } else { " " },
             None => "- ".to_string(),
         };
         rows.push(std::iter::once(head.name()).chain(present.iter().map(cell)).collect());

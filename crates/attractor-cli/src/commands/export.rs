@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use attractor_render::canvas::scale::Spacing;
 use attractor_render::results::export::{MapPicture, MapUnit, figure};
 use attractor_session::Error;
-use attractor_session::export::{self, Format, HeadGroups, Options, Written};
+use attractor_session::export::{self, By, Format, HeadGroups, Options, Written};
 use clap::{Args, ValueEnum};
 
-use crate::args::{By, Chosen, Common, Inputs, bytes};
-use crate::console::{counted, json, print, work};
+use crate::args::{Chosen, Common, Inputs, bytes, choice};
+use crate::console::{answer, counted, work};
 use crate::error::Outcome;
 use crate::{output, picture};
 
@@ -30,7 +30,7 @@ pub struct Export {
     #[arg(long, default_value_t = 0)]
     pub input_number: usize,
     /// Tokens or whole words: over keys weights add up, over queries they are averaged, so rows still sum to one
-    #[arg(long, value_enum, default_value_t = By::Token)]
+    #[arg(long, value_parser = choice::<By>(), default_value = "token")]
     pub by: By,
     /// Positions that become one row and one column each, first and last: 1-4,7-9; others stand by themselves
     #[arg(long, value_delimiter = ',', conflicts_with = "by", value_name = "FIRST-LAST")]
@@ -44,8 +44,8 @@ pub struct Export {
     #[command(flatten)]
     pub chosen: Chosen,
     /// Of pictures: from weights to colours
-    #[arg(long, value_enum, default_value_t = ColourScale::Linear)]
-    pub scale: ColourScale,
+    #[arg(long, value_parser = choice::<Spacing>(), default_value = "linear")]
+    pub scale: Spacing,
     /// Of pictures of several heads: each head has a scale of its own
     #[arg(long)]
     pub own_scale: bool,
@@ -54,18 +54,8 @@ pub struct Export {
     #[arg(long, value_delimiter = ',')]
     pub hide: Vec<usize>,
     /// Of numbers: size that the file may have, for example 4GiB
-    #[arg(long, default_value = "4GiB")]
-    pub max_bytes: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColourScale {
-    /// From zero to the largest weight
-    Linear,
-    /// By decades
-    Log,
-    /// By rank
-    Quantile,
+    #[arg(long, value_parser = bytes, default_value = "4GiB")]
+    pub max_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,16 +74,6 @@ pub enum ExportFormat {
     Csv,
 }
 
-/// What the endings of a file's name say.
-const ENDINGS: [(&str, ExportFormat); 6] = [
-    ("svg", ExportFormat::Svg),
-    ("png", ExportFormat::Png),
-    ("pdf", ExportFormat::Pdf),
-    ("npz", ExportFormat::Npz),
-    ("safetensors", ExportFormat::Safetensors),
-    ("csv", ExportFormat::Csv),
-];
-
 /// Positions as "1-4" names them: first and last.
 fn span(text: &String) -> Outcome<Range<usize>> {
     let read = || {
@@ -105,31 +85,22 @@ fn span(text: &String) -> Outcome<Range<usize>> {
 }
 
 fn told(written: &Written, common: &Common) {
-    match common.json {
-        true => print(&format!("{}\n", json(written))),
-        false if !common.quiet => {
-            let heads: usize = written.maps.iter().map(|map| map.shape[0]).sum();
-            let [_, rows, columns] = written.maps.first().map_or([0; 3], |map| map.shape);
-            print(&format!(
-                "{}: {} of {rows} queries x {columns} keys, {:.2} MB\n",
-                written.output.display(),
-                counted(heads, "head"),
-                written.bytes as f64 / 1e6
-            ));
-        }
-        false => {}
-    }
+    answer(common, written, || {
+        let heads: usize = written.maps.iter().map(|map| map.shape[0]).sum();
+        let [_, rows, columns] = written.maps.first().map_or([0; 3], |map| map.shape);
+        let (path, heads, size) = (written.output.display(), counted(heads, "head"), written.bytes as f64 / 1e6);
+        format!("{path}: {heads} of {rows} queries x {columns} keys, {size:.2} MB\n")
+    });
 }
 
 /// Runs the command.
 pub fn run(args: &Export, common: &Common) -> Outcome {
-    let format = output::format(Some(&args.output), args.format, &ENDINGS, ExportFormat::Svg)?;
-    let max_bytes = bytes(&args.max_bytes).map_err(|e| Error::usage(format!("--max-bytes: {e}")))?;
+    let format = output::format(Some(&args.output), args.format, ExportFormat::Svg)?;
     let options = Options {
         inputs: args.inputs.given(),
         input_number: args.input_number,
         selection: args.chosen.selection()?,
-        by: args.by.into(),
+        by: args.by,
         spans: args.spans.iter().map(span).collect::<Outcome<Vec<_>>>()?,
         groups: match (args.grouped, args.mean) {
             (true, _) => HeadGroups::Shared,
@@ -142,22 +113,17 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         ExportFormat::Npz => Format::Npz,
         ExportFormat::Safetensors => Format::Safetensors,
         ExportFormat::Csv => Format::Csv,
-        ExportFormat::Svg | ExportFormat::Png | ExportFormat::Pdf => return draw(args, &options, format, common),
+        _ => return draw(args, &options, &output::name(&format), common),
     };
-    if !args.hide.is_empty() || args.own_scale || args.scale != ColourScale::Linear {
+    if !args.hide.is_empty() || args.own_scale || args.scale != Spacing::Linear {
         return Err(Error::usage("--hide, --scale and --own-scale are for pictures (.svg, .png, .pdf)"));
     }
-    let written = work(common, |context| export::run(&options, context)?.write(&args.output, numbers, max_bytes))?;
+    let written = work(common, |context| export::run(&options, context)?.write(&args.output, numbers, args.max_bytes))?;
     told(&written, common);
     Ok(())
 }
 
-fn draw(args: &Export, options: &Options, format: ExportFormat, common: &Common) -> Outcome {
-    let ending = match format {
-        ExportFormat::Png => "png",
-        ExportFormat::Pdf => "pdf",
-        _ => "svg",
-    };
+fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outcome {
     let (svg, maps) = work(common, |context| {
         let exported = export::run(options, context)?;
         let svg = figure(&MapPicture {
@@ -172,11 +138,7 @@ fn draw(args: &Export, options: &Options, format: ExportFormat, common: &Common)
             groups: exported.heads,
             aggregated: exported.aggregated.as_deref(),
             hide: &args.hide,
-            spacing: match args.scale {
-                ColourScale::Linear => Spacing::Linear,
-                ColourScale::Log => Spacing::Log,
-                ColourScale::Quantile => Spacing::Quantile,
-            },
+            spacing: args.scale,
             own_scale: args.own_scale,
         })?;
         Ok((svg, exported.maps()?))

@@ -5,25 +5,15 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use attractor_render::results;
+use attractor_render::terminal::wrapped;
 use attractor_session::heads::{self, Correction, Detect, Detection, Detections, Detector, DetectorSummary, Finding};
 use attractor_session::{Error, parquet};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use crate::args::{Chosen, Common, Inputs};
+use crate::args::{Chosen, Common, Inputs, choice};
 use crate::console::{counted, print, work, write};
 use crate::error::Outcome;
 use crate::{output, picture};
-
-/// How p-values are corrected over heads and detectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Correct {
-    /// False discovery rate (Benjamini-Hochberg)
-    Bh,
-    /// False discovery rate under any dependence (Benjamini-Yekutieli)
-    By,
-    /// Not one false name (Westfall-Young step-down max-T)
-    Maxt,
-}
 
 #[derive(Debug, Args)]
 pub struct Heads {
@@ -39,8 +29,8 @@ pub struct Heads {
     #[arg(long, default_value_t = 0.05)]
     pub fdr: f64,
     /// How p-values are corrected
-    #[arg(long, value_enum, default_value_t = Correct::Bh)]
-    pub correction: Correct,
+    #[arg(long, value_parser = choice::<Correction>(), default_value = "bh")]
+    pub correction: Correction,
     /// Random permutations; fewer where fewer exist
     #[arg(long, default_value_t = 10_000)]
     pub permutations: usize,
@@ -60,8 +50,6 @@ pub struct Heads {
 
 /// Heads of a kind that are listed at most; --all lists all.
 const SHOWN: usize = 20;
-/// Characters of a line of prose.
-const WIDTH: usize = 100;
 
 fn options(args: &Heads) -> Outcome<heads::Options> {
     Ok(heads::Options {
@@ -70,11 +58,7 @@ fn options(args: &Heads) -> Outcome<heads::Options> {
         detect: Detect {
             detectors: Detector::parse(&args.detect)?,
             fdr: args.fdr,
-            correction: match args.correction {
-                Correct::Bh => Correction::Bh,
-                Correct::By => Correction::By,
-                Correct::Maxt => Correction::MaxT,
-            },
+            correction: args.correction,
             permutations: args.permutations,
             ..Detect::default()
         },
@@ -88,22 +72,6 @@ fn style(colour: AnsiColor) -> Style {
 
 fn painted(style: Style, text: &str) -> String {
     format!("{}{text}{}", style.render(), style.render_reset())
-}
-
-/// Lines of at most [`WIDTH`] characters, set in by two, what follows the first by four.
-fn wrapped(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            Some(_) => lines.push(format!("    {word}")),
-            None => lines.push(format!("  {word}")),
-        }
-    }
-    lines
 }
 
 fn number(value: Option<f64>) -> String {
@@ -157,20 +125,13 @@ fn row(detection: &Detection, all: bool) -> String {
     line.trim_end().to_string()
 }
 
-fn best<'a>(heads: &[&'a Detection]) -> Option<&'a Detection> {
-    let scored = heads.iter().copied().filter(|d| d.score.is_some());
-    // The first of equals.
-    scored
-        .fold(None, |best: Option<&Detection>, d| if best.is_some_and(|b| b.score >= d.score) { best } else { Some(d) })
-}
-
-fn section(summary: &DetectorSummary, heads: &[&Detection], all: bool, text: &mut String) {
-    let found = summary.found.len();
-    let title = format!("{} heads", summary.detector.name());
+fn section(summary: &DetectorSummary, detections: &Detections, all: bool, text: &mut String) {
+    let (detector, found) = (summary.detector, summary.found.len());
+    let title = format!("{} heads", detector.name());
     let what = match (&summary.not_testable, found) {
         (Some(_), _) => painted(Style::new().dimmed(), "not testable"),
         (None, 0) => painted(style(AnsiColor::Yellow), "none found"),
-        (None, n) => painted(style(AnsiColor::Green), &format!("{n} of {} found", heads.len())),
+        (None, n) => painted(style(AnsiColor::Green), &format!("{n} of {} found", detections.by(detector).count())),
     };
     let _ = writeln!(text, "\n{}: {what}", painted(style(AnsiColor::Cyan).bold(), &title));
     if let Some(why) = &summary.not_testable {
@@ -188,14 +149,9 @@ fn section(summary: &DetectorSummary, heads: &[&Detection], all: bool, text: &mu
     for line in about.iter().flat_map(|about| wrapped(about)) {
         let _ = writeln!(text, "{}", dimmed(&line));
     }
-    let mut listed: Vec<&Detection> =
-        heads.iter().copied().filter(|d| all || matches!(d.verdict, Finding::Found | Finding::NotResolvable)).collect();
-    if !all {
-        listed
-            .sort_by(|a, b| a.verdict.cmp(&b.verdict).then(b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0))));
-    }
+    let listed = if all { detections.by(detector).collect() } else { detections.listed(detector) };
     if listed.is_empty() {
-        if let Some(best) = best(heads) {
+        if let Some(best) = detections.best(detector) {
             let _ = writeln!(text, "  the best, {}: {}", best.place(), best.why);
         }
         return;
@@ -245,8 +201,7 @@ fn text(detections: &Detections, all: bool) -> String {
         let _ = writeln!(text, "{}", painted(style(AnsiColor::Yellow), &line));
     }
     for summary in &detections.detectors {
-        let own: Vec<&Detection> = detections.heads.iter().filter(|d| d.detector == summary.detector).collect();
-        section(summary, &own, all, &mut text);
+        section(summary, detections, all, &mut text);
     }
     text
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use attractor_render::terminal;
 use attractor_session::info::{self, Options};
 use clap::Args;
-use serde_json::Value;
 
 use crate::args::Common;
 use crate::console::{json, print, work};
@@ -22,39 +22,14 @@ pub struct Info {
     pub verify: bool,
 }
 
-/// One line per field; nested values as JSON.
-fn text(value: &Value, indent: usize, out: &mut String) {
-    if let Some(map) = value.as_object() {
-        for (key, value) in map {
-            match value {
-                Value::Object(_) => {
-                    out.push_str(&format!("{:indent$}{key}\n", ""));
-                    text(value, indent + 2, out);
-                }
-                Value::Array(list) if list.iter().any(Value::is_object) => {
-                    out.push_str(&format!("{:indent$}{key}\n", ""));
-                    for item in list {
-                        out.push_str(&format!("{:1$}{item}\n", "", indent + 2));
-                    }
-                }
-                Value::String(s) => out.push_str(&format!("{:indent$}{key:<20} {s}\n", "")),
-                other => out.push_str(&format!("{:indent$}{key:<20} {other}\n", "")),
-            }
-        }
-    }
-}
-
 /// Runs the command.
 pub fn run(args: &Info, common: &Common) -> Outcome {
     let Info { target, model_config, verify } = args;
     let options = Options { model_config: model_config.clone(), verify: *verify, ..Options::new(target) };
     let found = work(common, |context| info::run(&options, context))?;
-    if common.json {
-        print(&format!("{}\n", json(&found)));
-    } else {
-        let mut out = String::new();
-        text(&serde_json::to_value(&found).unwrap_or_default(), 0, &mut out);
-        print(&out);
-    }
+    print(&match common.json {
+        true => format!("{}\n", json(&found)),
+        false => terminal::tree(&found),
+    });
     Ok(())
 }

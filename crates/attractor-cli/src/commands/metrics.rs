@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use attractor_render::results;
+use attractor_render::{results, terminal};
 use attractor_session::metrics::{self, Measured, Options};
-use attractor_session::{Column, Error, Table, parquet};
+use attractor_session::{Error, Table, parquet};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
@@ -14,6 +14,7 @@ use crate::{output, picture};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    #[value(alias = "txt")]
     Table,
     Csv,
     Json,
@@ -25,32 +26,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// What the endings of a file's name say.
-    const ENDINGS: [(&str, Self); 7] = [
-        ("csv", Self::Csv),
-        ("json", Self::Json),
-        ("parquet", Self::Parquet),
-        ("txt", Self::Table),
-        ("svg", Self::Svg),
-        ("png", Self::Png),
-        ("pdf", Self::Pdf),
-    ];
-
-    /// The ending of the picture that it is.
-    fn picture(self) -> Option<&'static str> {
-        match self {
-            Self::Svg => Some("svg"),
-            Self::Png => Some("png"),
-            Self::Pdf => Some("pdf"),
-            _ => None,
-        }
-    }
-
     /// What is asked for, with what does not go together refused before any work.
     fn of(metrics: &Metrics, common: &Common) -> Outcome<Self> {
         let otherwise = if common.json { Self::Json } else { Self::Table };
-        let format = output::format(metrics.output.as_deref(), metrics.format, &Self::ENDINGS, otherwise)?;
-        let pictured = format.picture().is_some();
+        let format = output::format(metrics.output.as_deref(), metrics.format, otherwise)?;
+        let pictured = picture::is_picture(&output::name(&format));
         let refused =
             |what: &str| Err(Error::usage(format!("{what}: name the picture with -o FILE.svg, .png or .pdf")));
         match (&metrics.output, metrics.draw.first()) {
@@ -101,48 +81,6 @@ pub struct Metrics {
 
 /// Characters of a line of text; a wider table goes on below.
 const WIDTH: usize = 118;
-/// Columns that stand before every part of a wide table.
-const NAMES: [&str; 3] = ["step", "layer", "head"];
-
-/// The table as aligned text, in parts that fit on a screen, each with layer and head.
-fn aligned(table: &Table) -> String {
-    let cells: Vec<Vec<String>> = table
-        .columns()
-        .iter()
-        .map(|(name, column)| {
-            let mut lines = vec![name.clone()];
-            lines.extend((0..table.rows()).map(|row| match column {
-                Column::Whole(x) => x[row].to_string(),
-                Column::Number(x) if x[row].is_nan() => "-".to_string(),
-                Column::Number(x) => format!("{:.4}", x[row]),
-                Column::MaybeWhole(x) => x[row].map_or("-".to_string(), |x| x.to_string()),
-                Column::Text(x) => x[row].clone(),
-            }));
-            let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
-            lines.into_iter().map(|line| format!("{line:>width$}")).collect()
-        })
-        .collect();
-    let width = |column: &Vec<String>| column[0].chars().count() + 2;
-    let named = table.columns().iter().take_while(|(name, _)| NAMES.contains(&name.as_str())).count();
-    let (names, rest) = cells.split_at(named);
-    let own: usize = names.iter().map(width).sum();
-    let mut parts: Vec<Vec<&Vec<String>>> = vec![names.iter().collect()];
-    let mut used = own;
-    for column in rest {
-        if used + width(column) > WIDTH && used > own {
-            parts.push(names.iter().collect());
-            used = own;
-        }
-        used += width(column);
-        parts.last_mut().into_iter().for_each(|part| part.push(column));
-    }
-    let part = |part: &Vec<&Vec<String>>| -> String {
-        (0..=table.rows())
-            .map(|line| part.iter().map(|column| column[line].as_str()).collect::<Vec<_>>().join("  ") + "\n")
-            .collect()
-    };
-    parts.iter().map(part).collect::<Vec<_>>().join("\n")
-}
 
 /// The table as bytes.
 fn written(table: &Table, format: Format) -> Outcome<Vec<u8>> {
@@ -150,7 +88,7 @@ fn written(table: &Table, format: Format) -> Outcome<Vec<u8>> {
         Format::Csv => table.csv().into_bytes(),
         Format::Json => format!("{}\n", table.json()).into_bytes(),
         Format::Parquet => parquet(table)?,
-        _ => aligned(table).into_bytes(),
+        _ => terminal::table(table, WIDTH).into_bytes(),
     })
 }
 
@@ -168,16 +106,14 @@ pub fn run(args: &Metrics, common: &Common) -> Outcome {
     let (table, figure) = work(common, |context| {
         let Measured { table, heads, patterns } = metrics::run(&options, context)?;
         let (draw, histogram, seed) = (&args.draw, args.histogram, common.seed);
-        let figure = match format.picture() {
-            Some(_) => Some(results::metrics::figure(patterns.as_ref(), &heads, draw, histogram, seed)?),
-            None => None,
-        };
+        let figure = || results::metrics::figure(patterns.as_ref(), &heads, draw, histogram, seed);
+        let figure = picture::is_picture(&output::name(&format)).then(figure).transpose()?;
         Ok((table, figure))
     })?;
     if let Some(path) = &args.output {
-        match (format.picture(), &figure) {
-            (Some(ending), Some(figure)) => picture::save(path, ending, figure)?,
-            _ => write(path, &written(&table, format)?)?,
+        match &figure {
+            Some(figure) => picture::save(path, &output::name(&format), figure)?,
+            None => write(path, &written(&table, format)?)?,
         }
     }
     match (common.json, &args.output) {

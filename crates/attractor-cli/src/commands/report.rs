@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use attractor_render::Maps;
-use attractor_session::judgement::{self, Options};
+use attractor_session::judgement::{self, Ablate, Options};
 use attractor_session::{Error, parquet};
 
 use super::validate::thresholds;
-use crate::args::{Ablate, Common, Inputs};
+use crate::args::{Common, Inputs, choice};
 use crate::console::{counted, print, work, write};
 use crate::error::Outcome;
 use crate::output;
@@ -33,7 +33,7 @@ pub struct ReportArgs {
     #[arg(long)]
     pub config: Option<PathBuf>,
     /// How much is ablated
-    #[arg(long, value_enum, default_value_t = Ablate::Standard)]
+    #[arg(long, value_parser = choice::<Ablate>(), default_value = "standard")]
     pub ablate: Ablate,
     /// Label of each input, for a classifier: 3,0,7
     #[arg(long, value_delimiter = ',')]
@@ -43,12 +43,15 @@ pub struct ReportArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
     /// One self-contained page
+    #[value(aliases = ["html", "htm"])]
     Html,
     /// Everything, as docs/report.md describes it
     Json,
     /// One test case a check
+    #[value(alias = "xml")]
     Junit,
     /// For a pull request
+    #[value(alias = "md")]
     Markdown,
     /// One line a check
     Csv,
@@ -56,28 +59,17 @@ pub enum ReportFormat {
     Parquet,
 }
 
-/// What the endings of a file's name say.
-const ENDINGS: [(&str, ReportFormat); 7] = [
-    ("html", ReportFormat::Html),
-    ("htm", ReportFormat::Html),
-    ("json", ReportFormat::Json),
-    ("xml", ReportFormat::Junit),
-    ("md", ReportFormat::Markdown),
-    ("csv", ReportFormat::Csv),
-    ("parquet", ReportFormat::Parquet),
-];
-
 /// Runs the command.
 pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     // Before minutes of work, not after.
-    let format = output::format(args.output.as_deref(), args.format, &ENDINGS, ReportFormat::Html)?;
+    let format = output::format(args.output.as_deref(), args.format, ReportFormat::Html)?;
     if format == ReportFormat::Parquet && args.output.is_none() {
         return Err(Error::usage("--format parquet is not for a terminal; name a file with --output checks.parquet"));
     }
     let options = Options {
         inputs: args.inputs.given(),
         config: thresholds(args.config.as_deref(), common)?,
-        ablate: args.ablate.into(),
+        ablate: args.ablate,
         labels: args.labels.clone(),
         ..Options::new(&args.target)
     };

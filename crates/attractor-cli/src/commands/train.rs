@@ -2,17 +2,14 @@
 
 use std::path::PathBuf;
 
-use attractor_session::Context;
 use attractor_session::training::causal_lm;
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::rbm::options::TrainRbm;
 use super::resume;
-use crate::args::Common;
-use crate::console::{print, work};
+use crate::args::{Common, same};
+use crate::console::{answer, work_until_asked};
 use crate::error::Outcome;
-use crate::interrupt::Interrupt;
 
 #[derive(Debug, Subcommand)]
 pub enum Train {
@@ -70,42 +67,22 @@ pub struct TrainLm {
 
 impl TrainLm {
     fn options(&self) -> causal_lm::Options {
-        causal_lm::Options {
-            text_file: self.text_file.clone(),
-            output: self.output.clone(),
-            layers: self.layers,
-            heads: self.heads,
-            width: self.width,
-            mlp: self.mlp,
-            vocab: self.vocab,
-            seq_len: self.seq_len,
-            batch_size: self.batch_size,
-            steps: self.steps,
-            lr: self.lr,
-            weight_decay: self.weight_decay,
-            repeats: self.repeats,
-            resume: self.resume,
-        }
+        same!(self => causal_lm::Options {
+            text_file, output, layers, heads, width, mlp, vocab, seq_len, batch_size, steps, lr, weight_decay, repeats,
+            resume
+        })
     }
 }
 
 /// Runs the command.
 pub fn run(train: &TrainLm, common: &Common) -> Outcome {
-    let interrupt = Interrupt::watch();
-    let asked = || interrupt.asked();
     let options = train.options();
-    let job = |context: &Context<'_>| causal_lm::run(&options, &context.clone().with_interrupt(&asked));
-    let trained = work(common, job).map_err(resume::worded)?;
-    if common.json {
-        print(&format!("{}\n", json!(trained)));
-    } else if !common.quiet {
+    let trained = work_until_asked(common, |context| causal_lm::run(&options, context)).map_err(resume::worded)?;
+    answer(common, &trained, || {
         let loss = trained.loss.filter(|loss| loss.is_finite());
         let loss = loss.map_or(String::new(), |loss| format!(", last loss {loss:.3} nats per token"));
-        let folder = trained.checkpoint.display();
-        print(&format!(
-            "{} steps{loss}; the checkpoint is {folder}\nnext: attractor validate {folder}\n",
-            trained.steps
-        ));
-    }
+        let (steps, folder) = (trained.steps, trained.checkpoint.display());
+        format!("{steps} steps{loss}; the checkpoint is {folder}\nnext: attractor validate {folder}\n")
+    });
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use attractor_render::Maps;
-use attractor_session::judgement::{self, Options};
+use attractor_session::judgement::{self, Ablate, Options};
 
-use crate::args::{Ablate, Chosen, Common, Inputs};
+use crate::args::{Chosen, Common, Inputs, choice};
 use crate::console::{print, print_report, work, write};
 use crate::error::Outcome;
 use crate::output;
@@ -26,7 +26,7 @@ pub struct Validate {
     #[arg(long)]
     pub config: Option<PathBuf>,
     /// How much is ablated
-    #[arg(long, value_enum, default_value_t = Ablate::Standard)]
+    #[arg(long, value_parser = choice::<Ablate>(), default_value = "standard")]
     pub ablate: Ablate,
     /// Label of each input, for a classifier: 3,0,7
     #[arg(long, value_delimiter = ',')]
@@ -78,7 +78,7 @@ pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
         inputs: validate.inputs.given(),
         selection: validate.chosen.selection()?,
         config,
-        ablate: validate.ablate.into(),
+        ablate: validate.ablate,
         labels: validate.labels.clone(),
     };
     let (report, page) = work(common, |context| {

@@ -14,14 +14,17 @@ use attractor::{Error, Result};
 /// Most tokens for which the whole map is given: two maps of 32 MiB.
 pub const MOST_TOKENS: usize = 2048;
 
-/// How attention is followed through the layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Product of the maps.
-    Rollout,
-    /// Largest flow through them.
-    Flow,
+attractor::choice! {
+    /// How attention is followed through the layers.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Method {
+        /// Products of the layers' maps.
+        #[default]
+        Rollout = "rollout",
+        /// The largest flow from the query to each token (short inputs).
+        Flow = "flow",
+    }
 }
 
 /// Where one query's last state comes from.

@@ -8,14 +8,16 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::{Attribution, Partition};
 
-/// What one line of an answer stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum By {
-    /// A token.
-    #[default]
-    Token,
-    /// A word: shares of its tokens are added.
-    Word,
+attractor::choice! {
+    /// What one line of an answer stands for.
+    #[derive(Default)]
+    pub enum By {
+        /// A token.
+        #[default]
+        Token = "token",
+        /// A word: shares of its tokens are added.
+        Word = "word",
+    }
 }
 
 /// The share of a token, or of a word.

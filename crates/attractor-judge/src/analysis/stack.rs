@@ -21,17 +21,19 @@ use attractor::{Error, Hint, Result};
 /// Most tokens for which cells are discarded: their order needs the whole map.
 pub const MOST_DISCARDED: usize = 4096;
 
-/// How the heads of a layer become one map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fuse {
-    /// Mean over heads: the definition.
-    #[default]
-    Mean,
-    /// Largest weight of any head.
-    Max,
-    /// Smallest weight of any head.
-    Min,
+attractor::choice! {
+    /// How the heads of a layer become one map.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Fuse {
+        /// Their mean: the definition.
+        #[default]
+        Mean = "mean",
+        /// The largest weight of any head (an extra).
+        Max = "max",
+        /// The smallest weight of any head (an extra).
+        Min = "min",
+    }
 }
 
 /// How a stack is made.

@@ -187,6 +187,26 @@ impl Detections {
         self.heads.iter().find(|d| (d.detector, d.layer, d.head) == (detector, layer, head))
     }
 
+    /// What a detector says of every head.
+    pub fn by(&self, detector: Detector) -> impl Iterator<Item = &Detection> {
+        self.heads.iter().filter(move |d| d.detector == detector)
+    }
+
+    /// The head that a detector scores highest; the first of equals.
+    pub fn best(&self, detector: Detector) -> Option<&Detection> {
+        let scored = self.by(detector).filter(|d| d.score.is_some());
+        scored.reduce(|best, next| if best.score >= next.score { best } else { next })
+    }
+
+    /// The heads that a detector finds, then those that it cannot resolve, each by score, the highest first.
+    pub fn listed(&self, detector: Detector) -> Vec<&Detection> {
+        let is_listed = |d: &&Detection| matches!(d.verdict, Finding::Found | Finding::NotResolvable);
+        let mut listed: Vec<&Detection> = self.by(detector).filter(is_listed).collect();
+        let score = |d: &Detection| d.score.unwrap_or(0.0);
+        listed.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(score(b).total_cmp(&score(a))));
+        listed
+    }
+
     /// The summary of a detector that was asked for.
     pub fn summary(&self, detector: Detector) -> Option<&DetectorSummary> {
         self.detectors.iter().find(|d| d.detector == detector)

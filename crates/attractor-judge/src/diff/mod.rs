@@ -59,6 +59,13 @@ pub struct Change {
     pub inputs: usize,
 }
 
+impl Change {
+    /// True if the interval leaves out zero: what a reader looks at first.
+    pub fn is_clear(&self) -> bool {
+        self.interval.as_ref().is_some_and(|interval| interval.low > 0.0 || interval.high < 0.0)
+    }
+}
+
 /// What changed in one head.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HeadDiff {
@@ -74,6 +81,11 @@ pub struct HeadDiff {
 }
 
 impl HeadDiff {
+    /// True if every metric was compared and none differs.
+    pub fn is_same(&self) -> bool {
+        self.unfit.is_none() && self.changes.values().all(|change| change.difference == 0.0)
+    }
+
     /// "L5H5".
     pub fn name(&self) -> String {
         format!("L{}H{}", self.layer, self.head)
@@ -118,6 +130,23 @@ impl Checked {
 }
 
 impl Diff {
+    /// The head that changed most by a metric; the first of equals.
+    pub fn most(&self, metric: Metric) -> Option<(&HeadDiff, &Change)> {
+        let changes = self.heads.iter().filter_map(|head| Some((head, head.changes.get(&metric)?)));
+        changes.reduce(|best, next| if next.1.difference.abs() > best.1.difference.abs() { next } else { best })
+    }
+
+    /// Heads by how much they changed, the most first: by divergence, or by entropy where there is none.
+    pub fn ranked(&self) -> Vec<&HeadDiff> {
+        let size = |head: &HeadDiff| {
+            let change = head.changes.get(&Metric::Divergence).or(head.changes.get(&Metric::Entropy));
+            change.map_or(0.0, |change| change.difference.abs())
+        };
+        let mut order: Vec<&HeadDiff> = self.heads.iter().collect();
+        order.sort_by(|a, b| size(b).total_cmp(&size(a)).then((a.layer, a.head).cmp(&(b.layer, b.head))));
+        order
+    }
+
     /// Puts a condition to every head.
     pub fn check(&self, condition: &Condition) -> Checked {
         let heads = self.heads.iter().filter_map(|head| Some((head.name(), head.changes.get(&condition.metric)?)));

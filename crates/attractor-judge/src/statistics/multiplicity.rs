@@ -8,29 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use super::benjamini_hochberg;
 
-/// How p-values of many tests are corrected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Correction {
-    /// False discovery rate, independent or positively dependent tests (Benjamini and Hochberg 1995).
-    #[default]
-    Bh,
-    /// False discovery rate under any dependence (Benjamini and Yekutieli 2001).
-    By,
-    /// Family-wise error by step-down max-T over shared permutations (Westfall and Young 1993).
-    MaxT,
+attractor::choice! {
+    /// How p-values of many tests are corrected.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Correction {
+        /// False discovery rate (Benjamini-Hochberg).
+        #[default]
+        Bh = "bh",
+        /// False discovery rate under any dependence (Benjamini-Yekutieli).
+        By = "by",
+        /// Not one false name (Westfall-Young step-down max-T).
+        MaxT = "maxt",
+    }
 }
 
 impl Correction {
-    /// "bh", "by", "maxt".
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bh => "bh",
-            Self::By => "by",
-            Self::MaxT => "maxt",
-        }
-    }
-
     /// What the corrected number is.
     pub fn describe(self) -> &'static str {
         match self {
@@ -38,11 +31,6 @@ impl Correction {
             Self::By => "false discovery rate under any dependence (Benjamini-Yekutieli)",
             Self::MaxT => "family-wise error (Westfall-Young step-down max-T)",
         }
-    }
-
-    /// The correction of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Bh, Self::By, Self::MaxT].into_iter().find(|c| c.name() == name)
     }
 
     /// What the smallest p of `tests` tests is multiplied by at worst.

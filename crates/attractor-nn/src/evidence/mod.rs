@@ -18,16 +18,18 @@ use attractor::{Error, Result};
 /// tokens^2) a layer, and every ablation is a pass of its own.
 pub const TOKENS: usize = 512;
 
-/// How much is ablated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Ablate {
-    /// Nothing.
-    None,
-    /// Every head by the uniform and by the mean map; every layer, and the whole model, by all modes.
-    #[default]
-    Standard,
-    /// Every head by all modes too.
-    Full,
+attractor::choice! {
+    /// How much is ablated.
+    #[derive(Default)]
+    pub enum Ablate {
+        /// Nothing.
+        None = "none",
+        /// Each head by uniform map, mean map and nothing; each layer and the whole by every mode.
+        #[default]
+        Standard = "standard",
+        /// Each head by every mode too.
+        Full = "full",
+    }
 }
 
 /// What evidence is wanted.

@@ -56,6 +56,17 @@ pub fn exact(value: f64) -> String {
     if plain { value.to_string() } else { format!("{value:e}") }
 }
 
+/// A number with so many decimals, or as a power of ten where those would say nothing, or too much.
+pub fn decimal(value: f64, decimals: usize) -> String {
+    let plain = value == 0.0 || (10f64.powi(-(decimals as i32)) * 10.0..1e9).contains(&value.abs());
+    if plain || !value.is_finite() { format!("{value:.decimals$}") } else { format!("{value:.decimals$e}") }
+}
+
+/// "1 input", "3 inputs".
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// A whole number as an exponent: "⁻³".
 pub fn superscript(number: i32) -> String {
     number
@@ -110,5 +121,14 @@ mod tests {
     fn shares_are_told_to_three_digits() {
         let shown = [0.0, 1.0, 0.1, 1.0 / 3.0, 0.001, 0.29, 0.00000123, 1e-12].map(percent);
         assert_eq!(shown, ["0 %", "100 %", "10 %", "33.3 %", "0.1 %", "29 %", "0.000123 %", "1.00e-10 %"]);
+    }
+
+    #[test]
+    fn numbers_are_shown_so_that_they_can_be_read() {
+        let shown = [0.0, 1.0, -1.52344, 123456.5, 0.0123, 0.000123, 1e12, -2.5e300, f64::NAN].map(|x| decimal(x, 4));
+        assert_eq!(
+            shown,
+            ["0.0000", "1.0000", "-1.5234", "123456.5000", "0.0123", "1.2300e-4", "1.0000e12", "-2.5000e300", "NaN"]
+        );
     }
 }

@@ -3,16 +3,18 @@
 use crate::canvas::numbers::{number, superscript};
 use attractor::{Error, Result};
 
-/// How numbers spread over a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub enum Spacing {
-    /// Evenly.
-    #[default]
-    Linear,
-    /// Evenly in their logarithm.
-    Log,
-    /// Evenly in their rank: each colour covers as many numbers as any other.
-    Quantile,
+attractor::choice! {
+    /// How numbers spread over a map's colours.
+    #[derive(Default)]
+    pub enum Spacing {
+        /// From zero to the largest weight.
+        #[default]
+        Linear = "linear",
+        /// By decades.
+        Log = "log",
+        /// By rank.
+        Quantile = "quantile",
+    }
 }
 
 /// Quantiles that a scale by rank holds; between them ranks are interpolated.

@@ -10,6 +10,35 @@ use crate::figures::images::{Images, Picture};
 use crate::figures::lines::{Lines, Series};
 use crate::figures::stacked::stacked;
 
+attractor::choice! {
+    /// What is drawn of an annealing.
+    #[derive(Default)]
+    pub enum Draw {
+        /// The best run: its energy, and the temperature below it, over the same sweeps.
+        #[default]
+        Run = "run",
+        /// Energy of several runs against sweeps.
+        Runs = "runs",
+        /// Energy of several runs against temperature.
+        Temperature = "temperature",
+        /// The best state, of a lattice.
+        State = "state",
+    }
+}
+
+/// The figure of an annealing whose energies were traced.
+///
+/// # Errors
+/// `is_usage` for the state of a problem that is no lattice.
+pub fn figure(draw: Draw, solution: &Solution) -> Result<String> {
+    match draw {
+        Draw::Run => run(solution),
+        Draw::Runs => runs(solution),
+        Draw::Temperature => against_temperature(solution),
+        Draw::State => state(solution),
+    }
+}
+
 /// Runs that are drawn.
 const CURVES: usize = 6;
 /// Sweeps beyond which their axis is logarithmic.
@@ -63,11 +92,8 @@ fn about_several(solution: &Solution) -> Vec<String> {
     notes
 }
 
-/// The best run: its energy, and the temperature below it, over the same sweeps. Energies must have been traced.
-///
-/// # Errors
-/// As [`stacked`].
-pub fn run(solution: &Solution) -> Result<String> {
+/// The best run: its energy, and the temperature below it, over the same sweeps.
+fn run(solution: &Solution) -> Result<String> {
     let (temperatures, number) = (solution.schedule.temperatures(), solution.best_run());
     let at = |(at, value): (usize, f64)| ((at + 1) as f64, value);
     let energies = solution.annealed.reads[number].energies.iter().map(|&e| per_spin(solution, e)).enumerate().map(at);
@@ -81,22 +107,16 @@ pub fn run(solution: &Solution) -> Result<String> {
     stacked("One annealing run and its temperature", &about(solution), &panels)
 }
 
-/// Energy of several runs against sweeps. Energies must have been traced.
-///
-/// # Errors
-/// As [`Lines::svg`].
-pub fn runs(solution: &Solution) -> Result<String> {
+/// Energy of several runs against sweeps.
+fn runs(solution: &Solution) -> Result<String> {
     let mut series = curves(solution, |at| (at + 1) as f64);
     series.extend(known(solution, (1.0, solution.schedule.sweeps() as f64)));
     let (notes, y) = (about_several(solution), Side::new("energy per spin"));
     Lines { title: "Annealing", notes, x: sweeps(solution), y, series: &series }.svg()
 }
 
-/// Energy of several runs against temperature. Energies must have been traced.
-///
-/// # Errors
-/// As [`Lines::svg`].
-pub fn against_temperature(solution: &Solution) -> Result<String> {
+/// Energy of several runs against temperature.
+fn against_temperature(solution: &Solution) -> Result<String> {
     let temperatures = solution.schedule.temperatures();
     let mut series = curves(solution, |at| temperatures[at]);
     series.extend(known(solution, (temperatures[temperatures.len() - 1], temperatures[0])));
@@ -105,10 +125,7 @@ pub fn against_temperature(solution: &Solution) -> Result<String> {
 }
 
 /// The best run's state of lowest energy, and where it ended, of a lattice.
-///
-/// # Errors
-/// `is_usage` for a problem that is no lattice; as [`Images::svg`].
-pub fn state(solution: &Solution) -> Result<String> {
+fn state(solution: &Solution) -> Result<String> {
     let Some(side) = solution.side else {
         return Err(Error::option("draw", "state", "only the states of lattices are pictures; draw run"));
     };

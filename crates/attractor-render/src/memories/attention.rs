@@ -65,7 +65,7 @@ pub fn soft_maximum(separator: SimplexMap) -> Result<String> {
             format!("{:.4} / β", other.most_entropy(2)),
         ),
     };
-    let notes = vec![format!("{}: {formula}; farthest from the maximum at s = 0, by {gap}", separator.name())];
+    let notes = vec![format!("{}: {formula}; farthest from the maximum at s = 0, by {gap}", separator)];
     let (x, y) = (Side::new("score s, beside a score of 0"), Side::new("soft maximum"));
     Lines { title, notes, x, y, series: &series }.svg()
 }

@@ -7,6 +7,29 @@ use crate::canvas::axis::Side;
 use crate::canvas::numbers::percent;
 use crate::figures::lines::{Lines, Series};
 
+attractor::choice! {
+    /// What of recall is drawn against load.
+    #[derive(Default)]
+    pub enum Criterion {
+        /// The overlap of the settled state with its pattern.
+        #[default]
+        Overlap = "overlap",
+        /// The share of cues recalled without an error.
+        Exact = "exact",
+    }
+}
+
+/// The figure of a capacity, beside what theory says of large systems.
+///
+/// # Errors
+/// `is_usage` for a load that is not above zero.
+pub fn figure(criterion: Criterion, found: &Capacity) -> Result<String> {
+    match criterion {
+        Criterion::Overlap => overlap(found),
+        Criterion::Exact => exact(found),
+    }
+}
+
 fn notes(found: &Capacity) -> Vec<String> {
     vec![format!(
         "rule {}, {} units, {} pattern sets, {} cues each, {} of a cue wrong",
@@ -22,7 +45,7 @@ fn notes(found: &Capacity) -> Vec<String> {
 ///
 /// # Errors
 /// `is_usage` for a load that is not above zero.
-pub fn overlap(found: &Capacity) -> Result<String> {
+fn overlap(found: &Capacity) -> Result<String> {
     let points = found.loads.iter().map(|m| (m.load, m.overlap)).collect();
     let mut measured = Series::new("measured, two standard errors", points);
     if found.seeds > 1 {
@@ -44,7 +67,7 @@ pub fn overlap(found: &Capacity) -> Result<String> {
 ///
 /// # Errors
 /// As [`Lines::svg`].
-pub fn exact(found: &Capacity) -> Result<String> {
+fn exact(found: &Capacity) -> Result<String> {
     let points = found.loads.iter().map(|m| (m.load, m.exact)).collect();
     let line = |name: &str, load: f64| Series::new(name, vec![(load, 0.0), (load, 1.0)]).null();
     let mut series = vec![Series::new("measured", points)];

@@ -3,11 +3,10 @@
 use attractor::energy::landscape::Stationary;
 use attractor::experiment::landscape::{Curve, Fate, Memory, Path, Plane, Standing};
 
-use super::counted;
 use crate::Result;
 use crate::canvas::axis::Side;
 use crate::canvas::colour::ColourMap;
-use crate::canvas::numbers::{number, superscript};
+use crate::canvas::numbers::{counted, number, superscript};
 use crate::figures::contour::{Contour, Field, Trajectory};
 use crate::figures::panels::beside;
 use crate::figures::rolling::{Ball, Level, Rest, Rolling};

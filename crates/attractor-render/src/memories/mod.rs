@@ -4,11 +4,11 @@ pub mod annealing;
 pub mod attention;
 pub mod boltzmann;
 pub mod capacity;
+pub mod hopfield;
 pub mod landscape;
 pub mod modern;
 pub mod rbm;
 pub mod recall;
-pub mod weights;
 
 use attractor::pattern::{Spins, StoredPatterns};
 
@@ -36,9 +36,4 @@ pub fn style() -> Style {
 /// A state as grey values, +1 dark, as ink is.
 pub fn ink(state: &Spins) -> Vec<f32> {
     state.to_signs().into_iter().map(f32::from).collect()
-}
-
-/// "1 pattern", "3 patterns".
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -14,7 +14,7 @@ use crate::figures::lines::{Lines, Series};
 
 /// What is under every title: what is stored, how, and the noise; `how` says what was done with it.
 pub(super) fn about(found: &Retrievals, source: &str, how: &str) -> String {
-    format!("{source}, {} patterns, {}, {how}, noise {}", found.patterns, found.separation.name(), exact(found.noise))
+    format!("{source}, {} patterns, {}, {how}, noise {}", found.patterns, found.separation, exact(found.noise))
 }
 
 /// What became of a query, in the room under its picture.

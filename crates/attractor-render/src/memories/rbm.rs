@@ -10,7 +10,7 @@ use attractor::sample::rbm::sampling::{Chained, Sampled};
 
 use crate::canvas::axis::Side;
 use crate::canvas::colour::ColourMap;
-use crate::canvas::numbers::percent;
+use crate::canvas::numbers::{counted, percent};
 use crate::canvas::scale::{Scale, Spacing};
 use crate::figures::heatmap::Style;
 use crate::figures::histogram::Histogram;
@@ -44,11 +44,6 @@ pub struct Sheet {
     pub across: usize,
     /// States from left to right and from top to bottom; those of hidden units are pictures of their own.
     pub states: Vec<Vec<f32>>,
-}
-
-/// "1 step", "3 steps".
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// An answer's share of wrong units in a line; `units` are those of a whole state.

@@ -1,6 +1,6 @@
 //! Recalls: stored, corrupted and recalled patterns, energies on the way, a recall that moves.
 
-use attractor::experiment::recall::{Corruption, Recall, Recalled, Recalls, Update};
+use attractor::experiment::recall::{Corruption, Recall, Recalled, Recalls, Trace, Update};
 use attractor::pattern::Spins;
 use attractor::settle::Frames;
 use attractor::{Error, Result};
@@ -13,22 +13,33 @@ use crate::figures::lines::{Lines, Series};
 use crate::figures::moving::Moving;
 
 /// Recalls whose energies have room in one figure.
-pub const CURVES: usize = 6;
+const CURVES: usize = 6;
 /// States of a recall that are shown at most.
-pub const FRAMES: usize = 120;
+const FRAMES: usize = 120;
 
-/// What is drawn of a memory's recalls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Draw {
-    /// Stored, corrupted and recalled patterns.
-    Recall,
-    /// The energy after each flip; the recalls must have kept it.
-    Energy,
-    /// The first recall unit by unit; it must have been kept.
-    Frames {
-        /// True: it moves. False: some of its states side by side.
-        moves: bool,
-    },
+attractor::choice! {
+    /// What is drawn of a memory's recalls.
+    #[derive(Default)]
+    pub enum Draw {
+        /// Stored, corrupted and recalled patterns.
+        #[default]
+        Recall = "recall",
+        /// One recall unit by unit; an .svg moves.
+        Frames = "frames",
+        /// Energy after each flip.
+        Energy = "energy",
+    }
+}
+
+impl Draw {
+    /// What recalls must keep to be drawn.
+    pub fn trace(self) -> Trace {
+        match self {
+            Self::Recall => Trace::Sweeps,
+            Self::Frames => Trace::Frames(FRAMES),
+            Self::Energy => Trace::Energies(CURVES),
+        }
+    }
 }
 
 /// What cues are, in words.
@@ -39,11 +50,12 @@ pub fn cue(recall: &Recall) -> String {
     }
 }
 
-/// The figure of a memory's recalls; `memory` says in words which memory it is: "rule hebb".
+/// The figure of a memory's recalls; `memory` says in words which memory it is: "rule hebb". Of
+/// frames, `moves` makes one picture that moves; else some of them stand side by side.
 ///
 /// # Errors
 /// `is_usage` for energies or frames that were not kept; `is_shape` for pictures of another size than the patterns.
-pub fn figure(draw: Draw, recalls: &Recalls, shown: &Shown<'_>, memory: &str) -> Result<String> {
+pub fn figure(draw: Draw, recalls: &Recalls, shown: &Shown<'_>, memory: &str, moves: bool) -> Result<String> {
     let (patterns, source) = (shown.patterns, shown.source);
     let notes = vec![
         format!("{source}, {} patterns of {} units, {memory}", patterns.count(), patterns.units()),
@@ -52,7 +64,7 @@ pub fn figure(draw: Draw, recalls: &Recalls, shown: &Shown<'_>, memory: &str) ->
     match draw {
         Draw::Recall => strip(recalls, shown, notes),
         Draw::Energy => energies(recalls, notes),
-        Draw::Frames { moves } => {
+        Draw::Frames => {
             let frames = recalls.frames.as_ref().ok_or_else(|| Error::usage("recall: no frames were kept to draw"))?;
             if moves { moving(frames, shown, notes) } else { stills(frames, shown, notes) }
         }
@@ -157,7 +169,6 @@ mod tests {
     use super::*;
     use attractor::Context;
     use attractor::experiment::hopfield::Hopfield;
-    use attractor::experiment::recall::Trace;
     use attractor::pattern::StoredPatterns;
     use attractor::random::Philox;
 
@@ -166,11 +177,12 @@ mod tests {
     fn each_figure_shows_what_was_kept() {
         let patterns = StoredPatterns::random(36, 2, &mut Philox::new(1, 0)).unwrap();
         let shown = Shown { patterns: &patterns, picture: (6, 6), source: "two patterns" };
-        let drawn = |trace, draw| {
+        let drawn_moving = |trace, draw, moves| {
             let recall = Recall { cues: 4, trace, ..Recall::default() };
             let found = Hopfield { recall, ..Hopfield::default() }.run(&patterns, &Context::new(2)).unwrap();
-            figure(draw, &found.recalled, &shown, "rule hebb")
+            figure(draw, &found.recalled, &shown, "rule hebb", moves)
         };
+        let drawn = |trace, draw| drawn_moving(trace, draw, true);
         // Notes are broken into lines.
         let said =
             |svg: &str| svg.split('>').filter_map(|part| part.strip_suffix("</text")).collect::<Vec<_>>().join(" ");
@@ -179,12 +191,12 @@ mod tests {
         let words = said(&strip);
         assert!(words.contains("two patterns, 2 patterns of 36 units, rule hebb") && words.contains("8 cues in all"));
         assert!(drawn(Trace::Sweeps, Draw::Energy).unwrap_err().is_usage());
-        assert!(drawn(Trace::Sweeps, Draw::Frames { moves: true }).unwrap_err().is_usage());
+        assert!(drawn(Trace::Sweeps, Draw::Frames).unwrap_err().is_usage());
         let curves = said(&drawn(Trace::Energies(CURVES), Draw::Energy).unwrap());
         assert!(curves.contains("the first 6 of 8 cues") && curves.contains("units flipped"), "{curves}");
         let few = Trace::Frames(3);
-        assert_eq!(drawn(few, Draw::Frames { moves: true }).unwrap().matches("<animate ").count(), 3);
-        let stills = drawn(few, Draw::Frames { moves: false }).unwrap();
+        assert_eq!(drawn(few, Draw::Frames).unwrap().matches("<animate ").count(), 3);
+        let stills = drawn_moving(few, Draw::Frames, false).unwrap();
         assert_eq!(stills.matches("<image").count(), 3);
         assert!(said(&stills).contains("states before the last are left out"));
     }

@@ -1,7 +1,7 @@
 //! What changed between two sources: maps of the head that changed most, or a metric by layer and head.
 
 use attractor::{Error, Hint, Result};
-use attractor_judge::diff::{Change, Diff, HeadDiff, Metric};
+use attractor_judge::diff::{Diff, Metric};
 use attractor_record::Patterns;
 
 use crate::canvas::axis::Side;
@@ -14,12 +14,6 @@ use crate::maps::map::{self, SIDE};
 
 /// Characters of a token along an axis.
 const LABEL: usize = 14;
-
-/// The head that changed most by a metric.
-pub fn most(found: &Diff, metric: Metric) -> Option<(&HeadDiff, &Change)> {
-    let changes = found.heads.iter().filter_map(|head| Some((head, head.changes.get(&metric)?)));
-    changes.reduce(|best, next| if next.1.difference.abs() > best.1.difference.abs() { next } else { best })
-}
 
 /// B - A of a metric by layer and head.
 ///
@@ -58,7 +52,7 @@ pub fn differences(found: &Diff, metric: Metric, names: [&str; 2]) -> Result<Str
 /// # Errors
 /// `is_usage` if one side kept no maps; what reading them answers.
 pub fn maps(found: &Diff, sides: [&dyn Patterns; 2], names: [&str; 2]) -> Result<String> {
-    let most = most(found, Metric::Divergence).ok_or_else(|| {
+    let most = found.most(Metric::Divergence).ok_or_else(|| {
         Error::option("draw", "map", "one of the two kept no maps; draw a metric")
             .hinted(Hint::Capture { keep: "stats+qk" })
     })?;

@@ -6,7 +6,7 @@ use attractor::{Error, Hint, Result};
 use attractor_judge::analysis::{Aggregated, HeadGroups, Partition};
 use attractor_record::{LayerShape, Patterns, Role, Steps};
 
-use super::counted;
+use crate::canvas::numbers::counted;
 use crate::canvas::scale::{Scale, Spacing};
 use crate::canvas::text::label;
 use crate::figures::grid::{self, Panels};

@@ -6,8 +6,9 @@ use attractor_judge::analysis::table::{intervals, numbers};
 use attractor_record::Patterns;
 use attractor_record::table::{Column, Table};
 
-use super::{capital, counted};
+use super::capital;
 use crate::canvas::axis::Side;
+use crate::canvas::numbers::counted;
 use crate::figures::histogram::Histogram;
 use crate::figures::intervals::{Estimate, Intervals};
 use crate::figures::lines::{Lines, Series};

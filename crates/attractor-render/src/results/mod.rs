@@ -6,11 +6,6 @@ pub mod heads;
 pub mod metrics;
 pub mod rollout;
 
-/// "1 input", "3 inputs".
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
 /// With a capital, as headings are.
 fn capital(text: &str) -> String {
     let mut letters = text.chars();

@@ -9,16 +9,19 @@ use crate::pattern::real::dot;
 use crate::retrieve::Separation;
 use crate::retrieve::separation::separate;
 
-/// How scores become weights, each the gradient of its own log-partition function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SimplexMap {
-    /// exp(s - lse(s)), from log-sum-exp.
-    Softmax,
-    /// Projection onto the simplex.
-    Sparsemax,
-    /// 1.5-entmax.
-    Entmax15,
+crate::choice! {
+    /// How scores become weights, each the gradient of its own log-partition function.
+    #[derive(Default, Serialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum SimplexMap {
+        /// All patterns have some weight: attention.
+        #[default]
+        Softmax = "softmax",
+        /// Most patterns have none.
+        Sparsemax = "sparsemax",
+        /// Between the two.
+        Entmax15 = "entmax15",
+    }
 }
 
 impl SimplexMap {
@@ -74,15 +77,6 @@ impl SimplexMap {
             Self::Softmax => None,
             Self::Sparsemax => Some(1.0),
             Self::Entmax15 => Some(2.0),
-        }
-    }
-
-    /// Its name in tables and options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Softmax => "softmax",
-            Self::Sparsemax => "sparsemax",
-            Self::Entmax15 => "entmax15",
         }
     }
 }

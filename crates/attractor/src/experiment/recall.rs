@@ -21,16 +21,18 @@ pub enum Corruption {
     Mask(f64),
 }
 
-/// The order of updates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Update {
-    /// One unit after the other, in a new random order each sweep.
-    #[default]
-    Random,
-    /// One unit after the other, from the first to the last.
-    Sequential,
-    /// All units at once.
-    Synchronous,
+crate::choice! {
+    /// The order of updates.
+    #[derive(Default)]
+    pub enum Update {
+        /// One unit after the other, in a new random order each sweep.
+        #[default]
+        Random = "random",
+        /// One unit after the other, from the first to the last.
+        Sequential = "sequential",
+        /// All units at once: it may go to and fro between two states for ever.
+        Synchronous = "synchronous",
+    }
 }
 
 /// What is kept of the way that a recall takes.

@@ -3,14 +3,19 @@
 use crate::energy::Walk;
 use crate::random::Philox;
 
-/// The two rules by which one spin is updated. Both keep exp(-E / T) in detailed balance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dynamics {
-    /// The unit is drawn anew from what the others say: Gibbs sampling. See [`heat_bath`](super::gibbs).
-    HeatBath,
-    /// The unit is flipped with probability min(1, exp(-dE / T)): it moves more often, and swept unit by unit it cools
-    /// faster. A unit without field is flipped every time, so a sequence of sweeps over such units alone never mixes.
-    Metropolis,
+crate::choice! {
+    /// The two rules by which one spin is updated. Both keep exp(-E / T) in detailed balance.
+    ///
+    /// Metropolis moves more often, and swept unit by unit it cools faster; a unit without field is flipped every time, so a
+    /// sequence of sweeps over such units alone never mixes. See [`gibbs`](super::gibbs) for the heat bath.
+    #[derive(Default)]
+    pub enum Dynamics {
+        /// Flipped with probability min(1, exp(-dE / T)).
+        #[default]
+        Metropolis = "metropolis",
+        /// Drawn anew from what the others say: Gibbs sampling.
+        HeatBath = "heat-bath",
+    }
 }
 
 impl Dynamics {

@@ -2,16 +2,18 @@
 
 use crate::error::{Error, Result};
 
-/// A law by which the temperature falls from a start to an end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Cooling {
-    /// By the same factor each sweep.
-    #[default]
-    Geometric,
-    /// By the same difference each sweep.
-    Linear,
-    /// As one over the logarithm of the sweep.
-    Logarithmic,
+crate::choice! {
+    /// A law by which the temperature falls from a start to an end.
+    #[derive(Default)]
+    pub enum Cooling {
+        /// By the same factor each sweep.
+        #[default]
+        Geometric = "geometric",
+        /// By the same difference each sweep.
+        Linear = "linear",
+        /// As one over the logarithm of the sweep.
+        Logarithmic = "logarithmic",
+    }
 }
 
 impl Cooling {

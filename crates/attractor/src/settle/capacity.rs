@@ -104,12 +104,15 @@ pub struct Measured {
     /// P.
     pub patterns: usize,
     /// Mean overlap of the settled state with its pattern, in [-1, 1]: over cues, then over pattern sets.
+    #[serde(rename = "m_mean")]
     pub overlap: f64,
     /// Standard error over pattern sets; NaN of one set.
+    #[serde(rename = "m_se")]
     pub standard_error: f64,
     /// Share of cues that were recalled without an error.
     pub exact: f64,
     /// [`retrieval_overlap`] at this load, of Hebb's rule.
+    #[serde(rename = "m_ags")]
     pub theory: Option<f64>,
     /// Mean overlap of each pattern set.
     pub each: Vec<f64>,
@@ -144,6 +147,12 @@ const MOST_SETS: usize = 1 << 20;
 const MOST_BYTES: f64 = (16u64 << 30) as f64;
 
 impl Plan {
+    /// A small network: 100 units, a tenth of each cue wrong, 1 to 50 patterns.
+    pub fn small(rule: Rule) -> Self {
+        let loads = vec![0.01, 0.05, 0.1, 0.14, 0.2, 0.3, 0.5];
+        Self { rule, neurons: 100, loads, seeds: 20, cues: 20, noise: 0.1, sweeps: 200 }
+    }
+
     /// Checks that the plan can be carried out.
     ///
     /// # Errors

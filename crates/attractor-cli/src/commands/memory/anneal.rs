@@ -2,53 +2,19 @@
 
 use std::path::PathBuf;
 
-use attractor_render::memories::annealing as figures;
+use attractor_render::memories::annealing::{Draw, figure};
 use attractor_session::energy::problems::Problem;
 use attractor_session::experiment::annealing::{self, Options, Solution};
 use attractor_session::graphs;
 use attractor_session::sample::{Cooling, Dynamics};
-use attractor_session::{Error, Hint};
-use clap::{Args, ValueEnum};
+use attractor_session::{Context, Error, Hint};
+use clap::Args;
 
-use super::document;
-use crate::args::Common;
+use super::{Answer, document};
+use crate::args::{choice, same};
 use crate::console::{counted, number, short};
 use crate::error::Outcome;
 use crate::picture;
-use attractor_session::Context;
-
-/// How the temperature falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CoolingName {
-    /// By the same factor each sweep
-    Geometric,
-    /// By the same difference each sweep
-    Linear,
-    /// As one over the logarithm of the sweep
-    Logarithmic,
-}
-
-/// How a unit is updated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RuleName {
-    /// Flipped with probability min(1, exp(-dE / T))
-    Metropolis,
-    /// Drawn anew from what the others say: Gibbs sampling
-    HeatBath,
-}
-
-/// What is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Draw {
-    /// The best run: its energy, and the temperature below it, over the same sweeps
-    Run,
-    /// Energy of several runs against sweeps
-    Runs,
-    /// Energy of several runs against temperature
-    Temperature,
-    /// The best state, of a lattice
-    State,
-}
 
 #[derive(Debug, Args)]
 pub struct Anneal {
@@ -77,8 +43,8 @@ pub struct Anneal {
     #[arg(long)]
     pub end: Option<f64>,
     /// How the temperature falls
-    #[arg(long, value_enum, default_value_t = CoolingName::Geometric)]
-    pub schedule: CoolingName,
+    #[arg(long, value_parser = choice::<Cooling>(), default_value = "geometric")]
+    pub schedule: Cooling,
     /// Sweeps over all units
     #[arg(long, default_value_t = 1000)]
     pub sweeps: usize,
@@ -89,13 +55,13 @@ pub struct Anneal {
     #[arg(long, default_value_t = 1)]
     pub restarts: usize,
     /// How a unit is updated
-    #[arg(long, value_enum, default_value_t = RuleName::Metropolis)]
-    pub rule: RuleName,
+    #[arg(long, value_parser = choice::<Dynamics>(), default_value = "metropolis")]
+    pub rule: Dynamics,
     /// Also draw it: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What --output shows
-    #[arg(long, value_enum, default_value_t = Draw::Run, requires = "output")]
+    #[arg(long, value_parser = choice::<Draw>(), default_value = "run", requires = "output")]
     pub draw: Draw,
 }
 
@@ -119,18 +85,8 @@ impl Anneal {
     }
 
     fn options(&self) -> Outcome<Options> {
-        let Self { start, end, sweeps, reads, restarts, .. } = *self;
-        let cooling = match self.schedule {
-            CoolingName::Geometric => Cooling::Geometric,
-            CoolingName::Linear => Cooling::Linear,
-            CoolingName::Logarithmic => Cooling::Logarithmic,
-        };
-        let rule = match self.rule {
-            RuleName::Metropolis => Dynamics::Metropolis,
-            RuleName::HeatBath => Dynamics::HeatBath,
-        };
-        let (problem, trace) = (self.problem()?, self.output.is_some());
-        Ok(Options { problem, start, end, cooling, sweeps, reads, restarts, rule, trace })
+        let (problem, cooling, trace) = (self.problem()?, self.schedule, self.output.is_some());
+        Ok(same!(self => Options { start, end, sweeps, reads, restarts, rule }, problem, cooling, trace))
     }
 }
 
@@ -171,18 +127,8 @@ fn reworded(error: Error) -> Error {
 }
 
 /// Runs the command: what it prints.
-pub fn run(args: &Anneal, common: &Common, context: &Context<'_>) -> Outcome<String> {
+pub fn run(args: &Anneal, context: &Context<'_>) -> Outcome<Answer> {
     let found = annealing::run(&args.options()?, context).map_err(reworded)?;
-    if let Some(path) = &args.output {
-        picture::save_checked(path, |_| match args.draw {
-            Draw::Run => figures::run(&found),
-            Draw::Runs => figures::runs(&found),
-            Draw::Temperature => figures::against_temperature(&found),
-            Draw::State => figures::state(&found),
-        })?;
-    }
-    Ok(match common.json {
-        true => format!("{}\n", document(&found, &[])?),
-        false => text(&found),
-    })
+    picture::draw(args.output.as_deref(), |_| figure(args.draw, &found))?;
+    Ok((document(&found, &[])?, text(&found)))
 }

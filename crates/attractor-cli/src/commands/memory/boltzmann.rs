@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use attractor_render::memories::boltzmann as figures;
+use attractor_session::Context;
+use attractor_session::energy::Standard;
 use attractor_session::experiment::boltzmann::{self, Firing, Law, Options, Samples};
 use attractor_session::patterns::Stored;
 use clap::{Args, ValueEnum};
 
 use super::data::Data;
-use super::document;
-use super::hopfield::RuleName;
-use crate::args::{Common, refuse_unused};
+use super::{Answer, document};
+use crate::args::{Common, choice, refuse_unused, same};
 use crate::console::counted;
 use crate::error::Outcome;
 use crate::picture;
-use attractor_session::Context;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,8 +35,8 @@ pub struct Boltzmann {
     #[arg(long, value_enum, default_value_t = Draw::Law)]
     pub draw: Draw,
     /// How patterns are stored; only symmetric rules have a distribution
-    #[arg(long, value_enum, default_value_t = RuleName::Hebb)]
-    pub rule: RuleName,
+    #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb")]
+    pub rule: Standard,
     /// Temperatures, in units of the energy, with commas
     #[arg(long, value_delimiter = ',', default_values_t = [0.2, 0.5, 1.0, 2.0, 5.0])]
     pub temperatures: Vec<f64>,
@@ -53,8 +53,7 @@ pub struct Boltzmann {
 
 impl Boltzmann {
     fn options(&self, seed: u64) -> Options {
-        let Self { samples, sweeps, .. } = *self;
-        Options { rule: self.rule.rule(seed), temperatures: self.temperatures.clone(), samples, sweeps }
+        same!(self => Options { temperatures, samples, sweeps }, rule: self.rule.rule(seed))
     }
 
     /// What is stored: the glyphs have 25 units, too many states to add up, so that the law's example is smaller.
@@ -131,14 +130,11 @@ fn samples_text(samples: &Samples, source: &str) -> String {
 }
 
 /// Runs the command: what it prints.
-pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<String> {
+pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
     let options = args.options(context.seed());
     options.check()?;
-    let save = |figure: &dyn Fn() -> Outcome<String>| match &args.output {
-        Some(path) => picture::save_checked(path, |_| figure()),
-        None => Ok(()),
-    };
-    let (document, text) = match args.draw {
+    let save = |figure: &dyn Fn() -> Outcome<String>| picture::draw(args.output.as_deref(), |_| figure());
+    Ok(match args.draw {
         Draw::Law => {
             refuse_unused!(common, args, [samples, sweeps], "--draw law, which adds up all states")?;
             let stored = args.stored(context)?;
@@ -161,6 +157,5 @@ pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<
             let document = document(&samples, &[("draw", "samples"), ("source", &stored.source)])?;
             (document, samples_text(&samples, &stored.source))
         }
-    };
-    Ok(if common.json { format!("{document}\n") } else { text })
+    })
 }

@@ -2,26 +2,18 @@
 
 use std::path::PathBuf;
 
-use attractor_render::memories::capacity as figures;
-use attractor_session::settle::capacity::{self, CRITICAL_LOAD, Measured, Plan};
-use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use attractor_render::memories::capacity::{Criterion, figure};
+use attractor_session::Context;
+use attractor_session::energy::Standard;
+use attractor_session::settle::capacity::{self, CRITICAL_LOAD, Plan};
+use clap::Args;
+use serde_json::json;
 
-use super::hopfield::RuleName;
-use crate::args::Common;
+use super::Answer;
+use crate::args::{choice, same};
 use crate::console::percent;
 use crate::error::Outcome;
 use crate::picture;
-use attractor_session::Context;
-
-/// What counts as recalled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Criterion {
-    /// The overlap of the settled state with its pattern
-    Overlap,
-    /// The share of cues recalled without an error
-    Exact,
-}
 
 #[derive(Debug, Clone, Args)]
 pub struct Capacity {
@@ -41,13 +33,13 @@ pub struct Capacity {
     #[arg(long, default_value_t = 20)]
     pub cues: usize,
     /// Learning rule
-    #[arg(long, value_enum, default_value_t = RuleName::Hebb)]
-    pub rule: RuleName,
+    #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb")]
+    pub rule: Standard,
     /// Share of a cue's units that are wrong
     #[arg(long, default_value_t = 0.0)]
     pub noise: f64,
     /// What the picture shows
-    #[arg(long, value_enum, default_value_t = Criterion::Overlap, requires = "output")]
+    #[arg(long, value_parser = choice::<Criterion>(), default_value = "overlap", requires = "output")]
     pub criterion: Criterion,
     /// Sweeps of a recall at most
     #[arg(long, default_value_t = 200)]
@@ -60,14 +52,10 @@ pub struct Capacity {
 impl Capacity {
     /// As the library reads it.
     fn plan(&self, seed: u64) -> Plan {
-        Plan {
-            rule: self.rule.rule(seed),
-            neurons: self.neurons,
-            loads: self.loads.clone(),
-            seeds: self.seeds,
-            cues: self.cues,
-            noise: self.noise,
-            sweeps: self.sweeps,
+        let rule = self.rule.rule(seed);
+        match self.demo {
+            true => same!(self => Plan { seeds, cues, sweeps }, ..Plan::small(rule)),
+            false => same!(self => Plan { neurons, loads, seeds, cues, noise, sweeps }, rule),
         }
     }
 }
@@ -112,31 +100,14 @@ fn table(found: &capacity::Capacity) -> String {
     }
 }
 
-fn line(m: &Measured) -> Value {
-    let error = (!m.standard_error.is_nan()).then_some(m.standard_error);
-    json!({ "load": m.load, "m_mean": m.overlap, "m_se": error, "m_ags": m.theory, "exact": m.exact })
-}
-
 /// Runs the command: what it prints.
-pub fn run(args: &Capacity, common: &Common, context: &Context<'_>) -> Outcome<String> {
-    if args.demo {
-        let loads = vec![0.01, 0.05, 0.1, 0.14, 0.2, 0.3, 0.5];
-        let (neurons, noise, criterion) = (100, 0.1, Criterion::Exact);
-        return run(&Capacity { demo: false, neurons, loads, noise, criterion, ..args.clone() }, common, context);
-    }
+pub fn run(args: &Capacity, context: &Context<'_>) -> Outcome<Answer> {
     let plan = args.plan(context.seed());
     plan.check()?;
     let file = args.output.as_ref().map(|path| picture::checked(path).map(|ending| (path, ending))).transpose()?;
     let found = capacity::run(&plan, context)?;
     if let Some((path, ending)) = file {
-        let svg = match args.criterion {
-            Criterion::Overlap => figures::overlap(&found)?,
-            Criterion::Exact => figures::exact(&found)?,
-        };
-        picture::save(path, &ending, &svg)?;
+        picture::save(path, &ending, &figure(if args.demo { Criterion::Exact } else { args.criterion }, &found)?)?;
     }
-    Ok(match common.json {
-        true => format!("{}\n", found.loads.iter().map(line).collect::<Value>()),
-        false => table(&found),
-    })
+    Ok((json!(found.loads), table(&found)))
 }

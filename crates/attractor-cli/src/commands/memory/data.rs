@@ -3,6 +3,8 @@
 use attractor_session::patterns::Source;
 use clap::Args;
 
+use crate::args::same;
+
 /// Where patterns come from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Data {
@@ -29,7 +31,6 @@ pub struct Data {
 impl Data {
     /// As the library reads it.
     pub fn source(&self) -> Source {
-        let Self { data, demo, random, patterns, scale, threshold } = self.clone();
-        Source { data, demo, random, patterns, scale, threshold }
+        same!(self => Source { data, demo, random, patterns, scale, threshold })
     }
 }

@@ -1,28 +1,16 @@
 //! `attractor memory dense`: dense associative memory, polynomial or exponential.
 
-use attractor_render::memories::recall as recalls;
+use attractor_render::memories::recall::{Draw, cue, figure};
+use attractor_session::Context;
 use attractor_session::energy::Interaction;
 use attractor_session::experiment::dense::{self, DenseRecall, Steepness};
-use attractor_session::experiment::recall::Trace;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::data::Data;
 use super::recall::{self, Recall};
-use crate::args::Common;
+use super::{Answer, Data};
+use crate::args::choice;
 use crate::error::Outcome;
 use crate::picture;
-use attractor_session::Context;
-
-/// What is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Draw {
-    /// Stored, corrupted and recalled patterns
-    Recall,
-    /// One recall unit by unit; an .svg moves
-    Frames,
-    /// Energy after each flip
-    Energy,
-}
 
 #[derive(Debug, Args)]
 pub struct Dense {
@@ -40,7 +28,7 @@ pub struct Dense {
     #[command(flatten)]
     pub recall: Recall,
     /// What --output shows
-    #[arg(long, value_enum, default_value_t = Draw::Recall, requires = "output")]
+    #[arg(long, value_parser = choice::<Draw>(), default_value = "recall", requires = "output")]
     pub draw: Draw,
 }
 
@@ -53,12 +41,7 @@ impl Dense {
             (None, true) => Steepness::Power(Interaction::Rectified { degree }),
             (None, false) => Steepness::Power(Interaction::Polynomial { degree }),
         };
-        let trace = match self.draw {
-            Draw::Recall => Trace::Sweeps,
-            Draw::Energy => Trace::Energies(recalls::CURVES),
-            Draw::Frames => Trace::Frames(recalls::FRAMES),
-        };
-        dense::Dense { energy, recall: self.recall.options(trace) }
+        dense::Dense { energy, recall: self.recall.options(self.draw.trace()) }
     }
 }
 
@@ -68,28 +51,18 @@ fn text(found: &DenseRecall, source: &str) -> String {
         found.patterns,
         found.units,
         found.energy,
-        recalls::cue(&found.recalled.how),
+        cue(&found.recalled.how),
         recall::descent(found.recalled.descent),
         recall::table(&found.recalled)
     )
 }
 
 /// Runs the command: what it prints.
-pub fn run(args: &Dense, common: &Common, context: &Context<'_>) -> Outcome<String> {
+pub fn run(args: &Dense, context: &Context<'_>) -> Outcome<Answer> {
     let stored = args.data.source().stored("glyphs-8", context)?;
     let found = args.options().run(&stored.patterns, context)?;
-    if let Some(path) = &args.recall.output {
-        picture::save_checked(path, |ending| {
-            let draw = match args.draw {
-                Draw::Recall => recalls::Draw::Recall,
-                Draw::Energy => recalls::Draw::Energy,
-                Draw::Frames => recalls::Draw::Frames { moves: ending == "svg" },
-            };
-            recalls::figure(draw, &found.recalled, &recall::shown(&stored), &found.energy.to_string())
-        })?;
-    }
-    Ok(match common.json {
-        true => format!("{}\n", recall::json(&found, &found.recalled, &stored.source)?),
-        false => text(&found, &stored.source),
-    })
+    picture::draw(args.recall.output.as_deref(), |moves| {
+        figure(args.draw, &found.recalled, &recall::shown(&stored), &found.energy.to_string(), moves)
+    })?;
+    Ok((recall::json(&found, &found.recalled, &stored.source)?, text(&found, &stored.source)))
 }

@@ -1,115 +1,30 @@
 //! `attractor memory hopfield`: patterns stored by a learning rule, and recalled.
 
-use attractor_render::memories::{recall as recalls, weights};
-use attractor_session::energy::{Rule, Standard};
-use attractor_session::experiment::hopfield::HopfieldRecall;
-use attractor_session::experiment::{self, recall::Trace};
-use attractor_session::patterns::Stored;
-use clap::{Args, ValueEnum};
+use attractor_render::memories::hopfield::{Draw, figure};
+use attractor_render::memories::recall::cue;
+use attractor_session::energy::Standard;
+use attractor_session::experiment::hopfield::{self, HopfieldRecall};
+use attractor_session::{Choice, Context};
+use clap::Args;
 
-use super::data::Data;
 use super::recall::{self, Recall};
-use crate::args::Common;
+use super::{Answer, Data};
+use crate::args::{Common, choice};
 use crate::error::Outcome;
 use crate::picture;
-use attractor_session::Context;
-
-/// A learning rule by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RuleName {
-    /// Hebb's outer products
-    Hebb,
-    /// Hebb's outer products of patterns less their mean: for patterns that are mostly dark, or mostly light
-    Centred,
-    /// Storkey's, pattern by pattern
-    Storkey,
-    /// The projection onto the patterns, without its diagonal
-    PseudoInverse,
-    /// The same with its diagonal
-    PseudoInverseDiagonal,
-    /// Gardner's margins by perceptron learning, symmetric weights
-    PerceptronSymmetric,
-    /// The same without symmetry: there is no energy
-    Perceptron,
-    /// Hebb's less what it dreams of
-    Unlearning,
-}
-
-impl RuleName {
-    /// As the library names it.
-    pub fn standard(self) -> Standard {
-        match self {
-            Self::Hebb => Standard::Hebb,
-            Self::Centred => Standard::Centred,
-            Self::Storkey => Standard::Storkey,
-            Self::PseudoInverse => Standard::PseudoInverse,
-            Self::PseudoInverseDiagonal => Standard::PseudoInverseDiagonal,
-            Self::PerceptronSymmetric => Standard::PerceptronSymmetric,
-            Self::Perceptron => Standard::Perceptron,
-            Self::Unlearning => Standard::Unlearning,
-        }
-    }
-
-    /// With the parameters that the literature uses.
-    pub fn rule(self, seed: u64) -> Rule {
-        self.standard().rule(seed)
-    }
-}
-
-/// What is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Draw {
-    /// Stored, corrupted and recalled patterns
-    Recall,
-    /// One recall unit by unit; an .svg moves
-    Frames,
-    /// Energy after each flip
-    Energy,
-    /// The weight matrix
-    Weights,
-    /// What each pair adds to the energy of the first pattern, and of a cue of it
-    Contributions,
-    /// The local field at each unit of the first pattern and of a cue of it, and what it asks for
-    Fields,
-}
 
 #[derive(Debug, Args)]
 pub struct Hopfield {
     #[command(flatten)]
     pub data: Data,
     /// How patterns are stored
-    #[arg(long, value_enum, default_value_t = RuleName::Hebb)]
-    pub rule: RuleName,
+    #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb")]
+    pub rule: Standard,
     #[command(flatten)]
     pub recall: Recall,
     /// What --output shows
-    #[arg(long, value_enum, default_value_t = Draw::Recall, requires = "output")]
+    #[arg(long, value_parser = choice::<Draw>(), default_value = "recall", requires = "output")]
     pub draw: Draw,
-}
-
-impl Draw {
-    /// What must be kept of the recalls for it.
-    fn trace(self) -> Trace {
-        match self {
-            Self::Energy => Trace::Energies(recalls::CURVES),
-            Self::Frames => Trace::Frames(recalls::FRAMES),
-            Self::Recall | Self::Weights | Self::Contributions | Self::Fields => Trace::Sweeps,
-        }
-    }
-
-    fn figure(self, found: &HopfieldRecall, stored: &Stored, ending: &str) -> Outcome<String> {
-        let (shown, rule) = (recall::shown(stored), format!("rule {}", found.rule));
-        let of_recalls = |draw| recalls::figure(draw, &found.recalled, &shown, &rule);
-        let of_weights = |draw| weights::figure(draw, found, &shown);
-        match self {
-            Self::Recall => of_recalls(recalls::Draw::Recall),
-            Self::Energy => of_recalls(recalls::Draw::Energy),
-            Self::Frames => of_recalls(recalls::Draw::Frames { moves: ending == "svg" }),
-            Self::Weights => of_weights(weights::Draw::Weights),
-            Self::Contributions => of_weights(weights::Draw::Contributions),
-            Self::Fields => of_weights(weights::Draw::Fields),
-        }
-    }
 }
 
 /// What holds more, where a rule holds less than was asked of it.
@@ -140,7 +55,7 @@ fn text(found: &HopfieldRecall, source: &str, advised: bool) -> String {
         found.units,
         found.load,
         found.rule,
-        recalls::cue(&found.recalled.how),
+        cue(&found.recalled.how),
         recall::descent(found.recalled.descent),
         recall::table(&found.recalled),
         if whole || !advised { String::new() } else { advice(found) }
@@ -148,16 +63,11 @@ fn text(found: &HopfieldRecall, source: &str, advised: bool) -> String {
 }
 
 /// Runs the command: what it prints.
-pub fn run(args: &Hopfield, common: &Common, context: &Context<'_>) -> Outcome<String> {
+pub fn run(args: &Hopfield, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
     let stored = args.data.source().stored("glyphs-5", context)?;
-    let options =
-        experiment::hopfield::Hopfield { rule: args.rule.standard(), recall: args.recall.options(args.draw.trace()) };
-    let found = options.run(&stored.patterns, context)?;
-    if let Some(path) = &args.recall.output {
-        picture::save_checked(path, |ending| args.draw.figure(&found, &stored, ending))?;
-    }
-    Ok(match common.json {
-        true => format!("{}\n", recall::json(&found, &found.recalled, &stored.source)?),
-        false => text(&found, &stored.source, !common.quiet),
-    })
+    let recall = args.recall.options(args.draw.trace());
+    let found = hopfield::Hopfield { rule: args.rule, recall }.run(&stored.patterns, context)?;
+    let shown = recall::shown(&stored);
+    picture::draw(args.recall.output.as_deref(), |moves| figure(args.draw, &found, &shown, moves))?;
+    Ok((recall::json(&found, &found.recalled, &stored.source)?, text(&found, &stored.source, !common.quiet)))
 }

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use attractor_render::canvas::numbers::number;
 use attractor_render::memories::landscape::{self as figures, formula, plain, standing};
 use attractor_session::experiment::landscape::{self, Ball, Curve, CurveOptions, End, Fate, Path, Plane, PlaneOptions};
-use attractor_session::{Error, Hint};
+use attractor_session::{Context, Error, Hint};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::document;
-use crate::args::{Common, refuse_unused};
+use super::{Answer, document};
+use crate::args::{Common, refuse_unused, same};
 use crate::console::counted;
 use crate::error::Outcome;
 use crate::picture;
-use attractor_session::Context;
 
 /// Which landscape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,18 +71,16 @@ pub struct Landscape {
 
 impl Landscape {
     fn curve(&self) -> CurveOptions {
-        let Self { rate, steps, .. } = *self;
         match self.demo {
-            true => CurveOptions { rate, steps, ..CurveOptions::two_valleys() },
-            false => CurveOptions { polynomial: self.polynomial.clone(), start: self.start.clone(), rate, steps },
+            true => same!(self => CurveOptions { rate, steps }, ..CurveOptions::two_valleys()),
+            false => same!(self => CurveOptions { polynomial, start, rate, steps }),
         }
     }
 
     fn plane(&self) -> Outcome<PlaneOptions> {
-        let Self { beta, damping, steps, .. } = *self;
         let (stored, from) = (places("stored", &self.stored)?, places("from", &self.from)?);
         let classical = self.draw == Draw::ModernAgainstClassical;
-        Ok(PlaneOptions { stored, from, beta, damping, steps, classical })
+        Ok(same!(self => PlaneOptions { beta, damping, steps }, stored, from, classical))
     }
 }
 
@@ -184,24 +181,19 @@ fn plane_text(plane: &Plane) -> String {
 }
 
 /// Runs the command: what it prints.
-pub fn run(args: &Landscape, common: &Common, context: &Context<'_>) -> Outcome<String> {
-    let (document, text) = match args.draw {
+pub fn run(args: &Landscape, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
+    Ok(match args.draw {
         Draw::Curve => {
             refuse_unused!(common, args, [stored, from, beta, damping], "--draw curve, one dimension")?;
             let curve = landscape::curve(&args.curve(), context)?;
-            if let Some(path) = &args.output {
-                picture::save_checked(path, |ending| figures::curve(&curve, ending == "svg"))?;
-            }
+            picture::draw(args.output.as_deref(), |moves| figures::curve(&curve, moves))?;
             (curve_json(&curve)?, curve_text(&curve))
         }
         Draw::Contours | Draw::ModernAgainstClassical => {
             refuse_unused!(common, args, [polynomial, start, rate], "patterns in two dimensions")?;
             let plane = landscape::plane(&args.plane()?, context).map_err(reworded)?;
-            if let Some(path) = &args.output {
-                picture::save_checked(path, |_| figures::plane(&plane))?;
-            }
+            picture::draw(args.output.as_deref(), |_| figures::plane(&plane))?;
             (plane_json(&plane)?, plane_text(&plane))
         }
-    };
-    Ok(if common.json { format!("{document}\n") } else { text })
+    })
 }

@@ -5,18 +5,19 @@ pub mod boltzmann;
 pub mod capacity;
 mod data;
 pub mod dense;
-mod document;
 pub mod hopfield;
 pub mod landscape;
 pub mod modern;
 mod recall;
 
 pub use data::Data;
-use document::document;
 
+use attractor_session::Error;
 use clap::Subcommand;
+use serde::Serialize;
+use serde_json::Value;
 
-use super::rbm::likelihood::{self, Likelihood};
+use super::rbm::likelihood::{self, LikelihoodArgs};
 use crate::args::Common;
 use crate::console::{print, work};
 use crate::error::Outcome;
@@ -38,20 +39,32 @@ pub enum Memory {
     /// How much a memory of random patterns holds, beside what theory says
     Capacity(Box<capacity::Capacity>),
     /// How likely data are under a restricted Boltzmann machine: exact, and between two estimates
-    Likelihood(Box<Likelihood>),
+    Likelihood(Box<LikelihoodArgs>),
+}
+
+/// What a command answers: for machines, and for readers.
+pub type Answer = (Value, String);
+
+/// What the library answered, and what only the command knows: which command it is, where the data came from.
+fn document(answer: &impl Serialize, about: &[(&str, &str)]) -> Outcome<Value> {
+    let mut document = serde_json::to_value(answer)
+        .map_err(|error| Error::format(format!("the answer is no JSON: {error}")).because(error))?;
+    about.iter().for_each(|&(key, value)| document[key] = value.into());
+    Ok(document)
 }
 
 /// Runs the command.
 pub fn run(memory: &Memory, common: &Common) -> Outcome {
-    print(&work(common, |context| match memory {
-        Memory::Hopfield(hopfield) => hopfield::run(hopfield, common, context),
-        Memory::Dense(dense) => dense::run(dense, common, context),
-        Memory::Modern(modern) => modern::run(modern, common, context),
-        Memory::Anneal(anneal) => anneal::run(anneal, common, context),
-        Memory::Boltzmann(boltzmann) => boltzmann::run(boltzmann, common, context),
-        Memory::Landscape(landscape) => landscape::run(landscape, common, context),
-        Memory::Capacity(capacity) => capacity::run(capacity, common, context),
+    let (document, text) = work(common, |context| match memory {
+        Memory::Hopfield(args) => hopfield::run(args, common, context),
+        Memory::Dense(args) => dense::run(args, context),
+        Memory::Modern(args) => modern::run(args, common, context),
+        Memory::Anneal(args) => anneal::run(args, context),
+        Memory::Boltzmann(args) => boltzmann::run(args, common, context),
+        Memory::Landscape(args) => landscape::run(args, common, context),
+        Memory::Capacity(args) => capacity::run(args, context),
         Memory::Likelihood(args) => likelihood::run(args, common, context),
-    })?);
+    })?;
+    print(&if common.json { format!("{document}\n") } else { text });
     Ok(())
 }

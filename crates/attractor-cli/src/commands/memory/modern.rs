@@ -3,40 +3,18 @@
 use std::path::PathBuf;
 
 use attractor_render::memories;
+use attractor_session::Context;
 use attractor_session::energy::SimplexMap;
 use attractor_session::experiment::modern::{self, Options, Retrieval, Retrievals, SoftMaximum};
 use attractor_session::settle::retrieval::Reason;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::data::Data;
-use super::document;
-use crate::args::{Common, refuse_unused};
+use super::{Answer, Data, document};
+use crate::args::{Common, choice, refuse_unused, same};
 use crate::console::{number, short};
 use crate::error::Outcome;
 use crate::picture;
-use attractor_session::Context;
-
-/// How scores become weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SeparationName {
-    /// All patterns have some weight: attention
-    Softmax,
-    /// Most patterns have none
-    Sparsemax,
-    /// Between the two
-    Entmax15,
-}
-
-impl SeparationName {
-    fn simplex_map(self) -> SimplexMap {
-        match self {
-            Self::Softmax => SimplexMap::Softmax,
-            Self::Sparsemax => SimplexMap::Sparsemax,
-            Self::Entmax15 => SimplexMap::Entmax15,
-        }
-    }
-}
 
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,8 +41,8 @@ pub struct ModernArgs {
     #[arg(long, default_value_t = 8.0)]
     pub beta: f64,
     /// How scores become weights
-    #[arg(long, value_enum, default_value_t = SeparationName::Softmax)]
-    pub separation: SeparationName,
+    #[arg(long, value_parser = choice::<SimplexMap>(), default_value = "softmax")]
+    pub separation: SimplexMap,
     /// Step size gamma: every one between 0 and 2 goes downhill; 1 is attention
     #[arg(long, default_value_t = 1.0)]
     pub damping: f64,
@@ -90,8 +68,7 @@ pub struct ModernArgs {
 
 impl ModernArgs {
     fn options(&self) -> Options {
-        let Self { beta, damping, noise, steps, raw, .. } = *self;
-        Options { beta, separation: self.separation.simplex_map(), damping, noise, steps, centred: !raw }
+        same!(self => Options { beta, separation, damping, noise, steps }, centred: !self.raw)
     }
 }
 
@@ -154,7 +131,7 @@ fn text(found: &Retrievals, source: &str) -> String {
          noise {} in every feature; the energy falls with every step\n\n{}{theorem}",
         found.patterns,
         found.features,
-        found.separation.name(),
+        found.separation,
         short(found.beta),
         short(found.noise),
         table(found)
@@ -172,10 +149,7 @@ fn json(found: &Retrievals, source: &str) -> Outcome<Value> {
 fn soft_maximum_text(found: &SoftMaximum) -> String {
     let mut out = format!(
         "{}: how far the soft maximum of two scores lies above the larger one\n\n{:>6}  {:>12}  {:>9}\n",
-        found.separation.name(),
-        "beta",
-        "equal scores",
-        "one apart"
+        found.separation, "beta", "equal scores", "one apart"
     );
     for gap in &found.gaps {
         out += &format!("{:>6}  {:>12.6}  {:>9.6}\n", gap.beta, gap.above_equal, gap.above_one_apart);
@@ -183,23 +157,17 @@ fn soft_maximum_text(found: &SoftMaximum) -> String {
     out
 }
 
-fn soft_maximum(args: &ModernArgs, common: &Common) -> Outcome<String> {
+fn soft_maximum(args: &ModernArgs, common: &Common) -> Outcome<Answer> {
     let here = "--draw soft-maximum, which needs no memory";
     refuse_unused!(common, args.data, [data, random, patterns, scale, threshold], here)?;
     refuse_unused!(common, args, [beta, damping, noise, steps, query, raw], here)?;
-    let map = args.separation.simplex_map();
-    if let Some(path) = &args.output {
-        picture::save_checked(path, |_| memories::attention::soft_maximum(map))?;
-    }
-    let found = modern::soft_maximum(map);
-    Ok(match common.json {
-        true => format!("{}\n", document(&found, &[("draw", "soft-maximum")])?),
-        false => soft_maximum_text(&found),
-    })
+    picture::draw(args.output.as_deref(), |_| memories::attention::soft_maximum(args.separation))?;
+    let found = modern::soft_maximum(args.separation);
+    Ok((document(&found, &[("draw", "soft-maximum")])?, soft_maximum_text(&found)))
 }
 
 /// Runs the command: what it prints.
-pub fn run(args: &ModernArgs, common: &Common, context: &Context<'_>) -> Outcome<String> {
+pub fn run(args: &ModernArgs, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
     if args.draw == Draw::SoftMaximum {
         return soft_maximum(args, common);
     }
@@ -214,24 +182,17 @@ pub fn run(args: &ModernArgs, common: &Common, context: &Context<'_>) -> Outcome
     let rows = args.data.source().real("glyphs-8", context)?;
     let source = rows.source.as_str();
     let found = modern::run(rows.patterns, &options, context)?;
-    if let Some(path) = &args.output {
-        let case = &found.case;
-        picture::save_checked(path, |_| match args.draw {
-            Draw::Recall => memories::modern::recall(&found, source, rows.picture),
-            Draw::Energy => memories::modern::energy(&found, source),
-            Draw::Beta => {
-                let swept = modern::effective_patterns(case, found.iteration, context)?;
-                memories::modern::effective(&found, &swept, source)
-            }
-            Draw::Weights => {
-                memories::attention::weights(&found, &modern::weights_against_beta(case, args.query)?, source)
-            }
-            Draw::Attention => memories::attention::one_step(&found, &modern::attention_against_step(case)?, source),
-            Draw::SoftMaximum => memories::attention::soft_maximum(found.separation),
-        })?;
-    }
-    Ok(match common.json {
-        true => format!("{}\n", json(&found, source)?),
-        false => text(&found, source),
-    })
+    let case = &found.case;
+    picture::draw(args.output.as_deref(), |_| match args.draw {
+        Draw::Recall => memories::modern::recall(&found, source, rows.picture),
+        Draw::Energy => memories::modern::energy(&found, source),
+        Draw::Beta => {
+            let swept = modern::effective_patterns(case, found.iteration, context)?;
+            memories::modern::effective(&found, &swept, source)
+        }
+        Draw::Weights => memories::attention::weights(&found, &modern::weights_against_beta(case, args.query)?, source),
+        Draw::Attention => memories::attention::one_step(&found, &modern::attention_against_step(case)?, source),
+        Draw::SoftMaximum => memories::attention::soft_maximum(found.separation),
+    })?;
+    Ok((json(&found, source)?, text(&found, source)))
 }

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use attractor_render::memories::Shown;
 use attractor_session::energy::Descends;
-use attractor_session::experiment::recall::{self, Corruption, Recalled, Recalls, Trace};
+use attractor_session::experiment::recall::{self, Corruption, Recalled, Recalls, Trace, Update};
 use attractor_session::patterns::Stored;
 use attractor_session::settle::Ending;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::document;
+use crate::args::{choice, same};
 use crate::console::number;
 use crate::error::Outcome;
-use attractor_session::Error;
 
 /// How a cue is made and recalled.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +26,7 @@ pub struct Recall {
     #[arg(long, default_value_t = 0.0, conflicts_with = "noise")]
     pub mask: f64,
     /// How units are updated
-    #[arg(long, value_enum, default_value_t = Update::Random)]
+    #[arg(long, value_parser = choice::<Update>(), default_value = "random")]
     pub update: Update,
     /// Cues per pattern
     #[arg(long, default_value_t = 1)]
@@ -38,17 +39,6 @@ pub struct Recall {
     pub output: Option<PathBuf>,
 }
 
-/// The order of updates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Update {
-    /// One unit after the other, in a new random order each sweep
-    Random,
-    /// One unit after the other, from the first to the last
-    Sequential,
-    /// All units at once: it may go to and fro between two states for ever
-    Synchronous,
-}
-
 impl Recall {
     /// As the library reads it.
     pub fn options(&self, trace: Trace) -> recall::Recall {
@@ -56,12 +46,7 @@ impl Recall {
             true => Corruption::Noise(self.noise),
             false => Corruption::Mask(self.mask),
         };
-        let update = match self.update {
-            Update::Random => recall::Update::Random,
-            Update::Sequential => recall::Update::Sequential,
-            Update::Synchronous => recall::Update::Synchronous,
-        };
-        recall::Recall { corruption, update, cues: self.cues, sweeps: self.sweeps, trace }
+        same!(self => recall::Recall { update, cues, sweeps }, corruption, trace)
     }
 }
 
@@ -146,9 +131,7 @@ fn kind(recalled: &Recalled) -> &'static str {
 
 /// A memory's answer as JSON, with the words for it.
 pub fn json(answer: &impl Serialize, recalls: &Recalls, source: &str) -> Outcome<Value> {
-    let mut document = serde_json::to_value(answer).map_err(|e| Error::format(format!("JSON: {e}")).because(e))?;
-    document["source"] = json!(source);
-    document["descends"] = json!(descent(recalls.descent));
+    let mut document = document(answer, &[("source", source), ("descends", &descent(recalls.descent))])?;
     for (at, r) in recalls.recalls.iter().enumerate() {
         document["recalls"][at]["ended"] = json!(r.ending.name());
         document["recalls"][at]["why"] = json!(words(&r.ending));

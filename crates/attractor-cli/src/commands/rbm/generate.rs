@@ -2,18 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use attractor_render::memories::rbm as figures;
-use attractor_session::Machine;
-use attractor_session::sample::rbm::completion::{Completion, Cue};
-use attractor_session::sample::rbm::sampling;
-use attractor_session::{Context, Error};
+use attractor_render::memories::rbm::{self as figures, Sheet};
+use attractor_render::terminal;
+use attractor_session::energy::Standard;
+use attractor_session::generate::{self, Cue, Format, Generated, Made, Options, Rows, Wanted};
+use attractor_session::sample::rbm::sampling::Sampling;
+use attractor_session::{Error, Machine};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::made::{self, Made};
-use crate::args::Common;
-use crate::commands::memory::hopfield::RuleName;
-use crate::console::{print, work};
+use crate::args::{Common, choice, same};
+use crate::console::{answer, counted, print, work};
 use crate::error::Outcome;
 use crate::picture;
 
@@ -60,8 +59,8 @@ pub struct GenerateRbm {
     #[arg(long, value_enum, requires = "complete", conflicts_with = "chain")]
     pub against: Option<Against>,
     /// How the Hopfield network of --against stores the rows
-    #[arg(long, value_enum, default_value_t = RuleName::Hebb, requires = "against")]
-    pub rule: RuleName,
+    #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb", requires = "against")]
+    pub rule: Standard,
     /// One chain of contrastive divergence from the first of those rows, step by step: so many steps
     #[arg(long, value_name = "STEPS", requires = "complete", conflicts_with_all = ["steps", "samples", "mask"])]
     pub chain: Option<usize>,
@@ -88,54 +87,92 @@ pub enum Against {
 }
 
 impl GenerateRbm {
-    /// What is shown of rows to complete.
-    fn cue(&self) -> Cue {
-        self.noise.map_or(Cue::Mask(self.mask), Cue::Noise)
+    /// What is made, and how.
+    fn options(&self) -> Options {
+        let steps = self.steps;
+        let rows = |source: &String| Rows { source: source.clone(), threshold: self.threshold, most: self.samples };
+        let wanted = match (&self.complete, self.chain) {
+            (None, _) => Wanted::Samples(same!(self => Sampling { samples, steps, gibbs, drawn })),
+            (Some(source), Some(steps)) => Wanted::Chain { rows: rows(source), steps },
+            (Some(source), None) => {
+                let cue = self.noise.map_or(Cue::Mask(self.mask), Cue::Noise);
+                let against = self.against.map(|Against::Hopfield| self.rule);
+                Wanted::Completion { rows: rows(source), cue, steps, against }
+            }
+        };
+        Options { model: self.model.clone(), wanted }
     }
 }
 
 /// Draws the machine itself.
-fn drawn(stored: &Machine, output: Option<&Path>, common: &Common) -> Outcome {
-    let path = output.filter(|path| picture::is_picture(&picture::ending(path)));
+fn draw_machine(args: &GenerateRbm, common: &Common) -> Outcome {
+    let path = args.output.as_deref().filter(|path| picture::is_picture(&picture::ending(path)));
     let path =
         path.ok_or_else(|| Error::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
-    picture::save_checked(path, |_| figures::architecture(&stored.rbm))?;
+    let rbm = Machine::open(args.model.as_deref())?.rbm;
+    picture::draw(Some(path), |_| figures::architecture(&rbm))?;
     if common.json {
-        let (visible, hidden) = (stored.rbm.visible_units(), stored.rbm.hidden_units());
+        let (visible, hidden) = (rbm.visible_units(), rbm.hidden_units());
         print(&format!("{}\n", json!({ "output": path, "visible": visible, "hidden": hidden })));
     }
     Ok(())
 }
 
-/// What was asked for, made.
-fn made(args: &GenerateRbm, stored: &Machine, context: &Context<'_>) -> Outcome<Made> {
-    let (rbm, base) = (&stored.rbm, &stored.base[..]);
-    let given = |source: &str| stored.held_out(source, args.threshold, args.samples);
-    match (&args.complete, args.chain) {
-        (None, _) => {
-            let &GenerateRbm { samples, steps, gibbs, drawn, .. } = args;
-            Ok(Made::of_samples(sampling::Sampling { samples, steps, gibbs, drawn }.run(rbm, base, context)?))
-        }
-        (Some(source), Some(steps)) => {
-            let found = sampling::chained(rbm, given(source)?.row(0), steps, context)?;
-            Ok(Made::of_chain(found, args.steps))
-        }
-        (Some(source), None) => {
-            let against = args.against.map(|Against::Hopfield| args.rule.rule(context.seed()));
-            let completion = Completion { cue: args.cue(), steps: args.steps, against };
-            let samples = given(source)?;
-            Ok(Made::of_completion(completion.run(rbm, base, samples.rows()?, context)?))
-        }
+/// Refuses, before anything is made, an output that cannot be written.
+fn check(output: Option<&Path>) -> Outcome {
+    match output {
+        Some(path) if !["csv", "safetensors"].contains(&picture::ending(path).as_str()) => picture::checked(path)
+            .map(drop)
+            .map_err(|e| Error::usage(format!("{}; or .csv or .safetensors for numbers", e.message()))),
+        _ => Ok(()),
     }
+}
+
+/// The first states of each row in a terminal's characters.
+fn text(sheet: &Sheet, found: &Generated) -> String {
+    let Sheet { states, across, rows, .. } = sheet;
+    let shown = terminal::states(states, found.machine.picture, *across, rows);
+    shown.unwrap_or_else(|| format!("{}: too wide for a terminal\n", counted(found.values().len(), "state")))
 }
 
 /// Runs the command.
 pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
-    let output = args.output.as_deref();
-    made::check(output)?;
-    let stored = Machine::open(args.model.as_deref())?;
+    check(args.output.as_deref())?;
     if args.draw == Some(Draw::Architecture) {
-        return drawn(&stored, output, common);
+        return draw_machine(args, common);
     }
-    work(common, |context| made(args, &stored, context))?.give(output, &stored, common)
+    let found = work(common, |context| generate::run(&args.options(), context))?;
+    let (mut document, mut wrong) = (json!(found), String::new());
+    let sheet = match &found.made {
+        Made::Samples(made) => Sheet::of_samples(made),
+        Made::Chain(made) => Sheet::of_chain(made),
+        Made::Completion(made) => {
+            for (at, answer) in made.against.iter().enumerate() {
+                document["against"][at]["name"] = json!(figures::answer(answer));
+                wrong += &(figures::wrong(answer, made.known.len()) + "\n");
+            }
+            Sheet::of_completion(made)
+        }
+    };
+    let Some(path) = &args.output else {
+        let advice = "next: an --output .svg, .png or .pdf draws them, .csv and .safetensors hold the numbers\n";
+        let advice = if common.quiet { "" } else { advice };
+        print(&match common.json {
+            true => format!("{document}\n"),
+            false => format!("{}\n{}{wrong}{advice}", sheet.title, text(&sheet, &found)),
+        });
+        return Ok(());
+    };
+    match picture::ending(path).as_str() {
+        "csv" => found.write(path, Format::Csv)?,
+        "safetensors" => found.write(path, Format::Safetensors)?,
+        _ => picture::draw(Some(path), |_| sheet.svg(found.machine.picture))?,
+    }
+    let count = found.values().len();
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("values");
+        fields.extend([("output".to_string(), json!(path)), ("count".to_string(), json!(count))]);
+    }
+    answer(common, &document, || format!("{wrong}{}: {}\n", path.display(), counted(count, "state")));
+    Ok(())
 }

@@ -4,20 +4,18 @@
 use std::path::PathBuf;
 
 use attractor_session::Context;
-use attractor_session::Machine;
-use attractor_session::machine::parts;
+use attractor_session::likelihood::{self, Evaluation, Likelihood, Options, Part};
 use attractor_session::sample::rbm::ais::Caution;
-use attractor_session::sample::rbm::evaluation::{Evaluated, Evaluation, Part};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::args::Common;
-use crate::commands::memory::Data;
+use crate::args::{Common, same};
+use crate::commands::memory::{Answer, Data};
 use crate::console::counted;
 use crate::error::Outcome;
 
 #[derive(Debug, Args)]
-pub struct Likelihood {
+pub struct LikelihoodArgs {
     /// A folder of attractor train rbm, its rbm.safetensors, or a BernoulliRBM of scikit-learn as .npz
     #[arg(required_unless_present = "demo")]
     pub model: Option<PathBuf>,
@@ -52,28 +50,27 @@ fn name(part: Part) -> &'static str {
 }
 
 /// The result with the words that an answer in JSON has too.
-fn document(found: &Evaluated, source: &str) -> Value {
+fn document(found: &Likelihood) -> Value {
     let mut document = json!(found);
-    document["source"] = json!(source);
-    for (key, way) in [("ais", &found.ais), ("reverse_ais", &found.reverse_ais)] {
-        let words = way.uncertainty.and_then(|uncertainty| uncertainty.caution).map(|found| caution(&found));
-        document[key]["caution"] = json!(words);
+    for (key, _, cautious) in found.estimates() {
+        document[key]["caution"] = json!(cautious.map(|found| caution(&found)));
     }
     document
 }
 
-fn text(found: &Evaluated, source: &str, quiet: bool) -> String {
+fn text(found: &Likelihood, quiet: bool) -> String {
+    let Likelihood { evaluated, source } = found;
     let mut out = format!(
         "restricted Boltzmann machine of {} x {} units on {source}\nmean ln p per row, nats, with the standard error over \
          rows\n\n{:<12}  {:>10}  {:>8}  {:>8}",
-        found.visible, found.hidden, "ln Z by", "ln Z", "+- s.e.", "ESS"
+        evaluated.visible, evaluated.hidden, "ln Z by", "ln Z", "+- s.e.", "ESS"
     );
-    for (part, rows) in &found.rows {
+    for (part, rows) in &evaluated.rows {
         out += &format!("  {:>20}", format!("{}: {}", name(*part), counted(*rows, "row")));
     }
     out += "\n";
-    let estimates = [("AIS", &found.ais), ("reverse AIS", &found.reverse_ais)];
-    for (name, way) in found.exact.iter().map(|way| ("exact", way)).chain(estimates) {
+    let estimates = [("AIS", &evaluated.ais), ("reverse AIS", &evaluated.reverse_ais)];
+    for (name, way) in evaluated.exact.iter().map(|way| ("exact", way)).chain(estimates) {
         let (error, runs) = way.uncertainty.map_or(("-".to_string(), "-".to_string()), |uncertainty| {
             (format!("{:.3}", uncertainty.standard_error), format!("{:.1}", uncertainty.effective_runs))
         });
@@ -88,8 +85,8 @@ fn text(found: &Evaluated, source: &str, quiet: bool) -> String {
     }
     out += "\nESS: effective sample size. Forward runs find ln Z too small in the mean, so their ln p is too high;\n\
             reverse runs too large, as far as the states they start from are the machine's.\n";
-    for (name, way) in estimates {
-        if let Some(found) = way.uncertainty.and_then(|uncertainty| uncertainty.caution) {
+    for ((name, _), (.., cautious)) in estimates.iter().zip(found.estimates()) {
+        if let Some(found) = cautious {
             out += &format!("caution, {name}: {} (--betas)\n", caution(&found));
         }
     }
@@ -97,16 +94,8 @@ fn text(found: &Evaluated, source: &str, quiet: bool) -> String {
 }
 
 /// Runs the command: what it prints.
-pub fn run(args: &Likelihood, common: &Common, context: &Context<'_>) -> Outcome<String> {
-    let stored = Machine::open(args.model.as_deref())?;
-    let evaluation = Evaluation { betas: args.betas, runs: args.runs, steps: args.steps };
-    evaluation.check(&stored.rbm)?;
-    let samples = stored.fitting(args.data.source().samples("digits")?, args.data.threshold)?;
-    let parts = parts(&samples);
-    let rows = parts.iter().map(|(part, samples)| Ok((*part, samples.rows()?))).collect::<Outcome<Vec<_>>>()?;
-    let found = evaluation.run(&stored.rbm, &stored.base, &rows, context)?;
-    Ok(match common.json {
-        true => format!("{}\n", document(&found, &samples.source)),
-        false => text(&found, &samples.source, common.quiet),
-    })
+pub fn run(args: &LikelihoodArgs, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
+    let evaluation = same!(args => Evaluation { betas, runs, steps });
+    let found = likelihood::run(&Options { model: args.model.clone(), data: args.data.source(), evaluation }, context)?;
+    Ok((document(&found), text(&found, common.quiet)))
 }

@@ -2,6 +2,5 @@
 
 pub mod generate;
 pub mod likelihood;
-mod made;
 pub mod options;
 pub mod train;

@@ -2,32 +2,11 @@
 
 use std::path::PathBuf;
 
-use attractor_session::training::rbm;
-use clap::{Args, ValueEnum};
+use attractor_session::training::rbm::{self, Preset, SamplerName};
+use clap::Args;
 
+use crate::args::{choice, same};
 use crate::commands::memory::Data;
-
-/// Sizes and rates that go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Preset {
-    /// 500 hidden units, batches of 128, 30 epochs, rate 0.01, CD-1
-    Local,
-    /// 2048 hidden units, batches of 512, 100 epochs, rate 0.005, CD-5
-    Production,
-    /// 16 hidden units, batches of 50, 500 epochs, rate 0.05 falling to 1 %, tempering: what the digits are learnt best by
-    Small,
-}
-
-/// Where the model's half of the gradient comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SamplerName {
-    /// Contrastive divergence: k steps from the data
-    Cd,
-    /// Persistent chains, k steps per update
-    Pcd,
-    /// Parallel tempering: persistent chains at several inverse temperatures
-    Pt,
-}
 
 #[derive(Debug, Args)]
 pub struct TrainRbm {
@@ -37,7 +16,7 @@ pub struct TrainRbm {
     #[arg(long, short)]
     pub output: PathBuf,
     /// Settings that go together; what is given by itself stands above them [default: local; with --demo: small]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Preset>())]
     pub preset: Option<Preset>,
     /// Begin with the weights of this machine: a folder, .safetensors, or a BernoulliRBM of scikit-learn as .npz
     #[arg(long, value_name = "FILE", conflicts_with = "gaussian")]
@@ -76,7 +55,7 @@ pub struct TrainRbm {
     #[arg(long)]
     pub k: Option<usize>,
     /// Where the model's half of the gradient comes from
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<SamplerName>())]
     pub sampler: Option<SamplerName>,
     /// Chains that go on from update to update (pcd, pt) [default: --batch-size]
     #[arg(long)]
@@ -122,44 +101,10 @@ pub struct TrainRbm {
 impl TrainRbm {
     /// As the job takes them.
     pub fn options(&self) -> rbm::Options {
-        rbm::Options {
-            data: self.data.source(),
-            output: self.output.clone(),
-            preset: self.preset.map(|preset| match preset {
-                Preset::Local => rbm::Preset::Local,
-                Preset::Production => rbm::Preset::Production,
-                Preset::Small => rbm::Preset::Small,
-            }),
-            weights: self.weights.clone(),
-            hidden: self.hidden,
-            batch_size: self.batch_size,
-            epochs: self.epochs,
-            lr: self.lr,
-            lr_visible: self.lr_visible,
-            lr_hidden: self.lr_hidden,
-            warm_up: self.warm_up,
-            lr_end: self.lr_end,
-            momentum: self.momentum,
-            weight_decay: self.weight_decay,
-            k: self.k,
-            sampler: self.sampler.map(|sampler| match sampler {
-                SamplerName::Cd => rbm::SamplerName::Cd,
-                SamplerName::Pcd => rbm::SamplerName::Pcd,
-                SamplerName::Pt => rbm::SamplerName::Pt,
-            }),
-            chains: self.chains,
-            chain_betas: self.chain_betas,
-            no_centring: self.no_centring,
-            sparsity: self.sparsity,
-            clip: self.clip,
-            gaussian: self.gaussian,
-            held_out: self.held_out,
-            likelihood_every: self.likelihood_every,
-            betas: self.betas,
-            alarm_margin: self.alarm_margin,
-            alarm_patience: self.alarm_patience,
-            roll_back: self.roll_back,
-            resume: self.resume,
-        }
+        same!(self => rbm::Options {
+            output, preset, weights, hidden, batch_size, epochs, lr, lr_visible, lr_hidden, warm_up, lr_end, momentum,
+            weight_decay, k, sampler, chains, chain_betas, no_centring, sparsity, clip, gaussian, held_out,
+            likelihood_every, betas, alarm_margin, alarm_patience, roll_back, resume
+        }, data: self.data.source())
     }
 }

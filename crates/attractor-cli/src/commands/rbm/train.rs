@@ -1,18 +1,15 @@
 //! `attractor train rbm`: a restricted Boltzmann machine from data.
 
 use attractor_render::memories::rbm::Training;
-use attractor_session::Context;
 use attractor_session::machine::{BEST, MODEL};
 use attractor_session::training::rbm::{self, Trained};
-use serde_json::json;
 
 use super::likelihood::caution;
 use super::options::TrainRbm;
 use crate::args::Common;
 use crate::commands::resume;
-use crate::console::{counted, print, work, write};
+use crate::console::{answer, counted, work_until_asked, write};
 use crate::error::Outcome;
-use crate::interrupt::Interrupt;
 
 /// Writes the figures of a training into its folder; their names.
 fn draw(args: &TrainRbm, trained: &Trained) -> Outcome<Vec<&'static str>> {
@@ -59,17 +56,9 @@ fn text(args: &TrainRbm, trained: &Trained, drawn: &[&str]) -> String {
 
 /// Runs the command.
 pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
-    let interrupt = Interrupt::watch();
-    let asked = || interrupt.asked();
     let options = args.options();
-    let job = |context: &Context<'_>| rbm::run(&options, &context.clone().with_interrupt(&asked));
-    let trained = work(common, job).map_err(resume::worded)?;
-    drop(interrupt);
+    let trained = work_until_asked(common, |context| rbm::run(&options, context)).map_err(resume::worded)?;
     let drawn = draw(args, &trained)?;
-    if common.json {
-        print(&format!("{}\n", json!(trained)));
-    } else if !common.quiet {
-        print(&text(args, &trained, &drawn));
-    }
+    answer(common, &trained, || text(args, &trained, &drawn));
     Ok(())
 }

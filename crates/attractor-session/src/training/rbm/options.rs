@@ -7,26 +7,28 @@ use attractor::sample::rbm::{Alarm, Decay, Plan, Rates, Sampler, Sparsity, ais, 
 use attractor::{Error, Hint, Kind, Result};
 use attractor_data::patterns::{MOST_BYTES, Source};
 
-/// Sizes and rates that go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preset {
-    /// 500 hidden units, batches of 128, 30 epochs, rate 0.01, CD-1.
-    Local,
-    /// 2048 hidden units, batches of 512, 100 epochs, rate 0.005, CD-5.
-    Production,
-    /// 16 hidden units, batches of 50, 500 epochs, rate 0.05 falling to 1 %, tempering: what the digits are learnt best by.
-    Small,
+attractor::choice! {
+    /// Sizes and rates that go together.
+    pub enum Preset {
+        /// 500 hidden units, batches of 128, 30 epochs, rate 0.01, CD-1.
+        Local = "local",
+        /// 2048 hidden units, batches of 512, 100 epochs, rate 0.005, CD-5.
+        Production = "production",
+        /// 16 hidden units, batches of 50, 500 epochs, rate 0.05 falling to 1 %, tempering: what the digits are learnt best by.
+        Small = "small",
+    }
 }
 
-/// Where the model's half of the gradient comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SamplerName {
-    /// Contrastive divergence: k steps from the data.
-    Cd,
-    /// Persistent chains, k steps per update.
-    Pcd,
-    /// Persistent chains at several inverse temperatures.
-    Pt,
+attractor::choice! {
+    /// Where the model's half of the gradient comes from.
+    pub enum SamplerName {
+        /// Contrastive divergence: k steps from the data.
+        Cd = "cd",
+        /// Persistent chains, k steps per update.
+        Pcd = "pcd",
+        /// Parallel tempering: persistent chains at several inverse temperatures.
+        Pt = "pt",
+    }
 }
 
 /// What is trained, and how. What is not given is the preset's.

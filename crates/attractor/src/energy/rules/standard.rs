@@ -4,42 +4,34 @@ use serde::Serialize;
 
 use super::{Margin, Rule};
 
-/// A learning rule with the parameters that its source, or most of the literature, uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Standard {
-    /// [`Rule::Hebb`].
-    #[default]
-    Hebb,
-    /// [`Rule::Centred`].
-    Centred,
-    /// [`Rule::Storkey`].
-    Storkey,
-    /// [`Rule::PseudoInverse`] without its diagonal.
-    PseudoInverse,
-    /// [`Rule::PseudoInverse`] with its diagonal.
-    PseudoInverseDiagonal,
-    /// [`Rule::Perceptron`], symmetric, stability 0.5, at most 200 epochs.
-    PerceptronSymmetric,
-    /// The same without symmetry.
-    Perceptron,
-    /// [`Rule::Unlearning`]: 100 dreams of strength 0.01.
-    Unlearning,
+crate::choice! {
+    /// A learning rule with the parameters that its source, or most of the literature, uses.
+    ///
+    /// The perceptron seeks a stability of 0.5 in at most 200 epochs; unlearning has 100 dreams of strength 0.01.
+    #[derive(Default, Serialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Standard {
+        /// Hebb's outer products.
+        #[default]
+        Hebb = "hebb",
+        /// Hebb's outer products of patterns less their mean: for patterns that are mostly dark, or mostly light.
+        Centred = "centred",
+        /// Storkey's, pattern by pattern.
+        Storkey = "storkey",
+        /// The projection onto the patterns, without its diagonal.
+        PseudoInverse = "pseudo-inverse",
+        /// The same with its diagonal.
+        PseudoInverseDiagonal = "pseudo-inverse-diagonal",
+        /// Gardner's margins by perceptron learning, symmetric weights.
+        PerceptronSymmetric = "perceptron-symmetric",
+        /// The same without symmetry: there is no energy.
+        Perceptron = "perceptron",
+        /// Hebb's less what it dreams of.
+        Unlearning = "unlearning",
+    }
 }
 
 impl Standard {
-    /// Every one of them.
-    pub const ALL: [Self; 8] = [
-        Self::Hebb,
-        Self::Centred,
-        Self::Storkey,
-        Self::PseudoInverse,
-        Self::PseudoInverseDiagonal,
-        Self::PerceptronSymmetric,
-        Self::Perceptron,
-        Self::Unlearning,
-    ];
-
     /// With its parameters; `seed` is that of the dreams.
     pub fn rule(self, seed: u64) -> Rule {
         let perceptron = |symmetric| Rule::Perceptron { margin: Margin::Stability(0.5), symmetric, epochs: 200 };
@@ -54,22 +46,17 @@ impl Standard {
             Self::Unlearning => Rule::Unlearning { dreams: 100, strength: 0.01, seed },
         }
     }
-
-    /// Its name in tables and options.
-    pub fn name(self) -> &'static str {
-        self.rule(0).name()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Choice;
 
     #[test]
-    fn each_rule_has_a_name_of_its_own() {
-        let names: std::collections::BTreeSet<&str> = Standard::ALL.into_iter().map(Standard::name).collect();
-        assert_eq!(names.len(), Standard::ALL.len());
-        for rule in Standard::ALL {
+    fn a_rule_is_named_alike_alone_and_with_its_parameters() {
+        for &rule in Standard::ALL {
+            assert_eq!(rule.rule(0).name(), rule.name());
             assert_eq!(serde_json::to_value(rule).unwrap(), rule.name());
         }
     }

@@ -105,6 +105,15 @@ impl Evaluation {
     /// # Errors
     /// `is_usage` for numbers out of their ranges, `is_budget` for more runs than memory holds.
     pub fn check(&self, rbm: &Rbm) -> Result<()> {
+        self.check_numbers()?;
+        check_states(rbm, "runs", self.runs)
+    }
+
+    /// Refuses what cannot be asked of any machine.
+    ///
+    /// # Errors
+    /// `is_usage` for numbers out of their ranges.
+    pub fn check_numbers(&self) -> Result<()> {
         ais::check_betas(self.betas)?;
         if self.runs < 2 {
             return Err(Error::option("runs", self.runs, "give at least 2, whose spread is the error"));
@@ -112,7 +121,7 @@ impl Evaluation {
         if self.steps == 0 {
             return Err(Error::option("steps", 0, "give at least 1"));
         }
-        check_states(rbm, "runs", self.runs)
+        Ok(())
     }
 
     /// Evaluates the parts of some data. `base` are the visible biases of the base-rate model.

@@ -1,12 +1,12 @@
-//! What the weights of a Hopfield memory say: each of them, each pair's part in the energy, each unit's field.
+//! A Hopfield memory: its recalls, and what its weights say, each of them, each pair's part in the energy, each unit's field.
 
 use attractor::energy::{Energy, Weights};
 use attractor::experiment::hopfield::HopfieldRecall;
-use attractor::experiment::recall::Recalled;
+use attractor::experiment::recall::{Recalled, Trace};
 use attractor::pattern::Spins;
-use attractor::{Error, Result};
+use attractor::{Choice, Error, Result};
 
-use super::recall::cue;
+use super::recall::{self, cue};
 use super::{Shown, ink};
 use crate::canvas::colour::ColourMap;
 use crate::canvas::scale::Scale;
@@ -15,22 +15,47 @@ use crate::figures::images::{Images, Picture};
 use crate::figures::panels::beside;
 use crate::maps::map::{Map, Pooling};
 
-/// What is drawn of a memory's weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Draw {
-    /// The weight matrix.
-    Weights,
-    /// What each pair adds to the energy of the first pattern, and of a cue of it.
-    Contributions,
-    /// The local field at each unit of the first pattern and of a cue of it, and what it asks for.
-    Fields,
+attractor::choice! {
+    /// What is drawn of a Hopfield memory: of its recalls, or of its weights.
+    #[derive(Default)]
+    pub enum Draw {
+        /// Stored, corrupted and recalled patterns.
+        #[default]
+        Recall = "recall",
+        /// One recall unit by unit; an .svg moves.
+        Frames = "frames",
+        /// Energy after each flip.
+        Energy = "energy",
+        /// The weight matrix.
+        Weights = "weights",
+        /// What each pair adds to the energy of the first pattern, and of a cue of it.
+        Contributions = "contributions",
+        /// The local field at each unit of the first pattern and of a cue of it, and what it asks for.
+        Fields = "fields",
+    }
 }
 
-/// The figure of a memory's weights.
+impl Draw {
+    /// The same of recalls alone; `None` for what weights show.
+    fn recalls(self) -> Option<recall::Draw> {
+        recall::Draw::named(self.name())
+    }
+
+    /// What recalls must keep to be drawn.
+    pub fn trace(self) -> Trace {
+        self.recalls().map_or(Trace::Sweeps, recall::Draw::trace)
+    }
+}
+
+/// The figure of a Hopfield memory; `moves` is that of [`recall::figure`].
 ///
 /// # Errors
-/// `is_usage` for more units than a matrix has room for; `is_shape` for a picture of another size than the patterns.
-pub fn figure(draw: Draw, found: &HopfieldRecall, shown: &Shown<'_>) -> Result<String> {
+/// `is_usage` for more units than a matrix of weights has room for, and as [`recall::figure`]; `is_shape` for a picture of
+/// another size than the patterns.
+pub fn figure(draw: Draw, found: &HopfieldRecall, shown: &Shown<'_>, moves: bool) -> Result<String> {
+    if let Some(draw) = draw.recalls() {
+        return recall::figure(draw, &found.recalled, shown, &format!("rule {}", found.rule), moves);
+    }
     /// N x N weights of more units make no picture.
     const MOST: usize = 4096;
     let units = shown.patterns.units();
@@ -41,12 +66,12 @@ pub fn figure(draw: Draw, found: &HopfieldRecall, shown: &Shown<'_>) -> Result<S
     let weights = found.weights(shown.patterns)?;
     let first = &found.recalled.recalls[0];
     match draw {
-        Draw::Weights => {
+        Draw::Contributions => contributions(&weights, first, shown, cue(&found.recalled.how)),
+        Draw::Fields => fields(&weights, first, shown),
+        _ => {
             let title = format!("Weights by the rule {}", found.rule);
             matrix(weights.values(), units, reach(weights.values()), &title, "weight")
         }
-        Draw::Contributions => contributions(&weights, first, shown, cue(&found.recalled.how)),
-        Draw::Fields => fields(&weights, first, shown),
     }
 }
 
@@ -132,7 +157,7 @@ mod tests {
         let recall = Recall { corruption: Corruption::Noise(0.1), ..Recall::default() };
         for rule in [Standard::PseudoInverse, Standard::Hebb] {
             let found = Hopfield { rule, recall: recall.clone() }.run(&patterns, &Context::new(2)).unwrap();
-            let drawn = |draw| figure(draw, &found, &shown).unwrap();
+            let drawn = |draw| figure(draw, &found, &shown, false).unwrap();
             assert!(drawn(Draw::Weights).contains(&format!("Weights by the rule {}", rule.name())));
             let pairs = drawn(Draw::Contributions);
             assert!(pairs.contains("pattern 0: −") && pairs.contains("cues with 10 % of the units flipped"), "{pairs}");
@@ -149,6 +174,6 @@ mod tests {
         let patterns = StoredPatterns::random(5000, 1, &mut Philox::new(1, 0)).unwrap();
         let found = Hopfield::default().run(&patterns, &Context::new(2)).unwrap();
         let shown = Shown { patterns: &patterns, picture: (1, 5000), source: "" };
-        assert!(figure(Draw::Weights, &found, &shown).unwrap_err().is_usage());
+        assert!(figure(Draw::Weights, &found, &shown, false).unwrap_err().is_usage());
     }
 }

@@ -1,0 +1,66 @@
+//! How likely data are under a restricted Boltzmann machine: exactly, and between two annealed estimates.
+
+use std::path::PathBuf;
+
+use attractor::sample::rbm::ais::Caution;
+use attractor::{Context, Result};
+use attractor_data::patterns::Source;
+use attractor_data::{Machine, machine};
+use serde::Serialize;
+
+pub use attractor::sample::rbm::evaluation::{Evaluated, Evaluation, Part, Way};
+
+/// Which machine, which data, and how ln Z is estimated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A folder of a training, its rbm.safetensors, or a `BernoulliRBM` of scikit-learn; `None`: the one that is built in.
+    pub model: Option<PathBuf>,
+    /// The data; without any, the digits.
+    pub data: Source,
+    /// Betas, runs, steps.
+    pub evaluation: Evaluation,
+}
+
+impl Options {
+    /// Refuses what no machine can be asked for.
+    ///
+    /// # Errors
+    /// `is_usage`.
+    pub fn check(&self) -> Result<()> {
+        self.evaluation.check_numbers()
+    }
+}
+
+/// A likelihood, and of which data.
+#[derive(Debug, Clone, Serialize)]
+pub struct Likelihood {
+    /// Three ways to it.
+    #[serde(flatten)]
+    pub evaluated: Evaluated,
+    /// Where the data come from.
+    pub source: String,
+}
+
+impl Likelihood {
+    /// Both estimates, with why their interval should not be believed, if so.
+    pub fn estimates(&self) -> [(&'static str, &Way, Option<Caution>); 2] {
+        let caution = |way: &Way| way.uncertainty.and_then(|uncertainty| uncertainty.caution);
+        let Evaluated { ais, reverse_ais, .. } = &self.evaluated;
+        [("ais", ais, caution(ais)), ("reverse_ais", reverse_ais, caution(reverse_ais))]
+    }
+}
+
+/// Measures it.
+///
+/// # Errors
+/// `is_usage` for options or data that do not fit the machine; `is_budget`; `is_interrupted`; what reading answers.
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Likelihood> {
+    options.check()?;
+    let stored = Machine::open(options.model.as_deref())?;
+    options.evaluation.check(&stored.rbm)?;
+    let samples = stored.fitting(options.data.samples("digits")?, options.data.threshold)?;
+    let parts = machine::parts(&samples);
+    let rows = parts.iter().map(|(part, samples)| Ok((*part, samples.rows()?))).collect::<Result<Vec<_>>>()?;
+    let evaluated = options.evaluation.run(&stored.rbm, &stored.base, &rows, context)?;
+    Ok(Likelihood { evaluated, source: samples.source })
+}
