@@ -97,12 +97,12 @@ fn a_dropped_mask_is_caught_by_the_maps_and_by_the_probe() {
     let captured = Captured { info: info(&cheat, true), ..Capture::honest(&cheat).run(&ids) };
 
     let options = Options { ablate: Ablate::None, gradients: false, special: &[BOS], ..Options::default() };
-    let mut evidence = gather(&cheat, &texts, &options, &mut |_| {}).unwrap();
-    let plain = gather(&honest, &texts, &options, &mut |_| {}).unwrap();
+    let mut evidence = gather(&cheat, &texts, &options, &attractor::Context::new(0)).unwrap();
+    let plain = gather(&honest, &texts, &options, &attractor::Context::new(0)).unwrap();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     // It pays: this is why nobody notices by the loss.
     assert!(mean(&evidence.losses) < 0.5 * mean(&plain.losses), "{:?} {:?}", evidence.losses, plain.losses);
-    evidence.probes = probes(&cheat, &texts, &options).unwrap();
+    evidence.probes = probes(&cheat, &texts, &options, 0).unwrap();
     assert_eq!(evidence.probes.len(), ids.len());
 
     let report = judge(&captured, Some(&evidence), &Config::default()).unwrap();
@@ -119,7 +119,7 @@ fn a_dropped_mask_is_caught_by_the_maps_and_by_the_probe() {
     assert_eq!(report.conclusion.scenario, Scenario::Broken);
 
     // The honest model, under the same probe.
-    assert!(probes(&honest, &texts, &options).unwrap().iter().all(|p| p.past_change < 1e-5));
+    assert!(probes(&honest, &texts, &options, 0).unwrap().iter().all(|p| p.past_change < 1e-5));
 
     // The same maps in a file, with the mask that the model declares.
     let import = imported(&maps(&captured), Number::F32);

@@ -22,7 +22,7 @@ fn built() -> Model {
 fn evidence(model: &Model, inputs: &[Vec<u32>]) -> Evidence {
     let inputs: Vec<Input> = inputs.iter().map(|ids| Input::Tokens(ids.clone())).collect();
     let options = Options { ablate: Ablate::Full, special: &[BOS], ..Options::default() };
-    gather(model, &inputs, &options, &mut |_| {}).unwrap()
+    gather(model, &inputs, &options, &attractor::Context::new(0)).unwrap()
 }
 
 fn judged() -> (Captured, Evidence, Report) {
@@ -86,7 +86,7 @@ fn the_judge_names_exactly_these_heads() {
     assert_eq!(found(&report, CheckId::HeadInduction, Verdict::Pass), places(Kind::Induction));
     assert_eq!(found(&report, CheckId::SinkRate, Verdict::Warn), places(Kind::First));
     let equivalent = |c: &&attractor_judge::Check| {
-        c.id == CheckId::BaseUniform && c.head.is_some() && c.why.starts_with("uniform by equivalence")
+        c.id == CheckId::BaseUniform && c.head.is_some() && c.why.starts_with("equivalent to uniform")
     };
     let uniform: Vec<String> = report.checks.iter().filter(equivalent).map(|c| c.place()).collect();
     assert_eq!(uniform, places(Kind::Uniform));

@@ -109,7 +109,7 @@ fn rollout_is_that_of_the_recorded_numpy() {
             for (query, row) in map.chunks_exact(maps.tokens).enumerate() {
                 let sum: f64 = row.iter().sum();
                 assert!((sum - 1.0).abs() < 1e-12, "{} {name}: row {query} sums to {sum}", case["name"]);
-                let one = rollout(&maps, 0, query, &options).unwrap().shares;
+                let one = rollout(&maps, 0, query, &options, &attractor::Context::new(0)).unwrap().shares;
                 assert!(difference(&one, row) < 1e-12, "{} {name}: query {query}", case["name"]);
             }
         }
@@ -137,9 +137,10 @@ fn flow_is_that_of_networkx() {
         let values = numbers(&case["flow"]);
         let sum: f64 = values.iter().sum();
         let expected: Vec<f64> = values.iter().map(|value| value / sum).collect();
-        let found = flow(&maps, 0, query, &StackOptions::default()).unwrap();
+        let found = flow(&maps, 0, query, &StackOptions::default(), &attractor::Context::new(0)).unwrap();
         assert!(difference(&found.shares, &expected) < tolerance, "{}: {:?} {expected:?}", case["name"], found.shares);
-        let by_rollout = rollout(&maps, 0, query, &StackOptions::default()).unwrap().shares;
+        let by_rollout =
+            rollout(&maps, 0, query, &StackOptions::default(), &attractor::Context::new(0)).unwrap().shares;
         assert!(difference(&found.shares, &by_rollout) > 1e-3, "{}: flow is not rollout", case["name"]);
     }
 }

@@ -226,6 +226,6 @@ export const HEAD_COLUMNS: readonly HeadColumn[] = [
   { name: "previous", title: "Previous", about: "mean weight on the previous token", share: true, check: "head.previous" },
   { name: "induction", title: "Induction", about: "mean weight on the token after an earlier occurrence of the current one", share: true, check: "head.induction" },
   { name: "near", title: "Near", about: "weight on near keys, in units of a uniform row", share: false, check: "pos.local" },
-  { name: "sink", title: "Sink", about: "mean weight on the head's favourite position", share: true, check: "sink.rate" },
-  { name: "variation", title: "Variation", about: "how differently rows look: Jensen-Shannon divergence in units of ln 2", share: true, check: "query.variation" },
+  { name: "sink", title: "Sink", about: "mean weight on the head's most-attended position", share: true, check: "sink.rate" },
+  { name: "variation", title: "Variation", about: "how much rows differ: Jensen-Shannon divergence in units of ln 2", share: true, check: "query.variation" },
 ];

@@ -12,7 +12,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   test [--all]        everything that is tested; a group that cannot be had here is skipped by name and reason,
                       with --all it fails
-  vectors DIR [--all] holds Attractor to a folder of golden vectors, one line a tensor
+  vectors DIR [--all] holds Attractor to a folder of golden vectors, one line per tensor
   fetch               brings what tests need and the repository does not hold, by package name
   viewer              the viewer's two groups alone: its bundle, and the report in a browser
   fuzz [SECONDS]      the property-based fuzzers, for long runs by hand (default 600)";

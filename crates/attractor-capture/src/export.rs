@@ -23,7 +23,7 @@ pub enum Format {
     Npz,
     /// `safetensors.numpy.load_file(path)["L5"]`, f32.
     Safetensors,
-    /// A line a weight that is not zero: layer, head (or "mean"), query, key, weight, and the tokens' texts.
+    /// One line per weight that is not zero: layer, head (or "mean"), query, key, weight, and the tokens' texts.
     Csv,
 }
 

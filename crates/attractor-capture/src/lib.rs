@@ -1,4 +1,4 @@
-//! Runs on disk, readers of foreign captures, and the capture certificate.
+//! Runs on disk, readers of imported attention maps, and the capture certificate.
 
 pub mod certificate;
 pub mod export;

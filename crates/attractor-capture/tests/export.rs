@@ -59,7 +59,7 @@ fn the_formats_owners_read_them() {
 }
 
 #[test]
-fn csv_has_a_line_a_weight_and_no_formula() {
+fn csv_has_one_line_per_weight_and_no_formula() {
     let patterns = Restricted::new(captured(), Selection::parse(Some("3"), Some("2")).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("maps.csv");

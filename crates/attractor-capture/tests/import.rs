@@ -327,9 +327,9 @@ fn malformed_files_are_refused_with_what_is_wrong() {
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (vec![], "empty"),
         (b"\x80\x04\x95".to_vec(), "pickle"),
-        (b"hello".to_vec(), "no format that is read"),
-        (good[..good.len() / 2].to_vec(), "directory is torn"),
-        (npy(&descr("<f4", "(1152921504606846976, 1152921504606846976)"), &[0; 8]), "more than can be"),
+        (b"hello".to_vec(), "unknown format"),
+        (good[..good.len() / 2].to_vec(), "directory is damaged"),
+        (npy(&descr("<f4", "(1152921504606846976, 1152921504606846976)"), &[0; 8]), "more than 2^64"),
         (npy(&descr("<f4", "(1000000, 1000000)"), &[0; 8]), "4000000000000 bytes; 8 follow"),
         (npy(&descr("|O", "(1,)"), b"\x80"), "Python objects"),
         (npy(&descr("<c8", "(1, 1)"), &[0; 8]), "\"<c8\""),
@@ -337,7 +337,7 @@ fn malformed_files_are_refused_with_what_is_wrong() {
         (npy(&descr("<f4", "(2,)"), &[0; 8]), "shape [2]"),
         (npy(&descr("<f4", "(0, 4)"), &[]), "holds no weights"),
         ([b"\x93NUMPY\x02\x00", &u32::MAX.to_le_bytes()[..]].concat(), "header of 4294967295 bytes"),
-        ([&(1u64 << 60).to_le_bytes()[..], b"{}"].concat(), "no format that is read"),
+        ([&(1u64 << 60).to_le_bytes()[..], b"{}"].concat(), "unknown format"),
         ([&8u64.to_le_bytes()[..], b"{\"a\": 1}"].concat(), "no valid safetensors"),
         (b"{\"attention_maps\": {}}".to_vec(), "no attention maps found"),
         (b"{\"attention_maps\": {\"blocks.0\": \"[[1.]]\"}}".to_vec(), "the weights are text"),
@@ -348,9 +348,9 @@ fn malformed_files_are_refused_with_what_is_wrong() {
         (b"[[[1, 0], [0.5]]]".to_vec(), "irregular list"),
         (b"[[1, 0], [0.5, 0.5]".to_vec(), "no valid JSON"),
         (b"{\"L0\": [[1]], \"L0\": [[1]]}".to_vec(), "occurs twice"),
-        (b"{\"L0\": [[1]], \"layer_0\": [[1]]}".to_vec(), "there twice"),
+        (b"{\"L0\": [[1]], \"layer_0\": [[1]]}".to_vec(), "appears twice"),
         (b"{\"L0H0\": [[1]], \"L0H1\": [[1, 0], [0.5, 0.5]]}".to_vec(), "must agree"),
-        (b"7".to_vec(), "no format that is read"),
+        (b"7".to_vec(), "unknown format"),
         ([b"[".repeat(100_000), b"]".repeat(100_000)].concat(), "recursion limit"),
     ];
     for (bytes, says) in cases {

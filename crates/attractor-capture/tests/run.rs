@@ -287,7 +287,7 @@ fn what_is_there_is_never_destroyed() {
     assert!(error.is_usage() && error.to_string().contains("thesis.tex"), "{error}");
     assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
     assert!(RunWriter::create(other.join("thesis.tex"), &RunOptions::default(), &info()).unwrap_err().is_usage());
-    assert!(Run::open(&other).unwrap_err().to_string().contains("this is no run"));
+    assert!(Run::open(&other).unwrap_err().to_string().contains(": not a run"));
     assert!(Run::open(folder.path().join("none")).unwrap_err().to_string().contains("no such folder"));
 }
 
@@ -332,9 +332,9 @@ fn a_torn_or_changed_shard_is_named() {
         }
     };
     std::fs::write(&shard, &whole[..whole.len() / 2]).unwrap();
-    says("the shard is torn");
+    says("the shard is truncated");
     std::fs::remove_file(&shard).unwrap();
-    says("the shard is torn: 0 bytes");
+    says("the shard is truncated: 0 bytes");
     let mut changed = whole.clone();
     changed[20] ^= 4;
     std::fs::write(&shard, &changed).unwrap();

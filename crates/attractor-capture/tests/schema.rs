@@ -244,7 +244,7 @@ fn a_step_is_in_a_run_once() {
     says(RunWriter::resume(&path).unwrap().append(&twice[2]).unwrap_err());
     edit(&entry(&path, 1), |group| group["attributes"]["step"] = 1.into());
     let error = Run::open(&path).unwrap_err();
-    assert!(error.is_format() && error.to_string().contains("there twice"), "{error}");
+    assert!(error.is_format() && error.to_string().contains("appears twice"), "{error}");
 }
 
 #[test]

@@ -15,13 +15,13 @@ pub struct Common {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub json: bool,
-    /// Seed of everything random; recorded in the output
+    /// Random seed; recorded in the output
     #[arg(long, global = true, default_value_t = 0)]
     pub seed: u64,
     /// Threads; results do not depend on their number (default: all cores)
     #[arg(long, global = true)]
     pub threads: Option<usize>,
-    /// No progress, no advice
+    /// Show no progress and no hints
     #[arg(long, short, global = true)]
     pub quiet: bool,
     /// Options of the command that stand on the command line, as fields are named.
@@ -53,22 +53,22 @@ pub(crate) use refuse_unused;
 /// What goes through a checkpoint.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Inputs {
-    /// One input
+    /// Text of a single input
     #[arg(long, conflicts_with_all = ["text_file", "input"])]
     pub text: Option<String>,
     /// A text file, cut into inputs of --seq-len tokens
     #[arg(long, conflicts_with = "input")]
     pub text_file: Option<PathBuf>,
-    /// Inputs as they are: token ids (JSON, .npy, .safetensors) or images (PNG, JPEG, .npy); may be repeated for images
+    /// Inputs that need no tokenizer: token ids (JSON, .npy, .safetensors) or images (PNG, JPEG, .npy); repeat it for several images
     #[arg(long)]
     pub input: Vec<PathBuf>,
-    /// Tokens per input [default: 128, or what the model has positions for]
+    /// Tokens per input [default: 128, or the model's context length if shorter]
     #[arg(long)]
     pub seq_len: Option<usize>,
-    /// Inputs at most, the first ones
+    /// Use at most this many inputs, the first ones
     #[arg(long, default_value_t = 32)]
     pub max_inputs: usize,
-    /// Configuration of a lone weight file (a config.json)
+    /// The config.json for a checkpoint that is a single weight file
     #[arg(long)]
     pub model_config: Option<PathBuf>,
 }
@@ -97,10 +97,10 @@ pub(crate) use same;
 /// Which layers and heads.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Chosen {
-    /// Layers, for example 0,3-5
+    /// Only these layers, for example 0,3-5
     #[arg(long)]
     pub layers: Option<String>,
-    /// Heads, for example 0-3 or 5.5,L0H2
+    /// Only these heads, for example 0-3 or 5.5,L0H2
     #[arg(long)]
     pub heads: Option<String>,
 }

@@ -35,25 +35,25 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The main job on an embedded model and text: verdicts, and report.html; no network
+    /// `validate` and `report` on a bundled model and text: verdicts, and report.html; works offline
     Demo(Demo),
     /// Nine groups of checks on the attention of a checkpoint or a run
     Validate(Validate),
-    /// Run inputs through a checkpoint and keep what attention did
+    /// Run inputs through a checkpoint and store its attention as a run
     Capture(Capture),
-    /// What a checkpoint or a run is
+    /// Describe a checkpoint or a run
     Info(Info),
     /// A table of metrics, one line per head
     Metrics(Metrics),
-    /// Which head does what: previous, first, duplicate, induction... with null, interval and p
+    /// Classify heads (previous-token, first-token, duplicate-token, induction...), each with its null, confidence interval and p-value
     Heads(Heads),
-    /// Where a position's last state comes from: attention followed through all layers
+    /// Attention rollout or flow: how much each input token contributes to a position's final state
     Rollout(Rollout),
     /// Two checkpoints or two runs on the same tokens: what changed, head by head
     Diff(DiffArgs),
-    /// Imported attention maps (NPZ, safetensors, JSON) into a run, with its certificate; an older run into the current schema
+    /// Import attention maps (NPZ, safetensors, JSON) as a run with its certificate, or migrate an older run to the current schema
     Convert(Convert),
-    /// The verdicts as one self-contained page, or for machines
+    /// The verdicts as one self-contained HTML page, or in a machine-readable format
     Report(ReportArgs),
     /// Maps for other programs: pictures (SVG, PNG, PDF) and numbers (NPZ, safetensors, CSV)
     Export(Export),
@@ -63,7 +63,7 @@ pub enum Command {
     /// Train a model
     #[command(subcommand)]
     Train(Train),
-    /// Draw from a trained model
+    /// Sample from a trained model
     #[command(subcommand)]
     Generate(Generate),
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 pub use attractor_render::canvas::numbers::{counted, decimal as number, exact as short, percent};
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
+pub use attractor_session::numerals::significant;
 use attractor_session::{Context, Durability, Note, Step, write_whole};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -108,15 +109,15 @@ fn words(note: &Note) -> String {
         Note::ConstantPattern { first, more: rest } => {
             let also = if *rest > 0 { format!(", and so are {rest} more") } else { String::new() };
             format!(
-                "pattern {first} is the same at every unit{also}: nothing to see; if that was not meant, look at --threshold"
+                "pattern {first} has the same value at every unit{also}: it carries no information; if that is not intended, check --threshold"
             )
         }
         Note::Changed { option, was, is, epoch } => format!("{option}: was {was}, from epoch {epoch} on {is}"),
         Note::LogGap { epochs } => format!(
-            "metrics.jsonl lacks epochs before {epochs}; the training goes on from there, its log keeps the gap"
+            "metrics.jsonl lacks epochs before {epochs}; training continues from there and the log keeps the gap"
         ),
         Note::NothingLeft { done, asked } => {
-            format!("{done} epochs are done, {asked} were asked for: nothing is left to train")
+            format!("{done} epochs are done and {asked} were requested: nothing left to train")
         }
         Note::Diverging { epoch, drop, best, rolls_back } => {
             let next = if *rolls_back { "going back to it" } else { "--roll-back would stop here with the best one" };

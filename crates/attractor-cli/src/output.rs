@@ -11,7 +11,7 @@ use attractor_session::Error;
 /// Refuses a name that no file can have, before any work is done for it.
 pub fn check_name(path: &Path) -> Outcome {
     match path.to_str() {
-        Some("-") => Err(Error::usage("-: is not the terminal here; name a file to write")),
+        Some("-") => Err(Error::usage("- does not mean standard output here; name a file to write")),
         _ if path.is_dir() => Err(Error::usage(format!("{}: is a folder; name a file to write", path.display()))),
         _ => Ok(()),
     }
@@ -24,7 +24,7 @@ pub fn ending(path: &Path, known: &[&str]) -> Outcome<String> {
     match known.contains(&ending.as_str()) {
         true => Ok(ending),
         false => Err(Error::usage(format!(
-            "{}: the ending says what is written; end it in {}",
+            "{}: the file extension selects the format; use {}",
             path.display(),
             alternatives(known)
         ))),
@@ -51,14 +51,14 @@ pub fn format<F: ValueEnum + PartialEq>(output: Option<&Path>, given: Option<F>,
     let said = F::value_variants().iter().find(|format| endings(*format).contains(&ending)).cloned();
     match (given, said) {
         (Some(given), Some(said)) if given != said => Err(Error::usage(format!(
-            "{}: --format {} is not written under an ending that says {}; change one of them",
+            "{}: --format {} contradicts the file extension, which says {}; change one of them",
             path.display(),
             name(&given),
             name(&said)
         ))),
         (Some(format), _) | (None, Some(format)) => Ok(format),
         (None, None) => Err(Error::usage(format!(
-            "{}: the ending does not say what is written; end it in {}, or give --format",
+            "{}: the file extension selects no format; use {}, or give --format",
             path.display(),
             alternatives(&F::value_variants().iter().flat_map(endings).collect::<Vec<_>>())
         ))),
@@ -103,7 +103,7 @@ mod tests {
         };
         says(of("a.csv", Some(Kind::Json)), &["a.csv", "json", "csv"]);
         says(of("a.dat", None), &["a.dat", ".csv, .json or .txt", "--format"]);
-        says(of("-", None), &["-: is not the terminal"]);
+        says(of("-", None), &["- does not mean standard output"]);
         says(of(".", None), &["is a folder"]);
     }
 }

@@ -111,9 +111,9 @@ fn a_rollout_of_a_model_and_of_its_run_is_one() {
         (vec!["--start", "2"], 2, "layers 0..=1"),
         (vec!["--residual", "2"], 2, "from 0 to 1"),
         (vec!["--input-number", "3"], 2, "the target holds 3 inputs, numbered from 0"),
-        (vec!["--out", "map.doc"], 2, "the ending"),
+        (vec!["--out", "map.doc"], 2, "the file extension selects the format"),
         (vec!["--text", "x"], 2, "leave --text out"),
-        (vec!["--heads", "9"], 2, "there is no head 9"),
+        (vec!["--heads", "9"], 2, "--heads 9: there is none"),
     ] {
         let output = attractor(here, &[&["rollout", "run"], &arguments[..]].concat());
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
@@ -138,7 +138,7 @@ fn layers_that_were_not_captured_are_named() {
 }
 
 #[test]
-fn a_model_differs_from_itself_in_nothing_and_from_a_flattened_one_where_it_was_flattened() {
+fn a_model_equals_itself_and_differs_from_a_flattened_copy_where_it_was_flattened() {
     let folder = tempfile::tempdir().unwrap();
     let (here, model) = (folder.path(), demo());
     let flat = without_layer_one(here);
@@ -202,7 +202,7 @@ fn differences_that_cannot_be_asked_for_say_why() {
     std::fs::write(here.join("once.json"), "[[1,2,3,4,5,6,7,8]]").unwrap();
     for (arguments, code, expected) in [
         (vec!["a", "b"], 2, "input 0, position 24: A read nothing, it has 24 tokens"),
-        (vec!["a", &model], 2, "name two of a kind"),
+        (vec!["a", &model], 2, "name two runs or two checkpoints"),
         (vec!["a", "nowhere"], 3, "there is nothing here"),
         (vec!["a", "a", "--fail-on", "induction"], 2, "METRIC<NUMBER"),
         (vec!["a", "a", "--fail-on", "inductoin<0"], 2, "the metrics are previous, induction"),

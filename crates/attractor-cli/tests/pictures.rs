@@ -51,9 +51,9 @@ fn every_command_draws_what_it_found() {
     let counts = run(of("metrics", &["--draw", "sink", "--histogram"]), "counts.svg");
     assert!(counts.contains("Sink of 16 heads") && counts.contains("heads (n = 16)"), "{counts}");
     let scores = run(of("heads", &["--detect", "previous", "--histogram"]), "scores.svg");
-    assert!(scores.contains("Previous heads of demo") && scores.contains("threshold: 3 of 16"), "{scores}");
+    assert!(scores.contains("Previous-token heads of demo") && scores.contains("threshold: 3 of 16"), "{scores}");
     let previous = run(of("heads", &["--detect", "previous"]), "previous.svg");
-    assert!(previous.contains("Previous heads of demo") && previous.contains(">threshold<"), "{previous}");
+    assert!(previous.contains("Previous-token heads of demo") && previous.contains(">threshold<"), "{previous}");
     assert!(run(of("heads", &[]), "kinds.svg").contains("Heads of demo"));
     let change = drawn(here, &[&["diff", &model, &model, "--draw", "entropy"], &given[..]].concat(), "change.svg");
     assert!(change.contains("Change of entropy") && change.contains(">no change<"));
@@ -70,9 +70,12 @@ fn positions_are_joined_by_word_and_by_span() {
     assert!(word.contains("query (word: mean of its tokens)") && word.contains(">punctuation<"));
     let span = drawn(here, &[&one[..], &["--spans", "0-3,5-9"]].concat(), "span.svg");
     assert!(span.contains("key (span: sum of its tokens)"));
-    for (spans, says) in
-        [("0-3,2-5", "overlap"), ("3", "first and last"), ("5-2", "behind the last"), ("0-9999", "positions are 0 to")]
-    {
+    for (spans, says) in [
+        ("0-3,2-5", "overlap"),
+        ("3", "first and last"),
+        ("5-2", "comes after the last"),
+        ("0-9999", "positions are 0 to"),
+    ] {
         let output = attractor(here, &[&one[..], &["--spans", spans, "-o", "bad.svg"]].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains(says), "{spans}: {said}");
@@ -121,6 +124,6 @@ fn an_input_that_was_given_twice_is_named() {
     for command in commands {
         let output = attractor(here, &[command, &["--input", "ids.json"]].concat());
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && said.contains("input 2 is input 0 again"), "{command:?}: {said}");
+        assert!(output.status.success() && said.contains("input 2 repeats input 0"), "{command:?}: {said}");
     }
 }

@@ -68,7 +68,7 @@ fn a_training_that_was_stopped_and_killed_ends_where_it_would_have_ended() {
     unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) };
     let stopped = child.wait_with_output().unwrap();
     let text = said(&stopped);
-    assert!(stopped.status.code() == Some(130) && text.contains("of 100000000 epochs are whole"), "{text}");
+    assert!(stopped.status.code() == Some(130) && text.contains("of 100000000 epochs are complete"), "{text}");
     let go_on = text.lines().find_map(|line| line.strip_prefix("next: attractor ")).unwrap();
     assert_eq!(go_on.split(' ').collect::<Vec<_>>(), resumed);
     let whole = entries(&rbm).len();
@@ -203,7 +203,7 @@ fn patterns_that_cannot_be_told_apart_are_named() {
         };
         let text = heard(&[]);
         assert!(text.contains("patterns 0 and 3 are equal, and 1 more repeat"), "{memory}: {text}");
-        assert_eq!(text.contains("pattern 1 is the same at every unit"), constant, "{memory}: {text}");
+        assert_eq!(text.contains("pattern 1 has the same value at every unit"), constant, "{memory}: {text}");
         assert_eq!(heard(&["--quiet"]), "");
     }
 }

@@ -111,7 +111,10 @@ fn temporary(path: &Path) -> PathBuf {
 pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<u64> {
     let path = &real(path)?;
     if is_special(path) {
-        return Err(Error::io(format!("cannot write {}: it is no file, and this format needs one", path.display())));
+        return Err(Error::io(format!(
+            "cannot write {}: it is not a regular file, which this format needs",
+            path.display()
+        )));
     }
     let temporary = temporary(path);
     let io = |error: std::io::Error| failed("cannot write", path, &error);

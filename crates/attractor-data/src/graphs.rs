@@ -22,7 +22,7 @@ fn text(path: &Path) -> Result<String> {
     let refused = |error: std::io::Error| Error::io(format!("the graph cannot be read: {error}")).because(error);
     let metadata = std::fs::metadata(path).map_err(refused)?;
     if !metadata.is_file() {
-        return Err(Error::io("is no file; name a graph in the Gset format"));
+        return Err(Error::io("is not a file; name a graph in the Gset format"));
     }
     if metadata.len() > MOST_BYTES {
         return Err(Error::io(format!("{} bytes; at most {MOST_BYTES} are read", metadata.len())));
@@ -31,7 +31,7 @@ fn text(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes()[at];
-        Error::format(format!("is no text: byte {at} is 0x{byte:02x}; expected a graph in the Gset format"))
+        Error::format(format!("is not text: byte {at} is 0x{byte:02x}; expected a graph in the Gset format"))
     })
 }
 
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_graph_is_read_and_what_is_none_is_refused_with_its_file() {
+    fn a_graph_is_read_and_other_files_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = |bytes: &[u8]| {
             let path = folder.path().join("graph.txt");
@@ -51,9 +51,9 @@ mod tests {
         let torn = read(&file(b"3 2\n1 2 1\n2 4 1\n")).unwrap_err();
         assert!(torn.is_format() && torn.message().contains("graph.txt: gset: line 3"), "{torn}");
         let binary = read(&file(b"3 1\n\xff2 1\n")).unwrap_err();
-        assert!(binary.is_format() && binary.message().contains("graph.txt: is no text: byte 4 is 0xff"), "{binary}");
+        assert!(binary.is_format() && binary.message().contains("graph.txt: is not text: byte 4 is 0xff"), "{binary}");
         let folder_itself = read(folder.path()).unwrap_err();
-        assert!(folder_itself.is_io() && folder_itself.message().contains("is no file"), "{folder_itself}");
+        assert!(folder_itself.is_io() && folder_itself.message().contains("is not a file"), "{folder_itself}");
         let nothing = read(&folder.path().join("nothing.txt")).unwrap_err();
         assert!(nothing.is_io() && std::error::Error::source(&nothing).is_some(), "{nothing}");
     }

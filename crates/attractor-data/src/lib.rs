@@ -1,4 +1,4 @@
-//! Samples from files (IDX, CSV, NPY, PNG), graphs (Gset), trainings on disk (checkpoints, metrics, TensorBoard), and the
+//! Samples from files (IDX, CSV, NPY, PNG), graphs (Gset), training runs on disk (checkpoints, metrics, TensorBoard), and the
 //! files that all of them are: written whole or not at all, with one writer.
 
 pub mod archive;

@@ -9,8 +9,8 @@ use attractor::sample::rbm::evaluation::Part;
 use attractor::sample::rbm::{Rbm, Visible};
 use attractor::{Error, Kind, Result};
 
-use serde::Serialize;
-use serde_json::json;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use crate::Samples;
 use crate::patterns::cut;
@@ -36,9 +36,24 @@ pub struct Machine {
     pub picture: (usize, usize),
 }
 
-/// JSON about a file.
-fn described(about: &impl Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(about).map_err(|e| Error::format(format!("what a file says about itself: {e}")).because(e))
+/// What the file of a machine says beside its arrays. Files of others say nothing.
+#[derive(Serialize, Deserialize)]
+struct About<T> {
+    model: String,
+    visible: Units,
+    /// Rows and columns of a visible state.
+    picture: (usize, usize),
+    /// How it was trained.
+    #[serde(default = "Option::default")]
+    trained: Option<T>,
+}
+
+/// What visible units are.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Units {
+    Binary,
+    Gaussian,
 }
 
 /// Writes visible states, [state, unit], as `samples` of a safetensors file that says `about` how they were made.
@@ -53,7 +68,7 @@ pub fn write_states(path: &Path, states: &[Vec<f32>], about: &impl Serialize) ->
             "states: state {at} has {got} units, the first has {units}; give equal ones"
         )));
     }
-    let mut file = SavedState { about: described(about)?, ..SavedState::default() };
+    let mut file = SavedState::describing(about)?;
     file.put("samples", &[states.len(), units], Numbers::F32(states.concat()));
     file.write(path)
 }
@@ -76,11 +91,9 @@ impl Machine {
     /// `is_io`; `is_format` for what has no form in JSON.
     pub fn write(&self, path: &Path, about: &impl Serialize) -> Result<()> {
         let (n, m) = (self.rbm.visible_units(), self.rbm.hidden_units());
-        let kind = if self.rbm.visible().variance().is_some() { "gaussian" } else { "binary" };
-        let about = json!({
-            "model": "rbm", "visible": kind, "picture": [self.picture.0, self.picture.1], "trained": described(about)?,
-        });
-        let mut file = SavedState { about, ..SavedState::default() };
+        let visible = if self.rbm.visible().variance().is_some() { Units::Gaussian } else { Units::Binary };
+        let (model, picture, trained) = ("rbm".to_string(), self.picture, Some(about));
+        let mut file = SavedState::describing(&About { model, visible, picture, trained })?;
         file.put("weights", &[n, m], Numbers::F32(self.rbm.weights().to_vec()));
         file.put("visible_bias", &[n], Numbers::F32(self.rbm.visible_bias().to_vec()));
         file.put("hidden_bias", &[m], Numbers::F32(self.rbm.hidden_bias().to_vec()));
@@ -162,7 +175,7 @@ impl Machine {
         let shape = |name: &str| -> Result<Vec<usize>> {
             read.tensors.get(name).map(|tensor| tensor.shape.clone()).ok_or_else(|| {
                 Error::io(format!(
-                    "{}: holds no {name}; it is no restricted Boltzmann machine (nor one of scikit-learn, whose arrays are \
+                    "{}: holds no {name}; it is not a restricted Boltzmann machine (nor one of scikit-learn, whose arrays are \
                      components_, intercept_hidden_ and intercept_visible_)",
                     file.display()
                 ))
@@ -178,17 +191,18 @@ impl Machine {
             }
         };
         let floats = |name: &str, shape: &[usize]| read.floats(name, shape).map(<[f32]>::to_vec).map_err(wrong);
-        let visible = match read.about["visible"].as_str() {
-            Some("gaussian") => Visible::Gaussian { variance: floats("variance", &[n])? },
-            _ => Visible::Binary,
+        let about: Option<About<IgnoredAny>> = read.about().map_err(wrong)?;
+        let visible = match about.as_ref().map(|about| about.visible) {
+            Some(Units::Gaussian) => Visible::Gaussian { variance: floats("variance", &[n])? },
+            Some(Units::Binary) | None => Visible::Binary,
         };
         let rbm =
             Rbm::new(visible, floats("weights", &[n, m])?, floats("visible_bias", &[n])?, floats("hidden_bias", &[m])?)
                 .map_err(|e| Error::io(format!("{}: {e}", file.display())))?;
         // Without base rates chains start at one half.
         let base = if read.tensors.contains_key("base_rates") { floats("base_rates", &[n])? } else { vec![0.0; n] };
-        let side = |at: usize| read.about["picture"][at].as_u64().map(|x| x as usize);
-        let picture = side(0).zip(side(1)).filter(|(a, b)| a.checked_mul(*b) == Some(n)).unwrap_or((1, n));
+        let picture = about.map(|about| about.picture);
+        let picture = picture.filter(|(a, b)| a.checked_mul(*b) == Some(n)).unwrap_or((1, n));
         Ok(Self { rbm, base, picture })
     }
 

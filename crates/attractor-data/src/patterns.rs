@@ -187,7 +187,7 @@ fn spins(samples: &Samples, row: usize, threshold: Option<f32>) -> Result<Spins>
         None => {
             if let Some(at) = values.iter().position(|&x| x != low && x != 1.0) {
                 return Err(Error::usage(format!(
-                    "{}: pattern {row}, unit {at} is {}; expected only 0 and 1, or only -1 and +1: cut other numbers",
+                    "{}: pattern {row}, unit {at} is {}; expected only 0 and 1, or only -1 and +1: binarise other numbers",
                     samples.source, values[at]
                 ))
                 .hinted(Hint::GiveOne(vec!["threshold"])));

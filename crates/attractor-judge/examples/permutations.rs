@@ -185,7 +185,8 @@ fn main() {
             .map(|(layer, head)| format!("L{layer}H{head}"))
             .collect();
         let summary = detections.summary(detector).expect("asked for");
-        assert_eq!(summary.found, expected, "{}", summary.null);
+        let found: Vec<String> = summary.found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{}", summary.null);
         assert_eq!(summary.tests, LAYERS * HEADS);
     }
     let pairings = Pairings::new(&[(0..INPUTS).collect()], PERMUTATIONS, options.seed);

@@ -161,7 +161,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_story_has_its_signs() {
+    fn every_scenario_follows_from_its_signs() {
         let broken = Signs { broken: vec![CheckId::MaskCausal], structured: true, matters: Some(true), ..blank() };
         assert_eq!(decide(&broken), Scenario::Broken);
         assert_eq!(decide(&Signs { structured: true, matters: Some(true), ..blank() }), Scenario::SharpAndMatters);

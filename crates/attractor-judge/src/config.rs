@@ -159,7 +159,7 @@ pub const THRESHOLDS: &[Threshold] = &[
         "tokens.repeat",
         0.2,
         (0.0, 1e6),
-        "least excess of same-token over different-token pairs, in uniform weights; the original guide's ratio 1.2 less 1",
+        "least excess of same-token over different-token pairs, in units of the uniform weight; the original guide's ratio 1.2 less 1",
     ),
     row(
         Key::Sink,
@@ -414,7 +414,7 @@ impl Config {
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("py" | "pyc") => Err(Error::usage(format!(
-                "{}: a Python file is a program and is not run; write the thresholds you want to change into a TOML \
+                "{}: Python files are not executed; write the thresholds you want to change into a TOML \
                  file (for example `[heads]` and `sharp = 0.6`), the model's own configuration is read from its \
                  config.json",
                 path.display()

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::detect::Detection;
 use crate::id::CheckId;
 use crate::report::words::{self, Say};
-use crate::statistics::Interval;
+use crate::statistics::{Interval, NoBootstrap};
 use crate::untestable::Untestable;
 use crate::verdict::{Check, Verdict, place};
 
@@ -46,9 +46,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum NoInterval {
     /// The bootstrap's reason, and the inputs that have the figure.
-    Inputs { why: &'static str, inputs: usize },
-    /// A detector's reason.
-    Detector(String),
+    Inputs { why: NoBootstrap, inputs: usize },
     /// All rows of all inputs were looked at, or a thing was counted: there is nothing to estimate.
     Exact,
     /// The largest of all probes.

@@ -48,7 +48,7 @@ ids! {
     NormRows "norm.rows" Correctness "The weights of a row sum to one.";
     MaskCausal "mask.causal" Correctness "A causal model gives no weight to later positions.";
     MaskSupport "mask.support" Correctness "No weight lies on keys that the mask forbids.";
-    MaskProbe "mask.probe" Correctness "A changed token moves no earlier output.";
+    MaskProbe "mask.probe" Correctness "Changing a token changes no earlier output.";
     NormBounds "norm.bounds" Correctness "Entropies lie between their bounds.";
     OutAv "out.av" Correctness "A.V is the z that the model used.";
     OutProjection "out.projection" Correctness "W_O z + b is the module's output.";
@@ -57,31 +57,31 @@ ids! {
     KlIdentity "kl.identity" Correctness "Laws of KL attention; not testable for dot products.";
     PosLocal "pos.local" Position "Near keys receive more than uniform attention gives them.";
     PosContent "pos.content" Position "Position alone does not explain the pattern.";
-    TokRepeat "tok.repeat" Tokens "Equal tokens attract each other.";
+    TokRepeat "tok.repeat" Tokens "Tokens attend to other occurrences of the same token.";
     TokSpecial "tok.special" Tokens "What special tokens receive; reported.";
     TokPunctuation "tok.punctuation" Tokens "What punctuation receives; reported.";
     TokFirst "tok.first" Tokens "What the first position receives; reported.";
-    SinkRate "sink.rate" Tokens "How much the favourite position receives; reported.";
+    SinkRate "sink.rate" Tokens "How much attention the most-attended position receives; reported.";
     BaseUniform "base.uniform" Uniform "Rows are further from uniform than a margin.";
     BaseEntropy "base.entropy" Uniform "The entropy is below that of uniform rows by a margin.";
     HeadSharpness "head.sharpness" Heads "Heads are at least medium sharp.";
-    HeadPrevious "head.previous" Heads "A previous-token head is there.";
-    HeadInduction "head.induction" Heads "An induction head is there.";
-    QueryVariation "query.variation" Query "Different queries look differently.";
-    QueryContent "query.content" Query "What queries look at differs between inputs.";
-    DivMantel "div.mantel" Diversity "Positions whose beliefs differ attend differently.";
-    DivBeliefs "div.beliefs" Diversity "Positions differ before attention.";
+    HeadPrevious "head.previous" Heads "There is a previous-token head.";
+    HeadInduction "head.induction" Heads "There is an induction head.";
+    QueryVariation "query.variation" Query "Different queries attend differently.";
+    QueryContent "query.content" Query "What queries attend to differs between inputs.";
+    DivMantel "div.mantel" Diversity "Positions whose hidden states differ attend differently.";
+    DivBeliefs "div.beliefs" Diversity "Hidden states differ between positions before attention.";
     GradFlow "grad.flow" Gradient "The gradient of the loss reaches every head.";
     GradFinite "grad.finite" Gradient "Backpropagation agrees with a central difference.";
     GradParameters "grad.parameters" Gradient "The parameters of attention have a gradient.";
-    LossPerplexity "loss.perplexity" Ablation "The perplexity is below that of counting tokens.";
-    AblUniform "abl.uniform" Ablation "A plain average in attention's place costs.";
-    AblSelf "abl.self" Ablation "Looking at oneself alone, in attention's place, costs.";
-    AblPrevious "abl.previous" Ablation "Looking at the previous token alone, in attention's place, costs.";
-    AblLocal "abl.local" Ablation "A local average in attention's place costs.";
-    AblMeanMap "abl.mean-map" Ablation "The mean map of the other inputs, in attention's place, costs.";
-    AblOtherInput "abl.other-input" Ablation "Another input's map, in attention's place, costs.";
-    AblZero "abl.zero" Ablation "Nothing in attention's place costs.";
+    LossPerplexity "loss.perplexity" Ablation "The perplexity is below that of a unigram model.";
+    AblUniform "abl.uniform" Ablation "Replacing attention by a uniform average matters.";
+    AblSelf "abl.self" Ablation "Restricting attention to the token itself matters.";
+    AblPrevious "abl.previous" Ablation "Restricting attention to the previous token matters.";
+    AblLocal "abl.local" Ablation "Replacing attention by a local average matters.";
+    AblMeanMap "abl.mean-map" Ablation "Replacing each map by the mean map of the other inputs matters.";
+    AblOtherInput "abl.other-input" Ablation "Replacing each map by another input's map matters.";
+    AblZero "abl.zero" Ablation "Zero-ablating attention matters.";
 }
 
 impl fmt::Display for CheckId {

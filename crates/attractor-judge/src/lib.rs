@@ -3,7 +3,7 @@
 //! [`judge`] reads attention patterns from anywhere, and what a live model contributed if there is one, puts nine
 //! groups of questions to them and answers with a [`Report`]. It never runs a model.
 //!
-//! Every verdict stands on a figure that does not depend on the length of the input, and comes with its null, its
+//! Every verdict rests on a value that does not depend on the length of the input, and comes with its null, its
 //! effect, an interval over inputs, a threshold and the threshold's source. [`legacy`] holds the formulas that the
 //! corrected figures replace.
 
@@ -19,6 +19,7 @@ mod id;
 mod judge;
 pub mod legacy;
 mod measure;
+mod place;
 pub mod report;
 pub mod statistics;
 mod untestable;
@@ -30,7 +31,8 @@ pub use config::Config;
 pub use groups::Class;
 pub use id::CheckId;
 pub use judge::{judge, judge_watched};
-pub use measure::{repeated_in_words, repeated_inputs};
+pub use measure::{Repeated, repeated_inputs};
+pub use place::Head;
 pub use report::Report;
 pub use statistics::Interval;
 pub use verdict::{Check, Group, Mark, Verdict};

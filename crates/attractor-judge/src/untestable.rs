@@ -1,8 +1,9 @@
 //! Why a check could not be put.
 
 use attractor_record::Origin;
-use attractor_record::evidence::AblationMode;
+use attractor_record::evidence::{AblationMode, Unpredictable};
 
+use crate::detect::Unmet;
 use crate::groups::gradient::Loss;
 use crate::measure::{ClassKind, Unfit};
 
@@ -14,7 +15,7 @@ pub(crate) enum Untestable {
     /// A map that cannot be judged.
     Unfit(Unfit),
     /// A detector's reason.
-    Detector(String),
+    Detector(Unmet),
     /// Something that the check needs is not there, or there is nothing to be seen.
     Lacks(Lack),
     /// The check is not for such a model.
@@ -130,7 +131,7 @@ pub(crate) enum Silence {
     /// No input held anything to predict; one of them, and why.
     NothingToPredict {
         input: usize,
-        why: String,
+        why: Unpredictable,
     },
     /// Perplexity is not this loss.
     NoPerplexity(Loss),

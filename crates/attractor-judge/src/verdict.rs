@@ -13,7 +13,7 @@ use crate::statistics::Interval;
 pub enum Verdict {
     /// The property that the check is named for is there.
     Pass,
-    /// It is not, or it could not be told apart from the null; worth a look, no failure.
+    /// It is not, or it could not be told apart from the null; worth a look, not a failure.
     Warn,
     /// It is not, and that fails the whole.
     Fail,

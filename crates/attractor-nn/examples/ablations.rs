@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let run = |ablate: Ablate| -> Result<f64, Box<dyn std::error::Error>> {
         let start = Instant::now();
         let options = Options { ablate, gradients: false, ..Options::default() };
-        let found = gather(&model, &given, &options, &mut |_| {})?;
+        let found = gather(&model, &given, &options, &attractor::Context::new(0))?;
         assert!(found.ablations.iter().all(|a| a.losses.len() == inputs));
         Ok(start.elapsed().as_secs_f64())
     };

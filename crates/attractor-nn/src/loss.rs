@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use attractor::random::Philox;
-use attractor_record::evidence::{LossKind, NoLoss};
+use attractor_record::evidence::{LossKind, NoLoss, Unpredictable};
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
@@ -91,13 +91,13 @@ impl Case {
         input: &Input,
         index: usize,
         targets: &Targets<'_>,
-    ) -> Result<std::result::Result<Self, String>> {
+    ) -> Result<std::result::Result<Self, Unpredictable>> {
         let spec = model.spec();
         input.check(spec)?;
         let target = match (spec.head, input.ids()) {
             (Head::CausalLm, Some(ids)) => {
                 if ids.len() < 2 {
-                    return Ok(Err(format!("{} token: there is no next one to predict", ids.len())));
+                    return Ok(Err(Unpredictable::Short { tokens: ids.len() }));
                 }
                 Target::Rows {
                     kind: LossKind::NextToken,
@@ -111,7 +111,7 @@ impl Case {
                 };
                 let open: Vec<usize> = (0..ids.len()).filter(|&i| !targets.special.contains(&ids[i])).collect();
                 if open.is_empty() {
-                    return Ok(Err("special tokens only: there is none to mask".to_string()));
+                    return Ok(Err(Unpredictable::SpecialTokens));
                 }
                 let count = ((open.len() as f64 * MASKED).round() as usize).max(1);
                 let order = Philox::new(targets.seed, 0x6d61_736b_0000 + index as u64).permutation(open.len());

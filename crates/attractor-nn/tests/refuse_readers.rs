@@ -146,7 +146,7 @@ fn nan_and_infinite_weights_are_named_with_their_place() {
 }
 
 #[test]
-fn what_is_no_file_of_weights() {
+fn files_that_are_not_weights() {
     let folder = Folder::new();
     let missing = folder.path().join("nowhere");
     says(&Checkpoint::open(&missing, None).unwrap_err(), Error::is_io, &["nowhere", "check the path"]);
@@ -199,7 +199,7 @@ fn indices_that_lead_astray() {
     says(&open(r#"{"weight_map":{}}"#, false), format, &["empty"]);
     says(&open(r#"{"weight_map":[1]}"#, false), format, &["weight_map"]);
     says(&open(r#"{"weight_map":{"w":7}}"#, false), format, &["`w`"]);
-    says(&open("{", false), format, &["no valid JSON"]);
+    says(&open("{", false), format, &["not valid JSON"]);
 }
 
 fn llama(more: Value) -> Value {
@@ -393,10 +393,10 @@ fn tokenizers_that_are_missing_damaged_or_of_another_model() {
 }
 
 #[test]
-fn given_numbers_that_are_none() {
+fn invalid_token_ids() {
     let folder = Folder::new();
     let error = |content: &str| read_ids(&folder.put("x.json", content), 11).unwrap_err();
-    says(&error("[1, 2"), Error::is_format, &["no valid JSON"]);
+    says(&error("[1, 2"), Error::is_format, &["not valid JSON"]);
     says(&error("{\"a\": 1}"), Error::is_format, &["list of token numbers"]);
     says(&error("[1, \"two\"]"), Error::is_format, &["two"]);
     says(&error("[[1], 2]"), Error::is_format, &["list of token numbers"]);
@@ -421,7 +421,7 @@ fn given_numbers_that_are_none() {
 }
 
 #[test]
-fn images_that_are_none_or_of_another_size() {
+fn files_that_are_not_images_or_of_another_size() {
     let spec = ImageSpec { height: 4, width: 4, patch_height: 2, patch_width: 2, channels: 3 };
     let folder = Folder::new();
     let open = || Processor::open(folder.path(), &spec);

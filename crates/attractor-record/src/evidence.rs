@@ -2,6 +2,8 @@
 //!
 //! A model writes it, judgement reads it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What "loss" means for this model; natural-log units.
@@ -147,6 +149,34 @@ pub struct CausalityProbe {
     pub future_change: f64,
 }
 
+/// Why an input holds nothing to predict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unpredictable {
+    /// It has so few tokens that none follows another.
+    Short {
+        /// How many.
+        tokens: usize,
+    },
+    /// All of its tokens are special, so that none can be masked.
+    SpecialTokens,
+    /// None of the masked tokens is among the first ones that were looked at.
+    MaskedBeyond {
+        /// How many were.
+        tokens: usize,
+    },
+}
+
+impl fmt::Display for Unpredictable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short { tokens } => write!(f, "{tokens} token: there is no next one to predict"),
+            Self::SpecialTokens => f.write_str("special tokens only: there is none to mask"),
+            Self::MaskedBeyond { tokens } => write!(f, "no masked token among the first {tokens}"),
+        }
+    }
+}
+
 /// All that a live model contributed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -156,7 +186,7 @@ pub struct Evidence {
     pub no_loss: Option<NoLoss>,
     /// Inputs that hold nothing to predict, with the reason. Losses, gradients and ablations are those of the others,
     /// in their order.
-    pub left_out: Vec<(usize, String)>,
+    pub left_out: Vec<(usize, Unpredictable)>,
     /// Unablated loss of each input; empty for `RelativeChange`.
     pub losses: Vec<f64>,
     /// Predictions behind each loss.

@@ -1,6 +1,6 @@
-//! The vocabulary between rooms: what flows from models to runs, judgement and pictures, and no file format.
+//! The types that the crates share: what flows from models to runs, judgement and pictures, and no file format.
 //!
-//! [`LayerRecord`] is what attention did in one layer for one input, [`Patterns`] the one door to such records wherever they
+//! [`LayerRecord`] is what attention did in one layer for one input, [`Patterns`] the one interface to such records wherever they
 //! lie, [`Evidence`] what only a live model can show, [`Selection`] which layers and heads are meant.
 
 mod captured;

@@ -29,7 +29,7 @@ impl FromStr for Precision {
         match text {
             "f16" => Ok(Self::F16),
             "f32" => Ok(Self::F32),
-            _ => Err(Error::usage(format!("dtype: {text:?} is neither f16 nor f32"))),
+            _ => Err(Error::option("dtype", text, "expected f16 or f32")),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 
 /// Layers and heads by the model's own numbers, zero-based.
 ///
@@ -71,22 +71,20 @@ impl From<Selection> for Written {
     }
 }
 
-fn number(what: &str, term: &str, text: &str) -> Result<usize> {
+fn number(what: &'static str, term: &str, text: &str) -> Result<usize> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|_| digits).ok_or_else(|| {
-        Error::usage(format!(
-            "{what}: {term:?} is not understood; write numbers and ranges such as 0,3-5{}",
-            if what == "heads" { ", or heads of a layer such as 5.5 or L5H5" } else { "" }
-        ))
+        let also = if what == "heads" { ", or heads of a layer such as 5.5 or L5H5" } else { "" };
+        Error::option(what, term, format!("not understood; write numbers and ranges such as 0,3-5{also}"))
     })
 }
 
-fn range(what: &str, term: &str, text: &str) -> Result<(usize, usize)> {
+fn range(what: &'static str, term: &str, text: &str) -> Result<(usize, usize)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (number(what, term, first.trim())?, number(what, term, last.trim())?);
     match first <= last {
         true => Ok((first, last)),
-        false => Err(Error::usage(format!("{what}: the range {term:?} runs backwards; write {last}-{first}"))),
+        false => Err(Error::option(what, term, format!("the range runs backwards; write {last}-{first}"))),
     }
 }
 
@@ -119,9 +117,9 @@ impl Selection {
     /// # Errors
     /// `is_usage` for an empty list, a range that runs backwards, or what is not a number.
     pub fn parse(layers: Option<&str>, heads: Option<&str>) -> Result<Self> {
-        fn terms<T>(what: &str, text: &str, read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+        fn terms<T>(what: &'static str, text: &str, read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
             match text.trim().is_empty() {
-                true => Err(Error::usage(format!("{what}: the list is empty; leave the option out to select all"))),
+                true => Err(Error::option(what, "", "the list is empty").hinted(Hint::Omit(what))),
                 false => text.split(',').map(|term| read(term.trim())).collect(),
             }
         }
@@ -137,25 +135,22 @@ impl Selection {
     /// # Errors
     /// `is_usage`, naming the valid range.
     pub fn check(&self, layers: usize, heads: usize) -> Result<()> {
-        let inside = |what: &str, number: usize, count: usize| match number < count {
+        let inside = |what: &'static str, number: usize, count: usize| match number < count {
             true => Ok(()),
-            false if count == 0 => Err(Error::usage(format!("{what}s: the model has no {what}s"))),
-            false => Err(Error::usage(format!(
-                "{what}s: there is no {what} {number}; the model has {what}s 0..={}",
-                count - 1
-            ))),
+            false if count == 0 => Err(Error::option(what, number, format!("the model has no {what}"))),
+            false => Err(Error::option(what, number, format!("there is none; the model has {what} 0..={}", count - 1))),
         };
         for &(_, last) in self.layers.iter().flatten() {
-            inside("layer", last, layers)?;
+            inside("layers", last, layers)?;
         }
         for term in self.heads.iter().flatten() {
-            inside("head", term.last, heads)?;
+            inside("heads", term.last, heads)?;
             if let Some(layer) = term.layer {
-                inside("layer", layer, layers)?;
+                inside("layers", layer, layers)?;
                 if !self.in_layers(layer) {
-                    return Err(Error::usage(format!(
-                        "heads: layer {layer} is named, but is not among the selected layers; add it to the layers"
-                    )));
+                    let why =
+                        format!("layer {layer} is named, but is not among the selected layers; add it to the layers");
+                    return Err(Error::option("heads", "", why));
                 }
             }
         }
@@ -231,19 +226,19 @@ mod tests {
         for (layers, heads, says) in [
             (Some(""), None, "layers: the list is empty"),
             (Some("3-1"), None, "write 1-3"),
-            (Some("0,x"), None, "\"x\""),
-            (Some("-1"), None, "\"-1\""),
+            (Some("0,x"), None, "layers = x:"),
+            (Some("-1"), None, "layers = -1:"),
             (Some("99999999999999999999999"), None, "not understood"),
-            (None, Some("5.5.5"), "\"5.5.5\""),
-            (None, Some("L5"), "heads: \"L5\""),
-            (None, Some("+1"), "\"+1\""),
+            (None, Some("5.5.5"), "heads = 5.5.5:"),
+            (None, Some("L5"), "heads = L5:"),
+            (None, Some("+1"), "heads = +1:"),
         ] {
             let error = Selection::parse(layers, heads).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains(says), "{error}");
         }
         let check = |layers, heads| Selection::parse(layers, heads).unwrap().check(6, 12).unwrap_err().to_string();
-        assert_eq!(check(None, Some("99")), "heads: there is no head 99; the model has heads 0..=11");
-        assert_eq!(check(Some("2-6"), None), "layers: there is no layer 6; the model has layers 0..=5");
+        assert_eq!(check(None, Some("99")), "heads = 99: there is none; the model has heads 0..=11");
+        assert_eq!(check(Some("2-6"), None), "layers = 6: there is none; the model has layers 0..=5");
         assert!(check(Some("0"), Some("5.5")).contains("not among the selected layers"));
     }
 }

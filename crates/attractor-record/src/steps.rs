@@ -180,7 +180,7 @@ impl Patterns for Entries<'_> {
     }
 }
 
-/// A table of a source whose inputs have steps: a row a step and row of the table `of` that step, with the step's number before
+/// A table of a source whose inputs have steps: a row per step and row of the table `of` that step, with the step's number before
 /// the other columns. Where inputs have one step, the table of the source itself.
 ///
 /// # Errors

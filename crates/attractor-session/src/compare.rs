@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Result};
-pub use attractor_judge::diff::{Change, Checked, Condition, Diff, HeadDiff, Metric, junit};
+pub use attractor_judge::Head;
+pub use attractor_judge::diff::{Change, Checked, Condition, Diff, Disparity, HeadDiff, Metric, Unfit, Whom, junit};
 use attractor_judge::diff::{DiffOptions, diff};
 use attractor_nn::loss::{Case, Targets};
 use attractor_record::evidence::LossKind;
@@ -51,7 +52,7 @@ impl Options {
             _ => return Ok(()),
         };
         Err(Error::usage(format!(
-            "{} is a run and {} a checkpoint; name two of a kind (a capture makes a run of the checkpoint)",
+            "{} is a run and {} a checkpoint; name two runs or two checkpoints (capture turns a checkpoint into a run)",
             run.display(),
             checkpoint.display()
         ))
@@ -100,8 +101,8 @@ impl Compared {
     pub fn check_tested(&self) -> Result<()> {
         let Some(untested) = self.fail_on.iter().find(|checked| checked.tested == 0) else { return Ok(()) };
         let metric = untested.condition.metric;
-        let why = self.diff.notes.iter().find(|note| note.starts_with(metric.name()));
-        let why = why.map_or("it could not be taken", String::as_str);
+        let why = self.diff.notes.iter().find(|note| **note == Disparity::NotTestable(metric));
+        let why = why.map_or("it could not be taken".to_string(), Disparity::to_string);
         let text = format!("{:?}", untested.condition.text);
         let message = format!("no head has this figure ({why}), so nothing was tested; give inputs that can serve it");
         Err(Error::option("fail_on", text, message))
@@ -178,10 +179,10 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Compared> {
             _ => None,
         };
         let loss_kind = a.losses.as_ref().filter(|_| losses.is_some()).map(|(kind, _)| *kind);
-        let how = DiffOptions { seed: context.seed(), ..DiffOptions::default() };
-        let mut found = diff(a.patterns.as_ref(), b.patterns.as_ref(), losses, &how)?;
+        let how = DiffOptions::default();
+        let mut found = diff(a.patterns.as_ref(), b.patterns.as_ref(), losses, &how, context)?;
         if losses.is_none() {
-            found.notes.push("loss: not compared, it needs two models with a loss of the same kind".to_string());
+            found.notes.push(Disparity::NotTestable(Metric::Loss));
         }
         let fail_on = options.fail_on.iter().map(|condition| found.check(condition)).collect();
         Ok(Compared {

@@ -1,40 +1,59 @@
 //! What only a live model can show, for the selected heads.
 
-use attractor::{Context, Result};
-use attractor_nn::evidence::{self, Ablate, Options, Progress};
+use attractor::{Context, Error, Result};
+use attractor_nn::evidence::{self, Ablate};
 use attractor_record::Selection;
 use attractor_record::evidence::{Evidence, Scope};
 
 use crate::inputs::Prepared;
 use crate::target::Live;
 
-/// Gathers losses, gradients, ablations and the causality probe; leaves out what was measured of layers and heads that are
-/// not selected. `states` are last hidden states of the inputs where they are known.
+/// What is gathered.
+#[derive(Debug, Clone, Default)]
+pub struct Options<'a> {
+    /// Layers and heads; what was measured of others is left out.
+    pub selection: Selection,
+    /// How much is ablated.
+    pub ablate: Ablate,
+    /// Label of each input, for a classifier.
+    pub labels: Option<&'a [usize]>,
+    /// Last hidden states of the inputs where they are known, so that they are not computed again.
+    pub states: &'a [Option<Vec<f32>>],
+}
+
+impl Options<'_> {
+    /// Refuses what does not fit the inputs.
+    ///
+    /// # Errors
+    /// `is_usage` for another number of labels than inputs.
+    pub fn check(&self, prepared: &Prepared) -> Result<()> {
+        let inputs = prepared.items.len();
+        match self.labels.map(<[usize]>::len).filter(|count| *count != inputs) {
+            Some(count) => {
+                Err(Error::option("labels", "", format!("{count} labels for {inputs} inputs; give one per input")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Gathers losses, gradients, ablations and the causality probe.
 ///
 /// # Errors
-/// `is_interrupted`; what the model answers.
-pub fn gather(
-    live: &Live,
-    prepared: &Prepared,
-    states: &[Option<Vec<f32>>],
-    selection: &Selection,
-    ablate: Ablate,
-    labels: Option<&[usize]>,
-    context: &Context<'_>,
-) -> Result<Evidence> {
-    let options = Options {
-        seed: context.seed(),
-        ablate,
+/// As [`Options::check`]; `is_interrupted`; what the model answers.
+pub fn run(live: &Live, prepared: &Prepared, options: &Options<'_>, context: &Context<'_>) -> Result<Evidence> {
+    options.check(prepared)?;
+    let how = evidence::Options {
+        ablate: options.ablate,
         gradients: true,
         mask_token: prepared.mask_token,
         special: &prepared.special,
-        labels,
-        states,
-        ..Options::default()
+        labels: options.labels,
+        states: options.states,
+        ..evidence::Options::default()
     };
-    let mut step = |p: Progress| context.step(p.stage, p.done, p.total);
-    let mut found = evidence::gather(&live.model, &prepared.inputs(), &options, &mut step)?;
-    restrict(&mut found, selection, live.info.heads);
+    let mut found = context.install(|| evidence::gather(&live.model, &prepared.inputs(), &how, context))?;
+    restrict(&mut found, &options.selection, live.info.heads);
     Ok(found)
 }
 

@@ -177,7 +177,7 @@ fn positions(options: &Options, patterns: &dyn Patterns) -> Result<Partition> {
     for span in &options.spans {
         let text = format!("{}-{}", span.start, span.end.saturating_sub(1));
         if span.is_empty() {
-            return Err(Error::option("spans", text, "the first lies behind the last"));
+            return Err(Error::option("spans", text, "the first comes after the last"));
         }
         if span.end > count {
             return Err(Error::option("spans", text, format!("the positions are 0 to {}", count.saturating_sub(1))));

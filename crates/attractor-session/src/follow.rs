@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attractor::{Context, Result};
-use attractor_judge::analysis::{self, Attribution, Stack};
+use attractor_judge::analysis::{self, Attribution, Caveat, Stack};
 pub use attractor_judge::analysis::{By, Fuse, Method, Share, StackOptions};
 use attractor_record::table::{Column, Table};
 use attractor_record::{Selection, Token};
@@ -86,7 +86,7 @@ pub struct Followed {
     /// The layers that were followed, in order.
     pub layers: Vec<usize>,
     /// What was taken as the identity, and the like.
-    pub notes: Vec<String>,
+    pub notes: Vec<Caveat>,
     /// By token or word, in order.
     pub shares: Vec<Share>,
     /// The input's tokens.
@@ -155,8 +155,8 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Followed> {
         Stack::open(patterns, number, stack)?;
         let query = analysis::find_query(tokens, count, options.query.as_deref())?;
         let found = match options.method {
-            Method::Rollout => analysis::rollout(patterns, number, query, stack)?,
-            Method::Flow => analysis::flow(patterns, number, query, stack)?,
+            Method::Rollout => analysis::rollout(patterns, number, query, stack, context)?,
+            Method::Flow => analysis::flow(patterns, number, query, stack, context)?,
         };
         Ok(Followed {
             schema: "attractor.rollout/1",

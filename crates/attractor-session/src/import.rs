@@ -71,7 +71,7 @@ pub struct Imported {
     pub layers: usize,
     /// Layers that the file lacks.
     pub missing: Vec<Missing>,
-    /// What was left aside or inferred.
+    /// What was ignored or inferred.
     pub notes: Vec<String>,
     /// Is what was imported what attention computed?
     pub certificate: Certificate,

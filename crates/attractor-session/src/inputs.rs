@@ -51,7 +51,9 @@ impl Inputs {
             [("text", self.text.is_some()), ("text_file", self.text_file.is_some()), ("input", !self.input.is_empty())];
         let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
         match given[..] {
-            [_, second, ..] => return Err(Error::usage(format!("{} and {second}: give one of them", given[0]))),
+            [_, second, ..] => {
+                return Err(Error::option(second, "", format!("{} is given too", given[0])).hinted(Hint::Omit(second)));
+            }
             _ if self.max_inputs == 0 => return Err(Error::option("max_inputs", 0, "give at least 1")),
             _ if self.seq_len == Some(0) => return Err(Error::option("seq_len", 0, "give at least 1 token")),
             _ => {}
@@ -79,7 +81,7 @@ impl Inputs {
         match given.into_iter().find(|(_, given)| *given) {
             None => Ok(()),
             Some((option, _)) => Err(Error::usage(format!(
-                "{}: is a run and holds its inputs already; name the checkpoint",
+                "{}: is a run, which holds its inputs already; name the checkpoint",
                 path.display()
             ))
             .hinted(Hint::Omit(option))),

@@ -128,15 +128,22 @@ pub fn of_opened(
     context: &Context<'_>,
 ) -> Result<Judged> {
     let Opened { patterns, live, states } = opened;
+    // A seed that the caller gave stands above that of the thresholds.
+    let mut config = options.config.clone();
+    if context.seed() != 0 {
+        config.seed = context.seed();
+    }
+    let context = context.with_seed(config.seed);
     let mut found = None;
     if let Some((live, prepared)) = &live {
-        let context = context.with_seed(options.config.seed);
         let labels = options.labels.as_deref();
-        found = Some(evidence::gather(live, prepared, &states, &options.selection, options.ablate, labels, &context)?);
+        let asked =
+            evidence::Options { selection: options.selection.clone(), ablate: options.ablate, labels, states: &states };
+        found = Some(evidence::run(live, prepared, &asked, &context)?);
     }
     drop(states);
     context.check()?;
-    let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &options.config, watchers, context)?;
+    let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &config, watchers, &context)?;
     report.provenance.extra.insert("target".into(), options.target.display().to_string());
     if let Some((_, prepared)) = live {
         report.provenance.extra.insert("inputs".into(), prepared.source.to_string());

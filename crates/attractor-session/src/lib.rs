@@ -1,4 +1,4 @@
-//! The jobs of the house as a library: options in, typed results out.
+//! The jobs of Attractor as a library: options in, typed results out.
 //!
 //! Every job is a module with plain `Options`, their `check()`, and `run(&options, &context)` that answers with a typed,
 //! serialisable result. Nothing here prints, exits, reads the environment, handles signals or touches the global thread
@@ -13,11 +13,11 @@
 //! | [`demo`]      | the embedded model      | verdicts                                               |
 //! | [`heads`]     | a checkpoint or a run   | which head does what                                   |
 //! | [`metrics`]   | a checkpoint or a run   | a table, one row per head                              |
-//! | [`follow`]    | a checkpoint or a run   | where a query's last state comes from                  |
-//! | [`compare`]   | two of a kind           | what changed, head by head                             |
+//! | [`follow`]    | a checkpoint or a run   | which tokens a query's final state comes from                  |
+//! | [`compare`]   | two runs or two checkpoints           | what changed, head by head                             |
 //! | [`export`]    | a checkpoint or a run   | maps for other programs                                |
 //! | [`training::causal_lm`] | a text        | a small language model                                 |
-//! | [`training::rbm`]       | rows of data  | a restricted Boltzmann machine, its likelihood watched |
+//! | [`training::rbm`]       | rows of data  | a restricted Boltzmann machine, its likelihood monitored |
 //! | [`generate`]  | a machine               | samples, chains, rows completed or restored            |
 //! | [`likelihood`]| a machine, rows of data | how likely they are, with its error                    |
 //!
@@ -48,7 +48,9 @@ pub mod target;
 pub mod training;
 
 // The experiments with memories, and the data they are fed: jobs that the hall itself holds.
-pub use attractor::{Choice, Context, Error, Hint, Kind, Note, Result, Step, energy, experiment, sample, settle};
+pub use attractor::{
+    Choice, Context, Error, Hint, Kind, Note, Result, Step, energy, experiment, numerals, sample, settle,
+};
 pub use attractor_capture::parquet;
 pub use attractor_data::files::{Durability, write_whole};
 pub use attractor_data::{Machine, graphs, machine, patterns};

@@ -54,7 +54,7 @@ impl Options {
             return Err(Error::option("importance", "", why));
         }
         match self.labels.is_some() && !self.importance {
-            true => Err(Error::option("labels", "", "serve the importance of heads; ask for it too")),
+            true => Err(Error::option("labels", "", "are only used for the importance of heads; ask for it too")),
             false => Ok(()),
         }
     }
@@ -82,19 +82,20 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Measured> {
         let Opened { patterns, live, states } = opened;
         let mut found = None;
         if let (Some((live, prepared)), true) = (&live, options.importance) {
-            let labels = options.labels.as_deref();
-            let mut all = evidence::gather(live, prepared, &states, selection, Ablate::Standard, labels, context)?;
+            let (selection, labels) = (selection.clone(), options.labels.as_deref());
+            let asked = evidence::Options { selection, ablate: Ablate::Standard, labels, states: &states };
+            let mut all = evidence::run(live, prepared, &asked, context)?;
             all.ablations.retain(|ablation| matches!(ablation.scope, Scope::Head { .. }));
             found = Some(all);
         }
         context.check()?;
         let image = live.as_ref().and_then(|(live, _)| live.checkpoint.config().image.as_ref());
         let patch = image.map(|image| [image.patch_height as f64, image.patch_width as f64]);
-        let extras = Extras { rank: options.rank, patch, evidence: found.as_ref(), seed: context.seed() };
-        let of = |patterns: &dyn Patterns| Table::of(patterns)?.with(columns(patterns, &extras)?);
+        let extras = Extras { rank: options.rank, patch, evidence: found.as_ref() };
+        let of = |patterns: &dyn Patterns| Table::of(patterns)?.with(columns(patterns, &extras, context)?);
         let heads = of(patterns.as_ref())?;
         if options.rank && !heads.columns().iter().any(|(name, _)| name == "effective_rank") {
-            let why = "ranks need maps, and there is none of finite numbers here";
+            let why = "ranks need maps, and there is none with finite weights";
             return Err(Error::usage(format!("{}: {why}", options.target.display()))
                 .hinted(attractor::Hint::Capture { keep: "stats+qk" }));
         }

@@ -9,6 +9,7 @@
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
+use attractor::Context;
 use attractor::energy::problems::{grid, planted_loops};
 use attractor::energy::{MaxCut, SpinMemory};
 use attractor::random::Philox;
@@ -40,7 +41,8 @@ fn main() {
         let whole = |at: usize| words[at].parse::<usize>().unwrap_or_else(|e| panic!("{line:?}: {e}"));
         let (reads, sweeps) = (whole(1), whole(2));
         let schedule = Schedule::geometric(start, end, sweeps).expect("the arguments cool");
-        let run = Annealing { schedule, rule: Dynamics::Metropolis, reads, seed: whole(3) as u64, trace: false };
+        let run = Annealing { schedule, rule: Dynamics::Metropolis, reads, trace: false };
+        let context = Context::new(whole(3) as u64);
         let clock = Instant::now();
         // Choosing the engine and preparing the couplings for it is part of the time.
         let engine = match words[0] {
@@ -52,7 +54,7 @@ fn main() {
             "floats" => Engine::Floats,
             other => panic!("{other:?} is no engine"),
         };
-        let annealed = run.run_by(engine, graph.couplings()).unwrap_or_else(|e| panic!("{line:?}: {e}"));
+        let annealed = run.run_by(engine, graph.couplings(), &context).unwrap_or_else(|e| panic!("{line:?}: {e}"));
         let seconds = clock.elapsed().as_secs_f64();
         let all = &annealed.reads;
         let mean = |of: &dyn Fn(usize) -> f64| (0..all.len()).map(of).sum::<f64>() / all.len() as f64;

@@ -146,7 +146,7 @@ impl<'a> Context<'a> {
             1..=MOST_THREADS => {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
                 let pool =
-                    pool.map_err(|e| Error::usage(format!("threads: {threads} cannot be had: {e}")).because(e))?;
+                    pool.map_err(|e| Error::usage(format!("threads: {threads} cannot be started: {e}")).because(e))?;
                 Ok(Self { threads: Some(Arc::new(pool)), ..self })
             }
             _ => Err(Error::option("threads", threads, format!("give at most {MOST_THREADS}"))),

@@ -153,7 +153,7 @@ kinds! {
     Usage usage is_usage: "something was asked for that does not exist, does not fit, or lies outside its range.";
     Shape shape is_shape: "axes that must agree and do not.";
     NonFinite non_finite is_non_finite: "a NaN or an infinity where a number must be.";
-    Format format is_format: "a file that is torn, foreign or contradicts itself.";
+    Format format is_format: "a file that is truncated, of another kind or inconsistent.";
     Unsupported unsupported is_unsupported: "a valid file of a kind that is not built in, or that asks for code to be run.";
     Budget budget is_budget: "more memory, disk or time than was allowed.";
     Interrupted interrupted is_interrupted: "work that somebody stopped.";

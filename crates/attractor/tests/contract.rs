@@ -80,7 +80,7 @@ fn the_condition_of_a_diagonal_is_the_one_that_is_named() {
 
 /// A modern memory by the same contract, for steps inside and outside of (0, 2).
 #[test]
-fn a_modern_memory_keeps_its_word() {
+fn modern_steps_descend_exactly_for_dampings_in_0_to_2() {
     let mut random = Philox::new(2, 0);
     let numbers = (0..5 * 3).map(|_| random.normal()).collect();
     let patterns = RealPatterns::new(5, 3, numbers).unwrap();

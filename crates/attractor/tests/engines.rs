@@ -425,7 +425,7 @@ fn limits_of_beta_are_the_mean_and_the_best_pattern() {
 }
 
 #[test]
-fn a_foreign_map_gets_the_same_statistics() {
+fn an_imported_map_gets_the_same_statistics() {
     let numbers = Numbers::new(10, 1, 1, 33, 33, 5, 3);
     let mask = Mask::causal();
     let problem = numbers.problem(&Dot, Separation::Softmax { beta: 0.7 }, &mask);

@@ -93,8 +93,8 @@ export function Explorer({ source, place, look, onLook, onPlace }: Props) {
             <details class="reading" open>
               <summary>In the text</summary>
               <div class="segments" role="group" aria-label="Side">
-                <button type="button" aria-pressed={!incoming} onClick={() => setIncoming(false)}>where the query looks</button>
-                <button type="button" aria-pressed={incoming} onClick={() => setIncoming(true)}>who looks at the key</button>
+                <button type="button" aria-pressed={!incoming} onClick={() => setIncoming(false)}>what the query attends to</button>
+                <button type="button" aria-pressed={incoming} onClick={() => setIncoming(true)}>what attends to the key</button>
               </div>
               <TokenText seen={seen} input={input} cell={cell} incoming={incoming} onCell={onCell} />
             </details>
@@ -147,7 +147,7 @@ function Controls({ source, seen, look, onLook }: { source: Source; seen: Seen; 
           ))}
         </select>
       </label>
-      <label class="choice" title={sinks ? "" : "No key that half of the queries see receives more than 0.3 of what they give"}>
+      <label class="choice" title={sinks ? "" : "No key visible to half of the queries receives more than 0.3 of their attention"}>
         <input
           type="checkbox"
           checked={look.hideSink}
@@ -186,7 +186,7 @@ function Readout({ seen, input, cell, pinned }: { seen: Seen; input: Input | und
   let value;
   if (seen.blank[at] === 1) value = <b>masked</b>;
   else if (seen.blank[at] === 2) value = <b>hidden sink</b>;
-  else if (Number.isNaN(weight)) value = <b>no number</b>;
+  else if (Number.isNaN(weight)) value = <b>NaN</b>;
   else if (link && !seen.without && Math.abs(link.weight - weight) <= 2 * map.error * link.weight) {
     value = (
       <>
@@ -204,7 +204,7 @@ function Readout({ seen, input, cell, pinned }: { seen: Seen; input: Input | und
   }
   return (
     <p class="readout" role="status" aria-live={pinned ? "polite" : "off"}>
-      <Span texts={texts} from={query} to={queryEnd} /> <span aria-label="looks at">→</span>{" "}
+      <Span texts={texts} from={query} to={queryEnd} /> <span aria-label="attends to">→</span>{" "}
       <Span texts={texts} from={key} to={keyEnd} /> <span class="value">{value}</span>
     </p>
   );
@@ -224,12 +224,12 @@ function Notes({ seen, look, prompt }: { seen: Seen; look: Look; prompt: number 
   if (map.kept) notes.push("The weights were not kept; these are the pooled maxima that were.");
   notes.push(`Colours and hovered weights are rounded to ${number(100 * map.error, 1)} %; the links below are exact.`);
   if (look.hideSink && map.sinks.length === 0) {
-    notes.push("There is no sink to hide: on this input no key that half of the queries see receives more than 0.3 of what they give.");
+    notes.push("There is no sink to hide: on this input no key visible to half of the queries receives more than 0.3 of their attention.");
   }
   if (seen.without) {
     const names = map.sinks.map((s) => `key ${s.key} (mean ${number(s.mean, 2)})`).join(", ");
     notes.push(
-      `Not what the model used: ${names} is hidden and every row divided by what that leaves` +
+      `Not what the model used: ${names} is hidden and every row renormalised` +
         `${isPooled(map) ? ", on average over the queries of a cell" : ""}.`,
     );
   }

@@ -13,7 +13,7 @@ interface Props {
 }
 
 export function Links({ map, input, current, onLink }: Props) {
-  if (map.links.length === 0) return <p class="key">No pair stands out by a hundredth from a uniform row.</p>;
+  if (map.links.length === 0) return <p class="key">No weight exceeds that of a uniform row by 0.01 or more.</p>;
   const show = (position: number) => {
     const text = input?.texts[position];
     return (
@@ -25,7 +25,7 @@ export function Links({ map, input, current, onLink }: Props) {
   return (
     <div class="links">
       <table>
-        <caption title="Ranked by how far a weight is above that of a uniform row, so that a query of two keys does not win by having no choice">
+        <caption title="Ranked by how far a weight is above that of a uniform row, so that a query with only two visible keys does not rank high by necessity">
           Links that stand out most from a uniform row, exact weights
         </caption>
         <thead>

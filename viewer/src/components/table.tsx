@@ -148,13 +148,13 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
           onInput={(e) => setFilter({ ...filter, words: e.currentTarget.value })}
         />
         <select aria-label="Kind" value={filter.kind} onChange={(e) => setFilter({ ...filter, kind: e.currentTarget.value as Filter["kind"] })}>
-          <option value="">every kind</option>
+          <option value="">all kinds</option>
           {kinds.map(([kind, count]) => (
             <option key={kind} value={kind}>{`${kind} (${count})`}</option>
           ))}
         </select>
         <select aria-label="Layer" value={filter.layer} onChange={(e) => setFilter({ ...filter, layer: e.currentTarget.value })}>
-          <option value="">every layer</option>
+          <option value="">all layers</option>
           {layers.map((layer) => (
             <option key={layer} value={String(layer)}>{`layer ${layer}`}</option>
           ))}
@@ -168,7 +168,7 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
           <thead>
             <tr>
               {heading(null, "Head", "by layer, then head", false)}
-              {heading("kinds", "Recognised as", "what its figures show it to be", false)}
+              {heading("kinds", "Recognised as", "kinds recognised from its scores", false)}
               {columns.map((c) => heading(c.name, c.title, c.about, true))}
               {heading("class", "Class", "how sharp it is", false)}
             </tr>
@@ -205,7 +205,7 @@ export function HeadTable({ heads, columns, selected, onSelect }: Props) {
             ))}
           </tbody>
         </table>
-        {lines.length === 0 && <p class="empty">No head is like that.</p>}
+        {lines.length === 0 && <p class="empty">No head matches.</p>}
         {lines.length > shown.length && (
           <p>
             <button type="button" class="plain-button" onClick={() => setAll(true)}>Show all {lines.length}</button>

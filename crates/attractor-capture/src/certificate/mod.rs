@@ -5,6 +5,7 @@
 
 mod bounds;
 
+use attractor::numerals::significant;
 use std::fmt;
 
 use attractor::retrieve::HeadStatistics;
@@ -176,7 +177,7 @@ impl Worst {
             Grade::Fail
         };
         let advice = if verdict == Grade::Pass { "" } else { advice };
-        let why = format!("largest at {}: {value:.3e}{unit}{advice}", self.place);
+        let why = format!("largest at {}: {}{unit}{advice}", self.place, significant(value, 4));
         Entry {
             layer,
             name: name.into(),

@@ -63,7 +63,7 @@ fn no_weights(placed: &Placed) -> Option<String> {
     let head = placed.head.unwrap_or(first / (queries * keys));
     Some(format!(
         "{}: [{heads}, {queries}, {keys}] with {negative} negative of {} numbers, the first {:.3e} at head {head}, query {}, \
-         key {}; these are no attention weights but scores before the softmax, or the output of attention; save the \
+         key {}; these are not attention weights but scores before the softmax, or the output of attention; save the \
          weights after the softmax",
         placed.name,
         placed.data.len(),
@@ -139,7 +139,7 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
     // A layer of which something is there is not missing; one that is nothing but refused is no layer.
     missing.retain(|layer, _| !layers.contains_key(layer));
     for (layer, why) in refused.iter().filter(|(layer, _)| layers.contains_key(layer)) {
-        notes.push(format!("layer {layer}: left aside: {why}"));
+        notes.push(format!("layer {layer}: ignored: {why}"));
     }
     refused.retain(|layer, _| !layers.contains_key(layer));
     if layers.is_empty() {
@@ -171,7 +171,7 @@ fn joined(layer: usize, mut parts: Vec<Placed>) -> Result<(Vec<usize>, Map)> {
     let (queries, keys, precision) = (first.queries, first.keys, first.precision);
     let twice = parts.windows(2).find(|w| w[0].head == w[1].head || w[0].head.is_none());
     if let Some(w) = twice {
-        return Err(Error::format(format!("layer {layer} is there twice: {} and {}", w[0].name, w[1].name)));
+        return Err(Error::format(format!("layer {layer} appears twice: {} and {}", w[0].name, w[1].name)));
     }
     if let Some(other) = parts.iter().find(|part| (part.queries, part.keys) != (queries, keys)) {
         return Err(Error::format(format!(
@@ -244,7 +244,7 @@ fn tokens_of(
     });
     let tokens = tokens.collect();
     if odd > 0 {
-        notes.push(format!("tokens: left aside for {odd} inputs: not as many as keys"));
+        notes.push(format!("tokens: ignored for {odd} inputs: their number differs from that of the keys"));
     }
     tokens
 }

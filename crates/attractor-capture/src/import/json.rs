@@ -52,9 +52,9 @@ fn object(contents: &mut Contents, entries: Vec<(String, Node)>) -> Result<()> {
             "tokens" => tokens(contents, &node),
             "prompt_length" | "prompt_len" => match node {
                 Node::Number(x) if x >= 0.0 && x.fract() == 0.0 => contents.prompt_length = Some(x as usize),
-                other => contents.notes.push(format!("{key}: left aside: {}, expected a whole number", other.kind())),
+                other => contents.notes.push(format!("{key}: ignored: {}, expected a whole number", other.kind())),
             },
-            _ if wrapped => contents.notes.push(format!("{key}: left aside: no attention maps")),
+            _ if wrapped => contents.notes.push(format!("{key}: ignored: no attention maps")),
             _ => layer(contents, &key, node)?,
         }
     }
@@ -84,7 +84,7 @@ fn tokens(contents: &mut Contents, node: &Node) {
     };
     match many {
         Some(tokens) => contents.tokens = tokens,
-        None => contents.notes.push(format!("tokens: left aside: {}; expected a list of texts", node.kind())),
+        None => contents.notes.push(format!("tokens: ignored: {}; expected a list of texts", node.kind())),
     }
 }
 
@@ -92,7 +92,7 @@ fn tokens(contents: &mut Contents, node: &Node) {
 fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
     let said = names::parse(key);
     let Some(layer) = said.layer else {
-        contents.notes.push(format!("{key}: left aside: the name has no layer number"));
+        contents.notes.push(format!("{key}: ignored: the name has no layer number"));
         return Ok(());
     };
     // Hooks store projections beside attention, under the name of the layer and what was projected.
@@ -114,7 +114,7 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
     match node {
         Node::Map(ref entry) if node.get("attention_weights").is_none() => {
             if entry.iter().any(|(_, node)| matches!(node, Node::Number(_) | Node::Text(_) | Node::Bool(_))) {
-                contents.notes.push(format!("{key}: left aside: it has no attention_weights"));
+                contents.notes.push(format!("{key}: ignored: it has no attention_weights"));
                 return Ok(());
             }
             let Node::Map(entry) = node else { return Ok(()) };

@@ -118,7 +118,7 @@ impl Import {
         assemble::assemble(contents, options, hash)
     }
 
-    /// What was left aside while reading, and why.
+    /// What was ignored while reading, and why.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -184,7 +184,7 @@ fn contents(bytes: &[u8], left: u64) -> Result<Contents> {
         let mut left = left;
         for member in zip::members(bytes)? {
             let Some(name) = member.name.strip_suffix(".npy").map(str::to_string) else {
-                contents.notes.push(format!("{}: left aside: no .npy array", member.name));
+                contents.notes.push(format!("{}: ignored: not a .npy array", member.name));
                 continue;
             };
             let unpacked = member.read(left)?;
@@ -202,7 +202,7 @@ fn contents(bytes: &[u8], left: u64) -> Result<Contents> {
         let pickle = bytes.starts_with(b"\x80");
         return Err(Error::format(match pickle {
             true => "this is a Python pickle, which only running code could read; save as .npz, .safetensors or .json",
-            false => "no format that is read: expected .npz, .npy, .safetensors or .json (is the file torn?)",
+            false => "unknown format: expected .npz, .npy, .safetensors or .json (is the file truncated?)",
         }));
     }
     Ok(contents)
@@ -233,7 +233,7 @@ fn safetensors(contents: &mut Contents, bytes: &[u8]) -> Result<()> {
                 continue;
             }
             other => {
-                contents.notes.push(format!("{name}: left aside: {other:?} numbers are no attention weights"));
+                contents.notes.push(format!("{name}: ignored: {other:?} numbers are not attention weights"));
                 continue;
             }
         };

@@ -27,7 +27,7 @@ pub(crate) struct Contents {
     /// One list of tokens for all inputs, or one per input.
     pub tokens: Vec<Vec<String>>,
     pub prompt_length: Option<usize>,
-    /// What was left aside, and why.
+    /// What was ignored, and why.
     pub notes: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ impl Contents {
                 None => self.unnumbered(name, array)?,
             },
             Value::Whole(_) | Value::Text(_) => {
-                self.notes.push(format!("{name}: left aside: neither floating-point weights nor tokens"));
+                self.notes.push(format!("{name}: ignored: neither floating-point weights nor tokens"));
             }
         }
         Ok(())

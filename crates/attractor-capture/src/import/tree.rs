@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_nan_or_infinite_but_not_in_text() {
+    fn names_of_nan_and_infinity_are_read_but_not_in_text() {
         let Node::Array { data, .. } = read("[NaN, 1, -Infinity, null, Infinity]") else { panic!() };
         assert!(data[0].is_nan() && data[1] == 1.0 && data[2] == f32::NEG_INFINITY && data[3].is_nan());
         assert_eq!(data[4], f32::INFINITY);

@@ -188,7 +188,7 @@ pub(crate) fn read<T: ElementOwned + Copy + Default>(
     let found = std::fs::metadata(&shard).map_or(0, |metadata| metadata.len());
     if found != entry.bytes {
         return Err(Error::format(format!(
-            "{}: the shard is torn: {found} bytes, {} were committed; capture this input again",
+            "{}: the shard is truncated: {found} bytes, {} were committed; capture this input again",
             shard.display(),
             entry.bytes
         )));

@@ -1,7 +1,7 @@
 //! What an input will cost, from its shapes alone, so that a budget is enforced before it is exceeded.
 
 use super::options::{Keep, RunOptions};
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 use attractor_record::Precision;
 use attractor_record::{InputRecord, LayerRecord};
 
@@ -144,10 +144,10 @@ pub fn human(bytes: u64) -> String {
 pub fn check(options: &RunOptions, layers: &[Extent], tokens: usize, used: u64) -> Result<Estimate> {
     let cost = estimate(options, layers, tokens);
     let budgets = [
-        ("disk", options.disk_budget, used, (|cost: &Estimate| cost.disk) as fn(&Estimate) -> u64),
-        ("memory", options.memory_budget, 0, |cost: &Estimate| cost.memory),
+        ("disk", "max_bytes", options.disk_budget, used, (|cost: &Estimate| cost.disk) as fn(&Estimate) -> u64),
+        ("memory", "max_memory", options.memory_budget, 0, |cost: &Estimate| cost.memory),
     ];
-    for (what, budget, used, read) in budgets {
+    for (what, option, budget, used, read) in budgets {
         let Some(budget) = budget else { continue };
         let left = budget.saturating_sub(used);
         if read(&cost) > left {
@@ -160,7 +160,8 @@ pub fn check(options: &RunOptions, layers: &[Extent], tokens: usize, used: u64) 
                 human(left),
                 human(budget),
                 advice(options, layers, left, read),
-            )));
+            ))
+            .hinted(Hint::Raise(option)));
         }
     }
     Ok(cost)
@@ -188,11 +189,11 @@ fn advice(options: &RunOptions, layers: &[Extent], left: u64, read: fn(&Estimate
     }
     let lean = RunOptions { keep: Keep::Stats, ..options.clone() };
     if options.keep != Keep::Stats && read(&estimate(&lean, layers, longest)) <= left {
-        fits.push("keep=stats".to_string());
+        fits.push("statistics alone".to_string());
     }
     match fits.is_empty() {
-        true => "nothing of it would fit: raise the budget".to_string(),
-        false => format!("what would fit: {}; or raise the budget", fits.join(", or ")),
+        true => "nothing of it would fit".to_string(),
+        false => format!("what would fit: {}", fits.join(", or ")),
     }
 }
 

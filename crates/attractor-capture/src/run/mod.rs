@@ -214,10 +214,7 @@ fn read_manifest(root: &Path) -> Result<Manifest> {
     let path = root.join(MANIFEST);
     if !path.is_file() {
         let what = if root.is_dir() { "it holds no run.json" } else { "there is no such folder" };
-        return Err(Error::format(format!(
-            "{}: this is no run: {what}; a run is what a capture writes",
-            root.display()
-        )));
+        return Err(Error::format(format!("{}: not a run: {what}; a run is what a capture writes", root.display())));
     }
     let broken = |error: &dyn std::fmt::Display| Error::format(format!("{}: {error}", path.display()));
     let value: Value = serde_json::from_slice(&read_file(&path)?).map_err(|error| broken(&error))?;

@@ -34,9 +34,7 @@ impl FromStr for Keep {
             "pattern" => Ok(Self::Pattern),
             _ => match text.strip_prefix("topk:").map(str::parse) {
                 Some(Ok(k)) if (1..=4096).contains(&k) => Ok(Self::TopK(k)),
-                _ => Err(Error::usage(format!(
-                    "keep: {text:?} is none of stats, stats+qk, pattern, topk:K (K from 1 to 4096)"
-                ))),
+                _ => Err(Error::option("keep", text, "expected stats, stats+qk, pattern or topk:K (K from 1 to 4096)")),
             },
         }
     }
@@ -126,7 +124,7 @@ impl RunOptions {
     /// `is_usage` for a layer or head that the model lacks, or a dtype that is never written.
     pub fn check(&self, layers: usize, heads: usize) -> Result<()> {
         if !matches!(self.dtype, Precision::F16 | Precision::F32) {
-            return Err(Error::usage(format!("dtype: runs are written in f16 or f32, not {}", self.dtype)));
+            return Err(Error::option("dtype", self.dtype, "runs are written in f16 or f32"));
         }
         self.selection.check(layers, heads)
     }

@@ -80,7 +80,7 @@ impl Run {
             let damaged = |what: String| Error::format(format!("{}: {what}; the run is damaged here", path.display()));
             check_entry(&entry, input).map_err(damaged)?;
             if !origins.insert((entry.origin().input, entry.step)) {
-                return Err(damaged(format!("{} is there twice", entry.origin())));
+                return Err(damaged(format!("{} appears twice", entry.origin())));
             }
             for layer in entry.layers.iter().filter(|_| version > 1) {
                 schema::arrays(&format!("L{}", layer.layer), layer.arrays.keys()).map_err(|refusal| match refusal {

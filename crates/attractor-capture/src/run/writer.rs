@@ -11,7 +11,7 @@ use super::budget::{self, Extent};
 use super::parts::{Parts, check_record, map_spec, parts_of, quantise};
 use super::{Commit, FORMAT, InputEntry, Keep, LayerEntry, MANIFEST, Manifest, Run, RunOptions};
 use super::{SCHEMA_VERSION, STORE, schema::EARLIEST, statistics};
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 use attractor_data::files::{self, Lock, create_folder, sweep, write_whole};
 use attractor_record::Observations;
 use attractor_record::{InputRecord, ModelInfo, Origin, Stack, Token};
@@ -45,10 +45,9 @@ impl RunWriter {
             return Err(Error::usage(format!("{}: a file is in the way; give another folder", root.display())));
         }
         if root.join(MANIFEST).exists() {
-            return Err(Error::usage(format!(
-                "{}: a run is already here and is never overwritten; resume it or give another folder",
-                root.display()
-            )));
+            let why =
+                "there is already a run here, and runs are never overwritten; give another folder, or to go on with it";
+            return Err(Error::usage(format!("{}: {why}", root.display())).hinted(Hint::GiveOne(vec!["resume"])));
         }
         if root.is_dir() {
             Self::check_free(&root)?;
@@ -99,7 +98,7 @@ impl RunWriter {
         let commit = root.join(STORE).join("zarr.json");
         if commit.exists() && super::read_group::<Commit>(&commit, EARLIEST)?.committed_inputs > 0 {
             return Err(Error::usage(format!(
-                "{}: a run whose run.json is missing lies here; nothing was written, give another folder",
+                "{}: holds a run whose run.json is missing; nothing was written, give another folder",
                 root.display()
             )));
         }
@@ -289,7 +288,10 @@ impl RunWriter {
                 match (options.keep, weights) {
                     (Keep::Pattern, Some(weights)) => map.extend(weights),
                     (Keep::Stats, _) | (Keep::TopK(_), Some(_)) => {}
-                    _ => return Err(Error::usage("keep: the source holds no weights; use keep=stats")),
+                    _ => {
+                        return Err(Error::option("keep", options.keep, "the source holds no weights")
+                            .hinted(Hint::give("keep", "stats")));
+                    }
                 }
             }
             let mut specs = Vec::new();

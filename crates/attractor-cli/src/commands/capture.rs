@@ -6,7 +6,7 @@ use attractor_session::capture::{self, Options, human};
 use clap::Args;
 
 use crate::args::{Chosen, Common, Inputs, bytes, same};
-use crate::console::{answer, work};
+use crate::console::{answer, counted, work};
 use crate::error::Outcome;
 
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub struct Capture {
     /// The run, a folder
     #[arg(long, short)]
     pub output: PathBuf,
-    /// stats | stats+qk | pattern | topk:K
+    /// What to keep: stats, stats+qk (queries and keys), pattern (maps) or topk:K
     #[arg(long, default_value = "stats+qk")]
     pub keep: String,
     /// Precision of what is stored: f16 or f32
@@ -30,16 +30,16 @@ pub struct Capture {
     pub dtype: String,
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Disk that the run may take, for example 4GiB
+    /// Limit on the disk space of the run, for example 4GiB
     #[arg(long, value_parser = bytes)]
     pub max_bytes: Option<u64>,
-    /// Memory that one input may take, for example 2GiB
+    /// Limit on the memory per input, for example 2GiB
     #[arg(long, value_parser = bytes)]
     pub max_memory: Option<u64>,
-    /// Go on with a run that was interrupted
+    /// Resume an interrupted run
     #[arg(long)]
     pub resume: bool,
-    /// Survive loss of power too (fsync every input)
+    /// Survive a power failure too (fsync after every input)
     #[arg(long)]
     pub durable: bool,
 }
@@ -56,10 +56,9 @@ pub fn run(args: &Capture, common: &Common) -> Outcome {
     let done = work(common, |context| capture::run(&options, context))?;
     answer(common, &done, || {
         let (size, run) = (human(done.bytes), done.run.display());
-        format!(
-            "{} inputs ({}) in {run}: {size}\nnext: attractor validate {run}   attractor metrics {run}\n",
-            done.inputs, done.source
-        )
+        let inputs = counted(done.inputs, "input");
+        let next = format!("next: attractor validate {run}   attractor metrics {run}");
+        format!("{inputs} ({}) in {run}: {size}\n{next}\n", done.source)
     });
     Ok(())
 }

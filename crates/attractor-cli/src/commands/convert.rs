@@ -7,7 +7,7 @@ use attractor_session::import::{self, Certificate, Grade, Options};
 use clap::Args;
 
 use crate::args::Common;
-use crate::console::{answer, work};
+use crate::console::{answer, counted, significant, work};
 use crate::error::Outcome;
 
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ fn lines(certificate: &Certificate) -> String {
     let mut text = String::new();
     for wanted in [Grade::Fail, Grade::Warn, Grade::NotTestable, Grade::Pass] {
         for entry in certificate.entries.iter().filter(|entry| entry.verdict == wanted) {
-            let value = entry.value.map_or(String::new(), |value| format!("{value:.3e}"));
+            let value = entry.value.map_or(String::new(), |value| significant(value, 4));
             text.push_str(&format!(
                 "{:<13} L{:<3} {:<22} {value:>10}  {}\n",
                 mark(entry.verdict),
@@ -58,9 +58,9 @@ pub fn run(convert: &Convert, common: &Common) -> Outcome<bool> {
     };
     let found = work(common, |context| import::run(&options, context))?;
     answer(common, &found, || {
-        let steps = found.steps.map_or(String::new(), |steps| format!("{steps} steps of "));
-        let (inputs, layers) = (found.inputs, found.layers);
-        let mut text = format!("{steps}{inputs} inputs, {layers} layers in {}\n", found.run.display());
+        let steps = found.steps.map_or(String::new(), |steps| format!("{} of ", counted(steps, "step")));
+        let (inputs, layers) = (counted(found.inputs, "input"), counted(found.layers, "layer"));
+        let mut text = format!("{steps}{inputs}, {layers} in {}\n", found.run.display());
         found.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
         found.missing.iter().for_each(|m| text += &format!("missing: layer {}: {}\n", m.layer, m.why));
         text + &lines(&found.certificate)

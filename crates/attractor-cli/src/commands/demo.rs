@@ -41,7 +41,7 @@ pub fn run(args: &Demo, common: &Common) -> Outcome<bool> {
         print(&report.to_json());
     } else {
         print_report(&report);
-        print(&format!("\n{}\nThe page is {}: open it in a browser.\n", found(&report), args.output.display()));
+        print(&format!("\n{}\nThe report is {}: open it in a browser.\n", found(&report), args.output.display()));
     }
     Ok(report.is_ok())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use attractor_render::results::compare::{differences, maps};
 use attractor_render::terminal::columns;
 use attractor_session::Error;
-use attractor_session::compare::{self, Change, Checked, Compared, Condition, HeadDiff, Metric, Options, junit};
+use attractor_session::compare::{self, Change, Checked, Compared, Condition, Head, HeadDiff, Metric, Options, junit};
 use clap::Args;
 
 use crate::args::{Chosen, Common, Inputs};
@@ -22,7 +22,7 @@ pub struct DiffArgs {
     pub b: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Exit with 1 if B - A of any head satisfies this, for example "induction<-0.1"; may be repeated
+    /// Exit with 1 if B - A satisfies this for any head, for example "induction<-0.1"; repeatable
     #[arg(long, value_name = "METRIC<NUMBER")]
     pub fail_on: Vec<String>,
     /// Also write what --fail-on found as JUnit XML
@@ -76,7 +76,7 @@ fn text(compared: &Compared) -> String {
         counted(found.inputs, "input"),
         counted(found.heads.len(), "head")
     );
-    let reason = found.heads.iter().flat_map(|head| head.changes.values()).find_map(|change| change.why.as_ref());
+    let reason = found.heads.iter().flat_map(|head| head.changes.values()).find_map(|change| change.why);
     if let Some(why) = reason {
         let _ = writeln!(out, "no intervals: {why}\n");
     }
@@ -97,7 +97,7 @@ fn text(compared: &Compared) -> String {
         if let Some((head, change)) = found.most(metric) {
             rows.push(vec![
                 metric.name().into(),
-                head.name(),
+                head.place().to_string(),
                 number(change.a),
                 number(change.b),
                 signed(change.difference),
@@ -115,14 +115,15 @@ fn text(compared: &Compared) -> String {
             .chain(present.iter().map(|metric| format!("{metric} ")))
             .collect::<Vec<_>>(),
     ];
-    let same: Vec<String> = order.iter().copied().filter(|head| head.is_same()).map(HeadDiff::name).collect();
+    let same: Vec<String> =
+        order.iter().copied().filter(|head| head.is_same()).map(|head| head.place().to_string()).collect();
     order.retain(|head| !head.is_same() && !head.changes.is_empty());
     for head in order.iter().take(SHOWN) {
         let cell = |metric: &Metric| match head.changes.get(metric) {
             Some(change) => signed(change.difference) + if change.is_clear() { "*" } else { " " },
             None => "- ".to_string(),
         };
-        rows.push(std::iter::once(head.name()).chain(present.iter().map(cell)).collect());
+        rows.push(std::iter::once(head.place().to_string()).chain(present.iter().map(cell)).collect());
     }
     if !order.is_empty() {
         out.push('\n');
@@ -140,25 +141,24 @@ fn text(compared: &Compared) -> String {
     if !lost.is_empty() {
         let _ = writeln!(out, "{} heads could not be compared, or not on all inputs:", lost.len());
         for head in lost.iter().take(SHOWN) {
-            let _ = writeln!(out, "  {}: {}", head.name(), head.unfit.as_deref().unwrap_or_default());
+            let _ =
+                writeln!(out, "  {}: {}", head.place(), head.unfit.map_or(String::new(), |unfit| unfit.to_string()));
         }
         if lost.len() > SHOWN {
             let _ = writeln!(out, "  and {} more; --json has them all", lost.len() - SHOWN);
         }
     }
-    out.push_str(
-        "* the interval of this head alone leaves out zero; that it was the largest of many is not allowed for\n",
-    );
+    out.push_str("* the interval of this head excludes zero (not corrected for multiple testing)\n");
     found.notes.iter().for_each(|note| {
         let _ = writeln!(out, "note: {note}");
     });
     out
 }
 
-/// The first of some names.
-fn some(names: &[String]) -> String {
-    let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
-    format!("{}{more}", names[..names.len().min(8)].join(", "))
+/// The first of some heads.
+fn some(heads: &[Head]) -> String {
+    let more = if heads.len() > 8 { format!(" and {} more", heads.len() - 8) } else { String::new() };
+    heads.iter().take(8).map(Head::to_string).collect::<Vec<_>>().join(", ") + &more
 }
 
 /// What is drawn: maps, or the differences of a metric.

@@ -29,31 +29,31 @@ pub struct Export {
     /// Which input, counted from 0
     #[arg(long, default_value_t = 0)]
     pub input_number: usize,
-    /// Tokens or whole words: over keys weights add up, over queries they are averaged, so rows still sum to one
+    /// By token or by word: weights are summed over the keys and averaged over the queries of a word, so rows still sum to one
     #[arg(long, value_parser = choice::<By>(), default_value = "token")]
     pub by: By,
-    /// Positions that become one row and one column each, first and last: 1-4,7-9; others stand by themselves
+    /// Ranges of positions to merge into one row and column each: 1-4,7-9; all other positions stay separate
     #[arg(long, value_delimiter = ',', conflicts_with = "by", value_name = "FIRST-LAST")]
     pub spans: Vec<String>,
-    /// Query heads that share a key head become their mean
+    /// Average the query heads that share a key head
     #[arg(long)]
     pub grouped: bool,
-    /// The chosen heads of each layer become their mean
+    /// Average the chosen heads of each layer
     #[arg(long, conflicts_with = "grouped")]
     pub mean: bool,
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Of pictures: from weights to colours
+    /// For pictures: colour scale
     #[arg(long, value_parser = choice::<Spacing>(), default_value = "linear")]
     pub scale: Spacing,
-    /// Of pictures of several heads: each head has a scale of its own
+    /// For pictures of several heads: give each head its own colour scale
     #[arg(long)]
     pub own_scale: bool,
-    /// Of pictures: positions of keys to hide, for example 0 for a sink at the first token; rows are renormalised, and the
+    /// For pictures: key positions to hide, for example 0 for a sink at the first token; rows are renormalised, and the
     /// picture says so
     #[arg(long, value_delimiter = ',')]
     pub hide: Vec<usize>,
-    /// Of numbers: size that the file may have, for example 4GiB
+    /// For numbers: limit on the file size, for example 4GiB
     #[arg(long, value_parser = bytes, default_value = "4GiB")]
     pub max_bytes: u64,
 }
@@ -62,7 +62,7 @@ pub struct Export {
 pub enum ExportFormat {
     /// A picture: one head's map, the heads of a layer, or all layers
     Svg,
-    /// The picture, two pixels for each of the SVG's
+    /// The same picture at twice the SVG's resolution
     Png,
     /// The picture, on one page
     Pdf,
@@ -70,7 +70,7 @@ pub enum ExportFormat {
     Npz,
     /// safetensors.numpy.load_file
     Safetensors,
-    /// A line a weight
+    /// One line per weight
     Csv,
 }
 

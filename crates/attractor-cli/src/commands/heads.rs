@@ -21,27 +21,27 @@ pub struct Heads {
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Kinds of heads: previous, current, first, duplicate, induction, positional, sink, delimiter, or all. Without a text,
-    /// induction and duplicate alone are looked for in repeated random tokens
+    /// Kinds of heads: previous, current, first, duplicate, induction, positional, sink, delimiter, or all. If no text is given and
+    /// only induction or duplicate is named, they are tested on repeated random tokens
     #[arg(long, default_value = "all", value_name = "LIST")]
     pub detect: String,
-    /// Rate of false names, after correction
+    /// Level: false discovery rate (bh, by) or family-wise error rate (maxt)
     #[arg(long, default_value_t = 0.05)]
     pub fdr: f64,
-    /// How p-values are corrected
+    /// Correction for multiple testing
     #[arg(long, value_parser = choice::<Correction>(), default_value = "bh")]
     pub correction: Correction,
-    /// Random permutations; fewer where fewer exist
+    /// Random permutations; all of them where fewer exist
     #[arg(long, default_value_t = 10_000)]
     pub permutations: usize,
     /// List every head, not only those found
     #[arg(long)]
     pub all: bool,
-    /// Also write the findings (.json, .csv, .parquet), or a picture (.svg, .png, .pdf) of what each head is, of one
-    /// detector its scores
+    /// Also write the findings (.json, .csv, .parquet) or draw them (.svg, .png, .pdf): the kind of each head, or for a single
+    /// detector its scores by layer and head
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Of the picture of one detector: how many heads have which score
+    /// For a single detector: draw a histogram of its scores
     #[arg(long, requires = "output")]
     pub histogram: bool,
     #[command(flatten)]
@@ -114,10 +114,10 @@ fn row(detection: &Detection, all: bool) -> String {
     );
     if all || detection.verdict == Finding::NotResolvable {
         let words = match detection.verdict {
-            Finding::Found => "found",
-            Finding::NotResolvable => "not resolvable",
-            Finding::Absent => "",
-            Finding::NotTestable => &detection.why,
+            Finding::Found => "found".to_string(),
+            Finding::NotResolvable => "not resolvable".to_string(),
+            Finding::Absent => String::new(),
+            Finding::NotTestable => detection.why.to_string(),
         };
         let gap = if places(detection).is_empty() || words.is_empty() { "" } else { "  " };
         let _ = write!(line, "{gap}{words}");
@@ -127,7 +127,7 @@ fn row(detection: &Detection, all: bool) -> String {
 
 fn section(summary: &DetectorSummary, detections: &Detections, all: bool, text: &mut String) {
     let (detector, found) = (summary.detector, summary.found.len());
-    let title = format!("{} heads", detector.name());
+    let title = format!("{} heads", detector.kind());
     let what = match (&summary.not_testable, found) {
         (Some(_), _) => painted(Style::new().dimmed(), "not testable"),
         (None, 0) => painted(style(AnsiColor::Yellow), "none found"),
@@ -135,14 +135,14 @@ fn section(summary: &DetectorSummary, detections: &Detections, all: bool, text: 
     };
     let _ = writeln!(text, "\n{}: {what}", painted(style(AnsiColor::Cyan).bold(), &title));
     if let Some(why) = &summary.not_testable {
-        for line in wrapped(why) {
+        for line in wrapped(&why.to_string()) {
             let _ = writeln!(text, "{line}");
         }
         return;
     }
     let dimmed = |line: &str| painted(Style::new().dimmed(), line);
     let about = [
-        summary.definition.clone(),
+        summary.definition.to_string(),
         format!("threshold {}: {}", summary.threshold, summary.source),
         format!("chance: {}", summary.null),
     ];
@@ -171,7 +171,7 @@ fn section(summary: &DetectorSummary, detections: &Detections, all: bool, text: 
         let _ = writeln!(text, "  and {} more; --all lists all heads", listed.len() - shown);
     }
     if let Some(first) = listed.iter().find(|d| d.verdict == Finding::NotResolvable) {
-        let why = first.unresolved.as_ref().map_or(first.why.clone(), |why| why.to_string());
+        let why = first.why.unresolved().map_or(first.why.to_string(), |why| why.to_string());
         for line in wrapped(&format!("not resolvable: {why}")) {
             let _ = writeln!(text, "{line}");
         }
@@ -190,7 +190,7 @@ fn text(detections: &Detections, all: bool) -> String {
     let mut text = format!(
         "{}\n{}: {}{lengths}{inputs}\n{}: at most {} over {}; seed {}; intervals over inputs\n",
         painted(Style::new().bold(), &format!("Heads of {target}")),
-        "looked at",
+        "data",
         counted(p.inputs, "input"),
         detections.correction.describe(),
         detections.fdr,

@@ -14,10 +14,10 @@ use crate::error::Outcome;
 pub struct Info {
     /// A checkpoint or a run
     pub target: PathBuf,
-    /// Configuration of a lone weight file (a config.json)
+    /// The config.json for a checkpoint that is a single weight file
     #[arg(long)]
     pub model_config: Option<PathBuf>,
-    /// Also read every array of a run
+    /// Also read and check every array of a run
     #[arg(long)]
     pub verify: bool,
 }

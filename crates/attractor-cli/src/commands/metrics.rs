@@ -19,7 +19,7 @@ pub enum Format {
     Csv,
     Json,
     Parquet,
-    /// A picture of columns, by layer and head
+    /// A picture of a column, by layer and head
     Svg,
     Png,
     Pdf,
@@ -51,7 +51,7 @@ pub struct Metrics {
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
-    /// How the table is written [default: as the ending of --output says, else as a table]
+    /// Output format [default: as the ending of --output says, else as a table]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// Where it goes [default: the terminal]: .csv, .json, .parquet, .txt; .svg, .png or .pdf: a picture of one column, by
@@ -62,14 +62,14 @@ pub struct Metrics {
     /// "profile", the attention by distance [default: normalised_entropy]
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub draw: Vec<String>,
-    /// How many heads have which value of the column
+    /// Draw a histogram of the column over heads
     #[arg(long)]
     pub histogram: bool,
-    /// Also effective and stable rank of each map (its first 512 tokens) beside the uniform map of its mask
+    /// Also the effective and stable rank of each map (first 512 tokens), next to those of the uniform map with the same mask
     #[arg(long)]
     pub rank: bool,
-    /// Also importance of each head: the loss without it (its output zeroed, its map uniform or the mean of the other
-    /// inputs') and the gradient of its gate; needs a checkpoint
+    /// Also the importance of each head: the change of the loss under zero, uniform and mean-map ablation, and the gradient
+    /// with respect to its gate; needs a checkpoint
     #[arg(long)]
     pub importance: bool,
     /// Label of each input, for the importance of a classifier's heads: 3,0,7

@@ -8,7 +8,6 @@ use attractor_render::Maps;
 use attractor_session::judgement::{self, Ablate, Options};
 use attractor_session::{Error, parquet};
 
-use super::validate::thresholds;
 use crate::args::{Common, Inputs, choice};
 use crate::console::{counted, print, work, write};
 use crate::error::Outcome;
@@ -26,13 +25,13 @@ pub struct ReportArgs {
     /// What is written [default: as the ending of --output says, else the page]
     #[arg(long, value_enum)]
     pub format: Option<ReportFormat>,
-    /// Inputs whose maps the page holds, by number
+    /// Inputs whose maps the page shows, by number from 0
     #[arg(long, value_delimiter = ',', default_value = "0")]
     pub show: Vec<usize>,
     /// Thresholds (TOML)
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// How much is ablated
+    /// Which ablations to run
     #[arg(long, value_parser = choice::<Ablate>(), default_value = "standard")]
     pub ablate: Ablate,
     /// Label of each input, for a classifier: 3,0,7
@@ -47,15 +46,15 @@ pub enum ReportFormat {
     Html,
     /// Everything, as docs/report.md describes it
     Json,
-    /// One test case a check
+    /// One test case per check
     #[value(alias = "xml")]
     Junit,
     /// For a pull request
     #[value(alias = "md")]
     Markdown,
-    /// One line a check
+    /// One line per check
     Csv,
-    /// One row a check
+    /// One row per check
     Parquet,
 }
 
@@ -68,7 +67,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     }
     let options = Options {
         inputs: args.inputs.given(),
-        config: thresholds(args.config.as_deref(), common)?,
+        config: judgement::thresholds(args.config.as_deref())?,
         ablate: args.ablate,
         labels: args.labels.clone(),
         ..Options::new(&args.target)
@@ -94,7 +93,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
         match common.json {
             true => print(&report.to_json()),
             false if !common.quiet => {
-                print(&format!("{}\nThe page is {}\n", report.conclusion.headline, path.display()))
+                print(&format!("{}\nThe report is {}\n", report.conclusion.headline, path.display()))
             }
             false => {}
         }

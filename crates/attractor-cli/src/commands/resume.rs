@@ -9,10 +9,10 @@ pub fn worded(error: Error) -> Error {
     let folder = folder.display();
     Error::interrupted(match (counted, done) {
         (Counted::Epochs, 0) => {
-            format!("stopped before the first epoch was whole; {folder} holds nothing to go on from: begin again")
+            format!("stopped before the first epoch was complete; {folder} holds nothing to resume: start again")
         }
         (Counted::Epochs, _) => format!(
-            "stopped: {done} of {asked} epochs are whole and kept in {folder}; the one under way is lost\nnext: {}",
+            "stopped: {done} of {asked} epochs are complete and kept in {folder}; the current one is lost\nnext: {}",
             go_on()
         ),
         (Counted::Steps, _) => {

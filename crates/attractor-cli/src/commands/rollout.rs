@@ -27,28 +27,28 @@ pub struct Rollout {
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
-    /// cls, last, a position, a token's text or a word (token:TEXT for a text of digits) [default: cls, else last]
+    /// Position to explain: cls, last, a number, a token's text or a word (token:TEXT if the text is digits) [default: cls, else last]
     #[arg(long)]
     pub query: Option<String>,
-    /// How attention is followed
+    /// Method
     #[arg(long, value_parser = choice::<Method>(), default_value = "rollout")]
     pub method: Method,
-    /// What a line stands for
+    /// What one line of the output is
     #[arg(long, value_parser = choice::<By>(), default_value = "token")]
     pub by: By,
-    /// How the heads of a layer become one map
+    /// How the heads of a layer are combined into one map
     #[arg(long, value_parser = choice::<Fuse>(), default_value = "mean")]
     pub fuse: Fuse,
-    /// Share of the residual stream in each layer
+    /// Weight r of the residual connection: r I + (1 - r) A in each layer
     #[arg(long, default_value_t = 0.5)]
     pub residual: f64,
-    /// Set this share of each map's cells, the smallest, to zero first (an extra)
+    /// First set this fraction of each map's weights, the smallest, to zero (not part of the definition)
     #[arg(long, default_value_t = 0.0)]
     pub discard: f64,
     /// First layer
     #[arg(long, default_value_t = 0)]
     pub start: usize,
-    /// Take layers without a map as the identity
+    /// Treat layers without a map as the identity
     #[arg(long)]
     pub skip_missing: bool,
     /// Which input, from 0
@@ -60,7 +60,7 @@ pub struct Rollout {
     /// How tokens are listed [default: text while they fit on a screen, else share]
     #[arg(long, value_enum)]
     pub order: Option<Order>,
-    /// Tokens that are listed at most, the largest [default: all in text order, else 24]
+    /// List at most this many tokens, those with the largest share [default: all in text order, else 24]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
     /// Also write it: .svg, .png, .pdf, .json or .csv

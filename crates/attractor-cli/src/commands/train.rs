@@ -15,7 +15,7 @@ use crate::error::Outcome;
 pub enum Train {
     /// A small causal language model with GPT-2's layout
     CausalLm(Box<TrainLm>),
-    /// A restricted Boltzmann machine, with its likelihood watched
+    /// A restricted Boltzmann machine, with its likelihood monitored
     Rbm(Box<TrainRbm>),
 }
 
@@ -39,7 +39,7 @@ pub struct TrainLm {
     /// Width of the MLP; 0: attention only
     #[arg(long, default_value_t = 0)]
     pub mlp: usize,
-    /// Tokens of the byte-pair vocabulary that is learnt from the text first
+    /// Size of the byte-pair vocabulary, learnt from the text first
     #[arg(long, default_value_t = 512)]
     pub vocab: usize,
     /// Tokens per sequence
@@ -57,10 +57,10 @@ pub struct TrainLm {
     /// Weight decay
     #[arg(long, default_value_t = 0.01)]
     pub weight_decay: f64,
-    /// Share of sequences that are random tokens, repeated: what induction is learnt from
+    /// Fraction of sequences that are repeated random tokens, from which induction is learnt
     #[arg(long, default_value_t = 0.5)]
     pub repeats: f64,
-    /// Go on from the last checkpoint in --output
+    /// Resume from the last checkpoint in --output
     #[arg(long)]
     pub resume: bool,
 }

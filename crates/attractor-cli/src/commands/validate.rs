@@ -1,6 +1,6 @@
 //! `attractor validate`: nine groups of checks.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -25,13 +25,13 @@ pub struct Validate {
     /// Thresholds (TOML)
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// How much is ablated
+    /// Which ablations to run
     #[arg(long, value_parser = choice::<Ablate>(), default_value = "standard")]
     pub ablate: Ablate,
     /// Label of each input, for a classifier: 3,0,7
     #[arg(long, value_delimiter = ',')]
     pub labels: Option<Vec<usize>>,
-    /// Also the formulas of the original guide, named legacy_*
+    /// Also report the formulas of the original guide, named legacy_*
     #[arg(long)]
     pub legacy: bool,
     /// Also write the verdicts as JUnit XML
@@ -40,23 +40,14 @@ pub struct Validate {
     /// Also write the verdicts as JSON
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Also write the page
+    /// Also write the HTML report
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Print the thresholds in force as TOML and stop
+    /// Print the thresholds in effect as TOML and exit
     #[arg(long)]
     pub print_config: bool,
-}
-
-/// Thresholds, with the seed of the command line if one was given.
-pub fn thresholds(path: Option<&Path>, common: &Common) -> Outcome<judgement::Config> {
-    let mut config = judgement::thresholds(path)?;
-    if common.seed != 0 {
-        config.seed = common.seed;
-    }
-    Ok(config)
 }
 
 /// Runs the command. `false` if a check failed.
@@ -67,9 +58,10 @@ pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
     if let Some(file) = &validate.report {
         output::ending(file, &["html", "htm"])?;
     }
-    let mut config = thresholds(validate.config.as_deref(), common)?;
+    let mut config = judgement::thresholds(validate.config.as_deref())?;
     config.legacy = validate.legacy;
     if validate.print_config {
+        config.seed = if common.seed == 0 { config.seed } else { common.seed };
         print(&config.to_toml());
         return Ok(true);
     }

@@ -97,10 +97,10 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
     let expected = count.and_then(|count| count.checked_mul(size));
     let Some((count, _)) = count.zip(expected).filter(|&(_, expected)| expected == data.len()) else {
         return Err(bad(format!(
-            "the header promises {} of {:?}, that is {} bytes; {} follow: the file is torn or its header lies",
+            "the header promises {} of {:?}, that is {} bytes; {} follow: the file is truncated or its header is wrong",
             header.descr,
             header.shape,
-            expected.map_or("more than can be".to_string(), |bytes| bytes.to_string()),
+            expected.map_or("more than 2^64".to_string(), |bytes| bytes.to_string()),
             data.len()
         )));
     };

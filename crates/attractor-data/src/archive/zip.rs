@@ -33,7 +33,8 @@ fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
 /// # Errors
 /// `is_format` if the directory is torn or points outside the file.
 pub fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>> {
-    listed(bytes).ok_or_else(|| Error::format("the ZIP directory is torn or points outside the file; save it again"))?
+    listed(bytes)
+        .ok_or_else(|| Error::format("the ZIP directory is damaged or points outside the file; save it again"))?
 }
 
 fn listed(bytes: &[u8]) -> Option<Result<Vec<Member<'_>>>> {
@@ -111,13 +112,13 @@ impl Member<'_> {
                 // The buffer grows with what really comes out, never by what the directory promises.
                 let mut unpacked = Vec::new();
                 let read = DeflateDecoder::new(self.data).take(self.size.saturating_add(1)).read_to_end(&mut unpacked);
-                read.map_err(|error| bad(format!("the compressed data is torn: {error}")))?;
+                read.map_err(|error| bad(format!("the compressed data is damaged: {error}")))?;
                 unpacked
             }
             other => return Err(bad(format!("compressed by method {other}; stored and deflated members are read"))),
         };
         if bytes.len() as u64 != self.size {
-            return Err(bad(format!("{} bytes, the directory promises {}; the file is torn", bytes.len(), self.size)));
+            return Err(bad(format!("{} bytes, the directory says {}; the file is truncated", bytes.len(), self.size)));
         }
         let mut crc = Crc::new();
         crc.update(&bytes);

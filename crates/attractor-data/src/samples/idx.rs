@@ -11,7 +11,7 @@ use attractor::{Error, Result};
 pub(super) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut data = Vec::new();
     let read = MultiGzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut data);
-    read.map_err(|error| Error::format(format!("the gzip stream is torn: {error}")))?;
+    read.map_err(|error| Error::format(format!("the gzip stream is truncated or damaged: {error}")))?;
     match data.len() as u64 <= MOST_BYTES {
         true if data.starts_with(&[0x1F, 0x8B]) => Err(Error::format("is gzipped twice; unpack it once")),
         true => Ok(data),
@@ -27,7 +27,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Samples> {
     if !matches!(code, 8 | 9 | 11..=14) || !(1..=4).contains(&axes) {
         return Err(Error::format(format!(
             "begins as IDX does, with the type byte 0x{code:02x} and {axes} axes; types are 08, 09 and 0b to 0e, axes 1 to 4: \
-             the file is no IDX, or its header lies"
+             the file is not IDX, or its header is wrong"
         )));
     }
     let header = bytes.get(4..4 + 4 * axes).ok_or_else(torn)?;
@@ -42,9 +42,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Samples> {
     let promised = shape.iter().try_fold(size, |all: usize, &axis| all.checked_mul(axis));
     if promised != Some(data.len()) {
         return Err(Error::format(format!(
-            "the IDX header promises {shape:?} numbers of {size} bytes, that is {} bytes; {} follow: the file is torn or its \
-             header lies",
-            promised.map_or("more than can be".to_string(), |bytes| bytes.to_string()),
+            "the IDX header promises {shape:?} numbers of {size} bytes, that is {} bytes; {} follow: the file is truncated or \
+             its header is wrong",
+            promised.map_or("more than 2^64".to_string(), |bytes| bytes.to_string()),
             data.len()
         )));
     }

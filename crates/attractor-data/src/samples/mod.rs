@@ -63,7 +63,7 @@ impl Samples {
         })?;
         let read = match metadata.is_dir() {
             true => png::folder(path),
-            false if !metadata.is_file() => Err(Error::io("is no file; name a file or a folder of .png")),
+            false if !metadata.is_file() => Err(Error::io("is not a file; name a file or a folder of .png")),
             false if metadata.len() > MOST_BYTES => {
                 Err(Error::budget(format!("{} bytes; at most {MOST_BYTES} are read", metadata.len())))
             }
@@ -120,7 +120,7 @@ impl Samples {
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             return Err(Error::format(format!(
-                "row {}, number {}: {} is no finite number; repair the data or leave the row out",
+                "row {}, number {}: {} is not finite; repair the data or leave the row out",
                 at / features,
                 at % features,
                 values[at]
@@ -224,8 +224,8 @@ impl Samples {
                 let (row, number, value) = (at / self.features, at % self.features, self.values[at]);
                 let (low, high) = self.values.iter().fold((0f32, 1f32), |(l, h), &x| (l.min(x), h.max(x)));
                 let (next, hint) = match low < 0.0 {
-                    true => ("cut at a threshold: what lies above it is 1", Hint::GiveOne(vec!["threshold"])),
-                    false => ("divide by the largest, or cut at a threshold", Hint::give("scale", high)),
+                    true => ("binarise at a threshold: numbers above it become 1", Hint::GiveOne(vec!["threshold"])),
+                    false => ("divide by the maximum, or binarise at a threshold", Hint::give("scale", high)),
                 };
                 Err(Error::format(format!(
                     "{}: row {row}, number {number}: {value} lies outside 0 to 1: {next}",

@@ -25,7 +25,7 @@ pub(super) fn read(text: &str) -> Result<Samples> {
         let own = cells(line);
         if count > 0 && own.len() != width {
             return Err(Error::format(format!(
-                "line {} has {} numbers, the first row {width}; all must have as many",
+                "line {} has {} numbers, the first row {width}; all must have the same number",
                 number + 1,
                 own.len()
             )));

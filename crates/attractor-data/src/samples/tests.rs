@@ -25,10 +25,10 @@ fn idx_is_read_plain_and_gzipped() {
 fn an_idx_header_that_lies_is_refused() {
     let mut longer = idx();
     longer[7] = 4;
-    assert!(Samples::parse(&longer).unwrap_err().to_string().contains("header lies"));
+    assert!(Samples::parse(&longer).unwrap_err().to_string().contains("header is wrong"));
     let mut huge = idx();
     huge[4..16].fill(0xFF);
-    assert!(Samples::parse(&huge).unwrap_err().to_string().contains("more than can be"));
+    assert!(Samples::parse(&huge).unwrap_err().to_string().contains("more than 2^64"));
     assert!(Samples::parse(&idx()[..9]).unwrap_err().is_format());
     let labels = [0, 0, 8, 1, 0, 0, 0, 2, 3, 4];
     assert!(Samples::parse(&labels).unwrap_err().to_string().contains("labels"));

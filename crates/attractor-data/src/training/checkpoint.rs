@@ -8,6 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::archive::{npy, zip};
@@ -42,11 +44,27 @@ pub struct Tensor {
 pub struct SavedState {
     /// The arrays.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Options, counters, history: whatever the trainer needs beside numbers.
-    pub about: Value,
+    about: Value,
 }
 
 impl SavedState {
+    /// No array yet, with what the trainer needs beside numbers: options, counters, history.
+    ///
+    /// # Errors
+    /// `is_format` for what has no form in JSON.
+    pub fn describing(about: &impl Serialize) -> Result<Self> {
+        let about = serde_json::to_value(about).map_err(|e| Error::format(format!("its metadata: {e}")).because(e))?;
+        Ok(Self { about, ..Self::default() })
+    }
+
+    /// What it says beside its arrays; of a file without any, what `T` reads from null.
+    ///
+    /// # Errors
+    /// `is_format` if it is of another kind.
+    pub fn about<T: DeserializeOwned>(&self) -> Result<T> {
+        T::deserialize(&self.about).map_err(|e| Error::format(format!("its metadata: {e}")).because(e))
+    }
+
     /// Adds an array.
     pub fn put(&mut self, name: &str, shape: &[usize], numbers: Numbers) {
         self.tensors.insert(name.to_string(), Tensor { shape: shape.to_vec(), numbers });
@@ -59,7 +77,7 @@ impl SavedState {
     pub fn floats(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
         match &self.get(name, shape)?.numbers {
             Numbers::F32(numbers) => Ok(numbers),
-            _ => Err(Error::format(format!("{name}: is no array of 32-bit numbers"))),
+            _ => Err(Error::format(format!("{name}: is not an array of 32-bit numbers"))),
         }
     }
 
@@ -82,15 +100,18 @@ impl SavedState {
     }
 
     /// The state of a training: its arrays stand under `floats.` and `integers.`.
-    pub fn of_state(state: &State, about: Value) -> Self {
-        let mut file = Self { about, ..Self::default() };
+    ///
+    /// # Errors
+    /// As [`SavedState::describing`].
+    pub fn of_state(state: &State, about: &impl Serialize) -> Result<Self> {
+        let mut file = Self::describing(about)?;
         for (name, (shape, numbers)) in &state.floats {
             file.put(&format!("floats.{name}"), shape, Numbers::F32(numbers.clone()));
         }
         for (name, numbers) in &state.integers {
             file.put(&format!("integers.{name}"), &[numbers.len()], Numbers::U64(numbers.clone()));
         }
-        file
+        Ok(file)
     }
 
     /// The state that [`of_state`](Self::of_state) wrote.
@@ -182,14 +203,12 @@ impl SavedState {
     /// # Errors
     /// `is_format` for bytes that are torn or foreign.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let torn = |error| Error::format(format!("is no safetensors file, or torn: {error}"));
+        let torn = |error| Error::format(format!("is not a safetensors file, or truncated: {error}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(torn)?;
         let file = SafeTensors::deserialize(bytes).map_err(torn)?;
         let about = match header.metadata().as_ref().and_then(|entries| entries.get("about")) {
             None => Value::Null,
-            Some(text) => {
-                serde_json::from_str(text).map_err(|e| Error::format(format!("what it says about itself: {e}")))?
-            }
+            Some(text) => serde_json::from_str(text).map_err(|e| Error::format(format!("its metadata: {e}")))?,
         };
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
@@ -216,13 +235,16 @@ mod tests {
     fn what_was_written_is_read_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.safetensors");
-        let mut state = SavedState { about: json!({ "epoch": 3, "history": [0.5, null] }), ..SavedState::default() };
+        let about = json!({ "epoch": 3, "history": [0.5, null] });
+        let mut state = SavedState::describing(&about).unwrap();
         state.put("weights", &[2, 3], Numbers::F32(vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0, 1e30, 7.0]));
         state.put("log_z", &[1], Numbers::F64(vec![36.399]));
         state.put("counters", &[2], Numbers::U64(vec![u64::MAX, 0]));
         state.write(&path).unwrap();
         let read = SavedState::read(&path).unwrap();
         assert_eq!(read, state);
+        assert_eq!(read.about::<serde_json::Value>().unwrap(), about);
+        assert!(read.about::<Vec<u8>>().unwrap_err().is_format());
         assert_eq!(read.floats("weights", &[2, 3]).unwrap()[1], -2.5);
         let error = |result: Result<&[f32]>| result.unwrap_err().to_string();
         assert!(error(read.floats("weights", &[3, 2])).contains("another model"));

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_grid_is_none() {
+    fn patches_that_form_no_grid_give_none() {
         let token = |text: &str| Token { text: text.into(), id: 0, role: Role::Patch };
         assert_eq!(PatchGrid::of(&[token("0,0"), token("x")]), None);
         assert_eq!(PatchGrid::of(&[]), None);

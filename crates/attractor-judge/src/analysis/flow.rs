@@ -6,12 +6,15 @@
 //! # Source
 //! Abnar and Zuidema 2020, *Quantifying attention flow in transformers*, section 3. Dinic 1970 for the flow.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use attractor_record::Patterns;
 use rayon::prelude::*;
 
+use super::Caveat;
 use super::rollout::{Attribution, Method, check_query};
 use super::stack::{Stack, StackOptions};
-use attractor::{Error, Result};
+use attractor::{Context, Error, Hint, Result};
 
 /// Most tokens for which flow is found.
 pub const MOST_TOKENS: usize = 512;
@@ -25,26 +28,39 @@ const LEAST: f64 = 1e-12;
 /// # Cost
 /// One largest flow a token over layers x N^2 edges: N = 64 and 12 layers take well under a second, N = 512 minutes.
 /// # Errors
-/// What [`Stack::open`] refuses; `is_usage` if the query is not there or beyond [`MOST_TOKENS`] tokens.
-pub fn flow(patterns: &dyn Patterns, input: usize, query: usize, options: &StackOptions) -> Result<Attribution> {
+/// What [`Stack::open`] refuses; `is_usage` if the query is not there or beyond [`MOST_TOKENS`] tokens; `is_interrupted`, before the next token.
+pub fn flow(
+    patterns: &dyn Patterns,
+    input: usize,
+    query: usize,
+    options: &StackOptions,
+    context: &Context<'_>,
+) -> Result<Attribution> {
     let stack = Stack::open(patterns, input, options)?;
     let n = stack.tokens();
     check_query(query, n)?;
     if n > MOST_TOKENS || stack.len() * n * n > MOST_CELLS {
-        return Err(Error::usage(format!(
-            "flow: {n} tokens x {} layers are too many edges for one largest flow a token; at most {MOST_TOKENS} tokens \
-             and {MOST_CELLS} weights; shorten the input, begin at a later layer, or take the rollout",
+        let why = format!(
+            "{n} tokens x {} layers are too many edges for one largest flow per token; at most {MOST_TOKENS} tokens and \
+             {MOST_CELLS} weights; shorten the input or begin at a later layer",
             stack.len()
-        )));
+        );
+        return Err(Error::option("method", "flow", why).hinted(Hint::give("method", "rollout")));
     }
     // From the top down, as the flow runs.
     let maps = (0..stack.len()).rev().map(|place| stack.rows(place, 0..n)).collect::<Result<Vec<_>>>()?;
     let network = Network::new(n, maps);
-    let values: Vec<f64> = (0..n).into_par_iter().map(|key| network.largest_flow(query, key)).collect();
+    let done = AtomicUsize::new(0);
+    let largest = |key: usize| {
+        context.check()?;
+        context.step("tokens", done.fetch_add(1, Ordering::Relaxed), n);
+        Ok(network.largest_flow(query, key))
+    };
+    let values = (0..n).into_par_iter().map(largest).collect::<Result<Vec<f64>>>()?;
     let sum: f64 = values.iter().sum();
     let shares = values.iter().map(|value| value / sum).collect();
     let mut notes = stack.notes();
-    notes.push("flow values of single tokens, divided by their sum".to_string());
+    notes.push(Caveat::FlowValues);
     Ok(Attribution { method: Method::Flow, input, query, shares, layers: stack.layers(), notes })
 }
 
@@ -228,10 +244,10 @@ mod tests {
         for layer in 0..3 {
             maps = maps.head(layer, move |ids, _| noise(ids.len(), 1.3, 3 + layer as u64, |_, _| 0.0));
         }
-        let found = flow(&maps, 0, n - 1, &StackOptions::default()).unwrap();
+        let found = flow(&maps, 0, n - 1, &StackOptions::default(), &Context::new(0)).unwrap();
         assert!((found.shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(found, one.install(|| flow(&maps, 0, n - 1, &StackOptions::default()).unwrap()));
+        assert_eq!(found, one.install(|| flow(&maps, 0, n - 1, &StackOptions::default(), &Context::new(0)).unwrap()));
         let stack = Stack::open(&maps, 0, &StackOptions::default()).unwrap();
         let network = Network::new(n, (0..3).rev().map(|place| stack.rows(place, 0..n).unwrap()).collect());
         for key in 0..n {
@@ -245,7 +261,7 @@ mod tests {
     #[test]
     fn long_inputs_are_refused() {
         let maps = Maps::causal(&[vec![0; 600]], 1).head(0, crate::tests::uniform);
-        let error = flow(&maps, 0, 3, &StackOptions::default()).unwrap_err();
+        let error = flow(&maps, 0, 3, &StackOptions::default(), &Context::new(0)).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains("600 tokens"), "{error}");
     }
 }

@@ -16,6 +16,7 @@
 //! | `table`       | the figures of single maps as columns of the table of heads                       |
 
 pub mod aggregate;
+mod caveat;
 pub mod distance;
 pub mod flow;
 pub mod importance;
@@ -30,6 +31,7 @@ pub mod stack;
 pub mod table;
 
 pub use aggregate::{Aggregated, HeadGroups, Partition, aggregate, aggregated, query_groups};
+pub use caveat::Caveat;
 pub use flow::flow;
 pub use importance::{HeadImportance, importance};
 pub use profile::{Profiles, profiles};

@@ -20,19 +20,19 @@ const NAMED: usize = 8;
 pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<usize> {
     let class = || tokens.iter().position(|token| token.role == Role::Cls);
     let last = (0..count).rev().find(|&i| tokens.get(i).is_none_or(|token| token.role != Role::Pad));
-    let none = || Error::usage("query: the input has no position; nothing was captured");
+    let refused = |why: String| Error::option("query", text.unwrap_or_default(), why);
+    let none = || refused("the input has no position; nothing was captured".to_string());
     let Some(text) = text else { return class().or(last).ok_or_else(none) };
     if text.eq_ignore_ascii_case("cls") {
-        return class().ok_or_else(|| {
-            Error::usage("query: no token of this input is a class token; ask for last, a position or a token")
-        });
+        let why = "no token of this input is a class token; ask for last, a position or a token";
+        return class().ok_or_else(|| refused(why.to_string()));
     }
     if text.eq_ignore_ascii_case("last") {
         return last.ok_or_else(none);
     }
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse().ok().filter(|&position: &usize| position < count).ok_or_else(|| {
-            Error::usage(format!("query: there is no position {text}; positions are 0..={}", count.saturating_sub(1)))
+            refused(format!("there is no such position; positions are 0..={}", count.saturating_sub(1)))
         });
     }
     let wanted = text.strip_prefix("token:").unwrap_or(text);
@@ -53,10 +53,10 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
     match places[..] {
         [place] => Ok(place),
         [] if tokens.is_empty() => {
-            Err(Error::usage("query: the tokens of this input are not known; ask for last or a position"))
+            Err(refused("the tokens of this input are not known; ask for last or a position".to_string()))
         }
-        [] => Err(Error::usage(format!(
-            "query: no token of this input reads {wanted:?}; ask for cls, last, a position (0..={}), a token's text or a word",
+        [] => Err(refused(format!(
+            "no token of this input reads {wanted:?}; ask for cls, last, a position (0..={}), a token's text or a word",
             count.saturating_sub(1)
         ))),
         _ => {
@@ -64,8 +64,8 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
             if places.len() > NAMED {
                 named.push("...".to_string());
             }
-            Err(Error::usage(format!(
-                "query: {wanted:?} stands at {} positions ({}); name one of them",
+            Err(refused(format!(
+                "{wanted:?} occurs at {} positions ({}); name one of them",
                 places.len(),
                 named.join(", ")
             )))

@@ -8,8 +8,9 @@ use attractor_record::Patterns;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Caveat;
 use super::stack::{Stack, StackOptions};
-use attractor::{Error, Result};
+use attractor::{Context, Error, Result};
 
 /// Most tokens for which the whole map is given: two maps of 32 MiB.
 pub const MOST_TOKENS: usize = 2048;
@@ -19,16 +20,16 @@ attractor::choice! {
     #[derive(Default, Serialize, Deserialize)]
     #[serde(rename_all = "lowercase")]
     pub enum Method {
-        /// Products of the layers' maps.
+        /// Attention rollout: product of the layers' maps.
         #[default]
         Rollout = "rollout",
-        /// The largest flow from the query to each token (short inputs).
+        /// Attention flow: maximum flow from the query to each token (short inputs).
         Flow = "flow",
     }
 }
 
 /// Where one query's last state comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Attribution {
     /// How it was found.
     pub method: Method,
@@ -41,7 +42,7 @@ pub struct Attribution {
     /// The layers that took part, by the model's own numbers.
     pub layers: Vec<usize>,
     /// What was left out or is no part of the definition.
-    pub notes: Vec<String>,
+    pub notes: Vec<Caveat>,
 }
 
 /// Follows one query down through the layers: its row of R_L.
@@ -51,13 +52,22 @@ pub struct Attribution {
 /// # Cost
 /// O(layers x heads x N^2) time, 16 strips of about 1 Mi numbers.
 /// # Errors
-/// What [`Stack::open`] refuses; `is_usage` if the query is not there; `is_format` for weights that are not numbers.
-pub fn rollout(patterns: &dyn Patterns, input: usize, query: usize, options: &StackOptions) -> Result<Attribution> {
+/// What [`Stack::open`] refuses; `is_usage` if the query is not there; `is_format` for weights that are not numbers;
+/// `is_interrupted`, before the next layer.
+pub fn rollout(
+    patterns: &dyn Patterns,
+    input: usize,
+    query: usize,
+    options: &StackOptions,
+    context: &Context<'_>,
+) -> Result<Attribution> {
     let stack = Stack::open(patterns, input, options)?;
     check_query(query, stack.tokens())?;
     let mut shares = vec![0.0; stack.tokens()];
     shares[query] = 1.0;
-    for place in (0..stack.len()).rev() {
+    for (done, place) in (0..stack.len()).rev().enumerate() {
+        context.check()?;
+        context.step("layers", done, stack.len());
         shares = stack.pull(place, &shares)?;
     }
     let (layers, notes) = (stack.layers(), stack.notes());
@@ -172,7 +182,7 @@ mod tests {
                 let worst = map.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 assert!(worst < 1e-12, "{options:?}: {worst}");
                 for query in 0..n {
-                    let row = rollout(&maps, 0, query, &options).unwrap().shares;
+                    let row = rollout(&maps, 0, query, &options, &Context::new(0)).unwrap().shares;
                     let sum: f64 = row.iter().sum();
                     assert!((sum - 1.0).abs() < 1e-12, "{options:?} row {query} sums to {sum}");
                     for (j, share) in row.iter().enumerate() {
@@ -191,9 +201,9 @@ mod tests {
         let maps = stack(n);
         let options = StackOptions::default();
         assert_eq!(Stack::open(&maps, 0, &options).unwrap().strips(0..n).len(), 2);
-        let row = rollout(&maps, 0, n - 1, &options).unwrap().shares;
+        let row = rollout(&maps, 0, n - 1, &options, &Context::new(0)).unwrap().shares;
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(row, one.install(|| rollout(&maps, 0, n - 1, &options).unwrap().shares));
+        assert_eq!(row, one.install(|| rollout(&maps, 0, n - 1, &options, &Context::new(0)).unwrap().shares));
         // e_q A_hat_2 A_hat_1 A_hat_0, row by row.
         let mut expected = vec![0.0; n];
         expected[n - 1] = 1.0;
@@ -217,7 +227,8 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_is_said() {
         let maps = stack(7);
-        let ask = |input, query, options: StackOptions| rollout(&maps, input, query, &options).unwrap_err();
+        let ask =
+            |input, query, options: StackOptions| rollout(&maps, input, query, &options, &Context::new(0)).unwrap_err();
         let base = StackOptions::default();
         for (error, expected) in [
             (ask(0, 7, base), "positions 0..=6"),
@@ -236,25 +247,33 @@ mod tests {
         let mut maps = stack(7);
         maps.info.layers = 5;
         let options = StackOptions::default();
-        let error = rollout(&maps, 0, 3, &options).unwrap_err().to_string();
+        let error = rollout(&maps, 0, 3, &options, &Context::new(0)).unwrap_err().to_string();
         assert!(error.contains("layers 3, 4 of 5 have no map"), "{error}");
-        let skipped = rollout(&maps, 0, 3, &StackOptions { skip_missing: true, ..options }).unwrap();
+        let skipped = rollout(&maps, 0, 3, &StackOptions { skip_missing: true, ..options }, &Context::new(0)).unwrap();
         assert_eq!(skipped.layers, [0, 1, 2]);
-        assert!(skipped.notes[0].contains("3, 4"), "{:?}", skipped.notes);
+        assert!(skipped.notes[0].to_string().contains("3, 4"), "{:?}", skipped.notes);
         maps.info.layers = 3;
-        assert_eq!(skipped.shares, rollout(&maps, 0, 3, &options).unwrap().shares);
+        assert_eq!(skipped.shares, rollout(&maps, 0, 3, &options, &Context::new(0)).unwrap().shares);
         maps.maps[1][0][0][3 * 7 + 2] = f32::NAN;
-        let error = rollout(&maps, 0, 5, &options).unwrap_err();
+        let error = rollout(&maps, 0, 5, &options, &Context::new(0)).unwrap_err();
         assert!(error.is_format() && error.to_string().contains("L1H0, input 0: the weight of query 3 and key 2"));
     }
 
     #[test]
-    fn rows_that_are_no_distributions_are_said() {
+    fn rows_that_do_not_sum_to_one_are_reported() {
         let with = |row: &'static [f32; 3]| {
             Maps::causal(&[random_ids(3, 5, 3)], 1)
                 .head(0, move |_, _| [&[1.0, 0.0, 0.0], &[0.5, 0.5, 0.0], &row[..]].concat())
         };
-        let notes = |row| rollout(&with(row), 0, 2, &StackOptions::default()).unwrap().notes.join("; ");
+        let notes = |row| {
+            rollout(&with(row), 0, 2, &StackOptions::default(), &Context::new(0))
+                .unwrap()
+                .notes
+                .iter()
+                .map(Caveat::to_string)
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
         assert_eq!(notes(&[0.25, 0.25, 0.5]), "");
         assert!(notes(&[1.0, 1.0, 1.0]).contains("1 rows of the layers' maps do not sum to one"));
         assert!(notes(&[0.0, 0.0, 0.0]).contains("1 rows have no weight at all"));

@@ -15,7 +15,7 @@ attractor::choice! {
         /// A token.
         #[default]
         Token = "token",
-        /// A word: shares of its tokens are added.
+        /// A word: its tokens merged.
         Word = "word",
     }
 }

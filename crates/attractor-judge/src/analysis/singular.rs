@@ -160,7 +160,7 @@ mod tests {
 
     /// [[3, 0], [4, 5]]: A^T A = [[25, 20], [20, 25]] has 45 and 5.
     #[test]
-    fn by_hand() {
+    fn singular_values_by_hand() {
         close(&singular_values(&[3.0, 0.0, 4.0, 5.0], 2, 2).unwrap(), &[45f64.sqrt(), 5f64.sqrt()], 1e-14);
         close(&singular_values(&[0.0; 6], 2, 3).unwrap(), &[0.0, 0.0], 0.0);
         close(&singular_values(&[3.0, 4.0], 1, 2).unwrap(), &[5.0], 1e-15);

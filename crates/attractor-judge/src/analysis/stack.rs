@@ -16,6 +16,7 @@ use attractor_record::Patterns;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Caveat;
 use attractor::{Error, Hint, Result};
 
 /// Most tokens for which cells are discarded: their order needs the whole map.
@@ -26,12 +27,12 @@ attractor::choice! {
     #[derive(Default, Serialize, Deserialize)]
     #[serde(rename_all = "lowercase")]
     pub enum Fuse {
-        /// Their mean: the definition.
+        /// Mean over heads: the definition.
         #[default]
         Mean = "mean",
-        /// The largest weight of any head (an extra).
+        /// Maximum over heads (not part of the definition).
         Max = "max",
-        /// The smallest weight of any head (an extra).
+        /// Minimum over heads (not part of the definition).
         Min = "min",
     }
 }
@@ -65,13 +66,10 @@ impl StackOptions {
     /// `is_usage` for a share outside its range.
     pub fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.residual) {
-            return Err(Error::usage(format!("residual: the share is {}; give a number from 0 to 1", self.residual)));
+            return Err(Error::option("residual", self.residual, "give a number from 0 to 1"));
         }
         if !(0.0..1.0).contains(&self.discard) {
-            return Err(Error::usage(format!(
-                "discard: the share is {}; give a number from 0 to less than 1",
-                self.discard
-            )));
+            return Err(Error::option("discard", self.discard, "give a number from 0 to less than 1"));
         }
         Ok(())
     }
@@ -86,7 +84,7 @@ pub struct Stack<'a> {
     layers: Vec<LayerShape>,
     /// The last cell, by weight and then by place, that is discarded in each layer.
     discarded: Vec<Option<(f64, usize)>>,
-    notes: Vec<String>,
+    notes: Vec<Caveat>,
     /// Rows that were read and do not sum to one, or see nothing.
     off: AtomicUsize,
     blind: AtomicUsize,
@@ -172,21 +170,17 @@ impl<'a> Stack<'a> {
                 ))
                 .hinted(Hint::GiveOne(vec!["start", "skip_missing"])));
             }
-            notes.push(format!("layers without a map, taken as the identity: {names}"));
+            notes.push(Caveat::WithoutMap(missing));
         }
         if options.start > 0 {
-            notes.push(format!("layers below {} are taken as the identity", options.start));
+            notes.push(Caveat::Below(options.start));
         }
         for shape in kept.iter().filter(|shape| shape.heads.len() < shape.model_heads) {
-            notes.push(format!(
-                "layer {}: {} of {} heads were kept and fused",
-                shape.layer,
-                shape.heads.len(),
-                shape.model_heads
-            ));
+            let (layer, kept, heads) = (shape.layer, shape.heads.len(), shape.model_heads);
+            notes.push(Caveat::SomeHeads { layer, kept, heads });
         }
         if options.fuse != Fuse::Mean || options.discard > 0.0 {
-            notes.push("fusion other than the mean and discarded cells are extras, not rollout's definition".into());
+            notes.push(Caveat::NotTheDefinition);
         }
         let mut stack = Self {
             patterns,
@@ -226,19 +220,15 @@ impl<'a> Stack<'a> {
         self.layers.iter().map(|shape| shape.layer).collect()
     }
 
-    /// What was left out or is no part of the definition, in words, and which of the rows read so far were no distributions.
-    pub fn notes(&self) -> Vec<String> {
+    /// What was left out or is no part of the definition, and which of the rows read so far were no distributions.
+    pub fn notes(&self) -> Vec<Caveat> {
         let mut notes = self.notes.clone();
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         if count(&self.off) > 0 {
-            notes.push(format!(
-                "{} rows of the layers' maps do not sum to one and were scaled to: these may be no attention weights, see \
-                 attractor validate",
-                count(&self.off)
-            ));
+            notes.push(Caveat::Scaled(count(&self.off)));
         }
         if count(&self.blind) > 0 {
-            notes.push(format!("{} rows have no weight at all and were taken as the identity", count(&self.blind)));
+            notes.push(Caveat::Blind(count(&self.blind)));
         }
         notes
     }
@@ -332,10 +322,8 @@ impl<'a> Stack<'a> {
     fn find_discarded(&mut self) -> Result<()> {
         let n = self.tokens;
         if n > MOST_DISCARDED {
-            return Err(Error::usage(format!(
-                "discard: the input has {n} tokens; the order of all cells is found for at most {MOST_DISCARDED}; leave \
-                 the option out"
-            )));
+            let why = format!("the input has {n} tokens; the order of all cells is found for at most {MOST_DISCARDED}");
+            return Err(Error::option("discard", self.options.discard, why).hinted(Hint::Omit("discard")));
         }
         let count = (self.options.discard * (n * n) as f64) as usize;
         let find = |place: usize| -> Result<Option<(f64, usize)>> {

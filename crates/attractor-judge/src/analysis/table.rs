@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::detect::sink::{self, Seen};
 use crate::measure::Geometry;
 use crate::statistics::{Bootstrap, Interval, mean, mean_of};
-use attractor::Result;
+use attractor::{Context, Result};
 
 /// Resamples of an interval.
 const RESAMPLES: usize = 1999;
@@ -31,8 +31,6 @@ pub struct Extras<'a> {
     pub patch: Option<[f64; 2]>,
     /// Where importance comes from.
     pub evidence: Option<&'a Evidence>,
-    /// Seed of the resampled inputs.
-    pub seed: u64,
 }
 
 /// The columns that there are, each with its name.
@@ -56,14 +54,14 @@ pub struct Extras<'a> {
 /// | `importance_unit`                   | what the effects are measured in                                          |
 ///
 /// # Errors
-/// `is_format` if the patterns cannot be read.
-pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(String, Column)>> {
+/// `is_format` if the patterns cannot be read; `is_interrupted`, before the next head.
+pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>, context: &Context<'_>) -> Result<Vec<(String, Column)>> {
     let layers = patterns.layers();
     let heads: Vec<(usize, usize)> =
         layers.iter().flat_map(|shape| shape.heads.iter().map(move |&head| (shape.layer, head))).collect();
     let mut columns = Vec::new();
     let sizes: Vec<Option<metastable::Metastable>> =
-        heads.par_iter().map(|&(layer, head)| metastable::of_head(patterns, layer, head)).collect::<Result<_>>()?;
+        each(&heads, context, |layer, head| metastable::of_head(patterns, layer, head))?;
     let of = |pick: fn(&metastable::Metastable) -> f64| {
         sizes.iter().map(|size| size.as_ref().map_or(f64::NAN, pick)).collect::<Vec<_>>()
     };
@@ -75,7 +73,7 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
         columns.push(("regime".into(), Column::Text(sizes.iter().map(|size| name(size).to_string()).collect())));
     }
 
-    let sinks = sinks(patterns, &heads)?;
+    let sinks = sinks(patterns, &heads, context)?;
     if sinks.iter().any(Option::is_some) {
         let scores = sinks.iter().map(|sink| sink.map_or(f64::NAN, |(score, _)| score)).collect();
         number(&mut columns, "sink", scores);
@@ -86,19 +84,17 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
     let grids: Vec<Option<PatchGrid>> =
         (0..patterns.inputs()).map(|input| PatchGrid::of(patterns.tokens(input))).collect();
     if grids.iter().all(Option::is_none) {
-        let values = each(&heads, |layer, head| without_first(patterns, layer, head))?;
+        let values = each(&heads, context, |layer, head| without_first(patterns, layer, head))?;
+        let values = values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect();
         number(&mut columns, "mean_distance_without_first", values);
     } else {
         let size = extras.patch.unwrap_or([1.0; 2]);
-        let distances = heads
-            .par_iter()
-            .map(|&(layer, head)| across(patterns, layer, head, &grids, size))
-            .collect::<Result<Vec<_>>>()?;
+        let distances = each(&heads, context, |layer, head| across(patterns, layer, head, &grids, size))?;
         number(&mut columns, "patch_distance", distances.iter().map(|d| d.0).collect());
         number(&mut columns, "patch_distance_renormalised", distances.iter().map(|d| d.1).collect());
     }
     if extras.rank {
-        let ranks = ranks(patterns, &heads)?;
+        let ranks = ranks(patterns, &heads, context)?;
         let names = ["effective_rank", "effective_rank_ratio", "stable_rank", "stable_rank_ratio"];
         for (at, name) in names.into_iter().enumerate() {
             number(&mut columns, name, ranks.iter().map(|r| r.0[at]).collect());
@@ -106,7 +102,7 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>) -> Result<Vec<(Stri
         columns.push(("rank_tokens".into(), Column::Whole(ranks.iter().map(|r| r.1 as i64).collect())));
     }
     if let Some(evidence) = extras.evidence {
-        let bootstrap = Bootstrap::new(extras.seed, RESAMPLES, 0.95);
+        let bootstrap = Bootstrap::new(context.seed(), RESAMPLES, 0.95);
         let found = importance(evidence, &bootstrap);
         let of = |pick: &dyn Fn(&super::HeadImportance) -> Option<f64>| -> Vec<f64> {
             let one = |key: &(usize, usize)| found.iter().find(|x| (x.layer, x.head) == *key).and_then(pick);
@@ -152,37 +148,46 @@ fn mode_name(mode: AblationMode) -> &'static str {
     }
 }
 
-/// One number a head, in parallel; NaN where there is none.
-fn each(heads: &[(usize, usize)], one: impl Fn(usize, usize) -> Result<Option<f64>> + Sync) -> Result<Vec<f64>> {
-    heads.par_iter().map(|&(layer, head)| Ok(one(layer, head)?.unwrap_or(f64::NAN))).collect()
+/// The same of every head, in parallel.
+fn each<T: Send>(
+    heads: &[(usize, usize)],
+    context: &Context<'_>,
+    one: impl Fn(usize, usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let of = |&(layer, head): &(usize, usize)| {
+        context.check()?;
+        one(layer, head)
+    };
+    heads.par_iter().map(of).collect()
 }
 
 /// Score and position of each head's strongest sink, over the inputs of which it is known what every key receives.
-fn sinks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<Option<(f64, usize)>>> {
+fn sinks(
+    patterns: &dyn Patterns,
+    heads: &[(usize, usize)],
+    context: &Context<'_>,
+) -> Result<Vec<Option<(f64, usize)>>> {
     let geometry = Geometry::of_all(patterns, &Config::default())?;
     let mut seen: HashMap<usize, Seen> = HashMap::new();
     for g in geometry.iter().flatten() {
         seen.entry(g.id).or_insert_with(|| Seen::of(g));
     }
     let layers: Vec<usize> = patterns.layers().iter().map(|shape| shape.layer).collect();
-    heads
-        .par_iter()
-        .map(|&(layer, head)| {
-            let Some(at) = layers.iter().position(|&known| known == layer) else { return Ok(None) };
-            let mut received = Vec::new();
-            for (input, g) in geometry[at].iter().enumerate() {
-                received.push(column_mass(patterns, (layer, head), input, g)?);
-            }
-            let columns: Vec<sink::Column<'_>> = geometry[at]
-                .iter()
-                .zip(&received)
-                .filter_map(|(g, received)| {
-                    Some(sink::Column { geometry: g, seen: &seen[&g.id], received: received.as_deref()? })
-                })
-                .collect();
-            Ok(sink::strongest(&columns).map(|found| (mean(&found.scores), found.position)))
-        })
-        .collect()
+    each(heads, context, |layer, head| {
+        let Some(at) = layers.iter().position(|&known| known == layer) else { return Ok(None) };
+        let mut received = Vec::new();
+        for (input, g) in geometry[at].iter().enumerate() {
+            received.push(column_mass(patterns, (layer, head), input, g)?);
+        }
+        let columns: Vec<sink::Column<'_>> = geometry[at]
+            .iter()
+            .zip(&received)
+            .filter_map(|(g, received)| {
+                Some(sink::Column { geometry: g, seen: &seen[&g.id], received: received.as_deref()? })
+            })
+            .collect();
+        Ok(sink::strongest(&columns).map(|found| (mean(&found.scores), found.position)))
+    })
 }
 
 /// What every key of an input receives; `None` where it was not kept, or where rows hold what is not a number.
@@ -247,7 +252,7 @@ fn across(
 }
 
 /// Effective rank, its ratio, stable rank, its ratio (means over inputs) and the largest number of tokens.
-fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<([f64; 4], usize)>> {
+fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)], context: &Context<'_>) -> Result<Vec<([f64; 4], usize)>> {
     let mut baselines = Baselines::default();
     let mut uniform: Vec<(usize, Vec<Option<Ranks>>)> = Vec::new();
     for shape in patterns.layers() {
@@ -258,24 +263,21 @@ fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)]) -> Result<Vec<([f64;
         }
         uniform.push((shape.layer, row));
     }
-    heads
-        .par_iter()
-        .map(|&(layer, head)| {
-            let uniform = uniform.iter().find(|(known, _)| *known == layer).map_or(&[][..], |(_, row)| row);
-            let mut found = Vec::new();
-            for (input, &uniform) in uniform.iter().enumerate() {
-                found.extend(rank::of_head(patterns, layer, head, input, uniform)?);
-            }
-            let mean = |pick: fn(&rank::MapRanks) -> f64| mean_of(found.iter().map(pick)).unwrap_or(f64::NAN);
-            let means = [
-                mean(|r| r.map.effective),
-                mean(|r| r.effective_ratio()),
-                mean(|r| r.map.stable),
-                mean(|r| r.stable_ratio()),
-            ];
-            Ok((means, found.iter().map(|ranks| ranks.queries).max().unwrap_or(0)))
-        })
-        .collect()
+    each(heads, context, |layer, head| {
+        let uniform = uniform.iter().find(|(known, _)| *known == layer).map_or(&[][..], |(_, row)| row);
+        let mut found = Vec::new();
+        for (input, &uniform) in uniform.iter().enumerate() {
+            found.extend(rank::of_head(patterns, layer, head, input, uniform)?);
+        }
+        let mean = |pick: fn(&rank::MapRanks) -> f64| mean_of(found.iter().map(pick)).unwrap_or(f64::NAN);
+        let means = [
+            mean(|r| r.map.effective),
+            mean(|r| r.effective_ratio()),
+            mean(|r| r.map.stable),
+            mean(|r| r.stable_ratio()),
+        ];
+        Ok((means, found.iter().map(|ranks| ranks.queries).max().unwrap_or(0)))
+    })
 }
 
 /// A column of numbers, NaN where a head has none; `None` if there is no such column.
@@ -323,8 +325,8 @@ mod tests {
         let options =
             Options { detectors: vec![Detector::Sink], permutations: 99, resamples: 99, ..Options::default() };
         let found = detect(&maps, &options).unwrap();
-        let from_maps = columns(&maps, &Extras::default()).unwrap();
-        let from_statistics = columns(&Bare(maps), &Extras::default()).unwrap();
+        let from_maps = columns(&maps, &Extras::default(), &Context::new(0)).unwrap();
+        let from_statistics = columns(&Bare(maps), &Extras::default(), &Context::new(0)).unwrap();
         for columns in [from_maps, from_statistics] {
             let of = |name: &str| columns.iter().find(|(known, _)| known == name).map(|(_, column)| column);
             let (Some(Column::Number(scores)), Some(Column::MaybeWhole(positions))) = (of("sink"), of("sink_position"))
@@ -339,9 +341,9 @@ mod tests {
     }
 
     #[test]
-    fn columns_have_one_entry_a_head_in_the_order_of_the_table() {
+    fn columns_have_one_entry_per_head_in_the_order_of_the_table() {
         let maps = Maps::causal(&[random_ids(20, 9, 1)], 2).head(0, uniform).head(0, previous).head(1, previous);
-        let found = columns(&maps, &Extras { rank: true, ..Extras::default() }).unwrap();
+        let found = columns(&maps, &Extras { rank: true, ..Extras::default() }, &Context::new(0)).unwrap();
         let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
@@ -362,7 +364,7 @@ mod tests {
         assert_eq!(regimes, &["global_average", "small", "small"]);
         let Column::Number(ratios) = &found[8].1 else { panic!("{:?}", found[6]) };
         assert!((ratios[0] - 1.0).abs() < 1e-6 && ratios[1] > 2.0 && ratios[1] == ratios[2], "{ratios:?}");
-        let without = columns(&maps, &Extras::default()).unwrap();
+        let without = columns(&maps, &Extras::default(), &Context::new(0)).unwrap();
         assert!(!without.iter().any(|(name, _)| name.contains("rank")));
     }
 }

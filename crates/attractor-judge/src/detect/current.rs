@@ -6,7 +6,7 @@ use crate::measure::Geometry;
 
 pub(super) const CARD: Card = Card {
     name: "current",
-    definition: "mean of A[i, i] over the rows that see another key besides",
+    definition: "mean of A[i, i] over the rows that see at least one other key",
     threshold: 0.4,
     source: "teaching convention of ARENA",
     needs: "maps, or the self mass of every row",

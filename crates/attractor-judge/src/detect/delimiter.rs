@@ -9,7 +9,7 @@ use crate::measure::Geometry;
 pub(super) const CARD: Card = Card {
     name: "delimiter",
     definition: "mean, over the rows that see a delimiter, of the mass on punctuation, separators and ends of sequence; \
-                 position 0 is none",
+                 position 0 does not count",
     threshold: 0.5,
     source: "Clark et al. 2019: heads that put over half of their attention on [SEP] and punctuation",
     needs: "tokens, and maps or the attention that every key receives",

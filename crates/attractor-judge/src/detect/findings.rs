@@ -1,7 +1,6 @@
 //! All heads, all detectors: corrected, judged and summed up.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use attractor_record::ModelInfo;
@@ -11,17 +10,19 @@ use attractor_record::table::{Column, Table};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{Observed, Sight};
+use super::reason::{Because, Draws, NoInterval, Null, Reason, Unmet, Unresolved};
 use super::stage::{Chance, Shared, Stage};
 use super::verdict::{Bench, Chances, Figure, Finding};
 use super::{Detector, Options};
 use crate::config::Config;
 use crate::judge::extra;
-use crate::measure::{Geometry, Task, repeated_in_words, repeated_inputs, seen, tasks, watched};
+use crate::measure::{Geometry, Repeated, Task, repeated_inputs, seen, tasks, watched};
+use crate::place::Head;
 use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
 use attractor::{Context, Result};
 
 /// A figure, or why there is none.
-pub(crate) type Tested = std::result::Result<Figure, String>;
+pub(crate) type Tested = std::result::Result<Figure, Unmet>;
 
 /// Version of the JSON.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -44,7 +45,7 @@ pub struct Provenance {
 }
 
 /// What a detector says of a head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Detection {
     /// Layer, zero-based.
     pub layer: usize,
@@ -64,7 +65,7 @@ pub struct Detection {
     pub interval: Option<Interval>,
     /// Why there is no interval.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub no_interval: Option<String>,
+    pub no_interval: Option<NoInterval>,
     /// Upper p-value.
     pub p: Option<f64>,
     /// Corrected over all heads and detectors asked for.
@@ -74,71 +75,32 @@ pub struct Detection {
     pub at: Vec<i64>,
     /// Inputs that count.
     pub inputs: usize,
-    /// In words.
-    pub why: String,
-    /// Why chance cannot be told, where the verdict is that; `why` says it too.
-    #[serde(skip)]
-    pub unresolved: Option<Unresolved>,
-}
-
-/// Why a head that scores enough cannot be told from chance.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Unresolved {
-    /// There is no p-value, and why.
-    NoChance(String),
-    /// The permutations are too few for so many tests.
-    TooCoarse {
-        /// Number of permutations.
-        permutations: usize,
-        /// True if these are all there are.
-        exact: bool,
-        /// The smallest p that they can give.
-        smallest: f64,
-        /// The corrected p.
-        q: f64,
-    },
-}
-
-impl fmt::Display for Unresolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoChance(why) => write!(f, "no p-value: {why}"),
-            Self::TooCoarse { permutations, exact, smallest, q } => write!(
-                f,
-                "{} can give no p below {}, too coarse for so many tests (q = {})",
-                match exact {
-                    true => format!("all {permutations} permutations"),
-                    false => format!("{permutations} random permutations"),
-                },
-                short(*smallest),
-                short(*q)
-            ),
-        }
-    }
+    /// Why.
+    pub why: Reason,
 }
 
 impl Detection {
-    /// "L5H1".
-    pub fn place(&self) -> String {
-        format!("L{}H{}", self.layer, self.head)
+    /// Which head.
+    pub fn place(&self) -> Head {
+        Head { layer: self.layer, head: self.head }
     }
 }
 
 /// A detector over all heads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DetectorSummary {
     /// Which.
     pub detector: Detector,
     /// What its score is.
-    pub definition: String,
+    pub definition: &'static str,
     /// Score from which a head is of this kind.
     pub threshold: f64,
     /// Where threshold and definition come from.
-    pub source: String,
+    pub source: &'static str,
     /// What it needs of a capture.
-    pub needs: String,
+    pub needs: &'static str,
     /// How chance was drawn.
-    pub null: String,
+    pub null: Null,
     /// Heads with a p-value.
     pub tests: usize,
     /// The smallest p that a head could have.
@@ -146,15 +108,15 @@ pub struct DetectorSummary {
     /// True if one head alone could be told from chance at the asked rate.
     pub resolvable: bool,
     /// Heads that are of this kind.
-    pub found: Vec<String>,
+    pub found: Vec<Head>,
     /// Heads that may be, beyond what can be told from chance.
-    pub not_resolvable: Vec<String>,
+    pub not_resolvable: Vec<Head>,
     /// Why no head could be tested.
-    pub not_testable: Option<String>,
+    pub not_testable: Option<Unmet>,
 }
 
 /// What [`detect`] answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Detections {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -177,8 +139,8 @@ pub struct Detections {
     /// Head by head, detector by detector.
     pub heads: Vec<Detection>,
     /// What to know before believing them.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub notes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Repeated>,
 }
 
 impl Detections {
@@ -243,7 +205,7 @@ impl Detections {
             ("q", number(&|d| d.q)),
             ("at", text(&|d| d.at.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))),
             ("inputs", whole(&|d| d.inputs)),
-            ("why", text(&|d| d.why.clone())),
+            ("why", text(&|d| d.why.to_string())),
         ];
         Table::new(columns.into_iter().map(|(name, column)| (name.to_string(), column)).collect())
     }
@@ -351,7 +313,7 @@ impl<'a> Detecting<'a> {
             .map(|(slot, &detector)| {
                 let own: Vec<&Detection> = heads.iter().filter(|d| d.detector == detector).collect();
                 let chances = tests.iter().filter(|&&(_, s, _)| s == slot).map(|&(_, _, c)| c);
-                let none = figures.iter().find_map(|row| row[slot].as_ref().ok()?.chances.as_ref().err());
+                let none = figures.iter().find_map(|row| row[slot].as_ref().ok()?.chances.as_ref().err().copied());
                 let drawn = Drawn { chances: chances.collect(), none, price: adjusted.price };
                 summary(detector, &own, &drawn, stages.first().map(|s| &**s), options)
             })
@@ -375,7 +337,7 @@ impl<'a> Detecting<'a> {
             tests: tests.len(),
             detectors,
             heads,
-            notes: repeated_inputs(*patterns)?.as_deref().and_then(repeated_in_words).into_iter().collect(),
+            notes: repeated_inputs(*patterns)?.as_deref().and_then(Repeated::of).into_iter().collect(),
         })
     }
 }
@@ -417,11 +379,6 @@ fn adjusted(correction: Correction, tests: &[&Chances]) -> Adjusted {
     }
 }
 
-/// A probability to be read.
-fn short(p: f64) -> String {
-    if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
-}
-
 fn detection(
     detector: Detector,
     (layer, head): (usize, usize),
@@ -430,7 +387,7 @@ fn detection(
     price: f64,
     options: &Options,
 ) -> Detection {
-    let none = |why: String| Detection {
+    let none = |lack: Unmet| Detection {
         layer,
         head,
         detector,
@@ -444,36 +401,30 @@ fn detection(
         q: None,
         at: Vec::new(),
         inputs: 0,
-        why,
-        unresolved: None,
+        why: Reason::Lacks(lack),
     };
     let figure = match figure {
         Ok(figure) if figure.score.is_finite() => figure,
-        Ok(_) => return none("its score is not a number".into()),
-        Err(why) => return none(why.clone()),
+        Ok(_) => return none(Unmet::Score),
+        Err(lack) => return none(*lack),
     };
     let (score, null) = (figure.score, figure.null);
     // Rounding of f32 weights is no distance from the null.
     let clear = score > null + 1e-5 && figure.interval.as_ref().map_or(true, |i| i.low > null + 1e-5);
-    let words = format!("score {score:.3}, {null:.3} by chance");
-    let mut unresolved = None;
-    let (verdict, why) = match (&figure.chances, q) {
+    let (verdict, because) = match (&figure.chances, q) {
         _ if !options.reaches(detector, score) => {
-            (Finding::Absent, format!("{words}: below the threshold of {}", options.threshold(detector)))
+            (Finding::Absent, Because::BelowThreshold(options.threshold(detector)))
         }
-        _ if !clear => (Finding::Absent, format!("{words}: no clearer than chance")),
-        (Ok(_), Some(q)) if q <= options.fdr => (Finding::Found, format!("{words}, q = {}", short(q))),
+        _ if !clear => (Finding::Absent, Because::NoClearer),
+        (Ok(_), Some(q)) if q <= options.fdr => (Finding::Found, Because::Significant(q)),
         (Ok(chances), Some(q)) if chances.smallest * price > options.fdr => {
             let &Chances { permutations, exact, smallest, p, .. } = chances;
-            let why = unresolved.insert(Unresolved::TooCoarse { permutations, exact, smallest, q });
-            (Finding::NotResolvable, format!("{words}, p = {}; {why}", short(p)))
+            let why = Unresolved::TooCoarse { permutations, exact, smallest, q };
+            (Finding::NotResolvable, Because::Unresolved(Some(p), why))
         }
-        (Ok(_), Some(q)) => (Finding::Absent, format!("{words}, q = {}: chance does the same", short(q))),
-        (Err(why), _) => {
-            let why = unresolved.insert(Unresolved::NoChance(why.clone()));
-            (Finding::NotResolvable, format!("{words}; {why}"))
-        }
-        (Ok(_), None) => (Finding::NotResolvable, words),
+        (Ok(_), Some(q)) => (Finding::Absent, Because::NotSignificant(q)),
+        (Err(lack), _) => (Finding::NotResolvable, Because::Unresolved(None, Unresolved::NoChance(*lack))),
+        (Ok(_), None) => (Finding::NotResolvable, Because::Uncorrected),
     };
     Detection {
         verdict,
@@ -481,14 +432,13 @@ fn detection(
         null: Some(null),
         effect: Some(score - null),
         interval: figure.interval.as_ref().ok().cloned(),
-        no_interval: figure.interval.as_ref().err().map(|why| format!("{why} ({})", figure.inputs)),
+        no_interval: figure.interval.as_ref().err().map(|&why| NoInterval { why, inputs: figure.inputs }),
         p: figure.chances.as_ref().ok().map(|c| c.p),
         q,
         at: figure.at.clone(),
         inputs: figure.inputs,
-        why,
-        unresolved,
-        ..none(String::new())
+        why: Reason::Scored { score, null, because },
+        ..none(Unmet::Score)
     }
 }
 
@@ -497,7 +447,7 @@ struct Drawn<'a> {
     /// Of the heads that have a p-value.
     chances: Vec<&'a Chances>,
     /// Why the first of the others has none.
-    none: Option<&'a String>,
+    none: Option<Unmet>,
     /// What the smallest p is multiplied by at worst.
     price: f64,
 }
@@ -514,35 +464,30 @@ fn summary(
     let places = |verdict| heads.iter().filter(|d| d.verdict == verdict).map(|d| d.place()).collect();
     let smallest_p =
         chances.iter().map(|c| c.smallest).fold(None, |least: Option<f64>, p| Some(least.map_or(p, |l| l.max(p))));
-    let drawn = chances.first().map_or(String::new(), |c| match c.exact {
-        true => format!("all {}", c.permutations),
-        false => format!("{} random", c.permutations),
-    });
-    let null = match stage.and_then(|stage| stage.chance.get(&detector)) {
-        _ if chances.is_empty() => none.map_or("none".to_string(), |why| format!("none: {why}")),
-        Some(Chance::Pairing(_)) => format!("patterns paired with the tokens of other inputs, {drawn} pairings"),
-        Some(Chance::Within { .. }) if detector == Detector::Delimiter => {
-            format!("delimiters moved along the sequence, {drawn} rotations")
-        }
-        Some(Chance::Within { .. }) => format!("labels permuted among pairs of equal offset, {drawn} permutations"),
-        _ => format!("uniform over visible keys, {drawn} sign flips over inputs"),
+    let drawn = chances.first().map(|c| Draws { count: c.permutations, exact: c.exact });
+    let null = match (drawn, stage.and_then(|stage| stage.chance.get(&detector))) {
+        (None, _) => Null::None(*none),
+        (Some(drawn), Some(Chance::Pairing(_))) => Null::Pairings(drawn),
+        (Some(drawn), Some(Chance::Within { .. })) if detector == Detector::Delimiter => Null::Rotations(drawn),
+        (Some(drawn), Some(Chance::Within { .. })) => Null::Relabellings(drawn),
+        (Some(drawn), _) => Null::SignFlips(drawn),
     };
-    let untestable = !heads.is_empty() && heads.iter().all(|d| d.verdict == Finding::NotTestable);
     DetectorSummary {
         detector,
-        definition: card.definition.into(),
+        definition: card.definition,
         threshold: options.threshold(detector),
-        source: card.source.into(),
-        needs: card.needs.into(),
+        source: card.source,
+        needs: card.needs,
         null,
         tests: chances.len(),
         smallest_p,
         resolvable: smallest_p.is_some_and(|p| p * *price <= options.fdr),
         found: places(Finding::Found),
         not_resolvable: places(Finding::NotResolvable),
-        not_testable: match heads.first() {
-            None => Some("no head was captured".into()),
-            Some(first) => untestable.then(|| first.why.clone()),
+        not_testable: match heads.first().map(|first| first.why) {
+            None => Some(Unmet::Head),
+            Some(Reason::Lacks(lack)) if heads.iter().all(|d| d.verdict == Finding::NotTestable) => Some(lack),
+            Some(_) => None,
         },
     }
 }

@@ -15,7 +15,7 @@ use attractor::{Error, Result};
 
 pub(super) const CARD: Card = Card {
     name: "induction",
-    definition: "repeated random tokens: mean of A[i, i-(n-1)] over the second reading; other texts: mean, over the rows \
+    definition: "repeated random tokens: mean of A[i, i-(n-1)] over the second copy; other texts: mean, over the rows \
                  whose token occurred before, of the mass on the successors of those occurrences (the 32 nearest)",
     threshold: 0.4,
     source: "definition: Olsson et al. 2022 and TransformerLens; threshold: teaching convention of ARENA",

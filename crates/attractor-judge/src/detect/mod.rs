@@ -25,6 +25,7 @@ mod observe;
 pub mod pattern;
 mod positional;
 mod previous;
+mod reason;
 pub mod sink;
 mod stage;
 mod verdict;
@@ -39,10 +40,9 @@ use crate::statistics::Correction;
 use attractor::{Error, Result};
 
 pub(crate) use findings::Detecting;
-pub use findings::{
-    Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, Unresolved, detect, detect_with,
-};
+pub use findings::{Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, detect, detect_with};
 pub(crate) use labels::Labels;
+pub use reason::{Because, Draws, NoInterval, Null, Reason, Unmet, Unresolved};
 pub use verdict::Finding;
 
 /// A kind of head that can be looked for.
@@ -70,7 +70,7 @@ pub enum Detector {
 /// What a detector is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Card {
-    /// Its name on the command line.
+    /// Its name in options and files.
     pub name: &'static str,
     /// What its score is.
     pub definition: &'static str,
@@ -111,9 +111,17 @@ impl Detector {
         }
     }
 
-    /// Its name on the command line.
+    /// Its name in options and files.
     pub fn name(self) -> &'static str {
         self.card().name
+    }
+
+    /// What the heads that it finds are called: "induction", "previous-token".
+    pub fn kind(self) -> String {
+        match self {
+            Self::Previous | Self::Current | Self::First | Self::Duplicate => format!("{}-token", self.name()),
+            _ => self.name().to_string(),
+        }
     }
 
     /// True if it follows tokens, so that chance is drawn by pairing patterns with other tokens.
@@ -149,10 +157,8 @@ impl Detector {
                 }
                 None => {
                     let known: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
-                    return Err(Error::usage(format!(
-                        "detect: there is no detector {name:?}; expected names separated by commas from {}, or all",
-                        known.join(", ")
-                    )));
+                    let why = format!("expected names separated by commas from {}, or all", known.join(", "));
+                    return Err(Error::option("detect", name, why));
                 }
             }
         }
@@ -220,23 +226,20 @@ impl Options {
     /// `is_usage`, naming the option and its range.
     pub fn check(&self) -> Result<()> {
         if self.detectors.is_empty() {
-            return Err(Error::usage("detect: no detector is named; name at least one, or all"));
+            return Err(Error::option("detect", "", "no detector is named; name at least one, or all"));
         }
         if !(self.fdr > 0.0 && self.fdr < 1.0) {
-            return Err(Error::usage(format!("detect: a rate of {} is none; expected one between 0 and 1", self.fdr)));
+            return Err(Error::option("fdr", self.fdr, "give a number between 0 and 1"));
         }
         if !(99..=Self::MOST_PERMUTATIONS).contains(&self.permutations) {
-            return Err(Error::usage(format!(
-                "detect: {} permutations; expected 99 to {}",
-                self.permutations,
-                Self::MOST_PERMUTATIONS
-            )));
+            let why = format!("give 99 to {}", Self::MOST_PERMUTATIONS);
+            return Err(Error::option("permutations", self.permutations, why));
         }
-        if !(self.confidence > 0.0 && self.confidence < 1.0) || self.resamples < 99 {
-            return Err(Error::usage(format!(
-                "detect: confidence {} by {} resamples; expected a level between 0 and 1 and at least 99 resamples",
-                self.confidence, self.resamples
-            )));
+        if !(self.confidence > 0.0 && self.confidence < 1.0) {
+            return Err(Error::option("confidence", self.confidence, "give a number between 0 and 1"));
+        }
+        if self.resamples < 99 {
+            return Err(Error::option("resamples", self.resamples, "give at least 99"));
         }
         Ok(())
     }

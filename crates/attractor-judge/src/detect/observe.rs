@@ -8,6 +8,7 @@ use attractor::rows;
 use attractor_record::Patterns;
 
 use super::labels::Labels;
+use super::reason::Unmet;
 use super::stage::{Chance, Stage, Within};
 use super::{Detector, Options, Permutations};
 use crate::measure::{Eye, Geometry, Row};
@@ -20,7 +21,7 @@ const BLOCK: usize = 1024;
 /// One head on all inputs.
 pub(super) struct Observed {
     /// Why an input cannot be used.
-    pub unfit: Vec<Option<String>>,
+    pub unfit: Vec<Option<Unmet>>,
     /// Score with the input's own labels, [detector][input].
     pub own: BTreeMap<Detector, Vec<Option<f64>>>,
     /// Score of pattern s with the labels of input t, [s x inputs + t]; NaN where they are not paired.
@@ -125,12 +126,12 @@ impl Observed {
     /// What the row statistics alone tell.
     fn from_statistics(&mut self, stage: &Stage, input: usize, statistics: Option<&HeadStatistics>) {
         let Some(s) = statistics else {
-            self.unfit[input] = Some("neither its map nor its statistics were kept".into());
+            self.unfit[input] = Some(Unmet::Map);
             return;
         };
         let g = &*stage.geometry[input];
         if s.invalid_rows > 0 {
-            self.unfit[input] = Some(format!("{} of {} rows are not finite numbers", s.invalid_rows, g.queries));
+            self.unfit[input] = Some(Unmet::FiniteRows { broken: s.invalid_rows, rows: g.queries });
             return;
         }
         // Shares of what falls on keys: a learned sink's part is nobody's.
@@ -266,14 +267,13 @@ impl Check {
         }
     }
 
-    fn unfit(&self, rows: usize) -> Option<String> {
+    fn unfit(&self, rows: usize) -> Option<Unmet> {
         if self.invalid > 0 {
-            return Some(format!("{} of {rows} rows are not finite numbers", self.invalid));
+            return Some(Unmet::FiniteRows { broken: self.invalid, rows });
         }
         if self.empty >= rows {
-            return Some("no row sees a key".into());
+            return Some(Unmet::VisibleKey);
         }
-        (self.lowest < -1e-6)
-            .then(|| format!("a weight is negative ({:.3e}): these are no attention weights", self.lowest))
+        (self.lowest < -1e-6).then_some(Unmet::Weights { lowest: self.lowest })
     }
 }

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_causal_square_is_refused() {
+    fn maps_that_are_not_square_and_causal_are_refused() {
         let pattern = detection_pattern(PatternKind::Previous, &[1, 2]);
         let refuse = |map: &[f32], n, measure| {
             assert!(detection_score(map, &pattern, n, measure, Exclude::default()).unwrap_err().is_usage());

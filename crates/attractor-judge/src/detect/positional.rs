@@ -5,7 +5,7 @@ use crate::measure::Geometry;
 
 pub(super) const CARD: Card = Card {
     name: "positional",
-    definition: "largest share of rows whose strongest key stands at one fixed offset j - i, over the rows that see two keys \
+    definition: "largest share of rows whose strongest key is at one fixed offset j - i, over the rows that see two keys \
                  or more, mean over inputs",
     threshold: 0.9,
     source: "Voita et al. 2019 (arXiv 1905.09418): at least 90 % of the time",

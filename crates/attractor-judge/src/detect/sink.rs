@@ -108,7 +108,7 @@ pub(crate) fn strongest(columns: &[Column<'_>]) -> Option<Strongest> {
 pub fn received(map: &[f32], tokens: usize) -> Result<Vec<f64>> {
     if tokens.checked_mul(tokens) != Some(map.len()) {
         return Err(Error::usage(format!(
-            "sink: {} numbers are no map of {tokens} x {tokens}; give one square map a head",
+            "sink: {} numbers do not make a map of {tokens} x {tokens}; give one square map per head",
             map.len()
         )));
     }

@@ -7,6 +7,7 @@ use attractor::random::Philox;
 use attractor_record::{Patterns, Steps};
 
 use super::labels::Labels;
+use super::reason::Unmet;
 use super::sink::Seen;
 use super::{Detector, Options, duplicate, induction, positional};
 use crate::measure::{Geometry, LONGEST_MAP};
@@ -37,7 +38,7 @@ pub(super) enum Chance {
     /// Labels permuted within each input; exact: these are all there are.
     Within { inputs: BTreeMap<usize, Within>, permutations: usize, exact: bool },
     /// Why there is none.
-    None(String),
+    None(Unmet),
 }
 
 /// One layer's stage.
@@ -97,7 +98,7 @@ impl Stage {
         let labels = &self.labels[&detector];
         let fit: Vec<usize> = abreast.iter().copied().filter(|&input| labels[input].is_some()).collect();
         if fit.is_empty() {
-            return Chance::None(format!("nothing is there to be found: it needs {}", detector.card().kept));
+            return Chance::None(Unmet::Labels(detector));
         }
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for &input in &fit {
@@ -117,10 +118,7 @@ impl Stage {
         if groups.iter().map(Vec::len).sum::<usize>() >= FEWEST_INPUTS {
             return match self.room(labels, &groups) {
                 room if room >= LEAST_ROOM => Chance::Pairing(groups),
-                _ => Chance::None(
-                    "the labels lie in the same places in all inputs, so that content cannot be told from position"
-                        .into(),
-                ),
+                _ => Chance::None(Unmet::Places),
             };
         }
         self.within(detector, &fit[..fit.len().min(WITHIN)], options)
@@ -179,13 +177,8 @@ impl Stage {
         }
         let room = mean_of(rooms).or(full.then_some(0.0));
         match room {
-            None => Chance::None(format!(
-                "fewer than {FEWEST_INPUTS} inputs of one shape, and these are too long for their labels to be permuted"
-            )),
-            Some(room) if room < LEAST_ROOM => Chance::None(format!(
-                "the labels fill the distances at which they stand, so that content cannot be told from position within \
-                     an input; give at least {FEWEST_INPUTS} inputs of one length, which are paired with each other's tokens"
-            )),
+            None => Chance::None(Unmet::ShortInputs),
+            Some(room) if room < LEAST_ROOM => Chance::None(Unmet::UnlabelledPairs),
             Some(_) => {
                 let count = inputs
                     .values()

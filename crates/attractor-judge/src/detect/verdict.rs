@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::observe::Observed;
+use super::reason::Unmet;
 use super::sink::{Column, Strongest, strongest};
 use super::stage::{Chance, Shared, Stage};
 use super::{Detector, Options, positional};
-use crate::statistics::bootstrap::{FEWEST_INPUTS, TOO_FEW};
-use crate::statistics::{Bootstrap, Interval, Permuted, mean, mean_of};
+use crate::statistics::bootstrap::FEWEST_INPUTS;
+use crate::statistics::{Bootstrap, Interval, NoBootstrap, Permuted, mean, mean_of};
 
 /// What a detector says of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,12 +55,12 @@ pub(crate) struct Chances {
 pub(crate) struct Figure {
     pub score: f64,
     pub null: f64,
-    pub interval: Result<Interval, &'static str>,
+    pub interval: Result<Interval, NoBootstrap>,
     /// Positions of sinks, offset of positional heads.
     pub at: Vec<i64>,
     /// Inputs that count.
     pub inputs: usize,
-    pub chances: Result<Chances, String>,
+    pub chances: Result<Chances, Unmet>,
 }
 
 /// Everything that is the same for all heads.
@@ -73,7 +74,7 @@ pub(super) struct Bench<'a> {
 
 impl Bench<'_> {
     /// The figure of a head; `Err`: not testable, and why.
-    pub(super) fn figure(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+    pub(super) fn figure(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, Unmet> {
         match detector {
             Detector::Sink => self.sink(stage, seen),
             Detector::Positional => self.positional(stage, seen),
@@ -83,7 +84,7 @@ impl Bench<'_> {
     }
 
     /// Previous, current, first: the mass on cells that position alone names, against uniform attention.
-    fn mass(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+    fn mass(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, Unmet> {
         let (inputs, scores) = own(detector, stage, seen)?;
         let uniform: Vec<f64> = self.uniform(detector, stage, &inputs);
         let differences: Vec<f64> = scores.iter().zip(&uniform).map(|(s, u)| s - u).collect();
@@ -117,10 +118,10 @@ impl Bench<'_> {
         candidates: usize,
         entries: &[usize],
         detector: Detector,
-    ) -> Result<Chances, String> {
+    ) -> Result<Chances, Unmet> {
         let inputs = self.inputs(entries);
         if inputs < FEWEST_INPUTS {
-            return Err(format!("{TOO_FEW}: nothing to test across"));
+            return Err(Unmet::Inputs);
         }
         let of = |candidate: usize| -> Vec<f64> {
             let own: Vec<f64> = differences.iter().skip(candidate).step_by(candidates).copied().collect();
@@ -145,13 +146,13 @@ impl Bench<'_> {
     }
 
     /// Duplicate, induction, delimiter: the mass on cells that tokens name, against other tokens.
-    fn content(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+    fn content(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, Unmet> {
         let chance = &stage.chance[&detector];
         let (inputs, scores) = own(detector, stage, seen)?;
         let mut null = mean(&self.uniform(detector, stage, &inputs));
         let chances;
         match chance {
-            Chance::None(why) => chances = Err(why.clone()),
+            Chance::None(lack) => chances = Err(*lack),
             Chance::Pairing(groups) => {
                 let crossed = &seen.crossed[&detector];
                 let side = seen.unfit.len();
@@ -162,9 +163,7 @@ impl Bench<'_> {
                     .filter(|g: &Vec<usize>| g.len() >= 2)
                     .collect();
                 match groups.iter().map(Vec::len).sum::<usize>() {
-                    count if count < FEWEST_INPUTS => {
-                        chances = Err(format!("{TOO_FEW} with a usable map: nothing to pair"));
-                    }
+                    count if count < FEWEST_INPUTS => chances = Err(Unmet::PairedInputs),
                     count => {
                         let pairings = self.shared.pairings(&groups);
                         // Only scores within a group are asked for; the side is that of the last input that takes part.
@@ -194,7 +193,7 @@ impl Bench<'_> {
                     let family = format!("{} within {} inputs", detector.name(), each.len());
                     chances = Ok(self.chances(test, smallest, *exact, family));
                 } else {
-                    chances = Err("the labels could not be permuted: the maps were not kept, or are too long".into());
+                    chances = Err(Unmet::Permutations);
                 }
             }
         }
@@ -209,7 +208,7 @@ impl Bench<'_> {
     }
 
     /// The position with the largest mean attention, among those that half of the rows of every input see.
-    fn sink(&self, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+    fn sink(&self, stage: &Stage, seen: &Observed) -> Result<Figure, Unmet> {
         let (inputs, columns): (Vec<usize>, Vec<Column<'_>>) = seen
             .received
             .iter()
@@ -220,10 +219,10 @@ impl Bench<'_> {
             })
             .unzip();
         if columns.is_empty() {
-            return Err(why_unfit(seen, "what keys receive was not kept"));
+            return Err(unfit(seen, Unmet::Received));
         }
         let Some(Strongest { position, scores, places }) = strongest(&columns) else {
-            return Err(format!("it needs {}", Detector::Sink.card().kept));
+            return Err(Unmet::Candidates(Detector::Sink));
         };
         let alpha = |key: usize| mean(&columns.iter().map(|column| column.alpha(key)).collect::<Vec<_>>());
         let differences: Vec<f64> = columns
@@ -245,10 +244,10 @@ impl Bench<'_> {
     }
 
     /// The offset at which the strongest key stands most often.
-    fn positional(&self, stage: &Stage, seen: &Observed) -> Result<Figure, String> {
+    fn positional(&self, stage: &Stage, seen: &Observed) -> Result<Figure, Unmet> {
         let inputs: Vec<usize> = (0..seen.unfit.len()).filter(|&input| seen.strongest[input].is_some()).collect();
         let Some(&first) = inputs.first() else {
-            return Err(why_unfit(seen, "the strongest key of every row was not kept"));
+            return Err(unfit(seen, Unmet::Strongest));
         };
         let expected =
             |input: usize, offset: i64| stage.offsets[input].iter().find(|(o, _)| *o == offset).map(|(_, e)| *e);
@@ -256,7 +255,7 @@ impl Bench<'_> {
         let offsets: Vec<i64> =
             offsets.into_iter().filter(|&o| inputs.iter().all(|&input| expected(input, o).is_some())).collect();
         if offsets.is_empty() {
-            return Err(format!("it needs {}", Detector::Positional.card().kept));
+            return Err(Unmet::Candidates(Detector::Positional));
         }
         let shares: Vec<Vec<f64>> = inputs
             .iter()
@@ -301,26 +300,25 @@ fn first_largest<T: Copy>(of: &[T], figure: impl Fn(&T) -> f64) -> T {
 }
 
 /// The inputs that have a score, and their scores.
-fn own(detector: Detector, stage: &Stage, seen: &Observed) -> Result<(Vec<usize>, Vec<f64>), String> {
+fn own(detector: Detector, stage: &Stage, seen: &Observed) -> Result<(Vec<usize>, Vec<f64>), Unmet> {
     let own = &seen.own[&detector];
     let (inputs, scores): (Vec<usize>, Vec<f64>) =
         own.iter().enumerate().filter_map(|(input, score)| Some((input, (*score)?))).unzip();
     if !inputs.is_empty() {
         return Ok((inputs, scores));
     }
-    let card = detector.card();
     let labelled = stage.labels[&detector].iter().any(Option::is_some);
     let tokens = stage.geometry.iter().any(|g| g.has_tokens);
     Err(match (labelled, detector.is_of_content() && !tokens) {
-        (false, true) => "the tokens are not known".to_string(),
-        (false, false) => format!("nothing is there to be found: it needs {}", card.kept),
-        (true, _) => why_unfit(seen, &format!("it needs {}; only other statistics were kept", card.needs)),
+        (false, true) => Unmet::Tokens,
+        (false, false) => Unmet::Labels(detector),
+        (true, _) => unfit(seen, Unmet::Statistics(detector)),
     })
 }
 
-fn why_unfit(seen: &Observed, otherwise: &str) -> String {
+fn unfit(seen: &Observed, otherwise: Unmet) -> Unmet {
     match seen.unfit.iter().all(Option::is_some) {
-        true => seen.unfit.iter().flatten().next().cloned().unwrap_or_else(|| "there is no input".into()),
-        false => otherwise.to_string(),
+        true => seen.unfit.iter().flatten().next().copied().unwrap_or(Unmet::Input),
+        false => otherwise,
     }
 }

@@ -8,6 +8,7 @@ use attractor_record::Token;
 use attractor_record::{Patterns, Strip, Walk};
 
 use super::metric::Metric;
+use super::reason::Fault;
 use crate::detect::sink::{Column, Seen, strongest};
 use crate::detect::{Detector, Labels};
 use crate::measure::Geometry;
@@ -154,7 +155,7 @@ pub(super) struct Pair {
     /// What every key receives; the sink is one position of all inputs.
     pub received: [Option<Vec<f64>>; 2],
     /// Why a side has none.
-    pub unfit: [Option<String>; 2],
+    pub unfit: [Option<Fault>; 2],
 }
 
 /// Figures of a head on an input, of both sides; the divergence stands in B's.
@@ -209,7 +210,7 @@ pub(super) fn pair(sides: [&dyn Patterns; 2], place: &Place, layer: usize, head:
     for (side, tally) in tallies.into_iter().enumerate() {
         if broken[side] > 0 {
             // The other rows alone are another head's figures.
-            pair.unfit[side] = Some(format!("{} of {} rows hold what is not a number", broken[side], g.queries));
+            pair.unfit[side] = Some(Fault::Rows { broken: broken[side], rows: g.queries });
             continue;
         }
         if kept[side] {
@@ -221,8 +222,8 @@ pub(super) fn pair(sides: [&dyn Patterns; 2], place: &Place, layer: usize, head:
         }
         if pair.figures[side].iter().all(Option::is_none) {
             pair.unfit[side] = Some(match kept[side] {
-                true => "no row has any weight".to_string(),
-                false => "neither its map nor its statistics were kept".to_string(),
+                true => Fault::NoWeight,
+                false => Fault::NothingKept,
             });
         }
     }

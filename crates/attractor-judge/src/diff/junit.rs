@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::Checked;
+use super::{Checked, joined};
+use crate::place::Head;
 use crate::report::escape;
 
-/// The first of some names.
-fn some(names: &[String]) -> String {
-    let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
-    format!("{}{more}", names[..names.len().min(8)].join(", "))
+/// The first of some heads.
+fn some(heads: &[Head]) -> String {
+    let more = if heads.len() > 8 { format!(" and {} more", heads.len() - 8) } else { String::new() };
+    format!("{}{more}", joined(&heads[..heads.len().min(8)], ", "))
 }
 
 /// One case a condition; one that nothing could be tested by is skipped there and an error of the command.

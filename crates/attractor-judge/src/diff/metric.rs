@@ -113,7 +113,7 @@ impl Condition {
         let (name, rest) = (text[..at].trim(), text[at + 1..].trim());
         let name = name.replace('-', "_");
         let Some(metric) = Metric::ALL.into_iter().find(|metric| metric.name() == name) else {
-            return wrong(format!("{name:?} is no metric"));
+            return wrong(format!("{name:?} is not a metric"));
         };
         match rest.parse::<f64>() {
             Ok(bound) if bound.is_finite() => {
@@ -144,12 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_refused_with_the_grammar() {
+    fn invalid_conditions_are_refused_with_the_grammar() {
         for (text, why) in [
             ("induction", "no < or >"),
             ("induction=1", "no < or >"),
-            ("inducton<1", "\"inducton\" is no metric"),
-            ("<1", "\"\" is no metric"),
+            ("inducton<1", "\"inducton\" is not a metric"),
+            ("<1", "\"\" is not a metric"),
             ("induction<=1", "\"=1\" is not a number"),
             ("induction<", "\"\" is not a number"),
             ("induction<nan", "\"nan\" is not a number"),

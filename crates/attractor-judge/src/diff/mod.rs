@@ -6,8 +6,10 @@
 mod figures;
 mod junit;
 mod metric;
+mod reason;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attractor_record::LayerShape;
 use attractor_record::Patterns;
@@ -19,17 +21,17 @@ use serde::Serialize;
 use figures::Place;
 pub use junit::junit;
 pub use metric::{Condition, Metric};
+pub use reason::{Disparity, Fault, Side, Unfit, Whom};
 
 use crate::config::Config;
-use crate::measure::{Geometry, repeated_in_words, repeated_inputs};
-use crate::statistics::{Bootstrap, Interval, mean};
-use attractor::{Error, Hint, Result};
+use crate::measure::Geometry;
+use crate::place::Head;
+use crate::statistics::{Bootstrap, Interval, NoBootstrap, mean};
+use attractor::{Context, Error, Hint, Result};
 
 /// How two sources are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DiffOptions {
-    /// Seed of the resampled inputs.
-    pub seed: u64,
     /// Resamples of an interval.
     pub resamples: usize,
     /// Its confidence level, in (0, 1).
@@ -38,7 +40,7 @@ pub struct DiffOptions {
 
 impl Default for DiffOptions {
     fn default() -> Self {
-        Self { seed: 0, resamples: 9_999, level: 0.95 }
+        Self { resamples: 9_999, level: 0.95 }
     }
 }
 
@@ -54,7 +56,7 @@ pub struct Change {
     /// Interval of that mean.
     pub interval: Option<Interval>,
     /// Why there is no interval.
-    pub why: Option<String>,
+    pub why: Option<NoBootstrap>,
     /// Inputs behind it.
     pub inputs: usize,
 }
@@ -77,7 +79,7 @@ pub struct HeadDiff {
     pub changes: BTreeMap<Metric, Change>,
     /// Why some or all inputs could not be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unfit: Option<String>,
+    pub unfit: Option<Unfit>,
 }
 
 impl HeadDiff {
@@ -86,9 +88,9 @@ impl HeadDiff {
         self.unfit.is_none() && self.changes.values().all(|change| change.difference == 0.0)
     }
 
-    /// "L5H5".
-    pub fn name(&self) -> String {
-        format!("L{}H{}", self.layer, self.head)
+    /// Which head.
+    pub fn place(&self) -> Head {
+        Head { layer: self.layer, head: self.head }
     }
 }
 
@@ -102,11 +104,11 @@ pub struct Diff {
     /// The heads that both have, by layer and head.
     pub heads: Vec<HeadDiff>,
     /// Heads that only one of them has.
-    pub unmatched: Vec<String>,
+    pub unmatched: Vec<Head>,
     /// The models' losses, if both have one of the same kind.
     pub loss: Option<Change>,
-    /// What has no partner or could not be compared, in words.
-    pub notes: Vec<String>,
+    /// What has no partner or could not be compared.
+    pub notes: Vec<Disparity>,
 }
 
 /// What a condition found.
@@ -116,10 +118,10 @@ pub struct Checked {
     pub condition: Condition,
     /// Number of heads (or of models) that it could be put to; none: it is not testable.
     pub tested: usize,
-    /// Those that meet it, with their difference: "L5H5" or "model".
-    pub met: Vec<(String, f64)>,
+    /// Those that meet it, with their difference.
+    pub met: Vec<(Whom, f64)>,
     /// Heads that it could not be put to although others could: a gate must not let them pass unseen.
-    pub untested: Vec<String>,
+    pub untested: Vec<Head>,
 }
 
 impl Checked {
@@ -149,17 +151,17 @@ impl Diff {
 
     /// Puts a condition to every head.
     pub fn check(&self, condition: &Condition) -> Checked {
-        let heads = self.heads.iter().filter_map(|head| Some((head.name(), head.changes.get(&condition.metric)?)));
-        let loss =
-            self.loss.iter().filter(|_| condition.metric == Metric::Loss).map(|loss| ("model".to_string(), loss));
-        let all: Vec<(String, f64)> = heads.chain(loss).map(|(name, change)| (name, change.difference)).collect();
+        let of = |head: &HeadDiff| Some((Whom::Head(head.place()), head.changes.get(&condition.metric)?.difference));
+        let loss = self.loss.iter().filter(|_| condition.metric == Metric::Loss);
+        let loss = loss.map(|loss| (Whom::Model, loss.difference));
+        let all: Vec<(Whom, f64)> = self.heads.iter().filter_map(of).chain(loss).collect();
         let tested = all.len();
         let met = all.into_iter().filter(|(_, difference)| condition.is_met(*difference)).collect();
         let mut untested = Vec::new();
         if tested > 0 && condition.metric != Metric::Loss {
             let lacks = |head: &&HeadDiff| !head.changes.contains_key(&condition.metric) || head.unfit.is_some();
-            untested.extend(self.heads.iter().filter(lacks).map(HeadDiff::name));
-            untested.extend(self.unmatched.iter().cloned());
+            untested.extend(self.heads.iter().filter(lacks).map(HeadDiff::place));
+            untested.extend(&self.unmatched);
         }
         Checked { condition: condition.clone(), tested, met, untested }
     }
@@ -167,20 +169,21 @@ impl Diff {
 
 /// Compares two sources that read the same tokens.
 ///
-/// `losses` are those of each input, of A and of B, where both models have a loss of the same kind.
+/// Inputs are resampled by the context's seed. `losses` are those of each input, of A and of B, where both models have a loss of the same kind.
 /// # Cost
 /// One pass over the maps of both; strips of 1 Mi numbers per thread. The answer is the same for any number of threads.
 /// # Errors
-/// `is_usage` if the two read other tokens, or share no head; `is_format` if one cannot be read.
+/// `is_usage` if the two read other tokens, or share no head; `is_format` if one cannot be read; `is_interrupted`.
 pub fn diff(
     a: &dyn Patterns,
     b: &dyn Patterns,
     losses: Option<(&[Option<f64>], &[Option<f64>])>,
     options: &DiffOptions,
+    context: &Context<'_>,
 ) -> Result<Diff> {
     let mut notes = Vec::new();
     same_inputs(a, b, &mut notes)?;
-    notes.extend(repeated_inputs(a)?.as_deref().and_then(repeated_in_words));
+    notes.extend(reason::repeated(a)?);
     let inputs = a.inputs();
     let all = a.layers();
     let others = b.layers();
@@ -192,10 +195,7 @@ pub fn diff(
         for input in 0..inputs {
             let (a, b) = (a.shape(*layer, input)?, b.shape(*layer, input)?);
             if a != b {
-                notes.push(format!(
-                    "layer {layer}, input {input}: A has {} x {} queries and keys, B {} x {}; the layer is left out",
-                    a.0, a.1, b.0, b.1
-                ));
+                notes.push(Disparity::OtherShape { layer: *layer, input, shapes: [a, b] });
                 other_shape.push(*layer);
                 break;
             }
@@ -207,10 +207,10 @@ pub fn diff(
     if tasks.is_empty() {
         return Err(Error::usage(format!(
             "diff: A and B have no head in common; {}",
-            if notes.is_empty() { "one of them holds no head".to_string() } else { notes.join("; ") }
+            if notes.is_empty() { "one of them holds no head".to_string() } else { joined(&notes, "; ") }
         )));
     }
-    let bootstrap = Bootstrap::new(options.seed, options.resamples, options.level).over(&Steps::of(a));
+    let bootstrap = Bootstrap::new(context.seed(), options.resamples, options.level).over(&Steps::of(a));
     // Layers whose masks are the same share theirs.
     let mut places: HashMap<Vec<usize>, Vec<Place>> = HashMap::new();
     let key = |layer: usize| geometry[index(layer)].iter().map(|g| g.id).collect::<Vec<_>>();
@@ -219,9 +219,12 @@ pub fn diff(
             geometry[index(layer)].iter().enumerate().map(|(i, g)| Place::of(g.clone(), a.tokens(i))).collect()
         });
     }
+    let done = AtomicUsize::new(0);
     let heads = tasks
         .par_iter()
         .map(|&(layer, head)| {
+            context.check()?;
+            context.step("heads", done.fetch_add(1, Ordering::Relaxed), tasks.len());
             let places = &places[&key(layer)];
             let mut pairs = (0..inputs)
                 .map(|input| figures::pair([a, b], &places[input], layer, head, input))
@@ -241,7 +244,7 @@ pub fn diff(
         .collect::<Result<Vec<_>>>()?;
     for metric in Metric::ALL.into_iter().filter(|&metric| metric != Metric::Loss) {
         if heads.iter().all(|head| !head.changes.contains_key(&metric)) {
-            notes.push(format!("{metric}: not testable, {}", why_none(metric)));
+            notes.push(Disparity::NotTestable(metric));
         }
     }
     let loss = losses.and_then(|(a, b)| change(a, b, false, &bootstrap));
@@ -253,31 +256,24 @@ pub fn diff(
     unmatched.retain(|place| !tasks.contains(place));
     unmatched.sort_unstable();
     unmatched.dedup();
-    let unmatched = unmatched.into_iter().map(|(layer, head)| format!("L{layer}H{head}")).collect();
+    let unmatched = unmatched.into_iter().map(|(layer, head)| Head { layer, head }).collect();
     Ok(Diff { inputs, lengths, heads, unmatched, loss, notes })
 }
 
 /// Why inputs of a head could not be compared: on how many, and the first reason.
-fn unfit(pairs: &[figures::Pair]) -> Option<String> {
-    let reasons = |pair: &figures::Pair| {
-        let of = |side: usize| Some(format!("{}: {}", ["A", "B"][side], pair.unfit[side].as_ref()?));
-        of(0).or_else(|| of(1))
-    };
-    let all: Vec<String> = pairs.iter().filter_map(reasons).collect();
-    let first = all.first()?;
-    Some(match all.len() == pairs.len() {
-        true => first.clone(),
-        false => format!("on {} of {} inputs; {first}", all.len(), pairs.len()),
-    })
+fn unfit(pairs: &[figures::Pair]) -> Option<Unfit> {
+    let faults = pairs.iter().filter_map(|pair| {
+        let of = |side: Side| Some((side, pair.unfit[side as usize]?));
+        Side::BOTH.into_iter().find_map(of)
+    });
+    let all: Vec<(Side, Fault)> = faults.collect();
+    let &(side, fault) = all.first()?;
+    Some(Unfit { side, fault, on: all.len(), inputs: pairs.len() })
 }
 
-fn why_none(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Induction | Metric::Duplicate => "no token of any input occurs again, or the maps were not kept",
-        Metric::Divergence => "one of the two kept no maps",
-        Metric::Sink => "one of the two kept neither maps nor what every key receives",
-        _ => "one of the two kept neither maps nor statistics",
-    }
+/// Some of what has words, joined.
+fn joined<T: std::fmt::Display>(all: &[T], by: &str) -> String {
+    all.iter().map(T::to_string).collect::<Vec<_>>().join(by)
 }
 
 /// The paired change over inputs; `None` if no input has the figure on both sides.
@@ -293,7 +289,7 @@ fn change(a: &[Option<f64>], b: &[Option<f64>], between: bool, bootstrap: &Boots
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
     let (interval, why) = match bootstrap.interval_at(&entries, &differences) {
         Ok(interval) => (Some(interval), None),
-        Err(why) => (None, Some(why.to_string())),
+        Err(why) => (None, Some(why)),
     };
     let side = |pick: fn(&(f64, f64)) -> f64| mean(&pairs.iter().map(pick).collect::<Vec<_>>());
     Some(Change {
@@ -307,7 +303,7 @@ fn change(a: &[Option<f64>], b: &[Option<f64>], between: bool, bootstrap: &Boots
 }
 
 /// Refuses sources that read other tokens.
-fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<String>) -> Result<()> {
+fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<Disparity>) -> Result<()> {
     if a.inputs() != b.inputs() || a.inputs() == 0 {
         return Err(Error::usage(format!(
             "diff: A has {} inputs, B has {}; both must have read the same: capture them with the same input options",
@@ -350,32 +346,28 @@ fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<String>) -> R
         }
     }
     if unknown > 0 {
-        notes.push(format!(
-            "{unknown} of {} inputs have no tokens on one side: that they are the same is taken on trust",
-            a.inputs()
-        ));
+        notes.push(Disparity::UnknownTokens { unknown, inputs: a.inputs() });
     }
     Ok(())
 }
 
 /// Layers with the heads that both have; the rest is said.
-fn matched(a: &[LayerShape], b: &[LayerShape], notes: &mut Vec<String>) -> Vec<(usize, Vec<usize>)> {
-    let list = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+fn matched(a: &[LayerShape], b: &[LayerShape], notes: &mut Vec<Disparity>) -> Vec<(usize, Vec<usize>)> {
     let only = |one: &[LayerShape], other: &[LayerShape]| -> Vec<usize> {
         let lacks = |shape: &&LayerShape| !other.iter().any(|x| x.layer == shape.layer);
         one.iter().filter(lacks).map(|shape| shape.layer).collect()
     };
-    for (side, layers) in [("A", only(a, b)), ("B", only(b, a))] {
+    for (side, layers) in [(Side::A, only(a, b)), (Side::B, only(b, a))] {
         if !layers.is_empty() {
-            notes.push(format!("layers only in {side}: {}", list(&layers)));
+            notes.push(Disparity::OnlyLayers(side, layers));
         }
     }
     let mut matched = Vec::new();
     for (left, right) in a.iter().filter_map(|x| Some((x, b.iter().find(|y| y.layer == x.layer)?))) {
-        for (side, one, other) in [("A", left, right), ("B", right, left)] {
+        for (side, one, other) in [(Side::A, left, right), (Side::B, right, left)] {
             let heads: Vec<usize> = one.heads.iter().copied().filter(|head| !other.heads.contains(head)).collect();
             if !heads.is_empty() {
-                notes.push(format!("layer {}: heads only in {side}: {}", left.layer, list(&heads)));
+                notes.push(Disparity::OnlyHeads { layer: left.layer, side, heads });
             }
         }
         let heads: Vec<usize> = left.heads.iter().copied().filter(|head| right.heads.contains(head)).collect();

@@ -1,6 +1,6 @@
 //! 8. Gradient flow: does the loss reach attention, head by head, and is the gradient right?
 
-use attractor_record::evidence::{Evidence, Gradients, LossKind, NoLoss};
+use attractor_record::evidence::{Evidence, Gradients, LossKind, NoLoss, Unpredictable};
 
 use super::{Case, found};
 use crate::config::Key;
@@ -52,12 +52,12 @@ pub(crate) struct Sample {
 pub(crate) struct LeftOut {
     pub count: usize,
     /// The first of them, and why.
-    pub first: Option<(usize, String)>,
+    pub first: Option<(usize, Unpredictable)>,
 }
 
 impl LeftOut {
     pub(super) fn of(evidence: &Evidence) -> Self {
-        Self { count: evidence.left_out.len(), first: evidence.left_out.first().cloned() }
+        Self { count: evidence.left_out.len(), first: evidence.left_out.first().copied() }
     }
 }
 
@@ -105,9 +105,7 @@ impl Gradient {
 /// Why a live model has nothing to say: no input held anything to predict, or it was not asked.
 pub(super) fn nothing(evidence: &Evidence, otherwise: Silence) -> Untestable {
     Untestable::Evidence(match evidence.left_out.first() {
-        Some((input, why)) if evidence.losses.is_empty() => {
-            Silence::NothingToPredict { input: *input, why: why.clone() }
-        }
+        Some((input, why)) if evidence.losses.is_empty() => Silence::NothingToPredict { input: *input, why: *why },
         _ => otherwise,
     })
 }

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, filled, found};
 use crate::config::{Config, Key};
-use crate::detect::{Detection, Detector, Finding as Detected};
+use crate::detect::{Detection, Detector, Finding as Detected, Null, Reason};
 use crate::finding::{Finding, Measured, OfHeads, Place, Worded};
 use crate::id::CheckId;
 use crate::measure::{HeadMeasure, block_read_twice};
+use crate::place::Head;
 use crate::statistics::Correction;
 use crate::untestable::{Lack, Untestable};
 use crate::verdict::Group;
@@ -88,7 +89,7 @@ pub(crate) struct Sharpness {
 pub(crate) struct Named {
     pub detector: Detector,
     /// As the detector finds them.
-    pub found: Vec<String>,
+    pub found: Vec<Head>,
     /// By the score alone, not told from chance.
     pub alone: Vec<Place>,
     /// The head of the largest score.
@@ -96,7 +97,7 @@ pub(crate) struct Named {
     /// No text among the inputs is read twice, the form in which induction is asked for.
     pub unasked: bool,
     /// How chance was drawn.
-    pub null: String,
+    pub null: Null,
     pub correction: Correction,
     pub tests: usize,
 }
@@ -106,7 +107,7 @@ pub(crate) struct Named {
 pub(crate) struct HeadNamed {
     /// True if the score decided alone: these inputs cannot tell it from chance.
     pub by_score: bool,
-    pub said: String,
+    pub said: Reason,
 }
 
 impl Heads {
@@ -178,10 +179,10 @@ fn named(case: &Case<'_>, detector: Detector, id: CheckId, key: Key) -> OfHeads<
         .iter()
         .map(|d| {
             let measured = Measured::new(id).at(Place::of(d)).threshold(threshold);
-            if d.verdict == Detected::NotTestable {
-                return measured.skipped(Untestable::Detector(d.why.clone()));
+            if let Reason::Lacks(unmet) = d.why {
+                return measured.skipped(Untestable::Detector(unmet));
             }
-            let account = HeadNamed { by_score: d.verdict == Detected::NotResolvable, said: d.why.clone() };
+            let account = HeadNamed { by_score: d.verdict == Detected::NotResolvable, said: d.why };
             filled(measured, d).verdict(found(is_named(d)), account)
         })
         .collect();
@@ -208,7 +209,7 @@ fn named(case: &Case<'_>, detector: Detector, id: CheckId, key: Key) -> OfHeads<
             filled(measured, top).verdict(case.verdict(GROUP, good), account)
         }
         _ => {
-            let why = summary.and_then(|s| s.not_testable.clone()).map(Untestable::Detector);
+            let why = summary.and_then(|s| s.not_testable).map(Untestable::Detector);
             measured.skipped(why.unwrap_or_else(|| case.no_figure_at_all(Lack::Map)))
         }
     };

@@ -131,7 +131,7 @@ pub(crate) fn options(config: &Config) -> Options {
 fn filled(measured: Measured, d: &Detection) -> Measured {
     let (score, null) = (d.score.unwrap_or(f64::NAN), d.null.unwrap_or(f64::NAN));
     let mut measured = measured.value(score).null(null).effect(score - null).interval(d.interval.clone());
-    measured.no_interval = d.no_interval.clone().map(NoInterval::Detector);
+    measured.no_interval = d.no_interval.map(|none| NoInterval::Inputs { why: none.why, inputs: none.inputs });
     measured
 }
 

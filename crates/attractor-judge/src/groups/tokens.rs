@@ -2,7 +2,7 @@
 
 use super::{Case, filled, found};
 use crate::config::Key;
-use crate::detect::{Detection, Detector, Finding as Detected};
+use crate::detect::{Detection, Detector, Finding as Detected, Reason};
 use crate::finding::{Finding, Measured, NoInterval, OfHeads, Place, Worded};
 use crate::id::CheckId;
 use crate::measure::{ClassKind, HeadMeasure, Null, NullKind};
@@ -69,7 +69,7 @@ pub(crate) struct HeadSink {
     pub share: f64,
     pub at: Vec<Position>,
     /// What the detector says.
-    pub said: String,
+    pub said: Reason,
 }
 
 /// A position, with its token where all inputs agree on it.
@@ -191,9 +191,12 @@ fn sinks(case: &Case<'_>) -> OfHeads<Sinks, HeadSink> {
         .iter()
         .map(|d| {
             let measured = Measured::new(CheckId::SinkRate).at(Place::of(d)).threshold(threshold).reported();
-            let Some(share) = d.score else { return measured.skipped(Untestable::Detector(d.why.clone())) };
+            let share = match d.why {
+                Reason::Lacks(unmet) => return measured.skipped(Untestable::Detector(unmet)),
+                Reason::Scored { score, .. } => score,
+            };
             let at = d.at.iter().map(|&key| position(case, key as usize)).collect();
-            let account = HeadSink { is_sink: is_sink(d), share, at, said: d.why.clone() };
+            let account = HeadSink { is_sink: is_sink(d), share, at, said: d.why };
             filled(measured, d).verdict(found(!account.is_sink), account)
         })
         .collect();

@@ -1,9 +1,12 @@
 //! Inputs that were given twice: one observation, not two.
 
+use std::fmt;
+
 use attractor_record::Patterns;
 use attractor_record::Role;
 use attractor_record::Steps;
 
+use crate::place::written_as_words;
 use attractor::Result;
 
 /// Inputs that repeat an earlier one, each with that one; `None` if what the inputs are is not known.
@@ -41,12 +44,34 @@ fn earlier<T: PartialEq>(all: &[T]) -> Vec<(usize, usize)> {
     (0..all.len()).filter_map(|later| Some((later, (0..later).find(|&first| all[first] == all[later])?))).collect()
 }
 
-/// The same in words, with what it means; empty if there are none.
-pub fn repeated_in_words(repeated: &[(usize, usize)]) -> Option<String> {
-    let (later, first) = repeated.first()?;
-    let more = if repeated.len() > 1 { format!(" and {} more", repeated.len() - 1) } else { String::new() };
-    Some(format!(
-        "input {later} is input {first} again{more}: intervals and p-values take every input for a new observation and are \
-         too narrow; give each input once"
-    ))
+/// Inputs that were given twice, and what it means for intervals and p-values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeated {
+    /// An input that repeats an earlier one.
+    pub later: usize,
+    /// The one that it repeats.
+    pub first: usize,
+    /// How many more repeat an earlier one.
+    pub more: usize,
 }
+
+impl Repeated {
+    /// The first of some pairs; `None` if there are none.
+    pub fn of(pairs: &[(usize, usize)]) -> Option<Self> {
+        pairs.first().map(|&(later, first)| Self { later, first, more: pairs.len() - 1 })
+    }
+}
+
+impl fmt::Display for Repeated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { later, first, more } = self;
+        let more = if *more > 0 { format!(" and {more} more") } else { String::new() };
+        write!(
+            f,
+            "input {later} repeats input {first}{more}: intervals and p-values treat every input as an independent \
+             observation and are too narrow; give each input once"
+        )
+    }
+}
+
+written_as_words!(Repeated);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use attractor_record::{Patterns, Steps};
 
-pub use distinct::{repeated_in_words, repeated_inputs};
+pub use distinct::{Repeated, repeated_inputs};
 pub(crate) use geometry::{ClassKind, Geometry, Pairs};
 pub(crate) use head::{HeadInput, Unfit};
 pub(crate) use null::{Null, NullKind, NullPlan};

@@ -129,8 +129,8 @@ impl HeadFigure {
             Self::Previous => "mean weight on the previous token",
             Self::Induction => "mean weight on the token after an earlier occurrence of the current one",
             Self::Near => "weight on near keys, in units of a uniform row",
-            Self::Sink => "mean weight on the head's favourite position",
-            Self::Variation => "how differently rows look: Jensen-Shannon divergence in units of ln 2",
+            Self::Sink => "mean weight on the head's most-attended position",
+            Self::Variation => "how much rows differ: Jensen-Shannon divergence in units of ln 2",
         }
     }
 

@@ -1,4 +1,4 @@
-//! JUnit XML: one suite a group, one case a check. Warnings are no failures; they stand in the case's output.
+//! JUnit XML: one suite per group, one case per check. Warnings are not failures; they are in the case's output.
 
 use std::fmt::Write;
 

@@ -40,7 +40,7 @@ pub struct Provenance {
     pub lengths: Vec<usize>,
     /// Whether a live model contributed evidence.
     pub live_model: bool,
-    /// What the caller adds: paths, hashes, command line.
+    /// What the caller adds: paths, hashes, options.
     pub extra: BTreeMap<String, String>,
 }
 

@@ -88,7 +88,7 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     }
     if let Some(legacy) = &report.legacy {
         page.blank();
-        page.line(LineKind::Heading, None, "The original guide's formulas (--legacy)");
+        page.line(LineKind::Heading, None, "The original guide's formulas");
         page.rule('-');
         page.line(LineKind::Plain, None, &format!("  {} (N = {})", legacy.note, legacy.length));
         if !legacy.heads.is_empty() {
@@ -247,7 +247,7 @@ impl Page {
             );
         }
         if heads.len() > shown.len() {
-            let text = format!("  ... and {} heads more; --json has them all", heads.len() - shown.len());
+            let text = format!("  ... and {} more heads; the JSON has them all", heads.len() - shown.len());
             self.line(LineKind::Plain, None, &text);
         }
     }

@@ -5,7 +5,7 @@
 
 use attractor::random::Philox;
 
-use super::bootstrap::{Interval, quantile};
+use super::bootstrap::{Interval, NoBootstrap, quantile};
 use super::{mean, stream};
 
 /// Fewest steps for which an interval is given.
@@ -63,9 +63,9 @@ impl BlockBootstrap {
     ///
     /// # Errors
     /// For an input of fewer than eight steps, or a figure that is not a number.
-    pub fn interval_of_mean(&self, inputs: &[Vec<f64>]) -> Result<Interval, &'static str> {
+    pub fn interval_of_mean(&self, inputs: &[Vec<f64>]) -> Result<Interval, NoBootstrap> {
         if inputs.iter().any(|series| series.len() < FEWEST_STEPS) {
-            return Err("fewer than eight steps");
+            return Err(NoBootstrap::FewSteps);
         }
         let count: usize = inputs.iter().map(Vec::len).sum();
         let mut means = vec![0.0f64; self.resamples];
@@ -83,17 +83,17 @@ impl BlockBootstrap {
     ///
     /// # Errors
     /// For fewer than eight steps, or a figure that is not a number.
-    pub fn interval(&self, steps: usize, figure: impl Fn(&[u32]) -> f64) -> Result<Interval, &'static str> {
+    pub fn interval(&self, steps: usize, figure: impl Fn(&[u32]) -> f64) -> Result<Interval, NoBootstrap> {
         if steps < FEWEST_STEPS {
-            return Err("fewer than eight steps");
+            return Err(NoBootstrap::FewSteps);
         }
         let figures = self.draws(steps).chunks_exact(steps).map(figure).collect();
         self.percentiles(figures, "stationary block bootstrap")
     }
 
-    fn percentiles(&self, mut figures: Vec<f64>, what: &str) -> Result<Interval, &'static str> {
+    fn percentiles(&self, mut figures: Vec<f64>, what: &str) -> Result<Interval, NoBootstrap> {
         if figures.is_empty() || !figures.iter().all(|f| f.is_finite()) {
-            return Err("a figure of a resample is not a finite number");
+            return Err(NoBootstrap::ResampleNotFinite);
         }
         figures.sort_by(f64::total_cmp);
         let tail = (1.0 - self.level) / 2.0;

@@ -1,6 +1,7 @@
 //! Bootstrap intervals over inputs, whatever number of steps each has.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use attractor::random::Philox;
@@ -27,8 +28,34 @@ pub struct Interval {
 /// Fewest inputs for which an interval is given.
 pub const FEWEST_INPUTS: usize = 5;
 
-/// Why there is no interval for fewer than [`FEWEST_INPUTS`] inputs.
-pub const TOO_FEW: &str = "fewer than five inputs";
+/// Why the bootstrap gives no interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoBootstrap {
+    /// There are fewer than [`FEWEST_INPUTS`] inputs.
+    FewInputs,
+    /// There are fewer than eight steps.
+    FewSteps,
+    /// A figure of an input is NaN or infinite.
+    InputNotFinite,
+    /// A figure of a step is.
+    StepNotFinite,
+    /// A figure of a resample is.
+    ResampleNotFinite,
+}
+
+crate::place::written_as_words!(NoBootstrap);
+
+impl fmt::Display for NoBootstrap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FewInputs => "fewer than five inputs",
+            Self::FewSteps => "fewer than eight steps",
+            Self::InputNotFinite => "a figure of an input is not a finite number",
+            Self::StepNotFinite => "a figure of a step is not a finite number",
+            Self::ResampleNotFinite => "a figure of a resample is not a finite number",
+        })
+    }
+}
 
 /// Bootstrap intervals of a mean over inputs.
 ///
@@ -71,18 +98,18 @@ impl Bootstrap {
     /// The interval of the mean of `values`, which are figures of the entries `entries`.
     ///
     /// # Errors
-    /// [`TOO_FEW`] for fewer than five inputs, if they have fewer than eight steps; as [`Bootstrap::interval`].
-    pub fn interval_at(&self, entries: &[usize], values: &[f64]) -> Result<Interval, &'static str> {
+    /// [`NoBootstrap::FewInputs`] for fewer than five inputs, if they have fewer than eight steps; as [`Bootstrap::interval`].
+    pub fn interval_at(&self, entries: &[usize], values: &[f64]) -> Result<Interval, NoBootstrap> {
         let Some(series) = self.values_of(entries, values) else { return self.interval(values) };
         if !values.iter().all(|v| v.is_finite()) {
-            return Err("a figure of a step is not a finite number");
+            return Err(NoBootstrap::StepNotFinite);
         }
         let method = match (series.len() < FEWEST_INPUTS, series.iter().all(|s| s.len() >= block::FEWEST_STEPS)) {
             (true, true) if !series.is_empty() => {
                 let length = series.iter().map(|s| block::block_length(s)).fold(1.0, f64::max);
                 return BlockBootstrap::new(self.seed, self.resamples, self.level, length).interval_of_mean(&series);
             }
-            (true, _) => return Err(TOO_FEW),
+            (true, _) => return Err(NoBootstrap::FewInputs),
             (false, _) => "of inputs with all their steps",
         };
         let named = |interval: Interval| Interval { method: format!("{} {method}", interval.method), ..interval };
@@ -133,14 +160,14 @@ impl Bootstrap {
     /// The interval of the mean of `values`, one value per input.
     ///
     /// # Errors
-    /// [`TOO_FEW`] for fewer than five values, another reason for values that are not numbers.
-    pub fn interval(&self, values: &[f64]) -> Result<Interval, &'static str> {
+    /// [`NoBootstrap::FewInputs`] for fewer than five values, another reason for values that are not numbers.
+    pub fn interval(&self, values: &[f64]) -> Result<Interval, NoBootstrap> {
         let n = values.len();
         if n < FEWEST_INPUTS {
-            return Err(TOO_FEW);
+            return Err(NoBootstrap::FewInputs);
         }
         if !values.iter().all(|v| v.is_finite()) {
-            return Err("a figure of an input is not a finite number");
+            return Err(NoBootstrap::InputNotFinite);
         }
         if values.iter().all(|&v| v == values[0]) {
             let (low, high) = (values[0], values[0]);
@@ -205,7 +232,7 @@ mod tests {
     #[test]
     fn four_inputs_have_no_interval_and_five_have_one() {
         let bootstrap = Bootstrap::new(1, 999, 0.95);
-        assert_eq!(bootstrap.interval(&[1.0, 2.0, 3.0, 4.0]), Err("fewer than five inputs"));
+        assert_eq!(bootstrap.interval(&[1.0, 2.0, 3.0, 4.0]), Err(NoBootstrap::FewInputs));
         let five = bootstrap.interval(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
         assert!(five.low < 3.0 && five.high > 3.0 && five.low >= 1.0 && five.high <= 5.0, "{five:?}");
     }
@@ -332,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn one_step_an_input_is_none() {
+    fn one_step_per_input_gives_the_plain_interval() {
         let values = [0.3, 0.1, 0.7, 0.2, 0.9, 0.4];
         let entries: Vec<usize> = (0..6).collect();
         let with = Bootstrap::new(1, 999, 0.95).over(&steps(6, 1)).interval_at(&entries, &values);
@@ -344,7 +371,7 @@ mod tests {
         let few = Bootstrap::new(1, 999, 0.95).over(&steps(2, 7));
         let entries: Vec<usize> = (0..14).collect();
         let values: Vec<f64> = (0..14).map(f64::from).collect();
-        assert_eq!(few.interval_at(&entries, &values), Err(TOO_FEW));
+        assert_eq!(few.interval_at(&entries, &values), Err(NoBootstrap::FewInputs));
         let many = Bootstrap::new(1, 999, 0.95).over(&steps(1, 12));
         let interval = many.interval_at(&entries[..12], &values[..12]).unwrap();
         assert!(interval.low < 5.5 && interval.high > 5.5, "{interval:?}");

@@ -14,7 +14,7 @@ pub mod rank;
 pub mod stratified;
 
 pub use block::{BlockBootstrap, block_length};
-pub use bootstrap::{Bootstrap, Interval};
+pub use bootstrap::{Bootstrap, Interval, NoBootstrap};
 pub use equivalence::{Equivalence, equivalence};
 pub use inference::{benjamini_hochberg, two_sided_normal, upper_normal};
 pub use multiplicity::{Correction, MaxT, benjamini_yekutieli};

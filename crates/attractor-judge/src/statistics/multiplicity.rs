@@ -18,7 +18,7 @@ attractor::choice! {
         Bh = "bh",
         /// False discovery rate under any dependence (Benjamini-Yekutieli).
         By = "by",
-        /// Not one false name (Westfall-Young step-down max-T).
+        /// Family-wise error rate (Westfall-Young step-down max-T).
         MaxT = "maxt",
     }
 }

@@ -1,5 +1,6 @@
 //! What a live model contributes: probes, gradients, ablations, perplexity.
 
+use attractor_record::evidence::Unpredictable;
 use attractor_record::evidence::{
     Ablation, AblationMode, CausalityProbe, Evidence, FiniteDifference, Gradients, HeadGradient, LossKind, NoLoss,
     ParameterGroup, Scope,
@@ -71,9 +72,9 @@ fn an_ablation_that_costs_is_told_from_one_that_does_not() {
     assert_eq!(report.of_head(CheckId::AblUniform, 0, 0).unwrap().verdict, Verdict::Pass);
     assert_eq!(report.of_head(CheckId::AblUniform, 0, 1).unwrap().verdict, Verdict::Warn);
     let local = report.of_model(CheckId::AblLocal).unwrap();
-    assert!(local.verdict == Verdict::Warn && local.why.contains("better than what was learned"));
+    assert!(local.verdict == Verdict::Warn && local.why.contains("better than the learned attention"));
     let mean_map = report.of_model(CheckId::AblMeanMap).unwrap();
-    assert!(mean_map.verdict == Verdict::Skipped && mean_map.why.contains("no other input of its length"));
+    assert!(mean_map.verdict == Verdict::Skipped && mean_map.why.contains("no other input of the same length"));
     assert_eq!(report.conclusion.scenario, Scenario::SharpAndMatters);
 }
 
@@ -97,7 +98,7 @@ fn perplexity_stands_beside_counting() {
     worse.losses.iter_mut().for_each(|l| *l += 1.0);
     let report = self::report(&worse);
     assert_eq!(report.of_model(CheckId::LossPerplexity).unwrap().verdict, Verdict::Warn);
-    assert!(report.conclusion.action.contains("no better than counting"));
+    assert!(report.conclusion.action.contains("no better than that of a unigram model"));
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn what_is_only_reported_is_not_counted() {
 #[test]
 fn inputs_without_a_prediction_leave_groups_8_and_9_skipped_by_reason() {
     let mut evidence = evidence();
-    evidence.left_out = vec![(2, "1 token: there is no next one to predict".into())];
+    evidence.left_out = vec![(2, Unpredictable::Short { tokens: 1 })];
     let some = report(&evidence);
     assert!(some.of_model(CheckId::GradFlow).unwrap().why.contains("input 2 is left out: 1 token"));
     assert!(some.of_model(CheckId::LossPerplexity).unwrap().why.contains("input 2 is left out"));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Config;
-use crate::statistics::bootstrap::TOO_FEW;
+use crate::statistics::NoBootstrap;
 use crate::{CheckId, Class, Scenario, Verdict, judge};
 
 #[test]
@@ -64,7 +64,7 @@ fn one_input_has_no_interval_and_says_why() {
     let maps = Maps::causal(&[random_ids(40, 7, 1)], 1).head(0, |ids, _| noise(ids.len(), 1.0, 5, |_, _| 0.0));
     let report = judge(&maps, None, &Config::default()).unwrap();
     let check = report.of_head(CheckId::BaseUniform, 0, 0).unwrap();
-    assert!(check.interval.is_none() && check.why.contains(TOO_FEW), "{}", check.why);
+    assert!(check.interval.is_none() && check.why.contains(&NoBootstrap::FewInputs.to_string()), "{}", check.why);
     for id in [CheckId::PosContent, CheckId::QueryContent] {
         let check = report.of_model(id).unwrap();
         assert_eq!(check.verdict, Verdict::Skipped);
@@ -87,7 +87,7 @@ fn uniform_is_said_by_equivalence_only() {
         .head(0, |ids, input| noise(ids.len(), 0.1 + 0.1 * input as f64, input as u64, |_, _| 0.0));
     let report = judge(&maps, None, &Config::default()).unwrap();
     let check = |head| report.of_head(CheckId::BaseUniform, 0, head).unwrap();
-    assert!(check(0).why.starts_with("uniform by equivalence"), "{}", check(0).why);
+    assert!(check(0).why.starts_with("equivalent to uniform"), "{}", check(0).why);
     assert!(check(0).interval.as_ref().unwrap().high < 0.02);
     assert!(check(1).why.starts_with("undecided"), "{:?}", check(1));
 }

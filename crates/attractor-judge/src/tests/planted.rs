@@ -49,7 +49,7 @@ fn the_exact_heads_are_found_and_no_others() {
         assert_eq!(found(CheckId::HeadInduction), ["L1H1"], "{inputs} inputs");
         // One sequence twice: a head that always looks that far back would score the same, and the report says so.
         let why = &report.of_head(CheckId::HeadInduction, 1, 1).unwrap().why;
-        assert!(why.contains("content cannot be told from position"), "{why}");
+        assert!(why.contains("content cannot be distinguished from position"), "{why}");
         let score = |id, layer, head| report.of_head(id, layer, head).unwrap().value.unwrap();
         assert!((score(CheckId::HeadPrevious, 0, 1) - 1.0).abs() < 1e-6);
         assert!((score(CheckId::HeadInduction, 1, 1) - 1.0).abs() < 1e-6);
@@ -264,7 +264,7 @@ fn maps_of_nothing_but_nan_fail_and_pass_no_check() {
     let maps = Maps::causal(&[random_ids(30, 9, 1)], 1).head(0, nothing).head(0, nothing);
     let report = judge(&maps, None, &Config::default()).unwrap();
     let finite = report.of_model(CheckId::NormFinite).unwrap();
-    assert!(finite.verdict == Verdict::Fail && finite.why.contains("nothing is testable"), "{}", finite.why);
+    assert!(finite.verdict == Verdict::Fail && finite.why.contains("nothing can be tested"), "{}", finite.why);
     assert_eq!(report.of_model(CheckId::NormRange).unwrap().verdict, Verdict::Skipped);
     let passed: Vec<CheckId> =
         report.checks.iter().filter(|c| c.verdict == Verdict::Pass && c.judged).map(|c| c.id).collect();
@@ -359,7 +359,7 @@ fn attention_that_follows_beliefs_is_correlated_with_them() {
 }
 
 #[test]
-fn the_forms_of_the_report_say_the_same() {
+fn all_formats_of_the_report_say_the_same() {
     let mut maps = exact(1);
     maps.tokens[0][0].text = "<s>\u{1b}[31m&\"".into();
     let report = judge(&maps, None, &Config::default()).unwrap();
@@ -431,6 +431,6 @@ fn an_input_that_was_given_twice_is_no_second_observation() {
         check
     };
     let check = of(&twice);
-    assert!(check.verdict == Verdict::Warn && check.why.contains("input 2 is input 0 again"), "{}", check.why);
+    assert!(check.verdict == Verdict::Warn && check.why.contains("input 2 repeats input 0"), "{}", check.why);
     assert_eq!((of(&twice[..2]).verdict, of(&twice[..1]).verdict), (Verdict::Pass, Verdict::Skipped));
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use attractor_record::evidence::{Ablation, AblationMode, CausalityProbe, Evidence, LossKind, NoLoss, Scope};
+use attractor_record::evidence::{
+    Ablation, AblationMode, CausalityProbe, Evidence, LossKind, NoLoss, Scope, Unpredictable,
+};
 
 use super::live::{evidence, text};
 use super::*;
@@ -134,12 +136,12 @@ fn cases() -> Vec<(&'static str, Report)> {
     all.push(("live, masked tokens", {
         let mut evidence = evidence();
         evidence.loss = LossKind::MaskedToken;
-        evidence.left_out = vec![(2, "1 token".to_string()), (4, "1 token".to_string())];
+        evidence.left_out = vec![(2, Unpredictable::Short { tokens: 1 }), (4, Unpredictable::Short { tokens: 1 })];
         lived(&evidence)
     }));
     all.push(("live, with nothing to predict", {
         let mut evidence = evidence();
-        evidence.left_out = vec![(0, "1 token".to_string())];
+        evidence.left_out = vec![(0, Unpredictable::Short { tokens: 1 })];
         evidence.losses.clear();
         evidence.predictions.clear();
         evidence.ablations.clear();

@@ -39,7 +39,7 @@ impl Npy {
             return Err(source.format(format_args!("expected a header of at most {LONGEST} bytes, got {length}")));
         }
         let header = source.read(skip, length, "the header")?;
-        let header = std::str::from_utf8(&header).map_err(|_| source.format("the .npy header is no text"))?;
+        let header = std::str::from_utf8(&header).map_err(|_| source.format("the .npy header is not text"))?;
         let wrong = |what: &str| {
             source.format(format_args!(
                 "the .npy header does not say {what}: {:?}",
@@ -67,7 +67,7 @@ impl Npy {
         };
         match field(header, "fortran_order") {
             Some(rest) if rest.starts_with("False") => {}
-            Some(_) => return Err(unsupported("columns come first; save numpy.ascontiguousarray(x)".into())),
+            Some(_) => return Err(unsupported("Fortran order is not read; save numpy.ascontiguousarray(x)".into())),
             None => return Err(wrong("the order (fortran_order)")),
         }
         let inside = field(header, "shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));

@@ -98,7 +98,7 @@ struct Machine<'a, 'b> {
 impl Machine<'_, '_> {
     fn wrong(&self, message: impl std::fmt::Display) -> Error {
         self.bytes.source.format(format_args!(
-            "no pickle that torch writes (before byte {}): {message}; the file is damaged or of another kind",
+            "not a pickle written by torch (before byte {}): {message}; the file is damaged or of another kind",
             self.bytes.position()
         ))
     }

@@ -188,7 +188,7 @@ fn place(source: &Source, entries: Vec<(String, Entry)>, data: u64) -> Result<BT
     }
     if covered != room {
         return Err(source.format(format_args!(
-            "the tensors take {covered} bytes, the file has {room} after its header; the format allows no rest"
+            "the tensors take {covered} bytes, the file has {room} after its header; no trailing bytes are allowed"
         )));
     }
     Ok(tensors)

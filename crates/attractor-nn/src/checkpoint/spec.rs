@@ -277,7 +277,7 @@ pub struct Spec {
     pub attention_soft_cap: Option<f32>,
     /// Soft cap of logits.
     pub final_soft_cap: Option<f32>,
-    /// Sliding window of each layer, |p - j| < window; one entry a layer.
+    /// Sliding window of each layer, |p - j| < window; one entry per layer.
     pub windows: Vec<Option<usize>>,
     /// No position sees a later one.
     pub causal: bool,

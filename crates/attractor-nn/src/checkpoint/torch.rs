@@ -402,7 +402,7 @@ fn collect<'h>(
         *visited += 1 + (prefix.len() + key.len()) / 64;
         if *visited > MOST_ENTRIES {
             return Err(source.format(format_args!(
-                "expected at most {MOST_ENTRIES} entries in the state dict, got more; this is no state dict"
+                "expected at most {MOST_ENTRIES} entries in the state dict, got more; this is not a state dict"
             )));
         }
         match heap.get(value) {

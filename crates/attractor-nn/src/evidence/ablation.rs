@@ -9,10 +9,10 @@ use attractor::retrieve::tiled;
 use attractor_record::evidence::{Ablation, AblationMode, Scope};
 use rayon::prelude::*;
 
-use super::{Ablate, Progress};
+use super::Ablate;
 use crate::loss::Case;
 use crate::model::{Maps, Model, Observer, Overrides, Replacement, Tap, Want};
-use attractor::{Error, Result};
+use attractor::{Context, Error, Result};
 
 /// All modes, in the order of the report.
 pub(super) const MODES: [AblationMode; 7] = [
@@ -35,12 +35,7 @@ const ROWS: usize = 4096;
 const SUM_BYTES: usize = 1 << 30;
 
 /// Everything that the standard says, over all inputs.
-pub(super) fn ablations(
-    model: &Model,
-    cases: &[Case],
-    ablate: Ablate,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<Ablation>> {
+pub(super) fn ablations(model: &Model, cases: &[Case], ablate: Ablate, context: &Context<'_>) -> Result<Vec<Ablation>> {
     if ablate == Ablate::None || cases.is_empty() {
         return Ok(Vec::new());
     }
@@ -68,7 +63,8 @@ pub(super) fn ablations(
             let chunk = (ROWS / seen.positions().max(1)).max(1);
             let mut start = 0;
             for (layer, scopes) in plan.iter().enumerate() {
-                progress(Progress { stage: "ablations", done, total });
+                context.check()?;
+                context.step("ablations", done, total);
                 // Those that this input can serve, with their place among the results.
                 let mut served = Vec::new();
                 for (offset, &(scope, mode)) in scopes.iter().enumerate() {
@@ -95,7 +91,7 @@ pub(super) fn ablations(
             }
         }
     }
-    progress(Progress { stage: "ablations", done, total });
+    context.step("ablations", done, total);
     Ok(results)
 }
 

@@ -3,20 +3,14 @@
 use attractor_record::evidence::{FiniteDifference, Gradients, HeadGradient, ParameterGroup};
 use rayon::prelude::*;
 
-use super::Progress;
 use crate::loss::Case;
 use crate::model::{Model, Traced};
 use crate::ops;
-use attractor::Result;
+use attractor::{Context, Result};
 
 /// dL/dA per head, norms per parameter group, and a finite-difference check on the first input.
-pub(super) fn gradients(
-    model: &Model,
-    cases: &[Case],
-    seed: u64,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Gradients> {
-    let spec = model.spec();
+pub(super) fn gradients(model: &Model, cases: &[Case], context: &Context<'_>) -> Result<Gradients> {
+    let (spec, seed) = (model.spec(), context.seed());
     let mut traced = Traced::new(model);
     let mut groups: Vec<ParameterGroup> = Vec::new();
     let place: Vec<usize> = traced
@@ -38,7 +32,8 @@ pub(super) fn gradients(
         .collect();
     let mut first = None;
     for (i, case) in cases.iter().enumerate() {
-        progress(Progress { stage: "gradients", done: i, total: cases.len() });
+        context.check()?;
+        context.step("gradients", i, cases.len());
         let recording = traced.forward(&case.input, true)?;
         let objective = case.objective_traced(&mut traced, recording.hidden.clone(), seed)?;
         let mut backward = objective.backward();
@@ -74,7 +69,7 @@ pub(super) fn gradients(
             first = Some((case.clone(), kept));
         }
     }
-    progress(Progress { stage: "gradients", done: cases.len(), total: cases.len() });
+    context.step("gradients", cases.len(), cases.len());
     let (case, gradients) = first.expect("there is at least one input");
     let finite_difference = finite_difference(model, &case, &gradients, seed)?;
     Ok(Gradients { loss: case.objective(), heads, groups, finite_difference })

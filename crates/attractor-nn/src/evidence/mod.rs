@@ -8,11 +8,11 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use attractor_record::evidence::{CausalityProbe, Evidence, LossKind};
+use attractor_record::evidence::{CausalityProbe, Evidence, LossKind, Unpredictable};
 
 use crate::loss::{Case, Targets};
 use crate::model::{Input, Model};
-use attractor::{Error, Result};
+use attractor::{Context, Error, Result};
 
 /// By default gradients and ablations are taken of the first so many tokens of an input: gradients hold the maps whole, O(heads x
 /// tokens^2) a layer, and every ablation is a pass of its own.
@@ -24,10 +24,10 @@ attractor::choice! {
     pub enum Ablate {
         /// Nothing.
         None = "none",
-        /// Each head by uniform map, mean map and nothing; each layer and the whole by every mode.
+        /// Each head: uniform, mean-map and zero ablation; each layer and the whole model: every mode.
         #[default]
         Standard = "standard",
-        /// Each head by every mode too.
+        /// Every mode for each head as well.
         Full = "full",
     }
 }
@@ -35,8 +35,6 @@ attractor::choice! {
 /// What evidence is wanted.
 #[derive(Debug, Clone)]
 pub struct Options<'a> {
-    /// Seed of masked positions, probes and projections.
-    pub seed: u64,
     /// Ablations.
     pub ablate: Ablate,
     /// Gradients.
@@ -56,7 +54,6 @@ pub struct Options<'a> {
 impl Default for Options<'_> {
     fn default() -> Self {
         Self {
-            seed: 0,
             ablate: Ablate::Standard,
             gradients: true,
             mask_token: None,
@@ -68,37 +65,21 @@ impl Default for Options<'_> {
     }
 }
 
-/// How far the work is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// What is being done: "losses", "gradients", "ablations".
-    pub stage: &'static str,
-    /// Steps of this stage that are done.
-    pub done: usize,
-    /// Steps of this stage.
-    pub total: usize,
-}
-
-/// Gathers evidence on `inputs`. An input that holds nothing to predict is left out of all but the probe, and named.
+/// Gathers evidence on `inputs`; masked positions, probes and projections are drawn from the context's seed. An input that
+/// holds nothing to predict is left out of all but the probe, and named.
 ///
 /// # Errors
-/// No inputs, inputs that the model cannot read, labels that do not fit.
+/// No inputs, inputs that the model cannot read, labels that do not fit; `is_interrupted`, before the next input or layer.
 ///
 /// # Cost
-/// About 1 forward pass per input for losses (none where the last hidden state is known), 1 for the probe, 4 for gradients; for standard ablations of L layers of
-/// h heads 7 whole passes and L (2 h + 7) that each start at their layer. Six layers of twelve heads, width 384, 100
-/// tokens: 3.4 s on two cores that were shared with three other jobs.
-pub fn gather(
-    model: &Model,
-    inputs: &[Input],
-    options: &Options<'_>,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Evidence> {
+/// About 1 forward pass per input for losses (none where the last hidden state is known), 1 for the probe, 4 for gradients;
+/// for standard ablations of L layers of h heads 7 whole passes and L (2 h + 7) that each start at their layer.
+pub fn gather(model: &Model, inputs: &[Input], options: &Options<'_>, context: &Context<'_>) -> Result<Evidence> {
     if inputs.is_empty() {
         return Err(Error::usage("evidence: there are no inputs; give at least one"));
     }
     let targets = Targets {
-        seed: options.seed,
+        seed: context.seed(),
         mask_token: options.mask_token,
         special: options.special,
         labels: options.labels,
@@ -116,7 +97,7 @@ pub fn gather(
                     cases.push(case);
                     short.push(first);
                 }
-                None => left_out.push((index, format!("no masked token among the first {}", options.tokens))),
+                None => left_out.push((index, Unpredictable::MaskedBeyond { tokens: options.tokens })),
             },
             Err(why) => left_out.push((index, why)),
         }
@@ -125,7 +106,8 @@ pub fn gather(
     let mut probes = Vec::new();
     let mut next = cases.iter();
     for (index, input) in inputs.iter().enumerate() {
-        progress(Progress { stage: "losses", done: index, total: inputs.len() });
+        context.check()?;
+        context.step("losses", index, inputs.len());
         let case = match left_out.iter().any(|(left, _)| *left == index) {
             true => None,
             false => next.next(),
@@ -140,15 +122,15 @@ pub fn gather(
             plain = same.then_some(state);
         }
         if model.spec().causal {
-            probes.extend(probe::probe(model, input, index, inputs, options, plain)?);
+            probes.extend(probe::probe(model, input, (index, inputs), options, context.seed(), plain)?);
         }
     }
-    progress(Progress { stage: "losses", done: inputs.len(), total: inputs.len() });
+    context.step("losses", inputs.len(), inputs.len());
     let gradients = match options.gradients && !cases.is_empty() {
-        true => Some(gradients::gradients(model, &short, options.seed, progress)?),
+        true => Some(gradients::gradients(model, &short, context)?),
         false => None,
     };
-    let ablations = ablation::ablations(model, &short, options.ablate, progress)?;
+    let ablations = ablation::ablations(model, &short, options.ablate, context)?;
     let ablation_base = match cut {
         // The very same tokens.
         None => losses.clone(),
@@ -177,10 +159,10 @@ pub fn gather(
 ///
 /// # Errors
 /// Inputs that the model cannot read.
-pub fn probes(model: &Model, inputs: &[Input], options: &Options<'_>) -> Result<Vec<CausalityProbe>> {
+pub fn probes(model: &Model, inputs: &[Input], options: &Options<'_>, seed: u64) -> Result<Vec<CausalityProbe>> {
     let mut found = Vec::new();
     for (i, input) in inputs.iter().enumerate() {
-        found.extend(probe::probe(model, input, i, inputs, options, None)?);
+        found.extend(probe::probe(model, input, (i, inputs), options, seed, None)?);
     }
     Ok(found)
 }

@@ -11,18 +11,19 @@ use attractor::Result;
 
 /// Replaces one token of the second half and compares the last hidden states before and from it on.
 ///
-/// What the model makes of the input as it is, if that is known, is not computed again. `None` for inputs of fewer than two tokens, and where no other token can be found.
+/// What the model makes of the input as it is, if that is known, is not computed again. `None` for inputs of fewer than two
+/// tokens, and where no other token can be found.
 pub(super) fn probe(
     model: &Model,
     input: &Input,
-    index: usize,
-    inputs: &[Input],
+    (index, inputs): (usize, &[Input]),
     options: &Options<'_>,
+    seed: u64,
     plain: Option<Cow<'_, [f32]>>,
 ) -> Result<Option<CausalityProbe>> {
     let Some(ids) = input.ids().filter(|ids| ids.len() >= 2) else { return Ok(None) };
     let n = ids.len();
-    let mut random = Philox::new(options.seed, 0x7072_6f62_0000 + index as u64);
+    let mut random = Philox::new(seed, 0x7072_6f62_0000 + index as u64);
     let start = n.div_ceil(2);
     let position = start + random.below(n - start);
     // A token of the same texts is one that the model knows; failing that, any other.

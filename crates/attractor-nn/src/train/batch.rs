@@ -25,9 +25,7 @@ impl Mixture {
     pub(super) fn check(&self) -> Result<()> {
         match (0.0..=1.0).contains(&self.repeated) {
             true => Ok(()),
-            false => {
-                Err(Error::usage(format!("train: a share of {} repeated rows; it must lie in 0..=1", self.repeated)))
-            }
+            false => Err(Error::option("repeats", self.repeated, "give a number from 0 to 1")),
         }
     }
 }

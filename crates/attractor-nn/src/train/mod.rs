@@ -73,23 +73,24 @@ impl Plan {
     /// # Errors
     /// `is_usage` for a size or rate outside its range, `is_usage` for sequences longer than the model's positions.
     pub fn check(&self, shape: &Shape) -> Result<()> {
-        let positive = |name: &str, x: f64| match x > 0.0 && x.is_finite() {
+        let positive = |name: &'static str, x: f64| match x > 0.0 && x.is_finite() {
             true => Ok(()),
-            false => Err(Error::usage(format!("train: {name} is {x}; it must be a positive number"))),
+            false => Err(Error::option(name, x, "give a positive number")),
+        };
+        let share = |name: &'static str, x: f64| match (0.0..=1.0).contains(&x) {
+            true => Ok(()),
+            false => Err(Error::option(name, x, "give a number from 0 to 1")),
         };
         positive("steps", self.steps as f64)?;
-        positive("batch", self.batch as f64)?;
-        positive("learning_rate", self.learning_rate)?;
+        positive("batch_size", self.batch as f64)?;
+        positive("lr", self.learning_rate)?;
         positive("clip", self.clip)?;
-        if !(0.0..=1.0).contains(&self.final_share) || !(self.weight_decay >= 0.0) || self.weight_decay > 1.0 {
-            return Err(Error::usage("train: final_share and weight_decay must lie in 0..=1"));
-        }
+        share("final_share", self.final_share)?;
+        share("weight_decay", self.weight_decay)?;
         self.mixture.check()?;
         if self.length < 8 || self.length > shape.positions {
-            return Err(Error::usage(format!(
-                "train: sequences of {} tokens; the model has {} positions, and less than 8 tokens teach nothing",
-                self.length, shape.positions
-            )));
+            let why = format!("the model has {} positions, and fewer than 8 tokens teach nothing", shape.positions);
+            return Err(Error::option("seq_len", self.length, why));
         }
         Ok(())
     }

@@ -48,21 +48,19 @@ impl Shape {
     pub fn check(&self) -> Result<()> {
         let sizes = [
             ("vocab", self.vocab),
-            ("positions", self.positions),
-            ("hidden", self.hidden),
+            ("seq_len", self.positions),
+            ("width", self.hidden),
             ("layers", self.layers),
             ("heads", self.heads),
         ];
         for (name, size) in sizes {
             if size == 0 || size > 1 << 20 {
-                return Err(Error::usage(format!("model: {name} is {size}; it must lie in 1..=2^20")));
+                return Err(Error::option(name, size, "give 1 to 2^20"));
             }
         }
         if self.hidden % self.heads != 0 {
-            return Err(Error::usage(format!(
-                "model: a width of {} cannot be shared by {} heads; make it a multiple",
-                self.hidden, self.heads
-            )));
+            let why = format!("{} heads cannot share it; give a multiple", self.heads);
+            return Err(Error::option("width", self.hidden, why));
         }
         for (a, b) in [(self.vocab, self.hidden), (self.positions, self.hidden), (self.inner, self.hidden)] {
             if a.saturating_mul(b) > LARGEST || 3 * self.hidden * self.hidden > LARGEST {

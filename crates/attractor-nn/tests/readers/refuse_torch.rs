@@ -220,7 +220,7 @@ const FACTOR: usize = 128;
 const CONSTANT: usize = 1 << 20;
 
 #[test]
-fn small_files_do_not_unfold() {
+fn small_files_do_not_expand_without_bound() {
     let bounded = |what: &str, pickle: Vec<u8>| {
         let file = torch(&pickle, &[0; 16]);
         let (result, bytes) = peak(|| open(&file).map(|_| ()));
@@ -292,7 +292,7 @@ fn configurations_inside_that_unfold() {
 }
 
 #[test]
-fn older_files_whose_storages_lie() {
+fn older_files_with_wrong_storage_lengths() {
     let whole = std::fs::read(data("tensors_legacy.pt")).unwrap();
     assert!(open(&whole).is_ok());
     for cut in (0..whole.len()).step_by(3) {

@@ -243,8 +243,8 @@ pub(crate) fn dot(svg: &mut Svg, (x, y): (f64, f64), radius: f64, shape: usize, 
 pub(crate) fn left_out(count: usize) -> String {
     match count {
         0 => String::new(),
-        1 => "1 value is no finite number and is left out".to_string(),
-        n => format!("{n} values are no finite numbers and are left out"),
+        1 => "1 non-finite value is left out".to_string(),
+        n => format!("{n} non-finite values are left out"),
     }
 }
 

@@ -10,7 +10,7 @@ attractor::choice! {
         /// From zero to the largest weight.
         #[default]
         Linear = "linear",
-        /// By decades.
+        /// Logarithmic.
         Log = "log",
         /// By rank.
         Quantile = "quantile",

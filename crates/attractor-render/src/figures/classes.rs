@@ -48,7 +48,7 @@ impl Classes<'_> {
         }
         if self.names.len() > COLOURS.len() {
             return Err(Error::shape(format!(
-                "classes {title:?}: {} classes; at most {} colours are told apart, join some",
+                "classes {title:?}: {} classes; at most {} colours can be distinguished, merge some",
                 self.names.len(),
                 COLOURS.len()
             )));

@@ -79,7 +79,7 @@ impl Histogram<'_> {
         let left = Panel::left(&up, height);
         let mut notes = self.notes.clone();
         notes.push(match self.x.range {
-            Some(_) if outside > 0 => format!("values outside of the axis or no finite numbers: {outside}"),
+            Some(_) if outside > 0 => format!("values outside the axis or not finite: {outside}"),
             _ => left_out(outside),
         });
         let heading = Heading::new(self.title, &notes, width);
@@ -200,7 +200,7 @@ mod tests {
         let base: f64 = steps[4];
         let counts: Vec<f64> = steps[..4].iter().map(|y| ((base - y) * 3.18 / 220.0).round()).collect();
         assert_eq!(counts, [1.0, 2.0, 0.0, 3.0], "{steps:?}");
-        assert!(svg.contains("no finite numbers: 2"), "{svg}");
+        assert!(svg.contains("values outside the axis or not finite: 2"), "{svg}");
     }
 
     #[test]

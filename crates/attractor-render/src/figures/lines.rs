@@ -243,11 +243,7 @@ pub fn profile(title: &str, heads: &[(String, Vec<f64>)], log: bool) -> Result<S
     }
     let (x, y) = (Side::new("offset (positions back)"), Side::new("mean attention weight"));
     let (x, y) = if log { (x.log(), y.log()) } else { (x, y) };
-    let notes = if log {
-        vec!["from offset 1: the token itself has no place on a logarithmic axis".to_string()]
-    } else {
-        Vec::new()
-    };
+    let notes = if log { vec!["the token itself (offset 0) is omitted (log axis)".to_string()] } else { Vec::new() };
     Lines { title, notes, x, y, series: &series }.svg()
 }
 
@@ -273,13 +269,13 @@ mod tests {
     fn what_cannot_be_drawn_is_counted_or_refused() {
         let series = [Series::new("a", vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 2.0), (3.0, f64::INFINITY)])];
         let lines = Lines { title: "t", notes: vec![], x: Side::new("x"), y: Side::new("y"), series: &series };
-        assert!(lines.svg().unwrap().contains("2 values are no finite numbers"));
+        assert!(lines.svg().unwrap().contains("2 non-finite values are left out"));
         assert!(Lines { series: &[], ..lines.clone() }.svg().unwrap_err().is_shape());
         let bands = [Series::new("a", vec![(0.0, 1.0)]).with_band(vec![(0.0, 1.0); 2])];
         assert!(Lines { series: &bands, ..lines.clone() }.svg().unwrap_err().is_shape());
         let none = [Series::new("a", vec![(f64::NAN, f64::NAN); 3])];
         let empty = Lines { series: &none, ..lines }.svg().unwrap();
-        assert!(empty.contains("3 values are no finite numbers") && !empty.contains("NaN\""), "{empty}");
+        assert!(empty.contains("3 non-finite values are left out") && !empty.contains("NaN\""), "{empty}");
     }
 
     #[test]
@@ -296,7 +292,10 @@ mod tests {
     fn a_profile_has_its_null_and_no_offset_zero_on_logarithmic_axes() {
         let heads = [("L0H0".to_string(), vec![0.5, 0.25, 0.125, 0.125])];
         let svg = profile("p", &heads, true).unwrap();
-        assert!(svg.contains("uniform over 4 causal positions") && svg.contains("from offset 1"), "{svg}");
+        assert!(
+            svg.contains("uniform over 4 causal positions") && svg.contains("the token itself (offset 0) is omitted"),
+            "{svg}"
+        );
         assert!(profile("p", &[], true).unwrap_err().is_shape());
     }
 }

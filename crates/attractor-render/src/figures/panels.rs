@@ -19,7 +19,9 @@ pub fn beside(title: &str, notes: &[String], figures: &[String]) -> Result<Strin
     }
     let sizes = figures
         .iter()
-        .map(|figure| size(figure).ok_or_else(|| Error::shape(format!("panels {title:?}: one of them is no figure"))))
+        .map(|figure| {
+            size(figure).ok_or_else(|| Error::shape(format!("panels {title:?}: one of them is not a figure")))
+        })
         .collect::<Result<Vec<_>>>()?;
     let wide = sizes.iter().map(|size| size.0).sum::<f64>() + GAP * (figures.len() - 1) as f64;
     let high = sizes.iter().map(|size| size.1).fold(0.0, f64::max);

@@ -56,7 +56,7 @@ impl Patches<'_> {
         let mut notes = self.notes.clone();
         let bad = map.not_numbers();
         if bad > 0 {
-            notes.push(format!("patches whose weight is no finite number (magenta): {bad}"));
+            notes.push(format!("patches with a non-finite weight (magenta): {bad}"));
         }
         let heading = Heading::new(self.title, &notes, content.max(240.0));
         let top = heading.height();

@@ -35,7 +35,7 @@ impl Rest {
 
     fn name(self) -> &'static str {
         match self {
-            Self::Stable => "stable: a ball comes back",
+            Self::Stable => "stable: a displaced ball returns",
             Self::Unstable => "unstable: a push, and it rolls away",
             Self::Saddle => "saddle: it rolls away on one side",
         }
@@ -234,7 +234,7 @@ mod tests {
         let levels = [Level { place: (0.0, 0.0), rest: Rest::Stable, said: &["valley", "E 0"] }];
         let svg = figure(&curve, &levels, &balls).svg().unwrap();
         assert_eq!(svg.matches("<animate ").count(), 2);
-        for said in [">valley<", ">E 0<", ">from -1<", "stable: a ball comes back"] {
+        for said in [">valley<", ">E 0<", ">from -1<", "stable: a displaced ball returns"] {
             assert!(svg.contains(said), "{said}: {svg}");
         }
         assert!(!svg.contains("unstable"), "only what occurs is in the legend");

@@ -81,7 +81,7 @@ impl Scatter<'_> {
         let missing = self.points.iter().filter(|p| across.position(p.x).and(up.position(p.y)).is_none()).count();
         let mut notes = self.notes.clone();
         notes.push(match self.x.range.or(self.y.range) {
-            Some(_) if missing > 0 => format!("points outside of the axes or without finite numbers: {missing}"),
+            Some(_) if missing > 0 => format!("points outside the axes or not finite: {missing}"),
             _ => left_out(missing),
         });
         let heading = Heading::new(self.title, &notes, width);
@@ -219,7 +219,7 @@ mod tests {
         points.push(point(f64::NAN, 2.0, "none"));
         let svg = figure(&points).svg().unwrap();
         assert!(svg.contains(">outer<") && !svg.contains(">inner<") && !svg.contains(">none<"), "{svg}");
-        assert!(svg.contains("1 value is no finite number"));
+        assert!(svg.contains("1 non-finite value is left out"));
         assert_eq!(svg.matches("<circle").count(), 21);
     }
 

@@ -63,7 +63,7 @@ impl Words<'_> {
         let mut notes = self.notes.clone();
         notes.push(match bad {
             0 => String::new(),
-            n => format!("tokens whose weight is no finite number (magenta): {n}"),
+            n => format!("tokens with a non-finite weight (magenta): {n}"),
         });
         let heading = Heading::new(self.title, &notes, room);
         let left = 8.0;

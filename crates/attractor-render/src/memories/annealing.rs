@@ -21,7 +21,7 @@ attractor::choice! {
         Runs = "runs",
         /// Energy of several runs against temperature.
         Temperature = "temperature",
-        /// The best state, of a lattice.
+        /// The best state, for lattices only.
         State = "state",
     }
 }
@@ -70,7 +70,7 @@ fn known(solution: &Solution, ends: (f64, f64)) -> Option<Series> {
     };
     match (solution.ground_energy, solution.expected_energy) {
         (Some(ground), _) => Some(line("ground-state energy", ground)),
-        (None, Some(expected)) => Some(line("expected of large systems", expected)),
+        (None, Some(expected)) => Some(line("expected, mean over instances", expected)),
         _ => None,
     }
 }

@@ -18,7 +18,7 @@ pub fn weights(found: &Retrievals, swept: &WeightsAgainstBeta, source: &str) -> 
     /// Patterns with a colour each.
     const SHOWN: usize = 8;
     let count = found.patterns;
-    let mut notes = vec![about(found, source, "one look, nothing descended")];
+    let mut notes = vec![about(found, source, "before any update")];
     let most = |pattern: usize| swept.weights.iter().map(|w| w[pattern]).fold(0.0, f64::max);
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by(|&a, &b| most(b).total_cmp(&most(a)).then(a.cmp(&b)));
@@ -35,10 +35,10 @@ pub fn weights(found: &Retrievals, swept: &WeightsAgainstBeta, source: &str) -> 
     let even = 1.0 / count as f64;
     let ends = [swept.betas.first(), swept.betas.last()];
     series.push(
-        Series::new(format!("1/{count}: evenly"), ends.into_iter().flatten().map(|&b| (b, even)).collect()).null(),
+        Series::new(format!("1/{count}: uniform"), ends.into_iter().flatten().map(|&b| (b, even)).collect()).null(),
     );
     let (x, y) = (Side::new("beta").log(), Side::new("attention weight").between(0.0, 1.0));
-    let title = format!("Weights of query {}: even at low beta, one at high", swept.query);
+    let title = format!("Weights of query {}: uniform at low beta, one-hot at high beta", swept.query);
     Lines { title: &title, notes, x, y, series: &series }.svg()
 }
 
@@ -60,13 +60,13 @@ pub fn soft_maximum(separator: SimplexMap) -> Result<String> {
             ("Log-sum-exp over beta is a soft maximum", "(1/β) ln(exp(β s) + exp(0))", "ln 2 / β".to_string())
         }
         other => (
-            "What the weights are the gradient of is a soft maximum",
+            "The weights are the gradient of a soft maximum",
             "(1/β) max over p of β p·(s, 0) + H(p)",
             format!("{:.4} / β", other.most_entropy(2)),
         ),
     };
     let notes = vec![format!("{}: {formula}; farthest from the maximum at s = 0, by {gap}", separator)];
-    let (x, y) = (Side::new("score s, beside a score of 0"), Side::new("soft maximum"));
+    let (x, y) = (Side::new("score s, next to a score of 0"), Side::new("soft maximum"));
     Lines { title, notes, x, y, series: &series }.svg()
 }
 

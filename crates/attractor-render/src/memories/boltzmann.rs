@@ -25,25 +25,25 @@ pub fn law(law: &Law, source: &str) -> Result<String> {
     let (one, all) = (series(|at| &at.of_state), series(|at| &at.of_energy));
     let x = || Side::new("energy E");
     let state = Lines {
-        title: "Of one state",
-        notes: vec!["a straight line of slope −1/T: the lower, the likelier".to_string()],
+        title: "One state",
+        notes: vec!["a straight line of slope −1/T: lower energies are more probable".to_string()],
         x: x(),
         y: Side::new("probability of a state").log().between(1e-8, 1.0),
         series: &one,
     };
     let level = Lines {
-        title: "Of an energy level, all its states together",
+        title: "One energy level: all its states together",
         notes: vec!["hot: where most states are; cold: where the lowest are".to_string()],
         x: x(),
         y: Side::new("probability of an energy level").between(0.0, 1.0),
         series: &all,
     };
     let notes = [format!(
-        "{source}; all {} states added up, {} energy levels; lines only guide the eye",
+        "{source}; exact, over all {} states; {} energy levels; lines only guide the eye",
         1usize << law.units,
         law.energies.len()
     )];
-    beside("Boltzmann's law: p = exp(−E / T) / Z", &notes, &[state.svg()?, level.svg()?])
+    beside("Boltzmann distribution: p = exp(−E / T) / Z", &notes, &[state.svg()?, level.svg()?])
 }
 
 /// The probability that a unit is +1, against its field.
@@ -62,7 +62,7 @@ pub fn firing(temperatures: &[f64]) -> Result<String> {
     series.push(Series::new("T → 0: the sign of the field", sign).null());
     let notes = vec!["p(x = +1) = σ(2 h / T) for spins −1 and +1; for bits 0 and 1 it is σ(h / T)".to_string()];
     let (x, y) = (Side::new("local field h"), Side::new("probability that the unit is +1").between(0.0, 1.0));
-    Lines { title: "A unit follows its field, the less the hotter it is", notes, x, y, series: &series }.svg()
+    Lines { title: "A unit follows its field, less closely at higher temperature", notes, x, y, series: &series }.svg()
 }
 
 fn name(drawn: &Drawn) -> String {
@@ -92,7 +92,7 @@ pub fn samples(samples: &Samples, source: &str, picture: (usize, usize)) -> Resu
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let mut notes = vec![
         format!("{source}, {} Gibbs sweeps from random states", samples.sweeps),
-        "m: overlap with the nearest stored pattern, below zero with its mirror".to_string(),
+        "m: overlap with the nearest stored pattern, negative for its mirror".to_string(),
     ];
     if each > across {
         notes.push(format!("the first {across} of {each} samples per temperature"));

@@ -30,7 +30,7 @@ attractor::choice! {
         Weights = "weights",
         /// What each pair adds to the energy of the first pattern, and of a cue of it.
         Contributions = "contributions",
-        /// The local field at each unit of the first pattern and of a cue of it, and what it asks for.
+        /// The local field at each unit of the first pattern and of a cue of it, and its sign.
         Fields = "fields",
     }
 }
@@ -101,11 +101,11 @@ fn contributions(weights: &Weights, recalled: &Recalled, shown: &Shown<'_>, cues
     let parts = [&pattern, cue].map(|state| weights.contributions(state));
     let most = reach(parts.iter().flatten());
     let panel = |name: &str, state: &Spins, part: &[f64]| {
-        let title = format!("{name}: {:.3} in all", weights.energy(state)).replace('-', "−");
+        let title = format!("{name}: {:.3} in total", weights.energy(state)).replace('-', "−");
         matrix(part, pattern.len(), most, &title, "energy")
     };
     let panels = [panel("pattern 0", &pattern, &parts[0])?, panel("its cue", cue, &parts[1])?];
-    let notes = [cues, "blue pairs do what their weight asks, red ones do not".to_string()];
+    let notes = [cues, "blue pairs satisfy their coupling, red pairs are frustrated".to_string()];
     beside("Energy by pairs of units", &notes, &panels)
 }
 
@@ -133,8 +133,8 @@ fn fields(weights: &Weights, recalled: &Recalled, shown: &Shown<'_>) -> Result<S
         values.extend([x, field.clone(), asks, flips]);
     }
     let pictures: Vec<Picture<'_>> = values.iter().map(|values| Picture { width, height, values, name: "" }).collect();
-    let title = "What the other units tell each unit";
-    let (rows, columns) = (["pattern", "cue"], ["state", "field h", "asked for", "would flip"]);
+    let title = "Local field at each unit";
+    let (rows, columns) = (["pattern", "cue"], ["state", "field h", "sign of h", "would flip"]);
     Images { title, notes, pictures: &pictures, across: 4, rows: &rows, columns: &columns, shared: true }
         .svg(&signed(f64::from(reach), "field h")?)
 }

@@ -24,7 +24,7 @@ fn verdict(retrieval: &Retrieval) -> String {
         Reason::AnotherPattern(other) => format!("failed: {other}"),
         Reason::Metastable(set) => format!("mix of {}", set.len()),
         Reason::GlobalAverage => "mix of all".to_string(),
-        Reason::NotSettled => "unsettled".to_string(),
+        Reason::NotSettled => "not converged".to_string(),
     }
 }
 
@@ -102,7 +102,7 @@ pub fn energy(found: &Retrievals, source: &str) -> Result<String> {
 /// # Errors
 /// As [`Lines::svg`].
 pub fn effective(found: &Retrievals, swept: &[Effective], source: &str) -> Result<String> {
-    let notes = vec![about(found, source, "descended to rest from every query")];
+    let notes = vec![about(found, source, "iterated to a fixed point from every query")];
     let points = |of: fn(&Effective) -> f64| swept.iter().map(|at| (at.beta, of(at))).collect::<Vec<_>>();
     let all = swept.iter().map(|at| (at.beta, found.patterns as f64)).collect();
     let series = [

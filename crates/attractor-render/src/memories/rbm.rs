@@ -134,7 +134,7 @@ impl Sheet {
             part(|frame| &frame.visible),
         ];
         let mut notes = vec![format!(
-            "from the data, {} down the columns; CD-k learns from the first v with its h, and the last",
+            "from the data, {} down the columns; CD-k uses the first v and h and the last ones",
             counted(found.chain, "step")
         )];
         if across < found.frames.len() {
@@ -193,7 +193,7 @@ impl Sheet {
 /// As [`Network::svg`].
 pub fn architecture(rbm: &Rbm) -> Result<String> {
     let (n, m) = (rbm.visible_units(), rbm.hidden_units());
-    let notes = vec![format!("{n} visible, {m} hidden units; no weight within a layer, which makes it restricted")];
+    let notes = vec![format!("{n} visible, {m} hidden units; no weights within a layer, which makes it restricted")];
     let (title, layers) = ("A restricted Boltzmann machine", ("visible", "hidden"));
     Network { title, notes, layers, units: (n, m), weights: rbm.weights() }.svg()
 }
@@ -242,7 +242,7 @@ impl Training<'_> {
         let free_energy = [("free_energy", "training"), ("free_energy_held_out", "held out")];
         for (name, keys, title, axis) in [
             ("likelihood.svg", &likelihood[..], "Likelihood", "nats per row"),
-            ("reconstruction.svg", &reconstruction, "Reconstruction error: no measure of the model", "mean square"),
+            ("reconstruction.svg", &reconstruction, "Reconstruction error: not a measure of the model", "mean square"),
             ("free_energy.svg", &free_energy, "Free energy", "nats"),
         ] {
             all.extend(curves(self.history, keys, title, axis)?.map(|svg| (name, svg)));
@@ -293,8 +293,8 @@ fn curves(history: &History, names: &[(&str, &str)], title: &str, axis: &str) ->
 
 /// Free energy of held-out rows above that of the rows learnt from, and below it the gap to random states.
 fn free_energy_gaps(history: &History) -> Result<Option<String>> {
-    let held_out = curve(history, "free_energy_gap", "held out less training");
-    let random = curve(history, "free_energy_gap_random_weak", "random states less training: weak");
+    let held_out = curve(history, "free_energy_gap", "held out minus training");
+    let random = curve(history, "free_energy_gap_random_weak", "random states minus training: weak");
     let panels: Vec<Lines<'_>> = [("held out (nats)", &held_out), ("random, weak (nats)", &random)]
         .into_iter()
         .filter_map(|(axis, series)| {
@@ -307,8 +307,8 @@ fn free_energy_gaps(history: &History) -> Result<Option<String>> {
         return Ok(None);
     }
     let notes = [
-        "held out less training: rises where the machine learns its rows by heart".to_string(),
-        "random states less training: a weak comparison, any machine that learnt anything passes it".to_string(),
+        "held out minus training: rises when the machine overfits".to_string(),
+        "random states minus training: a weak test that any machine that has learnt anything passes".to_string(),
     ];
     Ok(Some(stacked("Free energy gap", &notes, &panels)?))
 }

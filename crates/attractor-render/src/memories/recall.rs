@@ -24,7 +24,7 @@ attractor::choice! {
         /// Stored, corrupted and recalled patterns.
         #[default]
         Recall = "recall",
-        /// One recall unit by unit; an .svg moves.
+        /// One recall, unit by unit; an .svg is animated.
         Frames = "frames",
         /// Energy after each flip.
         Energy = "energy",
@@ -81,7 +81,7 @@ fn strip(recalls: &Recalls, shown: &Shown<'_>, mut notes: Vec<String>) -> Result
             drawn.push(one);
         }
     }
-    notes.push("under what was recalled: its overlap with the stored pattern".to_string());
+    notes.push("below each recalled state: its overlap with the stored pattern".to_string());
     if recalls.recalls.len() > drawn.len() {
         notes.push(format!("one cue of each of {} patterns; {} cues in all", drawn.len(), recalls.recalls.len()));
     }

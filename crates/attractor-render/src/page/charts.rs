@@ -22,7 +22,7 @@ const FIGURES: [(CheckId, &str, &str); 4] = [
     (CheckId::HeadSharpness, "Sharpness", "1 − H / ln n"),
     (CheckId::HeadPrevious, "Previous token", "mean weight"),
     (CheckId::HeadInduction, "Induction", "mean weight"),
-    (CheckId::SinkRate, "Sink", "mean weight on the favourite position"),
+    (CheckId::SinkRate, "Sink", "mean weight on the most-attended position"),
 ];
 
 /// The figures; empty if there is nothing to draw.
@@ -109,7 +109,7 @@ fn estimates(report: &Report, id: CheckId, title: &str, axis: &str) -> Result<Op
         .collect();
     let notes = match own.iter().find_map(|c| c.interval.as_ref()) {
         Some(i) => {
-            vec![format!("strips: {:.0} % {}, over {} inputs", 100.0 * i.level, i.method, report.provenance.inputs)]
+            vec![format!("bars: {:.0} % {}, over {} inputs", 100.0 * i.level, i.method, report.provenance.inputs)]
         }
         None => vec!["no intervals: they need five inputs".to_string()],
     };

@@ -24,8 +24,8 @@ pub(super) fn anchor(check: &Check) -> String {
 pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<String>) -> String {
     let mut out = String::from(
         "<section id=\"groups\"><h2>Nine groups of checks</h2>\n\
-         <p class=\"key\">Each figure stands beside what it would be if there were nothing (null), its interval over \
-         inputs and the threshold it is held against. In the strips: <span class=\"mark value\">●</span> value, \
+         <p class=\"key\">Each value is shown with its null (what it would be without an effect), its interval over \
+         inputs and its threshold. In the plots: <span class=\"mark value\">●</span> value, \
          <span class=\"mark interval\">━</span> interval, <span class=\"mark null\">│</span> null, \
          <span class=\"mark limit\">┆</span> threshold.</p>\n",
     );
@@ -103,7 +103,9 @@ fn singles(checks: &mut [&Check], share: &mut Budget, left_out: &mut Vec<String>
     let gone = checks.len() - shown.len();
     let more = match gone {
         0 => String::new(),
-        _ => format!("<p class=\"key\">And {gone} more: with a script here, or in the JSON inside this page.</p>"),
+        _ => format!(
+            "<p class=\"key\">And {gone} more: shown here when scripts run, and in the JSON inside this page.</p>"
+        ),
     };
     let badge = match failed {
         0 => String::new(),

@@ -142,7 +142,7 @@ pub(super) fn explorer(
     }
     if !too_large.is_empty() {
         left_out.push(format!("the maps of {} heads in the explorer: {}", too_large.len(), named(&too_large)));
-        let why = "This page has no room for its map; a report of fewer heads has.".to_string();
+        let why = "There was no room for this map in the page; a report of fewer heads has room.".to_string();
         payload.without.push(Without { why, heads: too_large });
     }
     if !lost.is_empty() {

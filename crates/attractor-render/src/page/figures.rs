@@ -61,7 +61,7 @@ pub(super) fn section(
         (small.scale, small.unit) = (scale, "weight, log".to_string());
     }
     out.push_str(
-        "<p class=\"key\">A row is a query, a column a key: the row says where its token looked. Colours mean the same in \
+        "<p class=\"key\">A row is a query, a column a key: the row shows where its token attended. Colours mean the same in \
          every figure of a kind. What the mask forbids is blank; a weight that is not a number is magenta.</p>\n",
     );
     if explorer.not_kept > 0 {
@@ -235,7 +235,7 @@ fn draw(report: &Report, tokens: &[Token], head_map: &HeadMap, style: &Style) ->
         );
     }
     if !head_map.links.is_empty() {
-        out.push_str("Stand out from a uniform row: ");
+        out.push_str("Strongest links, relative to a uniform row: ");
         let show = |position: usize| match tokens.get(position) {
             Some(token) => format!("{} <span class=\"at\">{position}</span>", text::html(&token.text, TOKEN)),
             None => position.to_string(),

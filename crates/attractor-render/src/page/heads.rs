@@ -66,8 +66,8 @@ pub(super) fn section(
         let numbers: Vec<String> = inputs.iter().map(usize::to_string).collect();
         let _ = writeln!(
             out,
-            "<p class=\"key\">All {all} inputs were judged; the maps are those of {} {} (of 0 to {}). <code>attractor report \
-             --show 0,1</code> draws the inputs that it names.</p>",
+            "<p class=\"key\">All {all} inputs were judged; the maps are those of {} {} (of 0 to {}). Others are \
+             drawn where they are named (<code>show</code>).</p>",
             if numbers.len() == 1 { "input" } else { "inputs" },
             numbers.join(", "),
             all - 1
@@ -129,8 +129,11 @@ pub(super) fn section(
         if rows.len() > SCROLLED { " long\" tabindex=\"0" } else { "" },
         match rows.len() == report.heads.len() {
             true => plural(rows.len(), "head"),
-            false =>
-                format!("The {} heads worth a look first, of {}; a script shows all", rows.len(), report.heads.len()),
+            false => format!(
+                "The {} most notable heads of {}; all are shown when scripts run",
+                rows.len(),
+                report.heads.len()
+            ),
         }
     );
     let figures = HeadFigure::ALL.map(|figure| (figure.title(), " class=\"n\""));

@@ -206,13 +206,13 @@ fn left_out_section(left_out: &[String], options: &Options) -> String {
     let mut out = String::from("<section id=\"left-out\"><h2>Left out</h2>\n");
     let _ = write!(
         out,
-        "<p>This page may have {:.1} MB. To stay within that it lacks:</p><ul>",
+        "<p>This page is limited to {:.1} MB and therefore leaves out:</p><ul>",
         options.max_bytes as f64 / 1e6
     );
     for what in left_out.iter().take(64) {
         let _ = write!(out, "<li>{}</li>", escape(what));
     }
-    out.push_str("</ul><p>The whole report is in the JSON that <code>--json</code> writes.</p></section>\n");
+    out.push_str("</ul><p>The whole report is in its JSON form.</p></section>\n");
     out
 }
 
@@ -262,6 +262,6 @@ fn thousandths(value: f64) -> f64 {
 fn figure(value: Option<f64>) -> String {
     match value {
         Some(value) => escape(&crate::canvas::numbers::number(value)),
-        None => "<span class=\"none\" title=\"not there\">–</span>".to_string(),
+        None => "<span class=\"none\" title=\"none\">–</span>".to_string(),
     }
 }

@@ -199,7 +199,7 @@ impl CodedMap {
     /// In words: what is no base64 or deflate, or another number of cells than rows x columns.
     pub fn weights(&self) -> Result<Vec<f32>, String> {
         let count = self.rows.checked_mul(self.columns).ok_or("map: too many cells")?;
-        let bytes = STANDARD.decode(&self.cells).map_err(|e| format!("map: cells are no base64: {e}"))?;
+        let bytes = STANDARD.decode(&self.cells).map_err(|e| format!("map: cells are not base64: {e}"))?;
         let mut codes = Vec::new();
         // One byte more than fits tells of too many without reading them all.
         let limit = count as u64 + 1;

@@ -19,7 +19,7 @@ pub(super) fn opening(report: &Report) -> String {
     out.push_str("<ul class=\"tally\">");
     for (mark, count, what) in [
         (Verdict::Pass.into(), s.passed, "passed"),
-        (Verdict::Warn.into(), s.warned, "to look at"),
+        (Verdict::Warn.into(), s.warned, "warnings"),
         (Verdict::Fail.into(), s.failed, "failed"),
         (Mark::Reported, s.reported, "only reported"),
         (Verdict::Skipped.into(), s.skipped, "not testable"),
@@ -57,15 +57,12 @@ pub(super) fn opening(report: &Report) -> String {
         out.push_str(&list(&failed));
     }
     if of_heads > 0 {
-        let _ = write!(
-            out,
-            "<p>{} of single layers or heads failed; the nine groups name them.</p>",
-            plural(of_heads, "check")
-        );
+        let _ =
+            write!(out, "<p>{} of single layers or heads failed; see the nine groups.</p>", plural(of_heads, "check"));
     }
     if !warned.is_empty() {
         let none = if failed.is_empty() { "No failure. " } else { "" };
-        let _ = write!(out, "<p>{none}Inconclusive:</p>");
+        let _ = write!(out, "<p>{none}Absent or inconclusive:</p>");
         out.push_str(&list(&warned));
     }
     out.push_str("</div>\n<div><h2>What to look at</h2>");
@@ -164,7 +161,7 @@ pub(super) fn provenance(report: &Report) -> String {
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut row = |name: &str, value: String| rows.push((name.to_string(), value));
     row("written by", format!("{} {}", p.tool, p.version));
-    row("form of the report", format!("version {}", report.schema_version));
+    row("schema version", report.schema_version.to_string());
     row("seed", report.seed.to_string());
     row("model family", m.family.clone());
     row("task", format!("{:?}", m.task));
@@ -200,8 +197,8 @@ pub(super) fn provenance(report: &Report) -> String {
     out.push_str("</tbody></table>\n");
     let _ = write!(
         out,
-        "<p class=\"key\">{} the property is there · {} it is not, or cannot be told from its null · {} that fails the \
-         whole · {} measured, nothing hangs on it · {} not testable, with the reason. The whole report is in this page as JSON \
+        "<p class=\"key\">{} the property holds · {} it does not, or is not distinguishable from its null · {} it does not, which fails the \
+         report · {} measured, not judged · {} not testable, with the reason. The whole report is in this page as JSON \
          (<code>script#report</code>).</p></section>\n",
         badge(Verdict::Pass, None),
         badge(Verdict::Warn, None),

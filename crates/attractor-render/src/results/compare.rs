@@ -36,7 +36,7 @@ pub fn differences(found: &Diff, metric: Metric, names: [&str; 2]) -> Result<Str
     let notes = vec![
         format!("from {} to {}", names[0], names[1]),
         match heads.iter().any(|head| head.interval.is_some()) {
-            true => format!("strips: 95 % BCa intervals over {} inputs, paired", found.inputs),
+            true => format!("bars: paired 95 % BCa intervals over {} inputs", found.inputs),
             false => "no intervals: they need five inputs".to_string(),
         },
     ];
@@ -60,7 +60,7 @@ pub fn maps(found: &Diff, sides: [&dyn Patterns; 2], names: [&str; 2]) -> Result
     let read = |side: &dyn Patterns| {
         map::read(side, layer, head, 0, SIDE)?
             .map(|read| read.map)
-            .ok_or_else(|| Error::option("draw", "map", format!("{}: input 0 has no map", most.0.name())))
+            .ok_or_else(|| Error::option("draw", "map", format!("{}: input 0 has no map", most.0.place())))
     };
     let (before, after) = (read(sides[0])?, read(sides[1])?);
     let tokens: Vec<String> = sides[0].tokens(0).iter().map(|token| label(&token.text, LABEL)).collect();
@@ -69,7 +69,7 @@ pub fn maps(found: &Diff, sides: [&dyn Patterns; 2], names: [&str; 2]) -> Result
     let style = Style { scale, ..Style::default() };
     let title = format!(
         "{}, which changed most (divergence {} of ln 2), input 0: A {}, B {}",
-        most.0.name(),
+        most.0.place(),
         format_args!("{:.4}", most.1.difference),
         names[0],
         names[1]

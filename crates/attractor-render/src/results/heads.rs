@@ -34,7 +34,7 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
         if !chance.is_empty() {
             references.push((chance.iter().sum::<f64>() / chance.len() as f64, "chance, mean over heads"));
         }
-        let title = capital(&format!("{} heads of {target}", summary.detector.name()));
+        let title = capital(&format!("{} heads of {target}", summary.detector.kind()));
         let mut notes = vec![format!("{found}; {}", summary.definition)];
         if histogram {
             let scores: Vec<f64> = detections.heads.iter().filter_map(|d| d.score).collect();
@@ -42,14 +42,15 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
             let (x, thresholds) = (Side::new("score"), &references[..]);
             return Histogram { title: &title, notes, x, values: &values, bins: 0, thresholds }.svg();
         }
-        notes.push("strips: intervals over inputs".to_string());
+        notes.push("bars: intervals over inputs".to_string());
         return Intervals { title: &title, notes, y: Side::new("score"), heads: &heads, references: &references }.svg();
     }
     if histogram {
         return Err(Error::option("histogram", "", "draws one detector").hinted(Hint::give("detect", "sink")));
     }
     let kinds: Vec<&DetectorSummary> = detections.detectors.iter().filter(|s| !s.found.is_empty()).collect();
-    let names: Vec<&str> = kinds.iter().map(|summary| summary.detector.name()).collect();
+    let kinds_in_words: Vec<String> = kinds.iter().map(|summary| summary.detector.kind()).collect();
+    let names: Vec<&str> = kinds_in_words.iter().map(String::as_str).collect();
     let places: BTreeSet<(usize, usize)> = detections.heads.iter().map(|d| (d.layer, d.head)).collect();
     let heads: Vec<Member> = places
         .into_iter()

@@ -93,7 +93,7 @@ fn by_head(patterns: &dyn Patterns, table: &Table, name: &str, seed: u64) -> Res
         })
         .collect();
     let notes = vec![match heads.iter().any(|head| head.interval.is_some()) {
-        true => format!("strips: 95 % BCa intervals over {} inputs", patterns.inputs()),
+        true => format!("bars: 95 % BCa intervals over {} inputs", patterns.inputs()),
         false if intervals.is_none() => "no intervals: this column is taken over all inputs together".to_string(),
         false => "no intervals: they need five inputs".to_string(),
     }];
@@ -120,7 +120,7 @@ fn against(table: &Table, across: &str, up: &str) -> Result<String> {
         .collect();
     let title = capital(&format!("{} against {}", up.replace('_', " "), across.replace('_', " ")));
     let notes = vec![format!(
-        "{}; named are those furthest from both medians, where there is room",
+        "{}; heads furthest from both medians are labelled, where there is room",
         counted(points.len(), "head")
     )];
     let (x, y) = (Side::new(&axis(across)), Side::new(&axis(up)));

@@ -72,12 +72,12 @@ pub fn figure(
 ) -> Result<String> {
     let (title, how) = title(found, tokens, options);
     let mut notes = vec![how];
-    notes.extend(found.notes.iter().cloned());
-    let mut style = Style { unit: "share of the query's last state".to_string(), ..Style::default() };
+    notes.extend(found.notes.iter().map(ToString::to_string));
+    let mut style = Style { unit: "share of the query's final state".to_string(), ..Style::default() };
     if let Some(grid) = grid(tokens) {
         let weights: Vec<f32> = grid.iter().flatten().map(|&at| found.shares[at] as f32).collect();
         let rest = 1.0 - grid.iter().flatten().map(|&at| found.shares[at]).sum::<f64>();
-        notes.push(format!("{} is in positions that are no patches", percent(rest)));
+        notes.push(format!("{} goes to positions that are not patches", percent(rest)));
         style.scale = Scale::fit(Spacing::Linear, weights.iter().map(|&w| f64::from(w)));
         let grid = (grid.len(), grid[0].len());
         return Patches { title: &title, notes, grid, weights: &weights, image }.svg(&style);

@@ -523,7 +523,7 @@ fn stack() -> String {
     let energy = [Series::new("one run", energies), Series::new("the lowest", vec![(1.0, -2.0), (80.0, -2.0)]).null()];
     let temperature = [Series::new("", cooling)];
     let panel = |y: &str, series| Lines { title: "", notes: vec![], x: Side::new("sweep"), y: Side::new(y), series };
-    let panels = [panel("energy a spin", &energy[..]), panel("temperature", &temperature[..])];
+    let panels = [panel("energy per spin", &energy[..]), panel("temperature", &temperature[..])];
     stacked("A run and its temperature", &["one axis for both".to_string()], &panels).unwrap()
 }
 

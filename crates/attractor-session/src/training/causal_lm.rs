@@ -153,7 +153,7 @@ impl Options {
         let tokenizer_file = out.join(TOKENIZER);
         if self.resume && std::fs::read(&tokenizer_file).is_ok_and(|earlier| earlier != pairs) {
             return Err(Error::usage(format!(
-                "{}: was begun with another text than {}; go on with the same, or name a new folder",
+                "{}: was started with another text than {}; go on with the same, or name a new folder",
                 folder.state().display(),
                 self.text_file.display()
             )));
@@ -270,7 +270,9 @@ mod tests {
         let error = run(&options("parts", false), &stopping).unwrap_err();
         let stopped = Stopped::of(&error).unwrap();
         assert!(error.is_interrupted() && (stopped.done, stopped.asked) == (3, 7), "{error}");
-        assert!(run(&options("parts", false), &context).unwrap_err().to_string().contains("holds a training already"));
+        assert!(
+            run(&options("parts", false), &context).unwrap_err().to_string().contains("already holds a training run")
+        );
         let other = run(&Options { steps: 8, ..options("parts", true) }, &context).unwrap_err();
         assert!(other.to_string().contains("steps 7, now it is 8"), "{other}");
         assert_eq!(run(&options("parts", true), &context).unwrap().loss, whole.loss);

@@ -138,14 +138,14 @@ impl Folder<'_> {
         let is_there = |name: &&&str| self.path.join(name).metadata().is_ok_and(|file| file.len() > 0);
         match (self.resume, self.state().exists(), self.files.iter().find(is_there)) {
             (false, true, _) => Err(Error::usage(format!(
-                "{folder}: holds a training already; name a new folder, or go on with this training"
+                "{folder}: already holds a training run; name a new folder, or resume this one"
             ))
             .hinted(Hint::GiveOne(vec!["resume"]))),
             (false, false, Some(name)) => {
                 Err(Error::usage(format!("{folder}: holds {name} already, which would be lost; name a new folder")))
             }
             (true, false, _) => {
-                let why = format!("{}: there is nothing here to go on with", self.state().display());
+                let why = format!("{}: there is nothing here to resume", self.state().display());
                 Err(Error::io(why).hinted(Hint::Omit("resume")))
             }
             _ => Ok(()),
@@ -169,14 +169,17 @@ impl Folder<'_> {
     /// As [`SavedState::read`]; `is_format` for one of another kind of training.
     pub fn read<T: DeserializeOwned>(&self) -> Result<(SavedState, T)> {
         let file = SavedState::read(&self.state())?;
-        let about = serde_json::from_value(file.about.clone()).map_err(|e| self.foreign(e).of_kind(Kind::Format))?;
+        let about = file.about().map_err(|e| self.foreign(e).of_kind(Kind::Format))?;
         Ok((file, about))
     }
 
     /// A refusal of a checkpoint that is none of this kind.
     pub fn foreign(&self, why: impl fmt::Display) -> Error {
         let state = self.state();
-        Error::format(format!("{}: no state of this training ({why}); begin anew, or name its folder", state.display()))
+        Error::format(format!(
+            "{}: not a checkpoint of this training ({why}); start again, or name its folder",
+            state.display()
+        ))
     }
 
     /// Refuses to go on with other settings.
@@ -188,7 +191,7 @@ impl Folder<'_> {
         match first {
             None => Ok(()),
             Some((Setting { name, .. }, was, is)) => Err(Error::usage(format!(
-                "{}: was begun with {name} {was}, now it is {is}; go on with the same data and options, or name a new folder",
+                "{}: was started with {name} {was}, now it is {is}; resume with the same data and options, or name a new folder",
                 self.state().display()
             ))),
         }
@@ -199,7 +202,7 @@ impl Folder<'_> {
     /// # Errors
     /// As [`SavedState::write`].
     pub fn save(&self, state: &State, about: &impl Serialize) -> Result<()> {
-        SavedState::of_state(state, json(about)).write(&self.state())
+        SavedState::of_state(state, about)?.write(&self.state())
     }
 
     /// Removes the state of a training that has done nothing whole: nothing is lost, it is what the options say.
@@ -241,7 +244,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         let says = |resume: bool| at(&path, resume).fits().unwrap_err().to_string();
-        assert!(says(true).contains("nothing here to go on with") && at(&path, true).fits().unwrap_err().is_io());
+        assert!(says(true).contains("nothing here to resume") && at(&path, true).fits().unwrap_err().is_io());
         let claim = at(&path, false).claim().unwrap();
         assert!(at(&path, false).claim().unwrap_err().to_string().contains("another process is writing"));
         drop(claim);
@@ -250,7 +253,7 @@ mod tests {
         std::fs::write(path.join("model.safetensors"), b"mine").unwrap();
         assert!(says(false).contains("holds model.safetensors already"));
         at(&path, false).save(&State::default(), &json!({ "format": 1 })).unwrap();
-        assert!(says(false).contains("holds a training already"));
+        assert!(says(false).contains("already holds a training run"));
         let (_, about): (_, Value) = at(&path, true).read().unwrap();
         assert_eq!(about, json!({ "format": 1 }));
         assert!(at(&path, true).read::<Vec<u8>>().unwrap_err().is_format());
@@ -268,7 +271,7 @@ mod tests {
         settings(was.clone(), &[]).unwrap();
         let is = json!({ "batch": 4, "learning_rate": 0.25, "seed": 5, "weights": "a" });
         let error = settings(is.clone(), &["seed"]).unwrap_err();
-        assert!(error.to_string().contains("begun with learning rate 0.1, now it is 0.25"), "{error}");
+        assert!(error.to_string().contains("started with learning rate 0.1, now it is 0.25"), "{error}");
         let error = settings(is, &["learning_rate", "seed"]).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains("weights nothing, now it is a"), "{error}");
         assert_eq!([shown(&0.1f32), shown(&0.1f64), shown(&u64::MAX)], ["0.1", "0.1", "18446744073709551615"]);

@@ -230,7 +230,7 @@ mod tests {
 
     /// 4096 patterns in 40 units, a hundred times as many: recalled from cues with 2 wrong.
     #[test]
-    fn it_holds_exponentially_many() {
+    fn it_stores_exponentially_many_patterns() {
         let memory = memory(40, 4096, 1.0, 4);
         let mut random = Philox::new(5, 0);
         let recalled = (0..20)

@@ -43,7 +43,7 @@ impl Projection {
     fn apply(&self, rows: &RealPatterns) -> Result<RealPatterns> {
         if rows.width() != self.inputs() {
             return Err(Error::shape(format!(
-                "projection: rows of {} features for {} inputs; both must have as many",
+                "projection: rows of {} features for {} inputs; the two must be equal",
                 rows.width(),
                 self.inputs()
             )));
@@ -120,7 +120,7 @@ impl Heads {
         let (q, k, v) = (q?, k?, v?);
         if q[0].width() != k[0].width() {
             return Err(Error::shape(format!(
-                "heads: queries of {} features a head for keys of {}; both must have as many",
+                "heads: queries of {} features per head for keys of {}; the two must be equal",
                 q[0].width(),
                 k[0].width()
             )));

@@ -218,13 +218,12 @@ pub fn modern_path(
     steps: usize,
 ) -> Result<Vec<Vec<f64>>> {
     if !(damping > 0.0 && damping < 2.0) {
-        return Err(Error::usage(format!(
-            "landscape: a damping of {damping}; only above 0 and below 2 is the energy sure to fall"
-        )));
+        let why = "the energy is guaranteed to fall only for 0 < damping < 2";
+        return Err(Error::option("damping", damping, why));
     }
     if start.len() != memory.patterns().width() {
         return Err(Error::shape(format!(
-            "landscape: a start of {} features for patterns of {}; both must have as many",
+            "landscape: a start of {} features for patterns of {}; the two must be equal",
             start.len(),
             memory.patterns().width()
         )));
@@ -250,7 +249,7 @@ mod tests {
 
     /// 0.5 x^4 - x^3 - 2 x^2 + 3 x: minima at -1.20 (E -3.72) and 2.11 (-2.06), a maximum at 0.59.
     #[test]
-    fn a_double_well_has_two_rests_and_a_ridge() {
+    fn a_double_well_has_two_minima_and_a_maximum() {
         let well = Polynomial::new(vec![0.0, 3.0, -2.0, -1.0, 0.5]).unwrap();
         let found = well.stationary(-3.0, 4.0).unwrap();
         let expected = [(-1.20, Stationary::Stable), (0.59, Stationary::Unstable), (2.11, Stationary::Stable)];
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_landscape_is_refused() {
+    fn invalid_landscapes_are_refused() {
         assert!(Polynomial::new(vec![]).unwrap_err().is_shape());
         assert!(Polynomial::new(vec![0.0, f64::NAN]).unwrap_err().is_usage());
         let line = Polynomial::new(vec![0.0, 1.0]).unwrap();

@@ -73,7 +73,7 @@ impl MaxCut {
         let (first, header) = lines.next().ok_or_else(|| wrong(1, "nothing there; expected `nodes edges`".into()))?;
         let numbers: Vec<_> = header.split_whitespace().map(str::parse::<usize>).collect();
         let [Ok(nodes), Ok(count)] = numbers[..] else {
-            return Err(wrong(first, format!("{header:?}; expected two whole numbers `nodes edges`")));
+            return Err(wrong(first, format!("{header:?}; expected two integers `nodes edges`")));
         };
         if !(1..=MOST_NODES).contains(&nodes) {
             return Err(wrong(first, format!("{nodes} nodes; expected 1 to {MOST_NODES}")));
@@ -91,18 +91,18 @@ impl MaxCut {
             };
             let node = |word: &str| match word.parse::<usize>() {
                 Ok(node @ 1..) if node <= nodes => Ok(node - 1),
-                _ => Err(wrong(at, format!("{word:?} is no node; expected 1 to {nodes}"))),
+                _ => Err(wrong(at, format!("{word:?} is not a node; expected 1 to {nodes}"))),
             };
             let (i, j) = (node(i)?, node(j)?);
             let weight = match weight.parse::<f64>() {
                 Ok(weight) if weight.is_finite() => weight,
-                _ => return Err(wrong(at, format!("{weight:?} is no weight; expected a finite number"))),
+                _ => return Err(wrong(at, format!("{weight:?} is not a weight; expected a finite number"))),
             };
             if i == j {
-                return Err(wrong(at, format!("node {} is joined with itself; no cut holds such an edge", i + 1)));
+                return Err(wrong(at, format!("node {} is joined to itself; no cut contains a self-loop", i + 1)));
             }
             if let Some(before) = seen.insert((i.min(j), i.max(j)), at) {
-                return Err(wrong(at, format!("the edge {} {} stands already on line {before}", i + 1, j + 1)));
+                return Err(wrong(at, format!("the edge {} {} already appears on line {before}", i + 1, j + 1)));
             }
             edges.push((i, j, weight));
         }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_graph_is_refused_with_its_line() {
+    fn invalid_graphs_are_refused_with_their_line() {
         for (text, says) in [
             ("", "line 1: nothing"),
             ("\n \n", "line 1: nothing"),
@@ -160,13 +160,13 @@ mod tests {
             ("3 2\n1 2 1\n", "line 2: the text ends after 1 of 2"),
             ("3 1\n1 2 1\n\n2 3 1\n", "line 4: \"2 3 1\" after all 1"),
             ("3 1\n1 2\n", "line 2: \"1 2\""),
-            ("3 1\n0 2 1\n", "line 2: \"0\" is no node"),
-            ("3 1\n1 4 1\n", "line 2: \"4\" is no node"),
-            ("3 1\n1 x 1\n", "line 2: \"x\" is no node"),
-            ("3 1\n1 2 w\n", "line 2: \"w\" is no weight"),
-            ("3 1\n1 2 inf\n", "line 2: \"inf\" is no weight"),
-            ("3 1\n2 2 1\n", "line 2: node 2 is joined with itself"),
-            ("3 2\n1 2 1\n2 1 1\n", "line 3: the edge 2 1 stands already on line 2"),
+            ("3 1\n0 2 1\n", "line 2: \"0\" is not a node"),
+            ("3 1\n1 4 1\n", "line 2: \"4\" is not a node"),
+            ("3 1\n1 x 1\n", "line 2: \"x\" is not a node"),
+            ("3 1\n1 2 w\n", "line 2: \"w\" is not a weight"),
+            ("3 1\n1 2 inf\n", "line 2: \"inf\" is not a weight"),
+            ("3 1\n2 2 1\n", "line 2: node 2 is joined to itself"),
+            ("3 2\n1 2 1\n2 1 1\n", "line 3: the edge 2 1 already appears on line 2"),
             ("3 999999999999\n1 2 1\n", "line 2: the text ends after 1 of 999999999999"),
         ] {
             let error = MaxCut::parse(text).unwrap_err();

@@ -78,7 +78,7 @@ fn one_by_one_alone(updating: Updating) -> Descends {
     match updating {
         Updating::Asynchronous => Descends::Exact,
         Updating::Synchronous => Descends::None(
-            "all units at once: each is right about the others as they were, and two states may take turns",
+            "all units are updated at once from the previous state: recall may end in a cycle of two states",
         ),
     }
 }

@@ -14,10 +14,10 @@ crate::choice! {
     #[derive(Default, Serialize)]
     #[serde(rename_all = "lowercase")]
     pub enum SimplexMap {
-        /// All patterns have some weight: attention.
+        /// All patterns get some weight: attention.
         #[default]
         Softmax = "softmax",
-        /// Most patterns have none.
+        /// Most patterns get no weight.
         Sparsemax = "sparsemax",
         /// Between the two.
         Entmax15 = "entmax15",
@@ -86,7 +86,7 @@ impl SimplexMap {
 pub(crate) fn check_beta(beta: f64) -> Result<()> {
     match beta > 0.0 && beta.is_finite() {
         true => Ok(()),
-        false => Err(Error::usage(format!("modern memory: beta is {beta}; it must be a positive number"))),
+        false => Err(Error::option("beta", beta, "give a positive number")),
     }
 }
 

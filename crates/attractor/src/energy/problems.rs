@@ -20,7 +20,7 @@ pub const SK_GROUND_ENERGY: f64 = -0.763_167;
 /// checked against the text.
 pub const TORUS_GROUND_ENERGY: f64 = -1.4019;
 
-/// Mean ground energy of the Sherrington-Kirkpatrick model of so many spins, N (-0.763167 + 0.70 N^(-2/3)): the leading
+/// Mean ground-state energy of the Sherrington-Kirkpatrick model of N spins, N (-0.763167 + 0.70 N^(-2/3)): the leading
 /// correction for a finite size.
 ///
 /// # Source
@@ -161,7 +161,7 @@ pub fn sherrington_kirkpatrick(units: usize, random: &mut Philox) -> Result<Coup
 pub fn grid(rows: usize, columns: usize, closed: bool) -> Result<Vec<(usize, usize)>> {
     let least = if closed { 3 } else { 1 };
     if rows < least || columns < least || rows.checked_mul(columns).is_none() {
-        return Err(Error::shape(format!("problem: a grid of {rows} x {columns} sites; at least {least} a side")));
+        return Err(Error::shape(format!("problem: a grid of {rows} x {columns} sites; at least {least} per side")));
     }
     let mut pairs = Vec::new();
     for row in 0..rows {

@@ -90,7 +90,7 @@ impl Weights {
     pub fn with_biases(mut self, biases: Vec<f64>) -> Result<Self> {
         if biases.len() != self.units {
             return Err(Error::shape(format!(
-                "weights: {} biases for {} units; give one a unit",
+                "weights: {} biases for {} units; give one per unit",
                 biases.len(),
                 self.units
             )));
@@ -233,7 +233,7 @@ impl Energy for Weights {
         match (self.asymmetry == 0.0, self.lowest_diagonal >= 0.0, updating) {
             (false, ..) => Descends::None("the weights are not symmetric: updates follow no energy and may cycle"),
             (true, false, _) => {
-                Descends::None("a unit has a negative weight to itself: its updates may raise the energy")
+                Descends::None("a diagonal weight is negative: updates of that unit may raise the energy")
             }
             (true, true, Updating::Asynchronous) => Descends::Exact,
             // The eigenvalues sum to the diagonal: with zeros on it some are negative.
@@ -422,7 +422,7 @@ mod tests {
         (0..n).for_each(|i| negative[i * (n + 1)] = -3.0);
         let negative = Weights::with_diagonal(n, negative).unwrap();
         assert!(
-            matches!(negative.descends(Updating::Asynchronous), Descends::None(why) if why.contains("negative weight to itself"))
+            matches!(negative.descends(Updating::Asynchronous), Descends::None(why) if why.contains("a diagonal weight is negative"))
         );
         assert!(rises(&negative) > 0);
         let free = negative.without_diagonal();
@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn what_are_no_weights_is_refused() {
+    fn invalid_weights_are_refused() {
         assert!(Weights::new(0, vec![]).unwrap_err().is_shape());
         assert!(Weights::new(2, vec![0.0; 3]).unwrap_err().is_shape());
         assert!(Weights::new(usize::MAX, vec![]).unwrap_err().is_shape());

@@ -60,22 +60,18 @@ impl Options {
     /// # Errors
     /// `is_usage`, naming the limits. Temperatures are checked with the schedule that they make.
     pub fn check(&self) -> Result<()> {
-        let (size, most) = match self.problem {
-            Problem::SherringtonKirkpatrick { units } => (units, MOST_COUPLED),
-            _ => (self.problem.side().unwrap_or(0), MOST_SIDE),
+        let (option, size, most) = match self.problem {
+            Problem::SherringtonKirkpatrick { units } => ("sk", units, MOST_COUPLED),
+            Problem::TorusGlass { side } => ("torus", side, MOST_SIDE),
+            Problem::PlantedLoops { side } => ("planted", side, MOST_SIDE),
+            Problem::Ferromagnet { side } => ("ising", side, MOST_SIDE),
+            Problem::MaxCut { .. } => ("graph", 0, 0),
         };
-        if size > most {
-            return Err(Error::usage(format!(
-                "a size of {size}: at most {MOST_COUPLED} spins of a glass, {MOST_SIDE} along a side of a lattice"
-            )));
+        let counts = [(option, size, most), ("sweeps", self.sweeps, MOST_SWEEPS), ("reads", self.reads, MOST_READS)];
+        match counts.into_iter().find(|(_, given, most)| given > most) {
+            Some((option, given, most)) => Err(Error::option(option, given, format!("give at most {most}"))),
+            None => Ok(()),
         }
-        if self.sweeps > MOST_SWEEPS || self.reads > MOST_READS {
-            return Err(Error::usage(format!(
-                "{} sweeps, {} reads: at most {MOST_SWEEPS} and {MOST_READS}",
-                self.sweeps, self.reads
-            )));
-        }
-        Ok(())
     }
 }
 
@@ -166,7 +162,7 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
     let end = options.end.unwrap_or(start / COOLS);
     let schedule = options.cooling.schedule(start, end, options.sweeps)?;
     let (rule, trace) = (options.rule, options.trace);
-    let annealing = Annealing { schedule, rule, reads: options.reads, seed: context.seed(), trace };
+    let annealing = Annealing { schedule, rule, reads: options.reads, trace };
     let annealing = if options.restarts == 1 { annealing } else { annealing.with_restarts(options.restarts)? };
     let bytes = annealing.bytes(&instance.couplings, rayon::current_num_threads());
     if bytes > MOST_BYTES {
@@ -182,9 +178,8 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
         return Err(if trace { error.hinted(Hint::Omit("trace")) } else { error });
     }
     context.check()?;
-    context.step("annealing", 0, 1);
     let begun = Instant::now();
-    let annealed = annealing.run(&instance.couplings)?;
+    let annealed = annealing.run(&instance.couplings, context)?;
     let seconds = begun.elapsed().as_secs_f64();
     let best = annealed.best();
     let graph = options.problem.graph();
@@ -252,10 +247,10 @@ mod tests {
         let glass = Options::new(Problem::SherringtonKirkpatrick { units: 40_000 });
         let torus = Options::new(Problem::TorusGlass { side: 5000 });
         for (options, says) in [
-            (glass, "40000"),
-            (torus, "5000"),
-            (Options { sweeps: 1 << 29, ..Options::new(Problem::TorusGlass { side: 4 }) }, "536870912 sweeps"),
-            (Options::new(Problem::TorusGlass { side: 2 }), "at least 3 a side"),
+            (glass, "sk = 40000"),
+            (torus, "torus = 5000"),
+            (Options { sweeps: 1 << 29, ..Options::new(Problem::TorusGlass { side: 4 }) }, "sweeps = 536870912"),
+            (Options::new(Problem::TorusGlass { side: 2 }), "at least 3 per side"),
             (Options { end: Some(0.0), ..Options::new(Problem::TorusGlass { side: 4 }) }, "above zero"),
         ] {
             let error = run(&options, &Context::new(0)).unwrap_err();

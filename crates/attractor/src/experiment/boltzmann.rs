@@ -114,6 +114,10 @@ pub struct Law {
 /// # Errors
 /// As [`Options::check`]; `is_usage` for more units, or weights that are not symmetric; `is_interrupted`.
 pub fn law(patterns: &StoredPatterns, options: &Options, context: &Context<'_>) -> Result<Law> {
+    context.install(|| enumerated(patterns, options, context))
+}
+
+fn enumerated(patterns: &StoredPatterns, options: &Options, context: &Context<'_>) -> Result<Law> {
     options.check()?;
     let couplings = options.couplings(patterns)?;
     let mut levels: Vec<EnergyLevel> = Vec::new();
@@ -242,6 +246,10 @@ pub struct Samples {
 /// # Errors
 /// As [`Options::check`]; `is_usage` for weights that are not symmetric; `is_interrupted`.
 pub fn samples(patterns: &StoredPatterns, options: &Options, context: &Context<'_>) -> Result<Samples> {
+    context.install(|| sampled(patterns, options, context))
+}
+
+fn sampled(patterns: &StoredPatterns, options: &Options, context: &Context<'_>) -> Result<Samples> {
     options.check()?;
     let couplings = options.couplings(patterns)?;
     let units = patterns.units();

@@ -62,10 +62,11 @@ impl CurveOptions {
     pub fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         let (coefficients, balls) = (self.polynomial.len(), self.start.len());
-        if coefficients > MOST_COEFFICIENTS || !(1..=MOST).contains(&balls) {
-            return Err(Error::usage(format!(
-                "{coefficients} coefficients, {balls} balls: give 1 to {MOST_COEFFICIENTS} coefficients and 1 to {MOST} starts"
-            )));
+        if coefficients > MOST_COEFFICIENTS {
+            return Err(Error::option("polynomial", "", format!("give 1 to {MOST_COEFFICIENTS} coefficients")));
+        }
+        if !(1..=MOST).contains(&balls) {
+            return Err(Error::option("start", "", format!("give 1 to {MOST} places")));
         }
         Ok(())
     }
@@ -221,7 +222,7 @@ fn roll(
     }
     let falls = |x: &[f64]| polynomial.energy(x[1]) <= polynomial.energy(x[0]) + 1e-9;
     if let Some(step) = path.windows(2).position(|x| !falls(x)) {
-        let why = format!("from {start} the ball is thrown uphill in step {}; give a smaller rate", step + 1);
+        let why = format!("from {start} step {} overshoots and leads uphill; give a smaller rate", step + 1);
         return Err(Error::option("rate", rate, why));
     }
     let end = path[path.len() - 1];
@@ -485,14 +486,18 @@ mod tests {
     }
 
     #[test]
-    fn what_no_picture_holds_is_refused() {
+    fn what_cannot_be_drawn_is_refused() {
         let curve_says = |options: CurveOptions| curve(&options, &Context::new(0)).unwrap_err().to_string();
         let plain = CurveOptions::default;
         assert!(curve_says(CurveOptions { steps: 50_001, ..plain() }).contains("steps = 50001: at most 50000"));
-        assert!(curve_says(CurveOptions { start: vec![0.0; 9], ..plain() }).contains("9 balls"));
-        assert!(curve_says(CurveOptions { polynomial: vec![1.0; 34], ..plain() }).contains("34 coefficients"));
+        assert!(curve_says(CurveOptions { start: vec![0.0; 9], ..plain() }).contains("start: give 1 to 8 places"));
         assert!(
-            curve_says(CurveOptions { rate: 5.0, ..plain() }).contains("rate = 5: from 1 the ball is thrown uphill")
+            curve_says(CurveOptions { polynomial: vec![1.0; 34], ..plain() })
+                .contains("polynomial: give 1 to 33 coefficients")
+        );
+        assert!(
+            curve_says(CurveOptions { rate: 5.0, ..plain() })
+                .contains("rate = 5: from 1 step 1 overshoots and leads uphill")
         );
         let plane_says = |options: PlaneOptions| plane(&options, &Context::new(0)).unwrap_err();
         let plain = PlaneOptions::default;
@@ -505,7 +510,7 @@ mod tests {
             (PlaneOptions { from: vec![[0.0, 1.5]], classical: true, ..plain() }, "start 0 is 0,1.5"),
             (PlaneOptions { from: vec![], ..plain() }, "from: 0 places"),
             (PlaneOptions { stored: vec![[f64::NAN, 0.0]], ..plain() }, "stored = NaN,0"),
-            (PlaneOptions { damping: 2.0, ..plain() }, "damping of 2"),
+            (PlaneOptions { damping: 2.0, ..plain() }, "damping = 2"),
             (PlaneOptions { steps: 60_000, ..plain() }, "steps = 60000"),
         ] {
             let error = plane_says(options);

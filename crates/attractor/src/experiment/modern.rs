@@ -453,14 +453,14 @@ mod tests {
     }
 
     #[test]
-    fn what_no_retrieval_is_made_with_is_refused() {
+    fn options_out_of_range_are_refused() {
         let plain = Options::default();
         for (options, says) in [
             (Options { noise: -0.1, ..plain }, "noise = -0.1"),
             (Options { noise: f64::NAN, ..plain }, "noise = NaN"),
             (Options { steps: 0, ..plain }, "steps = 0"),
-            (Options { beta: 0.0, ..plain }, "beta is 0"),
-            (Options { damping: 2.0, ..plain }, "damping of 2"),
+            (Options { beta: 0.0, ..plain }, "beta = 0"),
+            (Options { damping: 2.0, ..plain }, "damping = 2"),
         ] {
             let error = run(patterns(3, 2), &options, &Context::new(0)).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains(says), "{error}");

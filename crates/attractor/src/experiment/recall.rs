@@ -30,7 +30,7 @@ crate::choice! {
         Random = "random",
         /// One unit after the other, from the first to the last.
         Sequential = "sequential",
-        /// All units at once: it may go to and fro between two states for ever.
+        /// All units at once: may end in a cycle of two states.
         Synchronous = "synchronous",
     }
 }
@@ -135,7 +135,7 @@ impl Recall {
             return Err(Error::option(name, share, "give a share from 0 to 1"));
         }
         if name == "mask" && self.update == Update::Synchronous {
-            let why = "known units are held fast one by one, not with all units updated at once";
+            let why = "known units can be clamped only when units are updated one by one";
             return Err(Error::option("mask", "", why).hinted(Hint::Omit("update")));
         }
         match self.cues {
@@ -157,7 +157,7 @@ impl Recall {
         match self.corruption {
             Corruption::Noise(share) => Ok(Cue::whole(pattern.with_flips(count(share), random)?)),
             Corruption::Mask(share) if count(share) == 0 => {
-                Err(Error::option("mask", share, format!("of {units} units it frees none; give more")))
+                Err(Error::option("mask", share, format!("it masks none of {units} units; give more")))
             }
             Corruption::Mask(share) => {
                 let known = units - count(share);
@@ -311,7 +311,7 @@ mod tests {
             assert!(error.is_usage() && error.at_fault().unwrap().0 == "noise", "{error}");
         }
         let masked = |share| Recall { corruption: Corruption::Mask(share), ..plain.clone() };
-        assert!(refused(masked(0.01)).to_string().contains("it frees none"));
+        assert!(refused(masked(0.01)).to_string().contains("it masks none"));
         assert!(refused(Recall { update: Update::Synchronous, ..masked(0.5) }).is_usage());
         for bad in [Recall { cues: 0, ..plain.clone() }, Recall { cues: MOST_CUES + 1, ..plain.clone() }] {
             assert_eq!(refused(bad).at_fault().unwrap().0, "cues");

@@ -27,7 +27,7 @@ impl Cue {
     pub fn hidden(pattern: &Spins, known: Vec<bool>, random: &mut Philox) -> Result<Self> {
         if known.len() != pattern.len() {
             return Err(Error::shape(format!(
-                "cue: {} entries say what is known of {} units; give one a unit",
+                "cue: {} known-flags for {} units; give one per unit",
                 known.len(),
                 pattern.len()
             )));

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_are_no_patterns_is_refused() {
+    fn invalid_patterns_are_refused() {
         for (count, width, numbers) in [(0, 2, 0), (2, 0, 0), (2, 2, 3), (usize::MAX, 2, 3)] {
             assert!(RealPatterns::new(count, width, vec![0.0; numbers]).unwrap_err().is_shape());
         }

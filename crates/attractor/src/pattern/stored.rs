@@ -32,7 +32,7 @@ impl StoredPatterns {
         let units = first.len();
         if let Some(odd) = patterns.iter().position(|pattern| pattern.len() != units) {
             return Err(Error::shape(format!(
-                "patterns: pattern {odd} has {} units, pattern 0 has {units}; all must have as many",
+                "patterns: pattern {odd} has {} units, pattern 0 has {units}; all must have the same number",
                 patterns[odd].len()
             )));
         }
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unit_by_unit_is_the_same_turned_round() {
+    fn by_unit_is_the_transpose() {
         let patterns = StoredPatterns::random(70, 67, &mut Philox::new(3, 0)).unwrap();
         let turned = patterns.by_unit();
         for unit in 0..70 {
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_set_of_patterns_is_refused() {
+    fn invalid_sets_of_patterns_are_refused() {
         assert!(StoredPatterns::new(&[]).unwrap_err().is_shape());
         let error = StoredPatterns::new(&[Spins::new(5), Spins::new(6)]).unwrap_err();
         assert!(error.to_string().contains("pattern 1 has 6 units"), "{error}");

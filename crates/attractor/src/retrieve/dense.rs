@@ -253,7 +253,7 @@ pub fn of_weights(
 ) -> Result<HeadStatistics> {
     if queries.checked_mul(keys) != Some(weights.len()) {
         return Err(Error::shape(format!(
-            "statistics: {} numbers are no map of {queries} queries x {keys} keys",
+            "statistics: {} numbers do not make a map of {queries} queries x {keys} keys",
             weights.len()
         )));
     }

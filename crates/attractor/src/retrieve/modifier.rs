@@ -40,7 +40,7 @@ pub struct Mask {
     pub prefix: usize,
     /// Positions are cut into blocks of this length that do not see each other.
     pub block: Option<usize>,
-    /// Keys that nobody sees; empty, or one entry a key.
+    /// Keys that no query sees; empty, or one entry per key.
     pub hidden: Vec<bool>,
 }
 
@@ -105,7 +105,7 @@ impl Mask {
         }
         if !self.hidden.is_empty() && self.hidden.len() != keys {
             return Err(Error::shape(format!(
-                "mask: `hidden` has {} entries, there are {keys} keys; give one entry a key, or none",
+                "mask: `hidden` has {} entries, there are {keys} keys; give one entry per key, or none",
                 self.hidden.len()
             )));
         }

@@ -439,7 +439,7 @@ impl Partial {
     pub fn join(&mut self, other: Self) -> Result<()> {
         if self.head != other.head || self.rows.end != other.rows.start {
             return Err(Error::usage(format!(
-                "partial: rows {:?} of head {} were given, those behind row {} of head {} are next; join groups in order",
+                "partial: rows {:?} of head {} were given, but those after row {} of head {} are next; join groups in order",
                 other.rows, other.head, self.rows.end, self.head
             )));
         }

@@ -87,6 +87,6 @@ impl Similarity for NegativeSquaredEuclid {
         Some(InnerProduct::Distance)
     }
     fn name(&self) -> &'static str {
-        "negative squared Euclid"
+        "negative squared Euclidean distance"
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 pub struct Class {
     /// Its name in tables.
     pub name: String,
-    /// One entry a key: does it belong?
+    /// One entry per key: does it belong?
     pub members: Vec<bool>,
 }
 
@@ -85,7 +85,7 @@ impl Request {
         for class in &self.classes {
             if class.members.len() != keys {
                 return Err(Error::shape(format!(
-                    "statistics: class {:?} has {} members, there are {keys} keys; give one entry a key",
+                    "statistics: class {:?} has {} members, there are {keys} keys; give one entry per key",
                     class.name,
                     class.members.len()
                 )));
@@ -93,7 +93,7 @@ impl Request {
         }
         if !self.tokens.is_empty() && self.tokens.len() != keys {
             return Err(Error::shape(format!(
-                "statistics: {} tokens for {keys} keys; give one a key, or none",
+                "statistics: {} tokens for {keys} keys; give one per key, or none",
                 self.tokens.len()
             )));
         }
@@ -267,7 +267,7 @@ declare! {
         log_sum_exp: f32, "nats", Always, table: false, "log sum_j exp(s_ij), the learned sink included.";
         row_sum_error: f32, "weight", Always, table: false, "sum_j p_ij + sink mass - 1: what the arithmetic lost.";
         forbidden_mass: f32, "weight", Always, table: false,
-            "Mass on keys that the mask forbids; zero by construction in our engines, not so in foreign maps.";
+            "Mass on keys that the mask forbids; zero by construction in our engines, not necessarily in imported maps.";
         energy: f32, "units of the raw score", Always, table: false, "Energy of the row: -lse(s) / beta for softmax.";
         entropy: f32, "nats", Always, table: true,
             "H_i = -sum_j p ln p over the visible keys, renormalised if a sink takes mass.";

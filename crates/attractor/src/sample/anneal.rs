@@ -1,9 +1,12 @@
 //! Simulated annealing: many reads, each cooled from a random state.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
 use super::lane::Lane;
 use super::{Dynamics, Schedule, reads, single};
+use crate::context::Context;
 use crate::energy::{Couplings, Energy, SpinMemory, Walk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
@@ -13,11 +16,12 @@ use crate::random::{Philox, stream};
 ///
 /// # Example
 /// ```
-/// use attractor::energy::problems::ferromagnet;
+/// use attractor::{Context, energy::problems::ferromagnet};
 /// use attractor::sample::{Annealing, Dynamics, Schedule};
 /// let couplings = ferromagnet(4, 4, true, 1.0).unwrap();
 /// let schedule = Schedule::geometric(4.0, 0.2, 50).unwrap();
-/// let annealed = Annealing { schedule, rule: Dynamics::Metropolis, reads: 8, seed: 1, trace: false }.run(&couplings).unwrap();
+/// let annealing = Annealing { schedule, rule: Dynamics::Metropolis, reads: 8, trace: false };
+/// let annealed = annealing.run(&couplings, &Context::new(1)).unwrap();
 /// assert_eq!(annealed.best().energy, -32.0);
 /// ```
 /// # Source
@@ -30,8 +34,6 @@ pub struct Annealing {
     pub rule: Dynamics,
     /// Independent runs; the best of them is the answer.
     pub reads: usize,
-    /// Seed of starts and decisions.
-    pub seed: u64,
     /// Keep every read's energy after every sweep.
     pub trace: bool,
 }
@@ -47,7 +49,7 @@ pub struct Read {
     pub last: Spins,
     /// Its energy, computed from the state.
     pub last_energy: f64,
-    /// Energy after each sweep, if asked for; of weights that are no whole numbers to single precision.
+    /// Energy after each sweep, if asked for; of weights that are not integers to single precision.
     pub energies: Vec<f64>,
 }
 
@@ -90,7 +92,7 @@ pub enum Engine {
 impl Annealing {
     fn check(&self) -> Result<()> {
         if self.reads == 0 {
-            return Err(Error::usage("anneal: no read; give at least one"));
+            return Err(Error::usage("anneal: 0 reads; give at least one"));
         }
         Ok(())
     }
@@ -144,29 +146,35 @@ impl Annealing {
     /// sweeps; energies of the outcome are computed from its states in double precision.
     /// # Cost
     /// A read's sweep looks at N units; a flip costs the unit's degree. Reads side by side are made 64 at a time.
-    pub fn run(&self, couplings: &Couplings) -> Result<Annealed> {
-        self.run_by(self.engine(couplings), couplings)
+    pub fn run(&self, couplings: &Couplings, context: &Context<'_>) -> Result<Annealed> {
+        self.run_by(self.engine(couplings), couplings, context)
     }
 
     /// Anneals by a given engine.
     ///
     /// # Errors
     /// As [`run`](Self::run); `is_usage` if the engine cannot hold the problem.
-    pub fn run_by(&self, engine: Engine, couplings: &Couplings) -> Result<Annealed> {
+    pub fn run_by(&self, engine: Engine, couplings: &Couplings, context: &Context<'_>) -> Result<Annealed> {
         self.check()?;
         let refused = || {
             Error::usage(format!(
                 "anneal: {engine:?} does not hold fields up to {}{}; `run` chooses an engine that does",
                 couplings.largest_field(),
-                if couplings.is_whole() { "" } else { " that are no whole numbers" }
+                if couplings.is_whole() { "" } else { " that are not integers" }
             ))
         };
         let temperatures = self.schedule.temperatures();
+        let done = AtomicUsize::new(0);
+        let going_on = || {
+            context.step("annealing", done.fetch_add(1, Ordering::Relaxed), self.reads);
+            context.check()
+        };
         let reads = match engine {
             Engine::Plain => (0..self.reads as u64)
                 .into_par_iter()
                 .map(|read| {
-                    let mut random = Philox::new(self.seed, stream::item(read));
+                    going_on()?;
+                    let mut random = Philox::new(context.seed(), stream::item(read));
                     let start = Spins::random(couplings.units(), &mut random);
                     let mut energies = Vec::new();
                     let note = |sweep: &Sweep<'_>| {
@@ -180,24 +188,45 @@ impl Annealing {
                 .collect::<Result<_>>()?,
             Engine::Single => {
                 let program = single::Program::new(couplings).ok_or_else(refused)?;
-                let one = |read| program.anneal(self.rule, temperatures, self.seed, stream::item(read), self.trace);
+                let one =
+                    |read| program.anneal(self.rule, temperatures, context.seed(), stream::item(read), self.trace);
                 let finish = |read: single::Annealed| finished(couplings, read.best, read.last, read.energies);
-                (0..self.reads as u64).into_par_iter().map(|read| finish(one(read))).collect()
+                (0..self.reads as u64)
+                    .into_par_iter()
+                    .map(|read| going_on().map(|()| finish(one(read))))
+                    .collect::<Result<_>>()?
             }
-            Engine::Bytes => self.side_by_side(couplings, &reads::Program::<i8>::new(couplings).ok_or_else(refused)?),
-            Engine::Shorts => self.side_by_side(couplings, &reads::Program::<i16>::new(couplings).ok_or_else(refused)?),
-            Engine::Floats => self.side_by_side(couplings, &reads::Program::<f32>::new(couplings).ok_or_else(refused)?),
+            Engine::Bytes => {
+                let program = reads::Program::<i8>::new(couplings).ok_or_else(refused)?;
+                self.side_by_side(couplings, &program, context)?
+            }
+            Engine::Shorts => {
+                let program = reads::Program::<i16>::new(couplings).ok_or_else(refused)?;
+                self.side_by_side(couplings, &program, context)?
+            }
+            Engine::Floats => {
+                let program = reads::Program::<f32>::new(couplings).ok_or_else(refused)?;
+                self.side_by_side(couplings, &program, context)?
+            }
         };
         Ok(Annealed { reads })
     }
 
-    fn side_by_side<T: Lane>(&self, couplings: &Couplings, program: &reads::Program<T>) -> Vec<Read> {
+    fn side_by_side<T: Lane>(
+        &self,
+        couplings: &Couplings,
+        program: &reads::Program<T>,
+        context: &Context<'_>,
+    ) -> Result<Vec<Read>> {
         let groups = self.reads.div_ceil(reads::READS);
+        let done = AtomicUsize::new(0);
         let group = |group: usize| {
+            context.check()?;
+            context.step("annealing", done.fetch_add(1, Ordering::Relaxed), groups);
             let made = program.anneal(
                 self.rule,
                 self.schedule.temperatures(),
-                self.seed,
+                context.seed(),
                 stream::item(group as u64),
                 self.trace,
             );
@@ -205,9 +234,9 @@ impl Annealing {
             let traces = made.traces;
             let energies = move |read: usize| traces.iter().map(|all| all[read]).collect::<Vec<_>>();
             let states = made.best.into_iter().zip(made.last).take(wanted).enumerate();
-            states.map(|(read, (best, last))| finished(couplings, best, last, energies(read))).collect::<Vec<_>>()
+            Ok(states.map(|(read, (best, last))| finished(couplings, best, last, energies(read))).collect::<Vec<_>>())
         };
-        (0..groups).into_par_iter().flat_map_iter(group).collect()
+        Ok((0..groups).into_par_iter().map(group).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// The same cost spent on more, shorter runs: `restarts` times the reads, each in 1 / `restarts` of the sweeps (rounded
@@ -278,7 +307,7 @@ pub fn follow<M: SpinMemory>(
 ) -> Result<(Spins, Spins)> {
     if start.len() != memory.units() {
         return Err(Error::shape(format!(
-            "anneal: a start of {} units for a memory of {}; both must have as many",
+            "anneal: a start of {} units for a memory of {}; the two must be equal",
             start.len(),
             memory.units()
         )));
@@ -308,7 +337,7 @@ mod tests {
 
     fn annealing(start: f64, end: f64, sweeps: usize, reads: usize) -> Annealing {
         let schedule = Schedule::geometric(start, end, sweeps).unwrap();
-        Annealing { schedule, rule: Dynamics::Metropolis, reads, seed: 81, trace: false }
+        Annealing { schedule, rule: Dynamics::Metropolis, reads, trace: false }
     }
 
     #[test]
@@ -333,7 +362,7 @@ mod tests {
             for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
                 let annealing = Annealing { rule, ..annealing(4.0 * scale, 0.2 * scale, 100, 70) };
                 for engine in ALL {
-                    match annealing.run_by(engine, couplings) {
+                    match annealing.run_by(engine, couplings, &Context::new(81)) {
                         Ok(annealed) => {
                             assert!((annealed.best().energy - ground).abs() < 1e-9, "{engine:?} {rule:?}");
                             assert!(annealed.reads.iter().all(|read| read.energy >= ground - 1e-9));
@@ -355,7 +384,7 @@ mod tests {
         let mut random = Philox::new(82, 0);
         let planted = planted_loops(144, &grid(12, 12, true).unwrap(), 40, &mut random).unwrap();
         for engine in [Engine::Single, Engine::Bytes] {
-            let annealed = annealing(4.0, 0.2, 300, 64).run_by(engine, &planted.couplings).unwrap();
+            let annealed = annealing(4.0, 0.2, 300, 64).run_by(engine, &planted.couplings, &Context::new(81)).unwrap();
             assert_eq!(annealed.best().energy, planted.energy, "{engine:?}");
             assert!(annealed.share_at(planted.energy) > 0.0 && annealed.share_at(planted.energy - 1.0) == 0.0);
         }
@@ -373,8 +402,8 @@ mod tests {
         for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
             for engine in ALL {
                 let schedule = Schedule::constant(temperature, 40).unwrap();
-                let run = Annealing { schedule, rule, reads, seed: 84, trace: false };
-                let annealed = run.run_by(engine, &couplings).unwrap();
+                let run = Annealing { schedule, rule, reads, trace: false };
+                let annealed = run.run_by(engine, &couplings, &Context::new(84)).unwrap();
                 let mean = annealed.reads.iter().map(|read| read.last_energy).sum::<f64>() / reads as f64;
                 let error = (exact.heat_capacity() * temperature * temperature / reads as f64).sqrt();
                 assert!((mean - exact.mean_energy()).abs() < 5.0 * error, "{engine:?} {rule:?} {mean}");
@@ -404,10 +433,10 @@ mod tests {
         let couplings = torus_glass(5, 6, &mut Philox::new(85, 0)).unwrap();
         for engine in ALL {
             let run = Annealing { trace: true, ..annealing(3.0, 0.3, 30, 130) };
-            let all = run.run_by(engine, &couplings).unwrap();
+            let all = run.run_by(engine, &couplings, &Context::new(81)).unwrap();
             let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-            assert_eq!(one.install(|| run.run_by(engine, &couplings).unwrap()), all);
-            let few = Annealing { reads: 67, ..run }.run_by(engine, &couplings).unwrap();
+            assert_eq!(one.install(|| run.run_by(engine, &couplings, &Context::new(81)).unwrap()), all);
+            let few = Annealing { reads: 67, ..run }.run_by(engine, &couplings, &Context::new(81)).unwrap();
             assert_eq!(few.reads[..], all.reads[..67]);
             assert_ne!(all.reads[0].energies, all.reads[64].energies);
             assert!(all.reads.iter().all(|read| read.energies.len() == 30 && read.energies[29] == read.last_energy));
@@ -443,6 +472,6 @@ mod tests {
             follow(&memory, &Spins::new(3), &schedule, Dynamics::HeatBath, &mut random, |_| ()).unwrap_err().is_shape()
         );
         let none = Annealing { reads: 0, ..annealing(1.0, 0.5, 3, 1) };
-        assert!(none.run(&torus_glass(3, 3, &mut random).unwrap()).unwrap_err().is_usage());
+        assert!(none.run(&torus_glass(3, 3, &mut random).unwrap(), &Context::new(0)).unwrap_err().is_usage());
     }
 }

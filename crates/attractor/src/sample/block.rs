@@ -86,7 +86,7 @@ impl Colouring {
                     Some(place) if *place == usize::MAX => *place = at,
                     _ => {
                         return Err(Error::shape(format!(
-                            "colouring: unit {unit} of class {at} does not exist or stands twice; each of {} once",
+                            "colouring: unit {unit} of class {at} does not exist or appears twice; name each of {} once",
                             colour.len()
                         )));
                     }
@@ -94,11 +94,11 @@ impl Colouring {
             }
         }
         if let Some(unit) = colour.iter().position(|&c| c == usize::MAX) {
-            return Err(Error::shape(format!("colouring: unit {unit} stands in no class; give each one")));
+            return Err(Error::shape(format!("colouring: unit {unit} is in no class; give every unit one")));
         }
         if let Some((i, j, _)) = couplings.edges().find(|&(i, j, _)| colour[i] == colour[j]) {
             return Err(Error::usage(format!(
-                "colouring: units {i} and {j} of class {} are coupled; updated at once they keep another distribution",
+                "colouring: units {i} and {j} of class {} are coupled; updating them together has another stationary distribution",
                 colour[i]
             )));
         }

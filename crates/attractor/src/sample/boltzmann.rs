@@ -267,7 +267,7 @@ impl BoltzmannMachine {
     pub fn ascend(&mut self, gradient: &Gradient, rate: f64) -> Result<()> {
         if gradient.weights.len() != self.weights.len() || gradient.biases.len() != self.biases.len() {
             return Err(Error::shape(format!(
-                "boltzmann: a gradient of {} units for a machine of {}; both must have as many",
+                "boltzmann: a gradient of {} units for a machine of {}; the two must be equal",
                 gradient.biases.len(),
                 self.biases.len()
             )));
@@ -276,7 +276,7 @@ impl BoltzmannMachine {
         let (weights, biases) = (step(&self.weights, &gradient.weights), step(&self.biases, &gradient.biases));
         if !weights.iter().chain(&biases).all(|p| p.is_finite()) {
             return Err(Error::usage(format!(
-                "boltzmann: a step of rate {rate} leaves the finite numbers; learn at a smaller rate"
+                "boltzmann: a step at rate {rate} overflows; use a smaller learning rate"
             )));
         }
         (self.weights, self.biases) = (weights, biases);

@@ -13,7 +13,7 @@ crate::choice! {
         /// Flipped with probability min(1, exp(-dE / T)).
         #[default]
         Metropolis = "metropolis",
-        /// Drawn anew from what the others say: Gibbs sampling.
+        /// Resampled from its distribution given the other spins: Gibbs sampling.
         HeatBath = "heat-bath",
     }
 }

@@ -11,7 +11,7 @@ crate::choice! {
         Geometric = "geometric",
         /// By the same difference each sweep.
         Linear = "linear",
-        /// As one over the logarithm of the sweep.
+        /// In proportion to 1 / ln(sweep).
         Logarithmic = "logarithmic",
     }
 }
@@ -113,7 +113,7 @@ impl Schedule {
         }
         if let Some(at) = temperatures.windows(2).position(|pair| pair[1] > pair[0]) {
             return Err(Error::usage(format!(
-                "schedule: the temperature rises from {} to {} at sweep {}; annealing only cools (temper to go up again)",
+                "schedule: the temperature rises from {} to {} at sweep {}; annealing only cools (use tempering to go up again)",
                 temperatures[at],
                 temperatures[at + 1],
                 at + 1

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};
 
-/// A ladder of copies, one a temperature; neighbours on it exchange their states with probability
+/// A ladder of replicas, one per temperature; neighbours on it exchange their states with probability
 /// min(1, exp((1/T_a - 1/T_b) (E_a - E_b))), which keeps the product of their distributions.
 ///
 /// Pairs (0, 1), (2, 3), ... try to exchange after even rounds, pairs (1, 2), (3, 4), ... after odd ones: such a fixed
@@ -281,7 +281,7 @@ mod tests {
     /// Three spins at three temperatures: the exchange as a matrix over all 512 joint states keeps the product law, and
     /// is in detailed balance.
     #[test]
-    fn exchanges_keep_the_joint_law() {
+    fn exchanges_leave_the_joint_distribution_invariant() {
         let couplings = Couplings::sparse(3, &[(0, 1, 0.8), (1, 2, -1.1), (0, 2, 0.4)]).unwrap();
         let couplings = couplings.with_biases(vec![0.3, -0.2, 0.5]).unwrap();
         let temperatures = [0.6, 1.1, 2.5];
@@ -366,7 +366,7 @@ mod tests {
 
     /// A ladder whose rungs crowd at the hot end: adapted, its refusals are nearly even.
     #[test]
-    fn adapting_evens_the_refusals() {
+    fn adapting_evens_out_the_swap_rates() {
         let couplings = sherrington_kirkpatrick(60, &mut Philox::new(95, 0)).unwrap();
         let mut tempering = Tempering::new(&couplings, &[0.3, 1.5, 1.6, 1.8, 2.0], Dynamics::Metropolis, 96).unwrap();
         let spread = |rates: &[f64]| {

@@ -158,20 +158,15 @@ impl Plan {
     /// # Errors
     /// `is_usage` for a number outside its range.
     pub fn check(&self) -> Result<()> {
-        if self.seeds == 0 || self.cues == 0 || self.sweeps == 0 || self.loads.is_empty() {
-            return Err(Error::usage(format!(
-                "capacity: {} loads, {} seeds, {} cues, {} sweeps; expected at least one of each",
-                self.loads.len(),
-                self.seeds,
-                self.cues,
-                self.sweeps
-            )));
+        let counts = [("loads", self.loads.len()), ("seeds", self.seeds), ("cues", self.cues), ("sweeps", self.sweeps)];
+        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(Error::option(option, 0, "give at least 1"));
         }
         if let Some(load) = self.loads.iter().find(|load| !(**load > 0.0 && load.is_finite())) {
-            return Err(Error::usage(format!("capacity: a load of {load}; expected a number above zero")));
+            return Err(Error::option("loads", load, "give numbers above zero"));
         }
         if !(0.0..=1.0).contains(&self.noise) {
-            return Err(Error::usage(format!("capacity: a noise of {}; expected a share from 0 to 1", self.noise)));
+            return Err(Error::option("noise", self.noise, "give a share from 0 to 1"));
         }
         if !(1..=MOST_UNITS).contains(&self.neurons) {
             return Err(Error::option("neurons", self.neurons, format!("give 1 to {MOST_UNITS} units")));

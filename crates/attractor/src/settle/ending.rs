@@ -97,7 +97,7 @@ pub fn explain(settled: &Settled, patterns: &StoredPatterns, likeness: Likeness)
     let n = patterns.units();
     if settled.state.len() != n {
         return Err(Error::shape(format!(
-            "explain: a state of {} units for patterns of {n}; both must have as many",
+            "explain: a state of {} units for patterns of {n}; the two must be equal",
             settled.state.len()
         )));
     }

@@ -52,13 +52,13 @@ pub struct Settled {
 fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
     if start.len() != memory.units() {
         return Err(Error::shape(format!(
-            "settle: a cue of {} units for a memory of {}; both must have as many",
+            "settle: a cue of {} units for a memory of {}; the two must be equal",
             start.len(),
             memory.units()
         )));
     }
     if sweeps == 0 {
-        return Err(Error::usage("settle: no sweep is allowed; give at least one"));
+        return Err(Error::usage("settle: a limit of 0 sweeps; give at least one"));
     }
     Ok(())
 }
@@ -82,7 +82,7 @@ pub fn clamped<M: SpinMemory>(memory: &M, cue: &Cue, order: Order, sweeps: usize
     check(memory, &cue.state, sweeps)?;
     if cue.known.len() != cue.state.len() {
         return Err(Error::shape(format!(
-            "settle: a cue of {} units that says of {} whether they are known; both must be as many",
+            "settle: a cue of {} units with {} known-flags; give one flag per unit",
             cue.state.len(),
             cue.known.len()
         )));

@@ -56,12 +56,11 @@ impl Iteration {
     pub fn check(&self) -> Result<()> {
         let Self { damping, tolerance, .. } = *self;
         if !(damping > 0.0 && damping < 2.0) {
-            return Err(Error::usage(format!(
-                "descend: a damping of {damping}; only above 0 and below 2 is the energy sure to fall"
-            )));
+            let why = "the energy is guaranteed to fall only for 0 < damping < 2";
+            return Err(Error::option("damping", damping, why));
         }
         if !(tolerance >= 0.0) {
-            return Err(Error::usage(format!("descend: a tolerance of {tolerance}; expected a number from 0 on")));
+            return Err(Error::option("tolerance", tolerance, "give 0 or more"));
         }
         Ok(())
     }
@@ -71,7 +70,7 @@ fn check(memory: &Modern, start: &[f64], iteration: &Iteration) -> Result<()> {
     let width = memory.patterns().width();
     if start.len() != width {
         return Err(Error::shape(format!(
-            "descend: stored patterns have {width} features, the query has {}; both must have as many",
+            "descend: stored patterns have {width} features, the query has {}; the two must be equal",
             start.len()
         )));
     }

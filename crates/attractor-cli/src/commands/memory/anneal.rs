@@ -18,25 +18,25 @@ use crate::picture;
 
 #[derive(Debug, Args)]
 pub struct Anneal {
-    /// A graph in the Gset format (a line "nodes edges", then "i j weight"): its largest cut is sought
+    /// A graph in the Gset format (a line "nodes edges", then "i j weight"): find its maximum cut
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sk", "torus", "planted", "ising", "demo"])]
     pub graph: Option<PathBuf>,
-    /// The Sherrington-Kirkpatrick glass of so many spins
+    /// A Sherrington-Kirkpatrick spin glass of N spins
     #[arg(long, value_name = "N", conflicts_with_all = ["torus", "planted", "ising", "demo"])]
     pub sk: Option<usize>,
-    /// The glass of couplings +1 and -1 on a torus of L x L spins
+    /// A +-J spin glass (couplings +1 and -1) on an L x L torus
     #[arg(long, value_name = "L", conflicts_with_all = ["planted", "ising", "demo"])]
     pub torus: Option<usize>,
-    /// Frustrated loops planted on a torus of L x L spins: the ground-state energy is known
+    /// Planted frustrated loops on an L x L torus, with known ground-state energy
     #[arg(long, value_name = "L", conflicts_with_all = ["ising", "demo"])]
     pub planted: Option<usize>,
-    /// Ising's ferromagnet on a torus of L x L spins
+    /// The Ising ferromagnet on an L x L torus
     #[arg(long, value_name = "L", conflicts_with = "demo")]
     pub ising: Option<usize>,
     /// The built-in example: planted loops, 16 x 16
     #[arg(long)]
     pub demo: bool,
-    /// First temperature [default: twice the largest root mean square field]
+    /// First temperature [default: twice the largest root-mean-square local field]
     #[arg(long)]
     pub start: Option<f64>,
     /// Last temperature [default: a fortieth of the first]
@@ -48,10 +48,10 @@ pub struct Anneal {
     /// Sweeps over all units
     #[arg(long, default_value_t = 1000)]
     pub sweeps: usize,
-    /// Independent runs; the best is the answer
+    /// Independent runs; the best one is reported
     #[arg(long, default_value_t = 64)]
     pub reads: usize,
-    /// Spend the same cost on so many times more, shorter runs
+    /// Make this many times as many runs, each shorter by the same factor: equal cost
     #[arg(long, default_value_t = 1)]
     pub restarts: usize,
     /// How a unit is updated
@@ -110,13 +110,16 @@ fn text(found: &Solution) -> String {
     out += &format!("reached by      {:.1} % of the runs\n", 100.0 * found.share_of_best());
     if let (Some(ground), Some(is_ground)) = (found.ground_energy, found.is_ground()) {
         let reached = if is_ground { "reached" } else { "not reached: more sweeps, or more reads" };
-        out += &format!("ground energy   {} {reached}\n", per_spin(ground));
+        out += &format!("ground state    {} {reached}\n", per_spin(ground));
     }
     if let Some(expected) = found.expected_energy {
-        out += &format!("expected        {} of large systems; one draw scatters about it\n", per_spin(expected));
+        out += &format!(
+            "expected        {} on average over instances of this size; one instance fluctuates\n",
+            per_spin(expected)
+        );
     }
     if let (Some(cut), Some(total)) = (found.cut, found.total_weight) {
-        out += &format!("cut             {} of a weight of {} in all\n", short(cut + 0.0), short(total + 0.0));
+        out += &format!("cut             {} of a total edge weight of {}\n", short(cut + 0.0), short(total + 0.0));
     }
     out
 }

@@ -19,7 +19,7 @@ use crate::picture;
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Draw {
-    /// Boltzmann's law: the probability of every state and of every energy level, exactly, up to 20 units
+    /// Boltzmann distribution: the exact probability of every state and every energy level, up to 20 units
     Law,
     /// The probability that a unit is +1, against its field
     Firing,
@@ -31,13 +31,13 @@ pub enum Draw {
 pub struct Boltzmann {
     #[command(flatten)]
     pub data: Data,
-    /// What is looked at, and drawn
+    /// What to compute and draw
     #[arg(long, value_enum, default_value_t = Draw::Law)]
     pub draw: Draw,
-    /// How patterns are stored; only symmetric rules have a distribution
+    /// Learning rule; only symmetric weights have a Boltzmann distribution
     #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb")]
     pub rule: Standard,
-    /// Temperatures, in units of the energy, with commas
+    /// Temperatures, in units of energy, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = [0.2, 0.5, 1.0, 2.0, 5.0])]
     pub temperatures: Vec<f64>,
     /// Samples per temperature
@@ -93,7 +93,7 @@ fn law_text(law: &Law, source: &str) -> String {
             at.of_energy[0]
         );
     }
-    out + "\nenergies and entropies as p = exp(-E / T) / Z gives them, every state counted; entropy in nats\n"
+    out + "\nexact, by enumeration of all states: p = exp(-E / T) / Z; entropy in nats\n"
 }
 
 fn firing_text(firing: &Firing) -> String {

@@ -20,7 +20,7 @@ pub struct Capacity {
     /// A small network: 100 units, a tenth of each cue wrong, 1 to 50 patterns recalled without an error
     #[arg(long, conflicts_with_all = ["neurons", "loads", "noise", "criterion"])]
     pub demo: bool,
-    /// Units N
+    /// Number of units N
     #[arg(long, default_value_t = 2000)]
     pub neurons: usize,
     /// Loads P / N, with commas
@@ -29,7 +29,7 @@ pub struct Capacity {
     /// Pattern sets per load
     #[arg(long, default_value_t = 20)]
     pub seeds: usize,
-    /// Patterns recalled of each set
+    /// Patterns of each set that are recalled
     #[arg(long, default_value_t = 20)]
     pub cues: usize,
     /// Learning rule
@@ -41,7 +41,7 @@ pub struct Capacity {
     /// What the picture shows
     #[arg(long, value_parser = choice::<Criterion>(), default_value = "overlap", requires = "output")]
     pub criterion: Criterion,
-    /// Sweeps of a recall at most
+    /// Maximum number of sweeps per recall
     #[arg(long, default_value_t = 200)]
     pub sweeps: usize,
     /// Also draw it: .svg, .png or .pdf
@@ -77,7 +77,7 @@ fn table(found: &capacity::Capacity) -> String {
         "exact",
     );
     for m in &found.loads {
-        let theory = m.theory.map_or("none".to_string(), |m| format!("{m:.5}"));
+        let theory = m.theory.map_or("-".to_string(), |m| format!("{m:.5}"));
         let error = if m.standard_error.is_nan() { "-".to_string() } else { format!("{:.5}", m.standard_error) };
         out += &format!(
             "{:>7.4}  {:>8}  {:>9.5}  {error:>9}  {theory:>9}  {:>7.1}%\n",
@@ -91,7 +91,7 @@ fn table(found: &capacity::Capacity) -> String {
         None => out,
         Some(limits) => {
             out + &format!(
-                "\nTheory: the retrieval state of N to infinity (Amit, Gutfreund and Sompolinsky 1987), gone beyond a load of \
+                "\nTheory: the retrieval state for N to infinity (Amit, Gutfreund and Sompolinsky 1987), which disappears above a load of \
              {CRITICAL_LOAD:.4}.\nWithout any error: most patterns up to 1 / (2 ln N) = {:.4}, all up to 1 / (4 ln N) = \
              {:.4} (McEliece et al. 1987).\n",
                 limits.most, limits.all

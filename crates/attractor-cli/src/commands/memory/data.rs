@@ -14,13 +14,13 @@ pub struct Data {
     /// The built-in example
     #[arg(long, conflicts_with = "random")]
     pub demo: bool,
-    /// Random patterns: how many, and of how many units, for example 20x200
+    /// Random patterns: number x units, for example 20x200
     #[arg(long, value_name = "PxN", conflicts_with_all = ["patterns", "scale", "threshold"])]
     pub random: Option<String>,
-    /// Only so many patterns, the first ones
+    /// Use only the first N patterns
     #[arg(long)]
     pub patterns: Option<usize>,
-    /// What numbers are divided by
+    /// Divide all numbers by this
     #[arg(long, default_value_t = 1.0)]
     pub scale: f32,
     /// Numbers above it are +1, others -1; needed unless all are 0 and 1, or -1 and +1

@@ -16,10 +16,10 @@ use crate::picture;
 pub struct Dense {
     #[command(flatten)]
     pub data: Data,
-    /// Degree n of the energy -sum m^n: 2 is Hebb's memory, more holds more
+    /// Degree n of the energy -sum m^n: 2 is the classical Hopfield network, larger n stores more patterns
     #[arg(long, default_value_t = 6, conflicts_with = "exponential")]
     pub degree: u32,
-    /// Only patterns that point the same way count
+    /// Rectified polynomial: only patterns with positive overlap contribute
     #[arg(long, conflicts_with = "exponential")]
     pub rectified: bool,
     /// Exponential energy with this inverse temperature

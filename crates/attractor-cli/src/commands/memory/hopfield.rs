@@ -17,7 +17,7 @@ use crate::picture;
 pub struct Hopfield {
     #[command(flatten)]
     pub data: Data,
-    /// How patterns are stored
+    /// Learning rule
     #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb")]
     pub rule: Standard,
     #[command(flatten)]
@@ -32,11 +32,11 @@ fn advice(found: &HopfieldRecall) -> String {
     let (count, units) = (found.patterns, found.units);
     match found.most_patterns {
         Some(most) if count > most && found.rule == Standard::Hebb.name() && found.load < 1.0 => format!(
-            "\n{count} patterns are more than {units} units hold by Hebb's rule, about {most} at random; next: --rule pseudo-inverse \
+            "\n{count} patterns exceed the capacity of {units} units under Hebb's rule, about {most} random patterns; next: --rule pseudo-inverse \
              holds up to {units}, attractor memory dense many more\n"
         ),
         Some(most) if count > most => format!(
-            "\n{count} patterns are more than the projection holds, {units} at most; next: attractor memory dense, or memory modern\n"
+            "\n{count} patterns exceed the capacity of the pseudo-inverse rule, at most {units}; next: attractor memory dense, or memory modern\n"
         ),
         _ => String::new(),
     }

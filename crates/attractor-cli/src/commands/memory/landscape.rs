@@ -18,7 +18,7 @@ use crate::picture;
 /// Which landscape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Draw {
-    /// A polynomial in one dimension, with balls that roll; an .svg moves
+    /// A polynomial in one dimension, with rolling balls; an .svg is animated
     Curve,
     /// The modern memory of a few patterns in two dimensions, with retrievals
     Contours,
@@ -38,19 +38,19 @@ pub struct Landscape {
     /// Coefficients of the energy in one dimension, lowest power first, with commas; the default is 3 x - 2 x^2 - x^3 + 0.5 x^4
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [0.0, 3.0, -2.0, -1.0, 0.5])]
     pub polynomial: Vec<f64>,
-    /// Where balls start, with commas; the default is one on each side of the peak
+    /// Starting points of the balls, separated by commas; by default one on each side of the peak
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [1.0, 0.2])]
     pub start: Vec<f64>,
-    /// How far a ball rolls per step, for each unit of slope
+    /// Step size of gradient descent: distance rolled per unit of slope
     #[arg(long, default_value_t = 0.02)]
     pub rate: f64,
     /// Steps at most
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
-    /// Patterns of the landscapes in two dimensions
+    /// Stored patterns of the two-dimensional landscapes
     #[arg(long, value_name = "X,Y;X,Y...", allow_hyphen_values = true, default_value = "1,1;-1,1;1,-1")]
     pub stored: String,
-    /// Where retrievals start
+    /// Starting points of the retrievals
     #[arg(
         long,
         value_name = "X,Y;X,Y...",
@@ -61,7 +61,7 @@ pub struct Landscape {
     /// Inverse temperature of the modern memory
     #[arg(long, default_value_t = 3.0)]
     pub beta: f64,
-    /// Step size of a modern retrieval: every one between 0 and 2 goes downhill; short ones draw smooth paths
+    /// Step size of a modern retrieval: any value between 0 and 2 lowers the energy; small ones draw smooth paths
     #[arg(long, default_value_t = 0.1)]
     pub damping: f64,
     /// Also draw it: .svg, .png or .pdf
@@ -104,15 +104,15 @@ fn reworded(error: Error) -> Error {
 fn fate(ball: &Ball) -> String {
     let (end, took) = (plain(ball.end), counted(ball.steps, "step"));
     match ball.ended {
-        Fate::Level => format!("stays at x = {end:.4}: it is level there"),
-        Fate::Balances => format!("stays at the maximum at x = {end:.4}: nothing pushes it"),
+        Fate::Level => format!("stays at x = {end:.4}: the slope is zero there"),
+        Fate::Balances => format!("stays at the maximum at x = {end:.4}: the slope is zero"),
         Fate::Saddle => format!("comes to rest at the saddle at x = {end:.4} in {took}"),
         Fate::LocalMinimum => {
             format!("converges to the local minimum at x = {end:.4} in {took}: a lower one lies elsewhere")
         }
-        Fate::GlobalMinimum => format!("converges to the minimum at x = {end:.4} in {took}: none is lower"),
-        Fate::Escapes => format!("rolls out of the picture in {took}: nothing stops it"),
-        Fate::Rolls => format!("is at x = {end:.4} after {took} and still rolls: raise --steps"),
+        Fate::GlobalMinimum => format!("converges to a global minimum at x = {end:.4} in {took}"),
+        Fate::Escapes => format!("leaves the plotted range in {took}: there is no minimum on that side"),
+        Fate::Rolls => format!("has reached x = {end:.4} after {took} and is still moving: raise --steps"),
     }
 }
 
@@ -131,7 +131,7 @@ fn curve_text(curve: &Curve) -> String {
         out += &format!("x = {x:>8.4}  E = {energy:>9.4}  {}\n", standing(level.standing));
     }
     if curve.stationary.is_empty() {
-        out += "no stationary point: nowhere to rest\n";
+        out += "no stationary point\n";
     }
     out += "\n";
     for ball in &curve.balls {

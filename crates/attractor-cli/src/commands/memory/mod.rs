@@ -26,19 +26,19 @@ use crate::error::Outcome;
 pub enum Memory {
     /// Patterns stored by a learning rule, and recalled from corrupted cues
     Hopfield(Box<hopfield::Hopfield>),
-    /// Dense associative memory: steeper energies hold more patterns
+    /// Dense associative memory: a steeper energy stores more patterns
     Dense(Box<dense::Dense>),
-    /// Modern Hopfield memory of real patterns: attention as retrieval
+    /// Modern (continuous) Hopfield network: attention as retrieval
     Modern(Box<modern::ModernArgs>),
-    /// Simulated annealing: the lowest energy of a glass, the largest cut of a graph
+    /// Simulated annealing: the ground state of a spin glass, the maximum cut of a graph
     Anneal(Box<anneal::Anneal>),
-    /// What a memory is at a temperature: Boltzmann's law, firing probabilities, samples
+    /// A memory at finite temperature: Boltzmann distribution, firing probabilities, samples
     Boltzmann(Box<boltzmann::Boltzmann>),
-    /// Energy as a landscape: balls that roll in one dimension, the memories' valleys in two
+    /// Energy landscapes: a ball rolling downhill in one dimension, basins of attraction in two
     Landscape(Box<landscape::Landscape>),
-    /// How much a memory of random patterns holds, beside what theory says
+    /// Storage capacity for random patterns, compared with theory
     Capacity(Box<capacity::Capacity>),
-    /// How likely data are under a restricted Boltzmann machine: exact, and between two estimates
+    /// Log-likelihood of data under a restricted Boltzmann machine: exact, and bracketed by forward and reverse AIS
     Likelihood(Box<LikelihoodArgs>),
 }
 

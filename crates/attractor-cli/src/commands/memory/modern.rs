@@ -37,25 +37,25 @@ pub enum Draw {
 pub struct ModernArgs {
     #[command(flatten)]
     pub data: Data,
-    /// Inverse temperature: low gives averages, high single patterns
+    /// Inverse temperature: low values retrieve averages, high values single patterns
     #[arg(long, default_value_t = 8.0)]
     pub beta: f64,
     /// How scores become weights
     #[arg(long, value_parser = choice::<SimplexMap>(), default_value = "softmax")]
     pub separation: SimplexMap,
-    /// Step size gamma: every one between 0 and 2 goes downhill; 1 is attention
+    /// Step size gamma: any value between 0 and 2 lowers the energy; 1 is the attention update
     #[arg(long, default_value_t = 1.0)]
     pub damping: f64,
-    /// Standard deviation of the normal noise that is added to a query
+    /// Standard deviation of the Gaussian noise added to each query
     #[arg(long, default_value_t = 0.3)]
     pub noise: f64,
-    /// Steps at most
+    /// Maximum number of steps
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
-    /// Whose weights --draw weights shows: the query made from this pattern
+    /// Query whose weights --draw weights shows, by the number of its pattern
     #[arg(long, default_value_t = 0)]
     pub query: usize,
-    /// Patterns as they are, neither centred nor brought to one length
+    /// Use the patterns as they are, neither centred nor scaled to mean length one
     #[arg(long)]
     pub raw: bool,
     /// Also draw it: .svg, .png or .pdf
@@ -79,7 +79,7 @@ fn why(retrieval: &Retrieval) -> String {
         format!("{}{more}", names.join(", "))
     };
     match &retrieval.reason {
-        _ if retrieval.has_twins() => "retrieved, with patterns that equal it".to_string(),
+        _ if retrieval.has_twins() => "retrieved, along with identical patterns".to_string(),
         Reason::Retrieved => "retrieved".to_string(),
         Reason::AnotherPattern(other) => format!("pattern {other} instead: the query lay in its basin"),
         Reason::Metastable(set) => format!("average of {} patterns ({}): beta too low", set.len(), some(set)),
@@ -92,7 +92,7 @@ fn table(found: &Retrievals) -> String {
     const SHOWN: usize = 40;
     let mut out = format!(
         "{:>7}  {:>9}  {:>9}  {:>10}  {:>9}  {:>5}  result\n",
-        "pattern", "query off", "end off", "separation", "wanted", "steps"
+        "pattern", "d(query)", "d(end)", "separation", "required", "steps"
     );
     for one in found.retrievals.iter().take(SHOWN) {
         out += &format!(
@@ -112,7 +112,7 @@ fn table(found: &Retrievals) -> String {
     }
     out += &format!("\n{} of {all} patterns retrieved\n", found.count(|reason| *reason == Reason::Retrieved));
     if let Some(beta) = found.wanted_beta() {
-        out += &format!("a beta of {} would separate those that stand out at all\n", number(beta, 3));
+        out += &format!("a beta of {} would separate all patterns that can be separated\n", number(beta, 3));
     }
     out
 }
@@ -121,14 +121,14 @@ fn text(found: &Retrievals, source: &str) -> String {
     let kind = if found.centred { "centred, of mean length 1" } else { "as they are" };
     let theorem = found.sure_patterns.map_or(String::new(), |count| {
         format!(
-            "of random patterns of their mean length and width {} are sure to be stored (probability 0.99; Ramsauer et al. 2021, \
+            "theory guarantees storage of {} random patterns of this mean length and dimension (probability 0.99; Ramsauer et al. 2021, \
              theorem 3)\n",
             number(count, 0)
         )
     });
     format!(
         "Modern Hopfield memory of {} patterns of {} features ({kind}), {}, beta {}: {source}\n\
-         noise {} in every feature; the energy falls with every step\n\n{}{theorem}",
+         noise of standard deviation {} in every feature; the energy falls with every step\n\n{}{theorem}",
         found.patterns,
         found.features,
         found.separation,
@@ -149,7 +149,7 @@ fn json(found: &Retrievals, source: &str) -> Outcome<Value> {
 fn soft_maximum_text(found: &SoftMaximum) -> String {
     let mut out = format!(
         "{}: how far the soft maximum of two scores lies above the larger one\n\n{:>6}  {:>12}  {:>9}\n",
-        found.separation, "beta", "equal scores", "one apart"
+        found.separation, "beta", "equal scores", "1 apart"
     );
     for gap in &found.gaps {
         out += &format!("{:>6}  {:>12.6}  {:>9.6}\n", gap.beta, gap.above_equal, gap.above_one_apart);

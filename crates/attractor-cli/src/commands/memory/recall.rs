@@ -19,10 +19,10 @@ use crate::error::Outcome;
 /// How a cue is made and recalled.
 #[derive(Debug, Clone, Args)]
 pub struct Recall {
-    /// Share of a cue's units that are flipped
+    /// Fraction of a cue's units to flip
     #[arg(long, default_value_t = 0.2)]
     pub noise: f64,
-    /// Share of a cue's units that are unknown, the last ones: they start at random, and only they are recalled
+    /// Fraction of a cue's units to mask, the last ones: they start at random and only they are updated
     #[arg(long, default_value_t = 0.0, conflicts_with = "noise")]
     pub mask: f64,
     /// How units are updated
@@ -31,7 +31,7 @@ pub struct Recall {
     /// Cues per pattern
     #[arg(long, default_value_t = 1)]
     pub cues: usize,
-    /// Sweeps over all units at most
+    /// Maximum number of sweeps over all units
     #[arg(long, default_value_t = 100)]
     pub sweeps: usize,
     /// Also draw it: .svg, .png or .pdf
@@ -58,7 +58,7 @@ pub fn shown(stored: &Stored) -> Shown<'_> {
 /// Whether recall goes downhill, in words.
 pub fn descent(descends: Descends) -> String {
     match descends {
-        Descends::Exact => "no update raises the energy, so recall ends".to_string(),
+        Descends::Exact => "no update raises the energy, so recall converges".to_string(),
         Descends::Conditional(condition) => format!("no update raises the energy if {condition}"),
         Descends::None(why) => format!("the energy may rise: {why}"),
     }
@@ -79,8 +79,8 @@ fn words(ending: &Ending) -> String {
                 patterns.iter().map(|(at, mirrored)| format!("{}xi_{at}", if *mirrored { "-" } else { "" })).collect();
             format!("mixture of {}{}", names.join(", "), but(*wrong))
         }
-        Ending::Spurious => "a state that was never stored".to_string(),
-        Ending::Cycle => "two states that take turns".to_string(),
+        Ending::Spurious => "spurious state".to_string(),
+        Ending::Cycle => "cycle of two states".to_string(),
         Ending::OutOfSweeps => "not settled: raise --sweeps".to_string(),
     }
 }
@@ -116,14 +116,14 @@ pub fn table(recalls: &Recalls) -> String {
             None => kinds.push((name, 1)),
         }
     }
-    let others: Vec<String> = kinds.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let others: Vec<String> = kinds.iter().map(|(name, count)| format!("{name} ({count})")).collect();
     let rest = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
     out + &format!("\n{} of {} cues recalled without an error{rest}\n", recalls.exact(), all.len())
 }
 
 fn kind(recalled: &Recalled) -> &'static str {
     match &recalled.ending {
-        Ending::Stored { pattern, .. } if *pattern == recalled.pattern => "nearly",
+        Ending::Stored { pattern, .. } if *pattern == recalled.pattern => "nearly recalled",
         Ending::Stored { .. } => "another pattern",
         ending => ending.name(),
     }

@@ -28,40 +28,40 @@ pub struct GenerateRbm {
     /// intercept_hidden_, intercept_visible_)
     #[arg(required_unless_present = "demo")]
     pub model: Option<PathBuf>,
-    /// The machine that the program brings along: 16 hidden units that learnt the digits
+    /// The bundled machine: 16 hidden units, trained on the digits
     #[arg(long, conflicts_with = "model")]
     pub demo: bool,
-    /// How many
+    /// Number of samples, or of rows to complete
     #[arg(long, default_value_t = 50)]
     pub samples: usize,
     /// Gibbs steps
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
-    /// Plain Gibbs chains; else chains at eight inverse temperatures that change places, which get out of modes
+    /// Plain Gibbs sampling instead of parallel tempering at eight inverse temperatures, which escapes modes
     #[arg(long, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain"])]
     pub gibbs: bool,
-    /// States as they were drawn; else the means of the visible units in the last step
+    /// Sampled states instead of the means of the visible units in the last step
     #[arg(long, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain"])]
     pub drawn: bool,
     /// Complete these rows instead: a file, a folder of .png, or digits, glyphs-5, glyphs-8
     #[arg(long, value_name = "SOURCE")]
     pub complete: Option<String>,
-    /// Share of the units that is unknown in rows to complete, the last ones
+    /// Fraction of the units to mask in the rows to complete, the last ones
     #[arg(long, default_value_t = 0.5, requires = "complete")]
     pub mask: f64,
-    /// Share of the units that is flipped instead, any of them: the rows are to be restored
+    /// Flip this fraction of the units instead, at random: the rows are denoised
     #[arg(long, requires = "complete", conflicts_with_all = ["mask", "chain"])]
     pub noise: Option<f64>,
-    /// Numbers above it are 1, in rows to complete
+    /// In the rows to complete, numbers above it are 1, others 0
     #[arg(long, requires = "complete")]
     pub threshold: Option<f32>,
-    /// Complete them by another memory too, and by nothing at all, from the same cues: how much of what was unknown is wrong
+    /// Also complete them with another memory and with all zeros, from the same cues, and compare the error on the unknown units
     #[arg(long, value_enum, requires = "complete", conflicts_with = "chain")]
     pub against: Option<Against>,
     /// How the Hopfield network of --against stores the rows
     #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb", requires = "against")]
     pub rule: Standard,
-    /// One chain of contrastive divergence from the first of those rows, step by step: so many steps
+    /// Show the Gibbs chain of contrastive divergence from the first of those rows, for this many steps
     #[arg(long, value_name = "STEPS", requires = "complete", conflicts_with_all = ["steps", "samples", "mask"])]
     pub chain: Option<usize>,
     /// Draw the machine itself instead: its layers and the weights between them

@@ -21,13 +21,13 @@ pub struct LikelihoodArgs {
     pub model: Option<PathBuf>,
     #[command(flatten)]
     pub data: Data,
-    /// Inverse temperatures of annealed importance sampling
+    /// Number of inverse temperatures in annealed importance sampling (AIS)
     #[arg(long, default_value_t = 1000)]
     pub betas: usize,
-    /// Runs of it, forwards and in reverse
+    /// AIS runs in each direction, forward and reverse
     #[arg(long, default_value_t = 100)]
     pub runs: usize,
-    /// Steps of the chains at eight inverse temperatures whose states the reverse runs start from
+    /// Steps of the parallel-tempering chains whose states the reverse runs start from
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
 }
@@ -36,8 +36,8 @@ pub struct LikelihoodArgs {
 pub fn caution(caution: &Caution) -> String {
     let Caution { variance, effective_runs, runs } = caution;
     format!(
-        "the variance of ln w is {variance:.2} and the effective sample size {effective_runs:.1} of {runs} runs: the interval \
-         is too narrow; use more inverse temperatures"
+        "the variance of ln w is {variance:.2} and the effective sample size {effective_runs:.1} of {runs} runs: the standard error \
+         is underestimated; use more inverse temperatures"
     )
 }
 
@@ -83,8 +83,8 @@ fn text(found: &Likelihood, quiet: bool) -> String {
     if quiet {
         return out;
     }
-    out += "\nESS: effective sample size. Forward runs find ln Z too small in the mean, so their ln p is too high;\n\
-            reverse runs too large, as far as the states they start from are the machine's.\n";
+    out += "\nESS: effective sample size. Forward AIS underestimates ln Z on average, so its ln p is too high;\n\
+            reverse AIS overestimates it, provided that its starting states are samples of the model.\n";
     for ((name, _), (.., cautious)) in estimates.iter().zip(found.estimates()) {
         if let Some(found) = cautious {
             out += &format!("caution, {name}: {} (--betas)\n", caution(&found));

@@ -15,10 +15,10 @@ pub struct TrainRbm {
     /// Where machine, checkpoint, metrics and pictures go, a folder
     #[arg(long, short)]
     pub output: PathBuf,
-    /// Settings that go together; what is given by itself stands above them [default: local; with --demo: small]
+    /// A set of defaults; options that are given override them [default: local; with --demo: small]
     #[arg(long, value_parser = choice::<Preset>())]
     pub preset: Option<Preset>,
-    /// Begin with the weights of this machine: a folder, .safetensors, or a BernoulliRBM of scikit-learn as .npz
+    /// Start from the weights of this machine: a folder, .safetensors, or a BernoulliRBM of scikit-learn as .npz
     #[arg(long, value_name = "FILE", conflicts_with = "gaussian")]
     pub weights: Option<PathBuf>,
     /// Hidden units [default: the preset's, or those of --weights]
@@ -39,61 +39,61 @@ pub struct TrainRbm {
     /// Learning rate of the hidden biases [default: --lr]
     #[arg(long)]
     pub lr_hidden: Option<f32>,
-    /// Updates over which the rate rises from zero
+    /// Warm-up: updates over which the learning rate rises from zero
     #[arg(long, default_value_t = 0)]
     pub warm_up: u64,
-    /// Share of the rate that is left at the end; it falls on a straight line
+    /// Fraction of the learning rate at the end of training (linear decay)
     #[arg(long)]
     pub lr_end: Option<f32>,
-    /// Share of the last movement that goes on
+    /// Momentum coefficient
     #[arg(long)]
     pub momentum: Option<f32>,
-    /// Decay of the weights
+    /// Weight decay coefficient (L2)
     #[arg(long)]
     pub weight_decay: Option<f32>,
     /// Gibbs steps per update
     #[arg(long)]
     pub k: Option<usize>,
-    /// Where the model's half of the gradient comes from
+    /// Sampler of the negative phase (the model's half of the gradient)
     #[arg(long, value_parser = choice::<SamplerName>())]
     pub sampler: Option<SamplerName>,
-    /// Chains that go on from update to update (pcd, pt) [default: --batch-size]
+    /// Number of persistent chains (pcd, pt) [default: --batch-size]
     #[arg(long)]
     pub chains: Option<usize>,
-    /// Inverse temperatures of the chains, evenly spaced from 0 to 1 (pt) [default: 8]
+    /// Number of inverse temperatures of the chains, evenly spaced from 0 to 1 (pt) [default: 8]
     #[arg(long, alias = "temperatures")]
     pub chain_betas: Option<usize>,
-    /// Plain gradients; else they are centred, so that nothing changes where bits are flipped
+    /// Plain gradients instead of centred ones (which do not depend on which state is called 1)
     #[arg(long)]
     pub no_centring: bool,
-    /// Wanted mean activation of the hidden units
+    /// Target mean activation of the hidden units (sparsity)
     #[arg(long)]
     pub sparsity: Option<f32>,
-    /// Gradient clipping: the largest norm
+    /// Gradient clipping: maximum norm
     #[arg(long)]
     pub clip: Option<f32>,
-    /// Real numbers as visible units, normal with variance one; else bits
+    /// Gaussian visible units of unit variance instead of binary ones
     #[arg(long, conflicts_with = "threshold")]
     pub gaussian: bool,
-    /// Share of the rows that is held out [default: those that the data name, else 0.1]
+    /// Fraction of the rows to hold out [default: the data's own test split, else 0.1]
     #[arg(long)]
     pub held_out: Option<f64>,
-    /// Epochs between two likelihoods: exact up to 22 units in the smaller layer, else by annealed importance sampling; 0: never
+    /// Epochs between likelihood evaluations: exact up to 22 units in the smaller layer, else by annealed importance sampling; 0: never
     #[arg(long, default_value_t = 5)]
     pub likelihood_every: u64,
-    /// Inverse temperatures of annealed importance sampling [default: 1000]; given, it is used for small machines too
+    /// Number of inverse temperatures in annealed importance sampling [default: 1000]; if given, AIS is used for small machines too
     #[arg(long)]
     pub betas: Option<usize>,
-    /// The alarm: nats per row, beyond three standard errors, that the likelihood must lie below its best
+    /// Alarm: margin in nats per row, on top of three standard errors, by which the likelihood must lie below its best
     #[arg(long, default_value_t = 0.2)]
     pub alarm_margin: f64,
-    /// The alarm: likelihoods in a row that lie so far below
+    /// Alarm: number of consecutive evaluations below that margin
     #[arg(long, default_value_t = 3)]
     pub alarm_patience: u32,
-    /// Go back to the best machine and stop when the likelihood falls although the reconstruction improves
+    /// When the alarm fires (likelihood falls while reconstruction improves), restore the best machine and stop
     #[arg(long)]
     pub roll_back: bool,
-    /// Go on from the last whole epoch in --output; --epochs, the learning rates, --clip and what is only watched may change
+    /// Resume after the last complete epoch in --output; --epochs, the learning rates, --clip and monitoring options may change
     #[arg(long)]
     pub resume: bool,
 }

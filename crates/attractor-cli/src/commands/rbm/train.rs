@@ -48,7 +48,7 @@ fn text(args: &TrainRbm, trained: &Trained, drawn: &[&str]) -> String {
         out += &format!("best at epoch {}: {:.3} nats per row ({BEST})\n", best.epoch, best.log_likelihood);
     }
     if trained.rolled_back {
-        out += "the best machine was taken\n";
+        out += "the best machine was restored\n";
     }
     let folder = args.output.display();
     out + &format!("{folder}: {MODEL}, metrics.jsonl, {}\nnext: attractor generate rbm {folder}\n", drawn.join(", "))

@@ -16,7 +16,7 @@ pub(crate) fn say(scenario: Scenario, signs: &Signs, findings: &Findings, lost: 
     let mut action = action.to_string();
     if signs.better_than_counting == Some(false) && scenario != Scenario::Broken {
         action = action.replace("No issues found. ", "");
-        action += " First of all, train it: its loss is no better than counting tokens, so nothing in it can be said to work.";
+        action += " But train the model first: its loss is no better than that of a unigram model, so nothing in it can be said to work.";
     }
     Conclusion {
         scenario,
@@ -43,56 +43,56 @@ fn deciding(findings: &Findings) -> Vec<&dyn Worded> {
 fn headline(first: &str, lost: &[Place]) -> String {
     match lost {
         [] => first.to_string(),
-        [one] => format!("{first} Left out: {one}, whose map holds what is not a number."),
-        many => format!("{first} Left out: {}, whose maps hold what is not a number.", listed(many)),
+        [one] => format!("{first} Left out: {one}, whose map contains NaN or infinity."),
+        many => format!("{first} Left out: {}, whose maps contain NaN or infinity.", listed(many)),
     }
 }
 
 fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
     match scenario {
         Scenario::Broken => (
-            "These are not sound attention weights: correctness failed.",
-            "Mend this before reading anything else. Leaking rows: pass the causal mask to the backend that captures. Rows \
+            "These are not valid attention weights: correctness checks failed.",
+            "Fix this before reading anything else. Rows that see the future: pass the causal mask to the attention backend. Rows \
              that do not sum to one: switch dropout off (evaluation mode) and check that weights, not scores or outputs, \
-             were captured. A.V that differs: another code path made the output. Rows of NaN: a mask that hides all keys, or \
-             half precision that overflowed.",
+             were captured. A.V that differs: the output came from another code path. Rows of NaN: a mask that hides all keys, or \
+             overflow in half precision.",
         ),
         Scenario::SharpAndMatters if !s.has_loss => (
-            "Attention has structure, and a plain average in its place changes what the model computes.",
-            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head. Look at \
-             the heads that the table names; groups 2, 3 and 5 say what they do.",
+            "Attention has structure, and replacing it by a uniform average changes the model's output.",
+            "Whether the change matters can only be told on a task: give labels, or a checkpoint with its language-model head. Look at \
+             the heads named in the table; groups 2, 3 and 5 say what they do.",
         ),
         Scenario::SharpAndMatters => (
-            "Attention is sharp and matters: replacing it by a plain average costs the model.",
-            "No issues found. Look at the heads that the table names; groups 2, 3 and 5 say what they do.",
+            "Attention is sharp and matters: replacing it by a uniform average raises the loss.",
+            "No issues found. Look at the heads named in the table; groups 2, 3 and 5 say what they do.",
         ),
         Scenario::SharpWithoutEffect => (
-            "Attention has structure, but a plain average in its place costs next to nothing.",
+            "Attention has structure, but replacing it by a uniform average makes almost no difference.",
             "Do not read meaning into these patterns: the rest of the model does the work. Ablate by layer and head, and \
              on a harder text, before pruning.",
         ),
         Scenario::StructureUntested if s.ablated => (
             "Attention has structure; the ablation was inconclusive.",
-            "Its interval holds both a real and a negligible effect: give more inputs.",
+            "Its confidence interval includes both a relevant and a negligible effect: give more inputs.",
         ),
         Scenario::StructureUntested => (
             "Attention has structure; whether it matters was not tested.",
             "Validate the checkpoint itself: the ablation (group 9) needs the model, not a run.",
         ),
         Scenario::WorksLooksUniform if !s.has_loss => (
-            "Attention looks uniform, yet a plain average in its place changes what the model computes.",
-            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head.",
+            "Attention looks uniform, yet replacing it by a uniform average changes the model's output.",
+            "Whether the change matters can only be told on a task: give labels, or a checkpoint with its language-model head.",
         ),
         Scenario::WorksLooksUniform => (
             "Attention looks uniform and works: its small differences matter to the loss.",
             "No issues found. Judge such heads by ablation and query-side variation, not by how sharp they look.",
         ),
         Scenario::Broad if s.matters == Some(true) && !s.has_loss => (
-            "Attention is broad, yet a plain average in its place changes what the model computes.",
-            "Whether the change matters needs a task: give labels, or a checkpoint with its language-model head.",
+            "Attention is broad, yet replacing it by a uniform average changes the model's output.",
+            "Whether the change matters can only be told on a task: give labels, or a checkpoint with its language-model head.",
         ),
         Scenario::Broad if s.matters == Some(true) => (
-            "Attention is broad and matters: replacing it by a plain average costs the model.",
+            "Attention is broad and matters: replacing it by a uniform average raises the loss.",
             "No issues found. Judge such heads by ablation and query-side variation, not by how sharp they look.",
         ),
         Scenario::Broad if s.ablated => (
@@ -105,22 +105,22 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
              matters.",
         ),
         Scenario::TrulyUniform if !s.ablated => (
-            "Attention is plain mixing: rows are all but uniform, or nothing depends on them.",
-            "Whether the rest of the model does the work in its place these maps do not say: validate the checkpoint itself, \
+            "Attention only averages: its rows are nearly uniform, or nothing depends on them.",
+            "These maps cannot tell whether the rest of the model does the work instead: validate the checkpoint itself, \
              which ablates attention.",
         ),
         Scenario::TrulyUniform => (
-            "Attention is plain mixing: rows are all but uniform, or nothing depends on them.",
+            "Attention only averages: its rows are nearly uniform, or nothing depends on them.",
             "The feed-forward layers do the work. Confirm by ablation on more text; then train longer, raise the inverse \
              temperature, or spend the parameters elsewhere.",
         ),
         Scenario::ArchitecturalLimitation => (
-            "Beliefs differ between positions, but attention does not follow them: the architecture may not let it.",
+            "Hidden states differ between positions, but attention does not follow: the architecture may not allow it.",
             "Give heads more dimensions or a larger inverse temperature, and look at the norms of queries and keys: scores \
              with a spread well below one cannot select.",
         ),
         Scenario::Undecided => (
-            "The figures do not decide: too little was testable.",
+            "Inconclusive: too little could be tested.",
             "Give more or longer inputs, keep the maps (or queries and keys), or validate the checkpoint itself.",
         ),
     }
@@ -144,18 +144,20 @@ mod tests {
     fn without_a_loss_nothing_is_said_to_matter() {
         let moved = Signs { structured: true, ablated: true, matters: Some(true), has_loss: false, ..blank() };
         let (headline, action) = words(decide(&moved), &moved);
-        assert!(!headline.contains("matters") && action.contains("needs a task"), "{headline} {action}");
+        assert!(!headline.contains("matters") && action.contains("can only be told on a task"), "{headline} {action}");
     }
 
     /// What the equivalence test did not show is not said in words either.
     #[test]
     fn nothing_is_called_uniform_that_was_not_shown_to_be() {
+        // What attention is replaced by is a uniform average, whatever attention is.
+        let said = |signs: &Signs| words(decide(signs), signs).0.replace("a uniform average", "an average");
         for (matters, ablated) in [(Some(true), true), (None, true), (None, false)] {
             let broad = Signs { varies: Some(true), matters, ablated, ..blank() };
-            let headline = words(decide(&broad), &broad).0;
+            let headline = said(&broad);
             assert!(headline.contains("broad") && !headline.contains("uniform"), "{headline}");
             let even = Signs { uniform: true, ..broad };
-            let headline = words(decide(&even), &even).0;
+            let headline = said(&even);
             assert!(headline.contains("uniform"), "{headline}");
         }
     }
@@ -165,8 +167,8 @@ mod tests {
     fn heads_without_numbers_stand_in_the_headline() {
         let headline = |lost: &[Place]| headline("It is.", lost);
         assert!(!headline(&[]).contains("Left out"));
-        assert!(headline(&[Place::head(1, 2)]).ends_with("Left out: L1H2, whose map holds what is not a number."));
+        assert!(headline(&[Place::head(1, 2)]).ends_with("Left out: L1H2, whose map contains NaN or infinity."));
         let two = headline(&[Place::head(1, 2), Place::head(3, 0)]);
-        assert!(two.contains("L1H2, L3H0, whose maps hold"), "{two}");
+        assert!(two.contains("L1H2, L3H0, whose maps contain"), "{two}");
     }
 }

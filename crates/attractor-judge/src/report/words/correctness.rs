@@ -6,7 +6,8 @@ use crate::groups::correctness::{
     Difference, Differences, Distinct, Excess, Finiteness, Largest, Lowest, Mode, Never, Probe, Worst,
 };
 use crate::id::CheckId;
-use crate::measure::repeated_in_words;
+use crate::measure::Repeated;
+use attractor::numerals::significant;
 
 impl Say for Finiteness {
     fn say(&self, _: &Measured) -> String {
@@ -14,7 +15,7 @@ impl Say for Finiteness {
         let empty = if *empty > 0 { format!("; {empty} rows see no key and are left out") } else { String::new() };
         match (heads.is_empty(), all) {
             (true, _) => format!("every row of every head is finite{empty}"),
-            (_, true) => format!("{rows} rows are not finite, of every head: nothing is testable{empty}"),
+            (_, true) => format!("{rows} rows are not finite, in every head: nothing can be tested{empty}"),
             _ => format!("{rows} rows of {} are not finite: these heads are not testable{empty}", listed(heads)),
         }
     }
@@ -24,7 +25,10 @@ impl Say for Lowest {
     fn say(&self, _: &Measured) -> String {
         let Self { weight, at, negative } = self;
         match negative {
-            true => format!("{at} has a weight of {weight:.3e}: these are scores or outputs, not attention weights"),
+            true => format!(
+                "{at} has a weight of {}: these are scores or outputs, not attention weights",
+                significant((*weight).into(), 4)
+            ),
             false => "no weight is negative".to_string(),
         }
     }
@@ -35,14 +39,14 @@ fn largest(of: CheckId, largest: &Largest, at: &str) -> String {
     let value = largest.value;
     match of {
         CheckId::NormRows => {
-            let hint = if value > 0.05 { ": dropout was on, or these are no weights" } else { "" };
-            format!("largest |row sum - 1| = {value:.2e} ({at}){hint}")
+            let hint = if value > 0.05 { ": dropout was on, or these are not attention weights" } else { "" };
+            format!("largest |row sum - 1| = {} ({at}){hint}", significant(value, 3))
         }
         CheckId::MaskCausal if largest.above => {
-            format!("a causal model sees the future: mass {value:.3e} on later positions ({at})")
+            format!("a causal model sees the future: mass {} on later positions ({at})", significant(value, 4))
         }
-        CheckId::MaskCausal => format!("largest mass on later positions {value:.1e} ({at})"),
-        _ => format!("largest mass on keys that the mask forbids {value:.1e} ({at})"),
+        CheckId::MaskCausal => format!("largest mass on later positions {} ({at})", significant(value, 2)),
+        _ => format!("largest mass on masked keys {} ({at})", significant(value, 2)),
     }
 }
 
@@ -66,14 +70,17 @@ impl Say for Worst {
 impl Say for Probe {
     fn say(&self, _: &Measured) -> String {
         match self {
-            Self::Idle => "the perturbed token changed nothing at all: the probe shows nothing".to_string(),
+            Self::Idle => "perturbing a token changed no output at all: the probe is uninformative".to_string(),
             Self::Causal { probes, past, future } => format!(
-                "{}: earlier outputs move by at most {past:.1e}, later ones by {future:.2e}",
-                plural(*probes, "perturbed token")
+                "{}: earlier outputs change by at most {}, later ones by {}",
+                plural(*probes, "perturbed token"),
+                significant(*past, 2),
+                significant(*future, 3)
             ),
             Self::Leaks { past, input, position } => format!(
-                "a changed token moves earlier outputs by {past:.3e} (input {input}, position {position}): the model sees \
-                 the future"
+                "changing a token changes earlier outputs by {} (input {input}, position {position}): the model sees \
+                 the future",
+                significant(*past, 4)
             ),
         }
     }
@@ -83,9 +90,9 @@ impl Say for Excess {
     fn say(&self, _: &Measured) -> String {
         let Self { nats, at, good } = self;
         match good {
-            true => "entropies lie between their bounds from the sum of squares and from the scores".to_string(),
+            true => "entropies lie within the bounds given by the sums of squares and by the scores".to_string(),
             false => {
-                format!("{at}: an entropy breaks its bounds by {nats:.3} nats; the statistics contradict each other")
+                format!("{at}: an entropy exceeds its bounds by {nats:.3} nats; the statistics contradict each other")
             }
         }
     }
@@ -97,7 +104,7 @@ fn difference(of: CheckId, error: f64) -> String {
         CheckId::OutAv => "A.V against the z that the model used",
         _ => "W_O z + b against the module's output",
     };
-    format!("{what}: largest difference {error:.1e} of the largest output")
+    format!("{what}: largest difference {}, relative to the largest output", significant(error, 2))
 }
 
 impl Say for Difference {
@@ -131,7 +138,8 @@ impl Say for Mode {
 
 impl Say for Distinct {
     fn say(&self, _: &Measured) -> String {
-        repeated_in_words(&self.repeated).unwrap_or_else(|| format!("no two of {} inputs are the same", self.inputs))
+        Repeated::of(&self.repeated)
+            .map_or_else(|| format!("no two of {} inputs are the same", self.inputs), |repeated| repeated.to_string())
     }
 }
 

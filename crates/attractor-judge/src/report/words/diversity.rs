@@ -7,7 +7,7 @@ use crate::groups::diversity::{Beliefs, Linked, LinkedLayer};
 impl Say for Linked {
     fn say(&self, of: &Measured) -> String {
         format!(
-            "Spearman {:.3}, Mantel p = {:.4}, {} with distance held fixed (the effect); linked in {}; beliefs are {} (mean \
+            "Spearman {:.3}, Mantel p = {:.4}, partial {} controlling for distance (the effect); correlated in {}; hidden states are {} (mean \
              cosine distance {:.3}), rows differ by JS {:.3} nats; {}, at most {} positions each{}",
             self.rho,
             self.p,
@@ -39,9 +39,11 @@ impl Say for Beliefs {
     fn say(&self, of: &Measured) -> String {
         let Self { cosine, diverse } = self;
         let why = match diverse {
-            true => format!("positions differ before attention: mean cosine distance {cosine:.3}"),
+            true => {
+                format!("hidden states differ between positions before attention: mean cosine distance {cosine:.3}")
+            }
             false => format!(
-                "positions are alike before attention (mean cosine distance {cosine:.3}): similar rows are to be expected"
+                "hidden states are alike before attention (mean cosine distance {cosine:.3}): similar rows are to be expected"
             ),
         };
         why + &note(of)

@@ -1,5 +1,6 @@
 //! Sentences of group 8.
 
+use attractor::numerals::significant;
 use attractor_record::evidence::{LossKind, NoLoss};
 
 use super::{Say, listed, note, plural};
@@ -47,8 +48,9 @@ impl Say for Flow {
         let sample = cut(self.sample.cut) + &left_out(&self.sample.left_out);
         let why = match self.dead.is_empty() {
             true => format!(
-                "the gradient of {loss} reaches all {} heads: mean |dL/dA| = {:.3e}{sample}",
-                self.heads, self.norm
+                "the gradient of {loss} reaches all {} heads: mean |dL/dA| = {}{sample}",
+                self.heads,
+                significant(self.norm, 4)
             ),
             false => format!(
                 "no gradient of {loss} in {} of {} heads: {}{sample}",
@@ -64,16 +66,18 @@ impl Say for Flow {
 impl Say for HeadFlow {
     fn say(&self, of: &Measured) -> String {
         let Self { norm, importance } = self;
-        format!("|dL/dA| = {norm:.3e}, |sum A dL/dA| = {importance:.3e} (the effect){}", note(of))
+        let (norm, importance) = (significant(*norm, 4), significant(*importance, 4));
+        format!("|dL/dA| = {norm}, |sum A dL/dA| = {importance} (the effect){}", note(of))
     }
 }
 
 impl Say for Derivatives {
     fn say(&self, _: &Measured) -> String {
         match self {
-            Self::Zero => "both derivatives are zero: the direction that was tried does not reach the loss".to_string(),
+            Self::Zero => "both derivatives are zero: the loss does not depend on the tested direction".to_string(),
             Self::Compared { analytic, numeric, step } => {
-                format!("backpropagation {analytic:.6e}, central difference {numeric:.6e} (step {step:.0e})")
+                let (analytic, numeric) = (significant(*analytic, 7), significant(*numeric, 7));
+                format!("backpropagation {analytic}, central difference {numeric} (step {step:.0e})")
             }
         }
     }
@@ -85,9 +89,10 @@ impl Say for Parameters {
         if !silent.is_empty() {
             return format!("{count} attention parameters; no gradient in {}", listed(silent));
         }
-        let norms: Vec<String> = groups.iter().map(|(name, norm)| format!("{name} {norm:.2e}")).collect();
+        let norms: Vec<String> =
+            groups.iter().map(|(name, norm)| format!("{name} {}", significant(*norm, 3))).collect();
         format!(
-            "{count} attention parameters in {} groups hold {:.0} % of the squared gradient (effect: that share): {}",
+            "{count} attention parameters in {} groups account for {:.0} % of the squared gradient norm (the effect): {}",
             groups.len(),
             100.0 * share,
             listed(&norms)

@@ -37,12 +37,13 @@ impl Say for Named {
             parts.push(format!("{what} found: {}", listed(&self.found)));
         }
         if !self.alone.is_empty() {
-            parts.push(format!("{what} by the score alone, not told from chance: {}", listed(&self.alone)));
+            parts.push(format!("{what} by the score alone, not distinguishable from chance: {}", listed(&self.alone)));
         }
         if parts.is_empty() {
             parts.push(format!("no {what}; the best, {}, scores {:.2}", self.best.0, self.best.1));
             if self.unasked {
-                let why = "a text need not ask for it: repeated random tokens do (the job heads, of induction alone)";
+                let why =
+                    "a text may not elicit it; repeated random tokens do (run heads with the induction detector alone)";
                 parts.push(why.to_string());
             }
         }
@@ -52,7 +53,7 @@ impl Say for Named {
 
 impl Say for HeadNamed {
     fn say(&self, of: &Measured) -> String {
-        let how = if self.by_score { "by the score alone, as the convention has it: " } else { "" };
+        let how = if self.by_score { "by the score alone, as is customary: " } else { "" };
         format!("{how}{}{}", self.said, note(of))
     }
 }

@@ -28,14 +28,13 @@ pub(crate) trait Say {
 pub(crate) fn no_interval(why: &NoInterval) -> String {
     match why {
         NoInterval::Inputs { why, inputs } => format!("{why} ({inputs})"),
-        NoInterval::Detector(why) => why.clone(),
         NoInterval::Exact => "exact: every row of every input, not an estimate".into(),
         NoInterval::AllProbes => "exact: the largest change of all probes, not an estimate".into(),
         NoInterval::CountOfHeads => "a count of heads; each head has its own".into(),
         NoInterval::CountOfParameters => "a count of parameters".into(),
         NoInterval::OneDerivative => "one derivative, of the first input".into(),
         NoInterval::UnequalPredictions => "inputs differ in their number of predictions".into(),
-        NoInterval::NothingBeside => "nothing stands beside it".into(),
+        NoInterval::NothingBeside => "no baseline to compare with".into(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::finding::Measured;
 use crate::groups::position::{Baseline, Enrichment, Explained, HeadExplained, HeadLocality, Locality};
 
 fn enriched(enrichment: Enrichment, p: Option<f64>) -> String {
-    let far = enrichment.far.map_or("not there".to_string(), |far| format!("{far:.2}"));
+    let far = enrichment.far.map_or("n/a".to_string(), |far| format!("{far:.2}"));
     let p = p.map_or(String::new(), |p| format!(", within-row permutation p = {p:.2e}"));
     format!("near {:.2}, far {far} times uniform{p} (effect: (near - far) / (near + far))", enrichment.near)
 }
@@ -26,12 +26,12 @@ impl Say for HeadLocality {
 impl Say for Explained {
     fn say(&self, of: &Measured) -> String {
         let how = match self.by {
-            Baseline::Cells { inputs } => format!("by cell among {} of one length", plural(inputs, "input")),
-            Baseline::Offsets => "by offset, since no two inputs have one length".to_string(),
+            Baseline::Cells { inputs } => format!("by cell, over {} of the same length", plural(inputs, "input")),
+            Baseline::Offsets => "by offset, since no two inputs have the same length".to_string(),
         };
         format!(
-            "position explains {:.0} % of the patterns (JS to the leave-one-out mean map over JS to uniform; {how}){}",
-            100.0 * self.share,
+            "position explains all but {:.0} % of the patterns (JS to the leave-one-out mean map over JS to uniform; {how}){}",
+            100.0 * (1.0 - self.share),
             note(of)
         )
     }
@@ -39,6 +39,10 @@ impl Say for Explained {
 
 impl Say for HeadExplained {
     fn say(&self, of: &Measured) -> String {
-        format!("the positions of the other inputs explain {:.0} % of the pattern{}", 100.0 * self.share, note(of))
+        format!(
+            "the positions of the other inputs explain all but {:.0} % of the pattern{}",
+            100.0 * (1.0 - self.share),
+            note(of)
+        )
     }
 }

@@ -29,12 +29,12 @@ fn unshared(share: f64) -> String {
 impl Say for Content {
     fn say(&self, of: &Measured) -> String {
         let tokens = match self.tokens {
-            TokenShuffle::TooFewInputs => "token-shuffle null: needs five inputs of one length".to_string(),
+            TokenShuffle::TooFewInputs => "token-shuffle null: needs five inputs of the same length".to_string(),
             TokenShuffle::NoEqualTokens => {
-                "token-shuffle null: no two inputs have the same token at one position".to_string()
+                "token-shuffle null: no two inputs have the same token at the same position".to_string()
             }
             TokenShuffle::Tested { closer, p, inputs, shuffles } => format!(
-                "rows of equal tokens are {closer:.4} closer (total variation, mean over heads), token-shuffle p = {p:.4} \
+                "rows of equal tokens are closer by {closer:+.4} (total variation, mean over heads), token-shuffle p = {p:.4} \
                  ({inputs} inputs, {shuffles} shuffles)"
             ),
         };

@@ -30,9 +30,9 @@ fn null(kind: NullKind) -> String {
 }
 
 fn attraction(contrast: f64) -> String {
-    let side = if contrast < 0.0 { "below" } else { "above" };
+    let side = if contrast < 0.0 { "less" } else { "more" };
     format!(
-        "same-token pairs lie {:.2} {side} others at their distance, in units of the uniform weight",
+        "same-token pairs receive {:.2} {side} than other pairs at the same distance, in units of the uniform weight",
         contrast.abs()
     )
 }
@@ -63,10 +63,10 @@ impl Say for Sinks {
     fn say(&self, _: &Measured) -> String {
         let alone = match self.alone {
             0 => String::new(),
-            n => format!("; {n} of them by the score alone: these inputs cannot tell them from chance"),
+            n => format!("; {n} of them by the score alone: not distinguishable from chance on these inputs"),
         };
         format!(
-            "{} of {} heads have a sink ({} at the first position): {}{alone}; reported, not judged (whole inputs, not the \
+            "{} of {} heads have a sink ({} at the first position): {}{alone}; reported, not judged (over whole inputs, not the \
              64 tokens of the source)",
             self.found.len(),
             self.heads,

@@ -11,7 +11,7 @@ impl Say for Closeness {
             false => format!("; undecided: {}", listed(&self.undecided)),
         };
         format!(
-            "normalised KL to uniform {:.3} ({:.3} nats); uniform by equivalence {}{undecided}{}",
+            "normalised KL to uniform {:.3} ({:.3} nats); equivalent to uniform {}{undecided}{}",
             self.kl,
             self.nats,
             in_heads(&self.uniform, self.heads),
@@ -23,9 +23,9 @@ impl Say for Closeness {
 impl Say for HeadCloseness {
     fn say(&self, of: &Measured) -> String {
         let decision = match self.decision {
-            Decision::Uniform { p } => format!("uniform by equivalence (p = {p:.4} that it is not)"),
+            Decision::Uniform { p } => format!("equivalent to uniform (equivalence test, p = {p:.4})"),
             Decision::NotUniform => "not uniform".to_string(),
-            Decision::Undecided => "undecided: the interval holds the margin".to_string(),
+            Decision::Undecided => "undecided: the interval contains the margin".to_string(),
             Decision::NotTestable => "close to uniform; equivalence is not testable".to_string(),
         };
         format!("{decision}: normalised KL {:.3}, {:.3} nats (the effect){}", self.kl, self.nats, note(of))

@@ -1,5 +1,6 @@
 //! Why a check could not be put.
 
+use attractor::numerals::significant;
 use attractor_record::evidence::AblationMode;
 
 use super::ablation::replacement;
@@ -26,7 +27,7 @@ fn unfit(why: Unfit) -> String {
         Unfit::NotFinite { rows, of } => format!("{rows} of {of} rows are not finite numbers"),
         Unfit::NoKey => "no row sees a key".into(),
         Unfit::Negative { lowest } => {
-            format!("a weight is negative ({lowest:.3e}): these are no attention weights")
+            format!("a weight is negative ({}): these are not attention weights", significant(lowest, 4))
         }
     }
 }
@@ -46,22 +47,20 @@ fn lack(what: Lack) -> String {
         Lack::Inputs => "neither tokens nor what entered the first layer is known",
         Lack::PairOfPositions => "no pair of different positions, or no map was kept",
         Lack::InputsForPosition => {
-            "one input: what is position cannot be told from what is content; give two or more, five for an interval"
+            "one input: position cannot be distinguished from content; give two or more, five for an interval"
         }
         Lack::Pattern => "the head is uniform, or its maps were not kept: nothing to explain",
         Lack::AnyPattern => "no head has a pattern to explain, or the maps were not kept",
         Lack::Repetition => "the positions are image patches: none occurs twice",
         Lack::Tokens => "the tokens are not known",
         Lack::MapsForTokens => "the maps were not kept; capture queries and keys (stats+qk)",
-        Lack::RepeatedToken => {
-            "no token of the text occurs twice where a different one could stand at the same distance"
-        }
+        Lack::RepeatedToken => "no repeated token has a different token at the same distance to compare with",
         Lack::Class(ClassKind::First) => "no row sees the first position beside others, or the maps were not kept",
         Lack::Class(kind) => return format!("no {} among the tokens, or the maps were not kept", class(kind)),
         Lack::TwoKeys => "no row sees two keys, or no entropy was kept",
         Lack::CommonSupport => "no two rows share two visible keys on which both have mass, or the maps were not kept",
-        Lack::InputsForContent => "one input: content needs two or more of one length, five for an interval",
-        Lack::InputsAlike => "no two inputs have one length and mask: maps cannot be compared cell by cell",
+        Lack::InputsForContent => "one input: content needs two or more of the same length, five for an interval",
+        Lack::InputsAlike => "no two inputs have the same length and mask: maps cannot be compared cell by cell",
         Lack::Variance => "the maps are uniform or were not kept: there is no variance",
         Lack::Layer => "no layer was captured",
         Lack::LayerInputs => "the layer's inputs were not kept",
@@ -74,7 +73,7 @@ fn lack(what: Lack) -> String {
         }
         Lack::Divergences => "the maps were not kept or cannot be judged",
         Lack::Diversity { layer } => {
-            return format!("all inputs of L{layer} are alike: there is no diversity to follow");
+            return format!("all hidden states entering L{layer} are alike: there is no diversity to follow");
         }
         Lack::DifferentRows => "all rows are alike on their common support: there is nothing to correlate",
     };
@@ -93,7 +92,7 @@ fn unasked(check: Unasked) -> &'static str {
 
 fn need(what: Need) -> &'static str {
     match what {
-        Need::Probe => "needs the model: a run does not tell what a changed token would change",
+        Need::Probe => "needs the model: a run cannot tell what changing a token would change",
         Need::Gradients => "needs the model: a run holds no gradients; validate the checkpoint itself",
         Need::Ablations => "needs the model: a run cannot be run again; validate the checkpoint itself",
         Need::Loss => "needs the model: a run holds no loss; validate the checkpoint itself",
@@ -120,5 +119,5 @@ fn silence(what: &Silence) -> String {
 }
 
 fn unserved(mode: AblationMode) -> String {
-    format!("not testable: {} serves no input (no other input of its length?)", replacement(mode))
+    format!("not testable: no input could be ablated by {} (no other input of the same length?)", replacement(mode))
 }

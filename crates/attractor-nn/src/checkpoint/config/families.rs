@@ -394,7 +394,7 @@ pub(super) fn vit(keys: Keys<'_>, family: Family) -> Result<Spec> {
     let (patch_height, patch_width) = keys.pair("patch_size")?;
     if height % patch_height != 0 || width % patch_width != 0 {
         return Err(keys.error(format_args!(
-            "`image_size` {height} x {width} is no multiple of `patch_size` {patch_height} x {patch_width}; one of the \
+            "`image_size` {height} x {width} is not a multiple of `patch_size` {patch_height} x {patch_width}; one of the \
              two is wrong"
         )));
     }

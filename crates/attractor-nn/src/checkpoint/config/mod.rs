@@ -94,7 +94,7 @@ fn consistent(keys: &Keys<'_>, spec: &Spec) -> Result<()> {
 fn head_width(keys: &Keys<'_>, hidden: usize, heads: usize) -> Result<usize> {
     if hidden % heads != 0 {
         return Err(keys.error(format_args!(
-            "the model width {hidden} is no multiple of its {heads} attention heads; one of the two is wrong"
+            "the model width {hidden} is not a multiple of its {heads} attention heads; one of the two is wrong"
         )));
     }
     Ok(hidden / heads)
@@ -152,7 +152,7 @@ fn top(keys: &Keys<'_>) -> Result<Top> {
         Some(top) => Ok(top),
         None if name.contains("For") => Ok(Top::Bare),
         None => Err(Error::unsupported(format!(
-            "{}: `architectures` names `{name}`, which is no model of transformers; expected a name such as \
+            "{}: `architectures` names `{name}`, which is not a model class of transformers; expected a name such as \
              GPT2LMHeadModel, BertForMaskedLM or BertModel",
             keys.place()
         ))),

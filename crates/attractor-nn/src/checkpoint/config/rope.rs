@@ -71,7 +71,7 @@ fn rope(keys: Keys<'_>, settings: Option<Keys<'_>>, theta: f64, around: Around) 
     let dims = (around.head_dim as f64 * part) as usize;
     if part > 1.0 || dims == 0 || dims % 2 != 0 {
         return Err(keys.error(format_args!(
-            "rotary embedding: expected an even number of turning features from 2 to the head width {}, got {dims} \
+            "rotary embedding: expected an even number of rotated features from 2 to the head width {}, got {dims} \
              (head width x partial_rotary_factor {part})",
             around.head_dim
         )));

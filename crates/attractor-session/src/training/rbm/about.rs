@@ -134,7 +134,7 @@ impl About {
     pub(super) fn same(&self, earlier: &Self, folder: &Folder<'_>) -> Result<()> {
         if earlier.data != self.data {
             return Err(Error::usage(format!(
-                "{}: was begun with {} rows of {}, now there are {} of {}, or cut, scaled or held out otherwise; name a new \
+                "{}: was started with {} rows of {}, now there are {} of {}, or cut, scaled or held out otherwise; name a new \
                  folder, or go on with the same data",
                 folder.state().display(),
                 earlier.rows,

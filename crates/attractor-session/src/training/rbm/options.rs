@@ -14,13 +14,13 @@ attractor::choice! {
         Local = "local",
         /// 2048 hidden units, batches of 512, 100 epochs, rate 0.005, CD-5.
         Production = "production",
-        /// 16 hidden units, batches of 50, 500 epochs, rate 0.05 falling to 1 %, tempering: what the digits are learnt best by.
+        /// 16 hidden units, batches of 50, 500 epochs, rate 0.05 falling to 1 %, parallel tempering: best for the digits.
         Small = "small",
     }
 }
 
 attractor::choice! {
-    /// Where the model's half of the gradient comes from.
+    /// Sampler of the negative phase (the model's half of the gradient).
     pub enum SamplerName {
         /// Contrastive divergence: k steps from the data.
         Cd = "cd",
@@ -64,7 +64,7 @@ pub struct Options {
     pub weight_decay: Option<f32>,
     /// Gibbs steps per update.
     pub k: Option<usize>,
-    /// Where the model's half of the gradient comes from.
+    /// Sampler of the negative phase (the model's half of the gradient).
     pub sampler: Option<SamplerName>,
     /// Chains that go on from update to update (`Pcd`; `Pt`, per beta); the batch size without.
     pub chains: Option<usize>,
@@ -190,7 +190,7 @@ impl Options {
             return Err(Error::option("alarm_patience", 0, "give 1 likelihood or more"));
         }
         Alarm::new(self.alarm_margin, self.alarm_patience)
-            .map_err(|_| Error::option("alarm_margin", self.alarm_margin, "give nats from 0 on"))
+            .map_err(|_| Error::option("alarm_margin", self.alarm_margin, "give 0 nats or more"))
     }
 
     /// The sampler with its own options; those of another are refused.
@@ -234,16 +234,16 @@ impl Options {
             }
         }
         if self.roll_back && self.likelihood_every == 0 {
-            let why = "without a likelihood nothing says when to go back";
+            let why = "without likelihood evaluations the alarm cannot fire";
             return Err(Error::option("likelihood_every", 0, why).hinted(Hint::Omit("roll_back")));
         }
         if self.betas.is_some() && self.likelihood_every == 0 {
-            let why = "no likelihood is measured, so nothing is annealed";
+            let why = "no likelihood is evaluated, so AIS is not used";
             return Err(Error::option("likelihood_every", 0, why).hinted(Hint::Omit("betas")));
         }
         self.betas.map_or(Ok(()), ais::check_betas)?;
         if let Some(target) = self.sparsity.filter(|target| !(0.0..=1.0).contains(target)) {
-            return Err(Error::option("sparsity", target, "a wanted mean activation; give a share from 0 to 1"));
+            return Err(Error::option("sparsity", target, "a target mean activation; give a number from 0 to 1"));
         }
         if let Some(share) = self.held_out.filter(|share| !(0.0..1.0).contains(share)) {
             return Err(Error::option("held_out", share, "give a share from 0 to below 1"));

@@ -44,7 +44,7 @@ fn a_stopped_training_goes_on_to_the_same_bits() {
     assert_eq!((stopped.done, stopped.asked), (2, 6), "{error}");
     let resumed = Options { resume: true, ..options(here.path(), "parts") };
     let other = run(&Options { hidden: Some(6), ..resumed.clone() }, &context).unwrap_err();
-    assert!(other.to_string().contains("begun with hidden 5, now it is 6"), "{other}");
+    assert!(other.to_string().contains("started with hidden 5, now it is 6"), "{other}");
     let other = run(&Options { k: Some(2), ..resumed.clone() }, &context).unwrap_err();
     assert!(other.to_string().contains("sampler cd of k 1, now it is cd of k 2"), "{other}");
     let parts = run(&resumed, &context).unwrap();
@@ -71,5 +71,5 @@ fn a_training_of_no_whole_epoch_is_begun_again() {
     assert!(!here.path().join("out/training.safetensors").exists());
     run(&options(here.path(), "out"), &Context::new(0)).unwrap();
     let again = run(&options(here.path(), "out"), &Context::new(0)).unwrap_err();
-    assert!(again.is_usage() && again.to_string().contains("holds a training already"), "{again}");
+    assert!(again.is_usage() && again.to_string().contains("already holds a training run"), "{again}");
 }

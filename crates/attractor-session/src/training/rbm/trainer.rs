@@ -50,7 +50,7 @@ fn first(file: &Path, features: usize) -> Result<Rbm> {
         (true, None) => Ok(rbm),
         (true, Some(_)) => refuse("a machine of real visible units; training begins from machines of bits".to_string()),
         (false, _) => refuse(format!(
-            "a machine of {} visible units, the data have {features} numbers per row; both must have as many",
+            "a machine of {} visible units, the data have {features} numbers per row; both must be equal",
             rbm.visible_units()
         )),
     }
@@ -218,8 +218,8 @@ impl Run<'_> {
             Ok(None) => Err(self.folder.stopped(done, asked)),
             Err(e) => {
                 let next = match done {
-                    0 => "begin again".to_string(),
-                    _ => format!("go on from epoch {done}"),
+                    0 => "start again".to_string(),
+                    _ => format!("resume from epoch {done}"),
                 };
                 let why = format!("{e}: {next} with a lower learning rate, or with clipping");
                 Err(Error::usage(why).because(e).hinted(Hint::GiveOne(vec!["lr", "clip"])))

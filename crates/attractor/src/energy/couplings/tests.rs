@@ -110,7 +110,7 @@ fn symmetrising_keeps_the_energy_and_tells_what_is_lost() {
 }
 
 #[test]
-fn what_is_no_coupling_is_refused() {
+fn invalid_couplings_are_refused() {
     type Edges<'a> = &'a [(usize, usize, f64)];
     let value: [(Edges<'_>, &str); 4] = [
         (&[(1, 1, 1.0)], "with itself"),

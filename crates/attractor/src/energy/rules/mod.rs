@@ -65,7 +65,7 @@ pub enum Rule {
         /// Most passes through the patterns, >= 1.
         epochs: usize,
     },
-    /// Hebb's weights less what they dream of: a random state settles at s, and w_ij -= (strength / N) s_i s_j.
+    /// Hebbian unlearning: a random state settles at s, and w_ij -= (strength / N) s_i s_j.
     ///
     /// Source: Hopfield, Feinstein and Palmer 1983, *"Unlearning" has a stabilizing effect in collective memories*.
     Unlearning {

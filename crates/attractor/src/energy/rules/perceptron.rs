@@ -18,7 +18,7 @@ impl Margin {
         if size >= 0.0 && size.is_finite() {
             return Ok(());
         }
-        Err(Error::usage(format!("learn: a margin of {size}; expected a number from 0 on")))
+        Err(Error::usage(format!("learn: a margin of {size}; expected 0 or more")))
     }
 
     fn is_missed(self, aligned: f64, row: &[f64]) -> bool {

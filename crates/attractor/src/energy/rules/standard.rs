@@ -14,19 +14,19 @@ crate::choice! {
         /// Hebb's outer products.
         #[default]
         Hebb = "hebb",
-        /// Hebb's outer products of patterns less their mean: for patterns that are mostly dark, or mostly light.
+        /// Hebbian rule on mean-centred patterns: for patterns that are mostly dark, or mostly light.
         Centred = "centred",
-        /// Storkey's, pattern by pattern.
+        /// Storkey's rule, one pattern at a time.
         Storkey = "storkey",
-        /// The projection onto the patterns, without its diagonal.
+        /// Pseudo-inverse (projection) rule, with zero diagonal.
         PseudoInverse = "pseudo-inverse",
         /// The same with its diagonal.
         PseudoInverseDiagonal = "pseudo-inverse-diagonal",
-        /// Gardner's margins by perceptron learning, symmetric weights.
+        /// Perceptron learning up to a margin (Gardner), symmetric weights.
         PerceptronSymmetric = "perceptron-symmetric",
-        /// The same without symmetry: there is no energy.
+        /// The same, not symmetric: there is no energy function.
         Perceptron = "perceptron",
-        /// Hebb's less what it dreams of.
+        /// Hebbian unlearning of spurious states (Hopfield, Feinstein and Palmer 1983).
         Unlearning = "unlearning",
     }
 }

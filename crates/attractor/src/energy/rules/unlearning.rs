@@ -1,4 +1,4 @@
-//! Unlearning: what the memory dreams of is weakened.
+//! Hebbian unlearning: attractors reached from random states ("dreams") are weakened.
 
 use super::{add, hebb};
 use crate::energy::Weights;

@@ -180,7 +180,7 @@ fn check_bits(rbm: &Rbm, rows: Rows<'_>, option: &'static str) -> Result<()> {
     }
     let Some(at) = rows.values().iter().position(|&x| x != 0.0 && x != 1.0) else { return Ok(()) };
     let (row, unit, value) = (at / rows.units(), at % rows.units(), rows.values()[at]);
-    let why = format!("row {row}, unit {unit} is {value}; only bits can be right or wrong: cut the rows");
+    let why = format!("row {row}, unit {unit} is {value}; only bits can be right or wrong: binarise the rows");
     Err(Error::option(option, "", why).hinted(Hint::GiveOne(vec!["threshold"])))
 }
 
@@ -213,10 +213,10 @@ impl Completion {
                 Err(Error::option("mask", mask, "give a share from 0 to 1"))
             }
             Cue::Mask(mask) if masked_units(mask, n) == 0 => {
-                Err(Error::option("mask", mask, format!("of {n} units it frees none; give more")))
+                Err(Error::option("mask", mask, format!("it masks none of {n} units; give more")))
             }
             Cue::Noise(noise) if !(noise > 0.0 && noise < 0.5) => {
-                let why = "give a share between 0 and 0.5; from one half on rows say nothing, or the opposite";
+                let why = "give a number between 0 and 0.5: at one half the rows carry no information, beyond it they are inverted";
                 Err(Error::option("noise", noise, why))
             }
             _ => Ok(()),

@@ -144,7 +144,7 @@ pub fn complete(
     let n = rbm.visible_units();
     if known.len() != n {
         return Err(Error::shape(format!(
-            "rbm completion: a mask of {} for {n} visible units; both must have as many",
+            "rbm completion: a mask of {} for {n} visible units; the two must be equal",
             known.len()
         )));
     }
@@ -204,7 +204,7 @@ pub fn denoise(rbm: &Rbm, rows: Rows<'_>, how: &Denoising<'_>) -> Result<Vec<f32
     let &Denoising { flipped, base, betas, chains, steps, seed } = how;
     if !(flipped > 0.0 && flipped < 0.5) {
         return Err(Error::usage(format!(
-            "rbm denoising: a share of {flipped} flipped; give one between 0 and 1/2, beyond which rows say the opposite"
+            "rbm denoising: a share of {flipped} flipped; give one between 0 and 1/2: beyond it the rows are inverted"
         )));
     }
     rbm.accepts(rows)?;

@@ -92,7 +92,7 @@ impl Rbm {
         if let Some(variance) = visible.variance() {
             if variance.len() != n {
                 return Err(Error::shape(format!(
-                    "rbm: {} variances for {n} visible units; give one a unit",
+                    "rbm: {} variances for {n} visible units; give one per unit",
                     variance.len()
                 )));
             }
@@ -117,7 +117,7 @@ impl Rbm {
     pub fn initial(visible: Visible, hidden: usize, data: Rows<'_>, seed: u64) -> Result<Self> {
         let n = data.units();
         let weights = n.checked_mul(hidden).filter(|count| count.checked_mul(4).is_some()).ok_or_else(|| {
-            Error::shape(format!("rbm: {n} x {hidden} weights are more than can be counted; use fewer hidden units"))
+            Error::shape(format!("rbm: {n} x {hidden} weights are more than can be addressed; use fewer hidden units"))
         })?;
         let mut random = Philox::new(seed, stream::GIVEN);
         let weights = (0..weights).map(|_| (INITIAL_WEIGHT * random.normal()) as f32).collect();
@@ -181,7 +181,7 @@ impl Rbm {
         let n = self.visible_units();
         if rows.units() != n {
             return Err(Error::shape(format!(
-                "rbm: rows of {} numbers for {n} visible units; both must have as many",
+                "rbm: rows of {} numbers for {n} visible units; the two must be equal",
                 rows.units()
             )));
         }
@@ -314,7 +314,7 @@ impl Rbm {
         let m = self.hidden_units();
         if hidden.units() != m {
             return Err(Error::shape(format!(
-                "rbm: rows of {} numbers for {m} hidden units; both must have as many",
+                "rbm: rows of {} numbers for {m} hidden units; the two must be equal",
                 hidden.units()
             )));
         }

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_memory_holds_is_refused() {
+    fn requests_that_do_not_fit_in_memory_are_refused() {
         let rbm = toy::machine(3, 2, 1.0, 0);
         let ask = |samples| Sampling { samples, steps: 1, gibbs: true, drawn: true }.check(&rbm).unwrap_err();
         assert!(ask(0).is_usage() && ask(1 << 40).is_budget());

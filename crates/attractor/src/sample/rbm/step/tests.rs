@@ -198,7 +198,7 @@ fn centred_training_does_not_know_which_state_is_called_one() {
 
 /// A gradient that is longer than allowed keeps its direction; a shorter one is left alone.
 #[test]
-fn clipping_shortens_and_does_not_turn() {
+fn clipping_scales_the_gradient_and_keeps_its_direction() {
     let start = toy::machine(5, 4, 0.5, 2);
     let data = exact::sample(&toy::machine(5, 2, 1.0, 3), 6, 3).unwrap();
     let model = exact::sample(&start, 9, 4).unwrap();

@@ -211,7 +211,7 @@ impl Trainer {
         let Self { rbm, plan, chains, pairs_visible, pairs_hidden, .. } = self;
         let update = u32::try_from(self.update).ok().filter(|&update| update < 1 << 31).ok_or_else(|| {
             Error::usage(
-                "rbm training: 2^31 updates are done and the random numbers used up; start anew with another seed",
+                "rbm training: 2^31 updates are done and the random stream is exhausted; start again with another seed",
             )
         })?;
         let b = rows.len();
@@ -315,7 +315,7 @@ impl Trainer {
         let from = self.step as usize * self.plan.batch;
         if order.len() != count || from >= count || data.units() != self.rbm.visible_units() {
             return Err(Error::shape(format!(
-                "rbm training: {count} rows of {} numbers at update {} of epoch {}, begun with {} of {}; \
+                "rbm training: {count} rows of {} numbers at update {} of epoch {}, started with {} of {}; \
                  go on with the data that the epoch began with, and give at least one row",
                 data.units(),
                 self.step + 1,
