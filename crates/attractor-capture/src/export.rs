@@ -164,7 +164,7 @@ fn too_large(needed: u64, allowed: u64) -> Error {
 }
 
 fn failed(error: std::io::Error) -> Error {
-    Error::io(format!("export: {error}"))
+    Error::io(format!("export: {error}")).because(error)
 }
 
 fn npz(file: &mut File, arrays: &[Array<'_>]) -> Result<()> {

@@ -16,7 +16,7 @@ use parquet::schema::parser::parse_message_type;
 /// # Errors
 /// `is_usage` for a column name that Parquet's schema language cannot hold.
 pub fn parquet(table: &Table) -> Result<Vec<u8>> {
-    let failed = |error: parquet::errors::ParquetError| Error::usage(format!("table: {error}"));
+    let failed = |error: parquet::errors::ParquetError| Error::usage(format!("table: {error}")).because(error);
     let mut schema = "message table {\n".to_string();
     for (name, column) in table.columns() {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {

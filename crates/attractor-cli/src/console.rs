@@ -1,20 +1,18 @@
 //! What people see: progress on a terminal, colour where it says something, and files written whole.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 pub use attractor_render::canvas::numbers::{counted, decimal as number, exact as short, percent};
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
 pub use attractor_session::numerals::significant;
-use attractor_session::{Context, Durability, Note, Step, write_whole};
+use attractor_session::{Context, Note, Step};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Common;
 use crate::error::{Code, Outcome};
 use crate::interrupt::Interrupt;
-use crate::output::check_name;
 
 /// Progress of long work: a bar on a terminal, nothing elsewhere or with --quiet.
 pub struct Progress {
@@ -127,12 +125,6 @@ fn words(note: &Note) -> String {
             )
         }
     }
-}
-
-/// Writes a file whole or not at all.
-pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
-    check_name(path)?;
-    write_whole(path, bytes, Durability::Process)
 }
 
 /// A result as one line of JSON.

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod console;
 mod error;
+mod files;
 mod interrupt;
 mod output;
 mod picture;

@@ -5,22 +5,13 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use crate::error::Outcome;
-use crate::picture;
+use crate::files::{self, check_name};
 use attractor_session::Error;
-
-/// Refuses a name that no file can have, before any work is done for it.
-pub fn check_name(path: &Path) -> Outcome {
-    match path.to_str() {
-        Some("-") => Err(Error::usage("- does not mean standard output here; name a file to write")),
-        _ if path.is_dir() => Err(Error::usage(format!("{}: is a folder; name a file to write", path.display()))),
-        _ => Ok(()),
-    }
-}
 
 /// The ending of a name that must have one of `known`, lower case.
 pub fn ending(path: &Path, known: &[&str]) -> Outcome<String> {
     check_name(path)?;
-    let ending = picture::ending(path);
+    let ending = files::ending(path);
     match known.contains(&ending.as_str()) {
         true => Ok(ending),
         false => Err(Error::usage(format!(
@@ -47,7 +38,7 @@ fn endings(format: &impl ValueEnum) -> Vec<String> {
 pub fn format<F: ValueEnum + PartialEq>(output: Option<&Path>, given: Option<F>, otherwise: F) -> Outcome<F> {
     let Some(path) = output else { return Ok(given.unwrap_or(otherwise)) };
     check_name(path)?;
-    let ending = picture::ending(path);
+    let ending = files::ending(path);
     let said = F::value_variants().iter().find(|format| endings(*format).contains(&ending)).cloned();
     match (given, said) {
         (Some(given), Some(said)) if given != said => Err(Error::usage(format!(

@@ -2,14 +2,9 @@
 
 use std::path::Path;
 
-use crate::console::{counted, write};
 use crate::error::Outcome;
+use crate::files::write;
 use crate::output;
-
-/// The ending of a file's name, lower case; empty without one.
-pub fn ending(path: &Path) -> String {
-    path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase()
-}
 
 /// True if the file's ending is one of a picture: svg, png or pdf.
 pub fn is_picture(ending: &str) -> bool {
@@ -48,7 +43,7 @@ fn drawn(path: &Path, ending: &str, svg: &str) -> Outcome<Vec<u8>> {
             "{}: the font of pictures lacks {} and shows boxes for them ({some}); an .svg is drawn with the fonts of \
              whoever opens it",
             path.display(),
-            counted(lacks.len(), "character")
+            attractor_render::canvas::numbers::counted(lacks.len(), "character")
         );
     }
     Ok(match ending {

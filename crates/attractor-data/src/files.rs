@@ -36,8 +36,8 @@ impl FromStr for Durability {
 const TEMPORARY: &str = "tmp";
 
 /// The system's refusal, with the file that it is about.
-pub fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
-    Error::io(format!("{what} {}: {error}", path.display()))
+pub fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
+    Error::io(format!("{what} {}: {error}", path.display())).because(error)
 }
 
 /// Writes a file so that a reader sees the old one or the new one and nothing in between.
@@ -48,7 +48,7 @@ pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<
     let path = &real(path)?;
     if is_special(path) {
         let write = || File::options().write(true).open(path)?.write_all(bytes);
-        return write().map_err(|error| failed("cannot write", path, &error));
+        return write().map_err(|error| failed("cannot write", path, error));
     }
     let temporary = temporary(path);
     let write = || {
@@ -62,7 +62,7 @@ pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<
     };
     write().map_err(|error| {
         let _ = fs::remove_file(&temporary);
-        failed("cannot write", path, &error)
+        failed("cannot write", path, error)
     })?;
     if durability == Durability::Power
         && let Some(folder) = path.parent()
@@ -89,7 +89,7 @@ fn real(path: &Path) -> Result<PathBuf> {
     if metadata.is_file() && metadata.permissions().readonly() {
         return Err(Error::io(format!("cannot write {}: it is there and may not be written", path.display())));
     }
-    fs::canonicalize(path).map_err(|error| failed("cannot write", path, &error))
+    fs::canonicalize(path).map_err(|error| failed("cannot write", path, error))
 }
 
 /// A device or a pipe: it is written to, never replaced.
@@ -117,7 +117,7 @@ pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Res
         )));
     }
     let temporary = temporary(path);
-    let io = |error: std::io::Error| failed("cannot write", path, &error);
+    let io = |error: std::io::Error| failed("cannot write", path, error);
     let all = || {
         let mut file = File::create(&temporary).map_err(io)?;
         write(&mut file)?;
@@ -133,7 +133,7 @@ pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Res
 
 /// Flushes a folder's list of names.
 pub fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed("cannot flush", folder, &error))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed("cannot flush", folder, error))
 }
 
 /// What lies directly in a folder.
@@ -142,7 +142,7 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
 /// `is_io`.
 pub fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = || fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>();
-    list().map_err(|error| failed("cannot list", folder, &error))
+    list().map_err(|error| failed("cannot list", folder, error))
 }
 
 /// Makes a folder with all those above it.
@@ -150,7 +150,7 @@ pub fn children(folder: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// `is_io`.
 pub fn create_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|error| failed("cannot make the folder", folder, &error))
+    fs::create_dir_all(folder).map_err(|error| failed("cannot make the folder", folder, error))
 }
 
 /// Is it the name of a file that is not whole yet, as [`temporary`] gives them: a file of somebody else's is never swept.
@@ -165,7 +165,7 @@ pub fn sweep(folder: &Path) -> Result<usize> {
     let mut swept = 0;
     for path in children(folder)? {
         if is_temporary(&path) && path.is_file() {
-            fs::remove_file(&path).map_err(|error| failed("cannot remove", &path, &error))?;
+            fs::remove_file(&path).map_err(|error| failed("cannot remove", &path, error))?;
             swept += 1;
         }
     }
@@ -176,7 +176,7 @@ pub fn sweep(folder: &Path) -> Result<usize> {
 pub fn size_below(folder: &Path) -> Result<u64> {
     let mut bytes = 0;
     for path in children(folder)? {
-        let metadata = fs::symlink_metadata(&path).map_err(|error| failed("cannot look at", &path, &error))?;
+        let metadata = fs::symlink_metadata(&path).map_err(|error| failed("cannot look at", &path, error))?;
         bytes += match metadata.is_dir() {
             true => size_below(&path)?,
             false => metadata.len(),
@@ -199,14 +199,14 @@ impl Lock {
     pub fn take(root: &Path) -> Result<Self> {
         let path = root.join(".lock");
         let open = || File::options().create(true).truncate(false).write(true).open(&path);
-        let file = open().map_err(|error| failed("cannot open the lock", &path, &error))?;
+        let file = open().map_err(|error| failed("cannot open the lock", &path, error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::usage(format!(
                 "{}: another process is writing to this run; wait for it, or write to another folder",
                 root.display()
             ))),
-            Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path, &error)),
+            Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path, error)),
         }
     }
 }

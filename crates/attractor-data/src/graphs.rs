@@ -32,6 +32,7 @@ fn text(path: &Path) -> Result<String> {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes()[at];
         Error::format(format!("is not text: byte {at} is 0x{byte:02x}; expected a graph in the Gset format"))
+            .because(error)
     })
 }
 

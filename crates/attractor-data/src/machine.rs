@@ -198,7 +198,7 @@ impl Machine {
         };
         let rbm =
             Rbm::new(visible, floats("weights", &[n, m])?, floats("visible_bias", &[n])?, floats("hidden_bias", &[m])?)
-                .map_err(|e| Error::io(format!("{}: {e}", file.display())))?;
+                .map_err(|e| Error::io(format!("{}: {e}", file.display())).because(e))?;
         // Without base rates chains start at one half.
         let base = if read.tensors.contains_key("base_rates") { floats("base_rates", &[n])? } else { vec![0.0; n] };
         let picture = about.map(|about| about.picture);

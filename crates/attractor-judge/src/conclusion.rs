@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Key};
-use crate::finding::Place;
 use crate::groups::Findings;
 use crate::id::CheckId;
-use crate::report::words;
 use crate::verdict::Verdict;
 
 /// The stories that the figures may tell.
@@ -67,7 +65,7 @@ pub(crate) struct Signs {
 
 impl Signs {
     /// Taken from the findings of the whole model.
-    fn of(findings: &Findings, config: &Config, has_loss: bool) -> Self {
+    pub(crate) fn of(findings: &Findings, config: &Config, has_loss: bool) -> Self {
         let sharp = &findings.heads.sharpness;
         let sharpness = sharp.model.tested().and_then(|finding| finding.measured.value);
         let sharp_heads = sharp.heads.iter().filter_map(|finding| finding.measured.value);
@@ -100,13 +98,6 @@ impl Signs {
             diverse: findings.diversity.beliefs.passes(),
         }
     }
-}
-
-/// Decides. `lost` are the heads whose maps hold what is not a number: nothing was said of them, and the headline says so.
-pub(crate) fn conclude(findings: &Findings, config: &Config, has_loss: bool, lost: &[Place]) -> Conclusion {
-    let signs = Signs::of(findings, config, has_loss);
-    let scenario = decide(&signs);
-    words::conclusion::say(scenario, &signs, findings, lost)
 }
 
 /// The story that the signs tell.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::verdict::Group;
+use crate::id::Group;
 use attractor::{Error, Result};
 
 /// Every number that judgement depends on.
@@ -357,7 +357,7 @@ impl Config {
     /// `is_usage` for anything that is not TOML, an unknown key (with the known ones), a value outside its range.
     pub fn from_toml(text: &str, name: &str) -> Result<Self> {
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-            Error::usage(format!("{name}: this is not TOML: {}", e.to_string().trim()))
+            Error::usage(format!("{name}: this is not TOML: {}", e.to_string().trim())).because(e)
         })?;
         let mut config = Self::default();
         for (section, value) in &table {

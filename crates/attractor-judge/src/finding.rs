@@ -8,7 +8,6 @@ use std::fmt;
 
 use crate::detect::Detection;
 use crate::id::CheckId;
-use crate::report::words::{self, Say};
 use crate::statistics::{Interval, NoBootstrap};
 use crate::untestable::Untestable;
 use crate::verdict::{Check, Verdict, place};
@@ -163,6 +162,12 @@ impl Measured {
     }
 }
 
+/// A finding's account, in a sentence; [`crate::report`] has the sentences.
+pub(crate) trait Say {
+    /// The sentence; `of` are the figures that it goes with.
+    fn say(&self, of: &Measured) -> String;
+}
+
 /// A check that was put: figures, verdict, and what there is to say of it or why it could not be tested.
 #[derive(Debug, Clone)]
 pub(crate) struct Finding<D> {
@@ -231,7 +236,7 @@ pub(crate) trait Worded {
             null: m.null,
             effect: m.effect,
             interval: m.interval.clone(),
-            no_interval: m.no_interval.as_ref().map(words::no_interval),
+            no_interval: m.no_interval.as_ref().map(NoInterval::to_string),
             threshold: m.threshold,
             threshold_source: m.threshold_source.clone(),
             judged: m.judged,
@@ -253,7 +258,7 @@ impl<D: Say> Worded for Finding<D> {
     fn why(&self) -> String {
         match &self.account {
             Ok(account) => account.say(&self.measured),
-            Err(why) => words::untestable::say(why),
+            Err(why) => why.to_string(),
         }
     }
 }

@@ -9,7 +9,79 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::verdict::Group;
+
+/// The nine groups, in the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// Is it attention at all, and the attention that the model used?
+    Correctness,
+    /// Where does it look?
+    Position,
+    /// At which tokens?
+    Tokens,
+    /// Is it more than an average?
+    Uniform,
+    /// Which head does what?
+    Heads,
+    /// Do different queries look differently?
+    Query,
+    /// Do different beliefs look differently?
+    Diversity,
+    /// Does learning reach it?
+    Gradient,
+    /// Does it matter?
+    Ablation,
+}
+
+impl Group {
+    /// All nine.
+    pub const ALL: [Self; 9] = [
+        Self::Correctness,
+        Self::Position,
+        Self::Tokens,
+        Self::Uniform,
+        Self::Heads,
+        Self::Query,
+        Self::Diversity,
+        Self::Gradient,
+        Self::Ablation,
+    ];
+
+    /// 1 to 9.
+    pub fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// Its name in a thresholds file.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Correctness => "correctness",
+            Self::Position => "position",
+            Self::Tokens => "tokens",
+            Self::Uniform => "uniform",
+            Self::Heads => "heads",
+            Self::Query => "query",
+            Self::Diversity => "diversity",
+            Self::Gradient => "gradient",
+            Self::Ablation => "ablation",
+        }
+    }
+
+    /// Its heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Correctness => "Sanity checks (correctness)",
+            Self::Position => "Positional patterns",
+            Self::Tokens => "Token-level patterns",
+            Self::Uniform => "Statistical tests (against uniform)",
+            Self::Heads => "Per-head analysis",
+            Self::Query => "Query-side variation (do different tokens attend differently?)",
+            Self::Diversity => "Diversity correlation",
+            Self::Gradient => "Gradient flow check",
+            Self::Ablation => "Ablation study (does attention help?)",
+        }
+    }
+}
 
 /// Builds the enumeration from rows of name, id, group and meaning.
 macro_rules! ids {

@@ -1,17 +1,17 @@
 //! From patterns to a report.
 
-use std::collections::BTreeMap;
-
 use attractor_record::evidence::{Evidence, LossKind};
-use attractor_record::{Patterns, Steps, Watcher};
+use attractor_record::{Patterns, Watcher};
 
-use crate::conclusion::conclude;
+use crate::conclusion::{Signs, decide};
 use crate::config::{Config, Key};
 use crate::detect::{Detecting, Detector, Finding};
 use crate::finding::{Place, Worded};
 use crate::groups::{self, Case, Findings, class_of};
 use crate::legacy;
 use crate::measure::{HeadMeasure, Plan, watched};
+use crate::provenance::extra;
+use crate::report::words;
 use crate::report::{self, HeadKind, HeadSummary, Provenance, Report, SCHEMA_VERSION};
 use crate::statistics::Bootstrap;
 use crate::verdict::{Check, Verdict};
@@ -72,6 +72,7 @@ pub fn judge_watched(
     let has_loss = evidence.is_none_or(|e| e.ablation_loss != LossKind::RelativeChange);
     let is_lost = |head: &&HeadMeasure| head.inputs.iter().any(|input| input.invalid_rows > 0);
     let lost: Vec<Place> = case.measures.heads.iter().filter(is_lost).map(Case::place).collect();
+    let signs = Signs::of(&findings, config, has_loss);
     // Sentences are made here, and last.
     let checks: Vec<Check> = findings.all().into_iter().map(Worded::check).collect();
     Ok(Report {
@@ -81,22 +82,10 @@ pub fn judge_watched(
         groups: report::groups(&checks),
         heads: summaries(&case, &findings),
         summary: report::summary(&checks),
-        conclusion: conclude(&findings, config, has_loss, &lost),
+        conclusion: words::conclusion::say(decide(&signs), &signs, &findings, &lost),
         legacy: config.legacy.then(|| legacy::of_patterns(patterns)).transpose()?,
         checks,
     })
-}
-
-/// What of the source is said where it has several steps or stacks.
-pub(crate) fn extra(patterns: &dyn Patterns, steps: &Steps) -> BTreeMap<String, String> {
-    let mut extra = BTreeMap::new();
-    if steps.are_several() {
-        extra.insert("steps".to_string(), steps.counted());
-    }
-    if !patterns.stack().is_only() {
-        extra.insert("stack".to_string(), patterns.stack().to_string());
-    }
-    extra
 }
 
 fn summaries(case: &Case<'_>, findings: &Findings) -> Vec<HeadSummary> {

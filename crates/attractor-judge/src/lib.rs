@@ -20,6 +20,7 @@ mod judge;
 pub mod legacy;
 mod measure;
 mod place;
+mod provenance;
 pub mod report;
 pub mod statistics;
 mod untestable;
@@ -29,13 +30,13 @@ pub use attractor::{Error, Result};
 pub use conclusion::{Conclusion, Scenario};
 pub use config::Config;
 pub use groups::Class;
-pub use id::CheckId;
+pub use id::{CheckId, Group};
 pub use judge::{judge, judge_watched};
 pub use measure::{Repeated, repeated_inputs};
 pub use place::Head;
 pub use report::Report;
 pub use statistics::Interval;
-pub use verdict::{Check, Group, Mark, Verdict};
+pub use verdict::{Check, Mark, Verdict};
 
 #[cfg(test)]
 mod tests;

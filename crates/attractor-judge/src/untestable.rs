@@ -1,10 +1,9 @@
 //! Why a check could not be put.
 
 use attractor_record::Origin;
-use attractor_record::evidence::{AblationMode, Unpredictable};
+use attractor_record::evidence::{AblationMode, LossKind, NoLoss, Unpredictable};
 
 use crate::detect::Unmet;
-use crate::groups::gradient::Loss;
 use crate::measure::{ClassKind, Unfit};
 
 /// The reasons; [`crate::report`] words them.
@@ -144,4 +143,11 @@ pub(crate) enum Silence {
     Unserved {
         mode: AblationMode,
     },
+}
+
+/// What is differentiated, and why it is no loss of the task where it is none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loss {
+    pub kind: LossKind,
+    pub none: Option<NoLoss>,
 }

@@ -160,6 +160,7 @@ impl Processor {
             Error::format(format!(
                 "{place}: expected a PNG or JPEG image, which cannot be decoded here: {e}; convert it to PNG"
             ))
+            .because(e)
         })?;
         self.tensor(&decoded).map_err(|e| e.at(place))
     }

@@ -7,7 +7,7 @@ use attractor::retrieve::{HeadStatistics, Mask, Problem};
 
 use crate::kernel::{default_request, head_problem};
 use crate::patterns::{LayerShape, Patterns, no_input, no_layer};
-use crate::walk::Rows;
+use crate::rows::Rows;
 use crate::{Facts, InputRecord, LayerRecord, ModelInfo, Origin, Stack, Token};
 use attractor::Result;
 

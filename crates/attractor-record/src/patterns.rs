@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use attractor::retrieve::{HeadStatistics, Mask};
 
-use crate::walk::Rows;
+use crate::rows::Rows;
 use crate::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor::{Error, Result};
 

@@ -3,8 +3,8 @@
 use attractor::retrieve::{HeadStatistics, Mask};
 
 use crate::patterns::{LayerShape, Patterns};
+use crate::rows::Rows;
 use crate::selection::Selection;
-use crate::walk::Rows;
 use crate::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor::Result;
 

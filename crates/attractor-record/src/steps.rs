@@ -6,8 +6,8 @@ use attractor::retrieve::{HeadStatistics, Mask};
 use attractor::{Error, Result};
 
 use crate::patterns::{LayerShape, Patterns, no_input};
+use crate::rows::Rows;
 use crate::table::{Column, Table};
-use crate::walk::Rows;
 use crate::{Facts, ModelInfo, Origin, Stack, Token};
 
 /// The entries of a source, sorted into inputs and steps.

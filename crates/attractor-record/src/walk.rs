@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::rows::Rows;
 use crate::{Error, Patterns, Result};
 
 /// Numbers of the strips of a walk: 1 MiB, what a core keeps near.
@@ -13,49 +14,6 @@ const STRIP: usize = 1 << 18;
 const MOST_ROWS: usize = 64;
 /// Rows of a strip at least, where rows are very long.
 const LEAST_ROWS: usize = 8;
-
-/// A map opened for reading. What is paid once, such as unpacking the keys of a head, has been paid.
-pub trait Rows: Send {
-    /// Puts the weights of some rows, [rows, keys], into `into` in the place of what it holds.
-    ///
-    /// # Errors
-    /// `is_format` if the source cannot be read.
-    fn read(&mut self, rows: Range<usize>, into: &mut Vec<f32>) -> Result<()>;
-
-    /// True if weights are exactly zero wherever the mask forbids, by the way they are made.
-    fn are_masked(&self) -> bool {
-        false
-    }
-}
-
-/// A map in memory, [queries, keys].
-pub struct Held<'a> {
-    /// Its weights.
-    pub weights: &'a [f32],
-    /// Numbers of a row.
-    pub keys: usize,
-}
-
-impl Rows for Held<'_> {
-    fn read(&mut self, rows: Range<usize>, into: &mut Vec<f32>) -> Result<()> {
-        into.clear();
-        into.extend_from_slice(&self.weights[rows.start * self.keys..rows.end * self.keys]);
-        Ok(())
-    }
-}
-
-/// A map whose rows are made when they are asked for.
-pub struct Made<F>(
-    /// Gives some rows, [rows, keys].
-    pub F,
-);
-
-impl<F: FnMut(Range<usize>) -> Vec<f32> + Send> Rows for Made<F> {
-    fn read(&mut self, rows: Range<usize>, into: &mut Vec<f32>) -> Result<()> {
-        *into = (self.0)(rows);
-        Ok(())
-    }
-}
 
 /// The rows of one strip, of every map of a walk.
 pub struct Strip<'a> {

@@ -21,7 +21,7 @@ fn schema() -> String {
         include_str!("../../attractor-judge/src/report/mod.rs"),
         include_str!("../../attractor-judge/src/report/head.rs"),
         include_str!("../../attractor-judge/src/groups/heads.rs"),
-        include_str!("../../attractor-judge/src/statistics/bootstrap.rs"),
+        include_str!("../../attractor-judge/src/statistics/interval.rs"),
         include_str!("../../attractor-judge/src/id.rs"),
     ] {
         types.comments(source);

@@ -183,7 +183,7 @@ fn positions(options: &Options, patterns: &dyn Patterns) -> Result<Partition> {
             return Err(Error::option("spans", text, format!("the positions are 0 to {}", count.saturating_sub(1))));
         }
     }
-    Partition::spans(count, &options.spans).map_err(|e| Error::option("spans", "", e.message()))
+    Partition::spans(count, &options.spans).map_err(|e| Error::option("spans", "", e.message()).because(e))
 }
 
 /// Opens the target and groups its maps.

@@ -51,6 +51,7 @@ pub fn repeated_tokens(live: &Live, given: &Inputs, context: &Context<'_>) -> Re
     let (block, seed) = (wanted.min(2 * words.len() / 3), context.seed());
     let sequences = read_twice(&words, block, SEQUENCES.min(given.max_inputs), seed).map_err(|e| {
         Error::usage(format!("{}: random tokens cannot be repeated here: {e}", live.checkpoint.path().display()))
+            .because(e)
             .hinted(attractor::Hint::GiveOne(vec!["text_file", "input", "seq_len"]))
     })?;
     context.note(&Note::RepeatedTokens { seed });

@@ -1,7 +1,7 @@
 //! The arrows between the rooms (docs/design.md), held to the manifests.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may know.
 const ROOMS: [(&str, &[&str]); 9] = [
@@ -51,6 +51,72 @@ fn lines(folder: &Path) -> usize {
 fn the_command_line_has_options_and_words_alone() {
     let cli = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("attractor-cli/src");
     assert!(lines(&cli) <= 4000, "{} lines: what is no option and no word belongs in a library", lines(&cli));
+}
+
+/// The source files of a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|ending| ending == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+/// The files of a room that a line of a file imports: `use crate::a::b::C`, `use super::b::{self, C}`.
+fn imported(line: &str, file: &Path, src: &Path) -> Option<PathBuf> {
+    let path = line.trim_start().strip_prefix("use ").or(line.trim_start().strip_prefix("pub use "))?;
+    let module = match file.file_stem()?.to_str()? {
+        "mod" | "lib" | "main" => file.parent()?.to_path_buf(),
+        name => file.parent()?.join(name),
+    };
+    let (mut at, rest) = match path.split_once("::")? {
+        ("crate", rest) => (src.to_path_buf(), rest),
+        ("super", rest) => (module.parent()?.to_path_buf(), rest),
+        _ => return None,
+    };
+    for word in rest.split("::").map(|word| word.trim_end_matches(';')) {
+        let next = at.join(word);
+        if next.with_extension("rs").is_file() {
+            return Some(next.with_extension("rs"));
+        }
+        if !next.is_dir() {
+            break;
+        }
+        at = next;
+    }
+    // Names that a folder hands on: whoever takes them takes the folder.
+    None
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for (room, _) in ROOMS {
+        let (src, mut files) = (crates.join(room).join("src"), Vec::new());
+        sources(&src, &mut files);
+        let imports = |file: &PathBuf| -> BTreeSet<PathBuf> {
+            let text = std::fs::read_to_string(file).unwrap();
+            // Tests may know whom they like.
+            let code = text.split("#[cfg(test)]").next().unwrap().to_string();
+            code.lines().filter_map(|line| imported(line, file, &src)).filter(|other| other != file).collect()
+        };
+        let all: BTreeMap<PathBuf, BTreeSet<PathBuf>> = files.iter().map(|f| (f.clone(), imports(f))).collect();
+        // Files that import nothing of what is left, or are imported by none of it, lie on no circle.
+        let mut left = all;
+        loop {
+            let names: BTreeSet<PathBuf> = left.keys().cloned().collect();
+            let before = left.len();
+            let wanted: BTreeSet<PathBuf> = left.values().flatten().cloned().collect();
+            left.retain(|file, imports| imports.intersection(&names).next().is_some() && wanted.contains(file));
+            if left.len() == before {
+                break;
+            }
+        }
+        assert!(left.is_empty(), "{room}: these import each other in a circle: {:#?}", left.keys());
+    }
 }
 
 /// The words of docs/notation.md, "Words of the code".

@@ -23,6 +23,7 @@ mod context;
 pub mod energy;
 pub mod error;
 pub mod experiment;
+mod moments;
 pub mod numerals;
 pub mod pattern;
 pub mod random;

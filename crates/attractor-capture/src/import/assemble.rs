@@ -256,7 +256,8 @@ fn settle_masks(layers: &mut BTreeMap<usize, Layer>, options: &ImportOptions) ->
         let (mask, origin) = match &options.mask {
             Some(mask) => {
                 for map in maps() {
-                    mask.check(map.keys).map_err(|error| Error::usage(format!("layer {number}: {error}")))?;
+                    mask.check(map.keys)
+                        .map_err(|error| Error::usage(format!("layer {number}: {error}")).because(error))?;
                 }
                 (mask.clone(), MaskOrigin::Given)
             }

@@ -23,7 +23,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Contents> {
         true => serde_json::from_slice(&numbers_for_constants(bytes)),
         false => serde_json::from_slice(bytes),
     };
-    let root: Node = parsed.map_err(|error| Error::format(format!("no valid JSON: {error}")))?;
+    let root: Node = parsed.map_err(|error| Error::format(format!("no valid JSON: {error}")).because(error))?;
     let mut contents = Contents::default();
     match root {
         Node::Map(entries) => object(&mut contents, entries)?,

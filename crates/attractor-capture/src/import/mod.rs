@@ -87,7 +87,8 @@ impl Import {
     /// `is_budget` if it is larger than allowed.
     pub fn open(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Self> {
         let path = path.as_ref();
-        let failed = |error: std::io::Error| Error::io(format!("cannot read {}: {error}", path.display()));
+        let failed =
+            |error: std::io::Error| Error::io(format!("cannot read {}: {error}", path.display())).because(error);
         let metadata = std::fs::metadata(path).map_err(failed)?;
         if metadata.is_dir() {
             return Err(Error::usage(format!(
@@ -210,11 +211,11 @@ fn contents(bytes: &[u8], left: u64) -> Result<Contents> {
 
 fn safetensors(contents: &mut Contents, bytes: &[u8]) -> Result<()> {
     let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| Error::format(format!("no valid safetensors file: {error}")))?;
+        .map_err(|error| Error::format(format!("no valid safetensors file: {error}")).because(error))?;
     let mut names = file.names();
     names.sort_unstable();
     for name in names {
-        let tensor = file.tensor(name).map_err(|error| Error::format(format!("{name}: {error}")))?;
+        let tensor = file.tensor(name).map_err(|error| Error::format(format!("{name}: {error}")).because(error))?;
         let data = tensor.data();
         let two = |convert: fn([u8; 2]) -> f32| data.as_chunks().0.iter().map(|&x| convert(x)).collect::<Vec<f32>>();
         let (data, precision) = match tensor.dtype() {

@@ -115,10 +115,10 @@ pub(crate) fn write(root: &Path, group: &str, spec: &Spec, durability: Durabilit
         .dimension_names(Some(spec.axes.clone()))
         .attributes(spec.attributes.clone())
         .build(store.clone(), &path)
-        .map_err(|error| failed("layout", &error))?;
+        .map_err(|error| failed("layout", &error).because(error))?;
     array
         .store_metadata_opt(&ArrayMetadataOptions::default().with_include_zarrs_metadata(false))
-        .map_err(|error| failed("metadata", &error))?;
+        .map_err(|error| failed("metadata", &error).because(error))?;
     let origin = vec![0; spec.shape.len()];
     // One thread: the order of chunks in the shard, and so the file, is the same every time.
     let options = CodecOptions::default().with_concurrent_target(1);
@@ -136,11 +136,11 @@ pub(crate) fn write(root: &Path, group: &str, spec: &Spec, durability: Durabilit
         Data::F64(x) => store!(x),
         Data::U32(x) => store!(x),
     }
-    .map_err(|error| failed("encoding", &error))?;
+    .map_err(|error| failed("encoding", &error).because(error))?;
 
     let mut written = 0;
     let mut put = |key: &StoreKey| -> Result<u64> {
-        let bytes = store.get(key).map_err(|error| failed("encoding", &error))?;
+        let bytes = store.get(key).map_err(|error| failed("encoding", &error).because(error))?;
         let Some(bytes) = bytes else { return Ok(0) };
         let file = root.join(key.as_str());
         if let Some(folder) = file.parent() {
@@ -152,7 +152,7 @@ pub(crate) fn write(root: &Path, group: &str, spec: &Spec, durability: Durabilit
     };
     let bytes = put(&array.chunk_key(&origin))?;
     let metadata = format!("{}/zarr.json", &path[1..]);
-    put(&StoreKey::new(&metadata).map_err(|error| failed("name", &error))?)?;
+    put(&StoreKey::new(&metadata).map_err(|error| failed("name", &error).because(error))?)?;
     Ok((ArrayEntry { shape: spec.shape.clone(), dtype: name.to_string(), bytes }, written))
 }
 
@@ -173,8 +173,9 @@ pub(crate) fn read<T: ElementOwned + Copy + Default>(
     part: &[Range<usize>],
 ) -> Result<Vec<T>> {
     let file = root.join(path).join("zarr.json");
-    let array = Array::open(store.clone(), &format!("/{path}"))
-        .map_err(|error| Error::format(format!("{}: {error}; the run is damaged here", file.display())))?;
+    let array = Array::open(store.clone(), &format!("/{path}")).map_err(|error| {
+        Error::format(format!("{}: {error}; the run is damaged here", file.display())).because(error)
+    })?;
     let shape: Vec<usize> = array.shape().iter().map(|&x| x as usize).collect();
     let one_shard = array.chunk_grid_shape().iter().all(|&count| count == 1);
     if shape != entry.shape || !one_shard {

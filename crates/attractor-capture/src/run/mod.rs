@@ -182,9 +182,10 @@ fn layer_group(input: usize, stack: Stack, layer: usize) -> String {
 
 /// A group's `zarr.json`.
 fn group(attributes: &impl Serialize) -> Result<Vec<u8>> {
-    let attributes = serde_json::to_value(attributes).map_err(|error| Error::usage(error.to_string()))?;
+    let attributes =
+        serde_json::to_value(attributes).map_err(|error| Error::usage(error.to_string()).because(error))?;
     let group = json!({ "zarr_format": 3, "node_type": "group", "attributes": attributes });
-    serde_json::to_vec(&group).map_err(|error| Error::usage(error.to_string()))
+    serde_json::to_vec(&group).map_err(|error| Error::usage(error.to_string()).because(error))
 }
 
 /// The attributes of the group whose `zarr.json` is at `path`, in a run of `version`.
@@ -192,7 +193,8 @@ fn read_group<T: Serialize + DeserializeOwned>(path: &Path, version: u32) -> Res
     let bytes = read_file(path)?;
     let damaged =
         |error: &dyn std::fmt::Display| Error::format(format!("{}: {error}; the run is damaged here", path.display()));
-    let mut group: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
+    let mut group: Map<String, Value> =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(&error).because(error))?;
     let attributes = group.remove("attributes").ok_or_else(|| damaged(&"no attributes"))?;
     schema::read(attributes, version).map_err(|refusal| match refusal {
         Refusal::Damaged(what) => damaged(&what),
@@ -203,9 +205,9 @@ fn read_group<T: Serialize + DeserializeOwned>(path: &Path, version: u32) -> Res
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            Error::format(format!("{}: the file is missing; the run is damaged", path.display()))
+            Error::format(format!("{}: the file is missing; the run is damaged", path.display())).because(error)
         }
-        _ => files::failed("cannot read", path, &error),
+        _ => files::failed("cannot read", path, error),
     })
 }
 
@@ -217,7 +219,7 @@ fn read_manifest(root: &Path) -> Result<Manifest> {
         return Err(Error::format(format!("{}: not a run: {what}; a run is what a capture writes", root.display())));
     }
     let broken = |error: &dyn std::fmt::Display| Error::format(format!("{}: {error}", path.display()));
-    let value: Value = serde_json::from_slice(&read_file(&path)?).map_err(|error| broken(&error))?;
+    let value: Value = serde_json::from_slice(&read_file(&path)?).map_err(|error| broken(&error).because(error))?;
     if value["format"] != FORMAT {
         return Err(broken(&format!("format is {}, expected {FORMAT:?}: another program's file", value["format"])));
     }

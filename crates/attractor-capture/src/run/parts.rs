@@ -81,7 +81,7 @@ pub(super) fn map_spec(data: Data, heads: usize, queries: usize, keys: usize) ->
 /// Checks a record's shapes and parameters before anything is written.
 pub(super) fn check_record(record: &LayerRecord) -> Result<()> {
     let at = |message: String| Error::usage(format!("layer {}: {message}", record.layer));
-    problem_of(record).map_err(|error| at(error.to_string()))?;
+    problem_of(record).map_err(|error| at(error.to_string()).because(error))?;
     if record.queries == 0 || record.keys == 0 || record.width == 0 {
         return Err(at("no positions or no features; nothing can be kept".to_string()));
     }

@@ -67,7 +67,7 @@ impl Run {
         let version = manifest.version;
         let commit: Commit = super::read_group(&store_path.join("zarr.json"), version)?;
         let store = FilesystemStore::new(&store_path)
-            .map_err(|error| Error::format(format!("{}: {error}", store_path.display())))?;
+            .map_err(|error| Error::format(format!("{}: {error}", store_path.display())).because(error))?;
         let mut inputs: Vec<InputEntry> = Vec::new();
         let mut origins = BTreeSet::new();
         for input in 0..commit.committed_inputs {

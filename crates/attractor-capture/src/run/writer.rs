@@ -58,7 +58,7 @@ impl RunWriter {
         let store = root.join(STORE);
         if store.exists() {
             // Only a creation that was killed before its last step can have left this: check_free saw no commit.
-            std::fs::remove_dir_all(&store).map_err(|error| files::failed("cannot remove", &store, &error))?;
+            std::fs::remove_dir_all(&store).map_err(|error| files::failed("cannot remove", &store, error))?;
         }
         create_folder(&store.join("inputs"))?;
         create_folder(&root.join("tables"))?;
@@ -133,7 +133,7 @@ impl RunWriter {
             let number: Option<usize> =
                 path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
             if number.is_some_and(|number| number >= commit.committed_inputs) {
-                std::fs::remove_dir_all(&path).map_err(|error| files::failed("cannot remove", &path, &error))?;
+                std::fs::remove_dir_all(&path).map_err(|error| files::failed("cannot remove", &path, error))?;
             }
         }
         sweep(&inputs)?;
@@ -443,7 +443,8 @@ impl RunWriter {
     }
 
     fn write_manifest(&self) -> Result<()> {
-        let bytes = serde_json::to_vec_pretty(&self.manifest).map_err(|error| Error::usage(error.to_string()))?;
+        let bytes = serde_json::to_vec_pretty(&self.manifest)
+            .map_err(|error| Error::usage(error.to_string()).because(error))?;
         write_whole(&self.root.join(MANIFEST), &bytes, self.options().durability)
     }
 
@@ -471,7 +472,7 @@ fn copy_below(from: &Path, to: &Path, durability: files::Durability) -> Result<u
         copied += match path.is_dir() {
             true => copy_below(&path, &to.join(name), durability)?,
             false => {
-                let bytes = std::fs::read(&path).map_err(|error| files::failed("cannot read", &path, &error))?;
+                let bytes = std::fs::read(&path).map_err(|error| files::failed("cannot read", &path, error))?;
                 write_whole(&to.join(name), &bytes, durability)?;
                 bytes.len() as u64
             }

@@ -8,8 +8,9 @@ use attractor_session::judgement::{HeadKind, Report};
 use clap::Args;
 
 use crate::args::Common;
-use crate::console::{print, print_report, work, write};
+use crate::console::{print, print_report, work};
 use crate::error::Outcome;
+use crate::files::write;
 
 #[derive(Debug, Args)]
 pub struct Demo {

@@ -10,8 +10,9 @@ use attractor_session::compare::{self, Change, Checked, Compared, Condition, Hea
 use clap::Args;
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{counted, json, print, work, write};
+use crate::console::{counted, json, print, work};
 use crate::error::Outcome;
+use crate::files::write;
 use crate::picture;
 
 #[derive(Debug, Args)]

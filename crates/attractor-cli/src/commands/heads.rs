@@ -11,8 +11,9 @@ use attractor_session::{Error, parquet};
 use clap::Args;
 
 use crate::args::{Chosen, Common, Inputs, choice};
-use crate::console::{counted, print, work, write};
+use crate::console::{counted, print, work};
 use crate::error::Outcome;
+use crate::files::write;
 use crate::{output, picture};
 
 #[derive(Debug, Args)]

@@ -8,8 +8,9 @@ use attractor_session::{Error, Table, parquet};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{print, work, write};
+use crate::console::{print, work};
 use crate::error::Outcome;
+use crate::files::write;
 use crate::{output, picture};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -9,8 +9,9 @@ use attractor_session::judgement::{self, Ablate, Options};
 use attractor_session::{Error, parquet};
 
 use crate::args::{Common, Inputs, choice};
-use crate::console::{counted, print, work, write};
+use crate::console::{counted, print, work};
 use crate::error::Outcome;
+use crate::files::write;
 use crate::output;
 
 #[derive(Debug, Args)]

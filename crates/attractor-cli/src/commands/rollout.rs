@@ -9,8 +9,9 @@ use attractor_session::follow::{self, Fuse, Method, Options, StackOptions};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Common, Inputs, choice, same};
-use crate::console::{json, print, work, write};
+use crate::console::{json, print, work};
 use crate::error::Outcome;
+use crate::files::write;
 use crate::{output, picture};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

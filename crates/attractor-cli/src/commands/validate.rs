@@ -8,8 +8,9 @@ use attractor_render::Maps;
 use attractor_session::judgement::{self, Ablate, Options};
 
 use crate::args::{Chosen, Common, Inputs, choice};
-use crate::console::{print, print_report, work, write};
+use crate::console::{print, print_report, work};
 use crate::error::Outcome;
+use crate::files::write;
 use crate::output;
 
 #[derive(Debug, Args)]

@@ -112,7 +112,7 @@ impl Member<'_> {
                 // The buffer grows with what really comes out, never by what the directory promises.
                 let mut unpacked = Vec::new();
                 let read = DeflateDecoder::new(self.data).take(self.size.saturating_add(1)).read_to_end(&mut unpacked);
-                read.map_err(|error| bad(format!("the compressed data is damaged: {error}")))?;
+                read.map_err(|error| bad(format!("the compressed data is damaged: {error}")).because(error))?;
                 unpacked
             }
             other => return Err(bad(format!("compressed by method {other}; stored and deflated members are read"))),

@@ -60,7 +60,9 @@ fn glyphs_8() -> Result<Samples> {
 
 fn digits() -> Result<Samples> {
     let mut raw = Vec::new();
-    ZlibDecoder::new(DIGITS).read_to_end(&mut raw).map_err(|error| Error::format(format!("digits: {error}")))?;
+    ZlibDecoder::new(DIGITS)
+        .read_to_end(&mut raw)
+        .map_err(|error| Error::format(format!("digits: {error}")).because(error))?;
     let pixels = COUNT * SIDE * SIDE;
     let values = raw[..pixels].iter().map(|&level| f32::from(level) / 16.0).collect();
     let test = raw[pixels + COUNT..].as_chunks::<2>().0.iter().map(|&pair| usize::from(u16::from_le_bytes(pair)));

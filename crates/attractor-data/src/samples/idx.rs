@@ -11,7 +11,7 @@ use attractor::{Error, Result};
 pub(super) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut data = Vec::new();
     let read = MultiGzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut data);
-    read.map_err(|error| Error::format(format!("the gzip stream is truncated or damaged: {error}")))?;
+    read.map_err(|error| Error::format(format!("the gzip stream is truncated or damaged: {error}")).because(error))?;
     match data.len() as u64 <= MOST_BYTES {
         true if data.starts_with(&[0x1F, 0x8B]) => Err(Error::format("is gzipped twice; unpack it once")),
         true => Ok(data),

@@ -58,8 +58,9 @@ impl Samples {
             std::io::ErrorKind::NotFound => Error::io(format!(
                 "{source}: there is nothing here; name a file (IDX, .npy, .npz, .csv, .png), a folder of .png, or {}",
                 embedded::NAMES.join(", ")
-            )),
-            _ => Error::io(format!("{source}: cannot be read: {error}")),
+            ))
+            .because(error),
+            _ => Error::io(format!("{source}: cannot be read: {error}")).because(error),
         })?;
         let read = match metadata.is_dir() {
             true => png::folder(path),
@@ -68,7 +69,7 @@ impl Samples {
                 Err(Error::budget(format!("{} bytes; at most {MOST_BYTES} are read", metadata.len())))
             }
             false => fs::read(path)
-                .map_err(|error| Error::io(format!("cannot be read: {error}")))
+                .map_err(|error| Error::io(format!("cannot be read: {error}")).because(error))
                 .and_then(|bytes| Self::parse(&bytes)),
         };
         let samples = read.map_err(|error| error.at(path.display()))?;
@@ -107,7 +108,7 @@ impl Samples {
             }
             _ => match std::str::from_utf8(bytes) {
                 Ok(text) => table::read(text),
-                Err(_) => Err(Error::format("is none of IDX, .npy, .npz, .csv and .png")),
+                Err(error) => Err(Error::format("is none of IDX, .npy, .npz, .csv and .png").because(error)),
             },
         }
     }

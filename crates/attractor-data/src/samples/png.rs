@@ -17,7 +17,7 @@ pub(super) fn is_png(bytes: &[u8]) -> bool {
 
 /// Height and width, and the grey values row by row; what is transparent is laid on black.
 pub(super) fn read(bytes: &[u8]) -> Result<((usize, usize), Vec<f32>)> {
-    let bad = |error: png::DecodingError| Error::format(format!("the PNG cannot be read: {error}"));
+    let bad = |error: png::DecodingError| Error::format(format!("the PNG cannot be read: {error}")).because(error);
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: LARGEST });
     decoder.set_transformations(Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(bad)?;
@@ -40,7 +40,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<((usize, usize), Vec<f32>)> {
 
 /// All pictures of a folder, in the order of their names.
 pub(super) fn folder(path: &Path) -> Result<Samples> {
-    let io = |error: std::io::Error| Error::io(format!("the folder cannot be read: {error}"));
+    let io = |error: std::io::Error| Error::io(format!("the folder cannot be read: {error}")).because(error);
     let mut files: Vec<PathBuf> =
         path.read_dir().map_err(io)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>().map_err(io)?;
     files.retain(|file| file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")));
@@ -49,7 +49,8 @@ pub(super) fn folder(path: &Path) -> Result<Samples> {
     let mut values = Vec::new();
     for file in &files {
         let name = file.file_name().unwrap_or_default().display().to_string();
-        let bytes = std::fs::read(file).map_err(|error| Error::io(format!("{name}: cannot be read: {error}")))?;
+        let bytes = std::fs::read(file)
+            .map_err(|error| Error::io(format!("{name}: cannot be read: {error}")).because(error))?;
         let (size, own) = read(&bytes).map_err(|error| error.at(&name))?;
         let (expected, example) = first.get_or_insert_with(|| (size, PathBuf::from(&name)));
         if size != *expected {

@@ -32,9 +32,10 @@ pub(super) fn read(text: &str) -> Result<Samples> {
         }
         (width, count) = (own.len(), count + 1);
         for (column, cell) in own.iter().enumerate() {
-            let value: f32 = cell.parse().map_err(|_| {
+            let value: f32 = cell.parse().map_err(|error| {
                 let shown: String = cell.chars().take(40).collect();
                 Error::format(format!("line {}, column {}: {shown:?} is not a number", number + 1, column + 1))
+                    .because(error)
             })?;
             // Reading "1e39" as f32 gives infinity without a word; "inf" itself is told by its row.
             if value.is_infinite() && cell.bytes().any(|byte| byte.is_ascii_digit()) {

@@ -155,11 +155,12 @@ impl SavedState {
             .iter()
             .map(|(name, kind, shape, bytes)| {
                 let view = TensorView::new(*kind, (*shape).clone(), bytes);
-                Ok((name.as_str(), view.map_err(|error| Error::format(format!("{name}: {error}")))?))
+                Ok((name.as_str(), view.map_err(|error| Error::format(format!("{name}: {error}")).because(error))?))
             })
             .collect::<Result<Vec<_>>>()?;
         let about = HashMap::from([("about".to_string(), self.about.to_string())]);
-        let file = safetensors::serialize(views, Some(about)).map_err(|error| Error::format(error.to_string()))?;
+        let file = safetensors::serialize(views, Some(about))
+            .map_err(|error| Error::format(error.to_string()).because(error))?;
         write_whole(path, &file, Durability::Power)
     }
 
@@ -170,8 +171,10 @@ impl SavedState {
     /// `is_io`; `is_format` for a file that is torn or foreign.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::io(format!("{}: there is nothing here", path.display())),
-            _ => Error::io(format!("{}: cannot be read: {error}", path.display())),
+            std::io::ErrorKind::NotFound => {
+                Error::io(format!("{}: there is nothing here", path.display())).because(error)
+            }
+            _ => Error::io(format!("{}: cannot be read: {error}", path.display())).because(error),
         })?;
         match zip::is_zip(&bytes) {
             true => Self::of_archive(&bytes),
@@ -203,12 +206,14 @@ impl SavedState {
     /// # Errors
     /// `is_format` for bytes that are torn or foreign.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let torn = |error| Error::format(format!("is not a safetensors file, or truncated: {error}"));
+        let torn = |error| Error::format(format!("is not a safetensors file, or truncated: {error}")).because(error);
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(torn)?;
         let file = SafeTensors::deserialize(bytes).map_err(torn)?;
         let about = match header.metadata().as_ref().and_then(|entries| entries.get("about")) {
             None => Value::Null,
-            Some(text) => serde_json::from_str(text).map_err(|e| Error::format(format!("its metadata: {e}")))?,
+            Some(text) => {
+                serde_json::from_str(text).map_err(|e| Error::format(format!("its metadata: {e}")).because(e))?
+            }
         };
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {

@@ -21,8 +21,9 @@ impl Claim {
     /// # Errors
     /// `is_usage` while another process holds it; `is_io` if folder or lock cannot be made.
     pub fn take(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Error::io(format!("cannot make the folder {}: {error}", folder.display())))?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Error::io(format!("cannot make the folder {}: {error}", folder.display())).because(error)
+        })?;
         let lock = Lock::take(folder)?;
         sweep(folder)?;
         Ok(Self { _lock: lock })

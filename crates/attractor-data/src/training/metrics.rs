@@ -36,7 +36,8 @@ impl MetricLog {
     /// `is_io`; `is_format` if an earlier log has a line that is no entry.
     pub fn open(folder: &Path, counter: &'static str, after: Option<u64>) -> Result<Self> {
         let path = folder.join(LINES);
-        let io = |error: std::io::Error| Error::io(format!("{}: cannot be written: {error}", path.display()));
+        let io =
+            |error: std::io::Error| Error::io(format!("{}: cannot be written: {error}", path.display())).because(error);
         if let Some(after) = after {
             let kept: Vec<String> = earlier(&path, counter)?
                 .into_iter()
@@ -78,7 +79,7 @@ impl MetricLog {
         let written = self.lines.write_all(text.as_bytes());
         written
             .and_then(|()| self.events.write_all(&events::scalars(seconds(), at, &finite)))
-            .map_err(|error| Error::io(format!("{}: cannot be written: {error}", self.path.display())))
+            .map_err(|error| Error::io(format!("{}: cannot be written: {error}", self.path.display())).because(error))
     }
 
     /// The entries of a folder's log, oldest first: the counter, and the finite numbers by name.
@@ -101,7 +102,7 @@ fn earlier(path: &Path, counter: &str) -> Result<Vec<(u64, String)>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(format!("{}: cannot be read: {error}", path.display()))),
+        Err(error) => return Err(Error::io(format!("{}: cannot be read: {error}", path.display())).because(error)),
     };
     let mut entries = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {

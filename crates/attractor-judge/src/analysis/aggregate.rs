@@ -9,7 +9,6 @@ use attractor_record::LayerShape;
 use attractor_record::{Patterns, Walk};
 use attractor_record::{Role, Token};
 
-use super::query::bare;
 use attractor::{Error, Hint, Result};
 
 /// Most cells of an aggregated map: 128 MiB.
@@ -287,6 +286,15 @@ pub fn aggregated(
         all.push(Aggregated { layer: shape.layer, groups, whole, rows: rows.len(), columns: columns.len(), maps });
     }
     Ok(all)
+}
+
+/// A token's text without the mark or space that begins a word, and without WordPiece's mark of continuation.
+pub(crate) fn bare(text: &str) -> &str {
+    let text = text.trim_start_matches([' ', '\u{120}', '\u{2581}']);
+    match text.strip_prefix("##") {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => text,
+    }
 }
 
 #[cfg(test)]

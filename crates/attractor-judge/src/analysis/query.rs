@@ -2,7 +2,7 @@
 
 use attractor_record::{Role, Token};
 
-use super::aggregate::Partition;
+use super::aggregate::{Partition, bare};
 use attractor::{Error, Result};
 
 /// Occurrences of a token that are named in an error.
@@ -70,15 +70,6 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
                 named.join(", ")
             )))
         }
-    }
-}
-
-/// A token's text without the mark or space that begins a word, and without WordPiece's mark of continuation.
-pub(crate) fn bare(text: &str) -> &str {
-    let text = text.trim_start_matches([' ', '\u{120}', '\u{2581}']);
-    match text.strip_prefix("##") {
-        Some(rest) if !rest.is_empty() => rest,
-        _ => text,
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Attribution {
 /// The row vector e_q is multiplied by A_hat_L, then A_hat_(L-1)... so that nothing of size N x N is held; a causal map
 /// needs rows 0..=q only.
 /// # Cost
-/// O(layers x heads x N^2) time, 16 strips of about 1 Mi numbers.
+/// O(layers x heads x N^2) time, 16 strips of about 4 Mi numbers.
 /// # Errors
 /// What [`Stack::open`] refuses; `is_usage` if the query is not there; `is_format` for weights that are not numbers;
 /// `is_interrupted`, before the next layer.

@@ -15,9 +15,9 @@ use super::stage::{Chance, Shared, Stage};
 use super::verdict::{Bench, Chances, Figure, Finding};
 use super::{Detector, Options};
 use crate::config::Config;
-use crate::judge::extra;
 use crate::measure::{Geometry, Repeated, Task, repeated_inputs, seen, tasks, watched};
 use crate::place::Head;
+use crate::provenance::extra;
 use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
 use attractor::{Context, Result};
 

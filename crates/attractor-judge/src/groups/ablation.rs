@@ -4,14 +4,16 @@ use std::collections::HashMap;
 
 use attractor_record::evidence::{Ablation, AblationMode, Evidence, LossKind, Scope};
 
-use super::gradient::{LeftOut, Loss, nothing};
+use super::gradient::{LeftOut, nothing};
 use super::{Case, found};
 use crate::config::Key;
 use crate::finding::{Finding, Measured, NoInterval, Place, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::statistics::{Sides, sign_flip};
+use crate::untestable::Loss;
 use crate::untestable::{Need, Silence, Untestable};
-use crate::verdict::{Group, Verdict};
+use crate::verdict::Verdict;
 
 const GROUP: Group = Group::Ablation;
 

@@ -7,9 +7,10 @@ use crate::Result;
 use crate::config::Key;
 use crate::finding::{Finding, Measured, NoInterval, OfHeads, Place, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::measure::{HeadInput, HeadMeasure, repeated_inputs};
 use crate::untestable::{Lack, Need, Silence, Unasked, Untestable};
-use crate::verdict::{Group, Verdict};
+use crate::verdict::Verdict;
 
 const GROUP: Group = Group::Correctness;
 

@@ -12,11 +12,11 @@ use crate::Result;
 use crate::config::Key;
 use crate::finding::{Finding, Measured, Place, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::statistics::permutation::upper_p;
 use crate::statistics::rank::{dot, mantel_null, residual, standard_ranks};
 use crate::statistics::{Triangle, mean, mean_of, stream};
 use crate::untestable::{Lack, Untestable};
-use crate::verdict::Group;
 
 const GROUP: Group = Group::Diversity;
 

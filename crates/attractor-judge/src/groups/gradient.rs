@@ -1,14 +1,14 @@
 //! 8. Gradient flow: does the loss reach attention, head by head, and is the gradient right?
 
-use attractor_record::evidence::{Evidence, Gradients, LossKind, NoLoss, Unpredictable};
+use attractor_record::evidence::{Evidence, Gradients, Unpredictable};
 
 use super::{Case, found};
 use crate::config::Key;
 use crate::finding::{Finding, Measured, NoInterval, OfHeads, Place, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::statistics::mean_of;
-use crate::untestable::{Need, Silence, Untestable};
-use crate::verdict::Group;
+use crate::untestable::{Loss, Need, Silence, Untestable};
 
 const GROUP: Group = Group::Gradient;
 
@@ -30,13 +30,6 @@ pub(crate) struct Flow {
     /// Number of heads.
     pub heads: usize,
     pub sample: Sample,
-}
-
-/// What is differentiated, and why it is no loss of the task where it is none.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Loss {
-    pub kind: LossKind,
-    pub none: Option<NoLoss>,
 }
 
 /// What of the inputs the live model looked at.

@@ -7,11 +7,11 @@ use crate::config::{Config, Key};
 use crate::detect::{Detection, Detector, Finding as Detected, Null, Reason};
 use crate::finding::{Finding, Measured, OfHeads, Place, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::measure::{HeadMeasure, block_read_twice};
 use crate::place::Head;
 use crate::statistics::Correction;
 use crate::untestable::{Lack, Untestable};
-use crate::verdict::Group;
 
 const GROUP: Group = Group::Heads;
 

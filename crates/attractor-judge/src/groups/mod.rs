@@ -23,10 +23,11 @@ pub(crate) use heads::class_of;
 use crate::config::{Config, Key, Severity};
 use crate::detect::{Detection, Detections, Detector, Options};
 use crate::finding::{Measured, NoInterval, Place, Worded};
+use crate::id::Group;
 use crate::measure::{HeadInput, HeadMeasure, Measures};
 use crate::statistics::{Bootstrap, Interval, mean_of};
 use crate::untestable::{Lack, Untestable};
-use crate::verdict::{Group, Verdict};
+use crate::verdict::Verdict;
 
 /// All that a group may look at.
 pub(crate) struct Case<'a> {

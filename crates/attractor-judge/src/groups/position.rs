@@ -7,10 +7,10 @@ use super::{Case, found};
 use crate::config::Key;
 use crate::finding::{Measured, OfHeads, Place, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::measure::HeadMeasure;
 use crate::statistics::mean_of;
 use crate::untestable::{Lack, Untestable};
-use crate::verdict::Group;
 
 const GROUP: Group = Group::Position;
 

@@ -6,12 +6,12 @@ use super::{Case, found};
 use crate::config::Key;
 use crate::finding::{Measured, OfHeads, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::measure::HeadMeasure;
 use crate::statistics::bootstrap::FEWEST_INPUTS;
 use crate::statistics::permutation::upper_p;
 use crate::statistics::{Triangle, mean_of, stream};
 use crate::untestable::{Lack, Untestable};
-use crate::verdict::Group;
 
 const GROUP: Group = Group::Query;
 

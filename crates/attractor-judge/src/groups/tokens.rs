@@ -5,10 +5,11 @@ use crate::config::Key;
 use crate::detect::{Detection, Detector, Finding as Detected, Reason};
 use crate::finding::{Finding, Measured, NoInterval, OfHeads, Place, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::measure::{ClassKind, HeadMeasure, Null, NullKind};
 use crate::statistics::benjamini_hochberg;
 use crate::untestable::{Lack, Untestable};
-use crate::verdict::{Group, Verdict};
+use crate::verdict::Verdict;
 
 const GROUP: Group = Group::Tokens;
 

@@ -8,10 +8,10 @@ use super::{Case, found};
 use crate::config::Key;
 use crate::finding::{Finding, Measured, OfHeads, Place, Worded};
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::measure::HeadMeasure;
 use crate::statistics::equivalence::equivalence;
 use crate::untestable::Lack;
-use crate::verdict::Group;
 
 const GROUP: Group = Group::Uniform;
 

@@ -135,7 +135,8 @@ impl Geometry {
             for (input, known) in known.iter_mut().enumerate() {
                 let mask = patterns.mask(shape.layer, input)?;
                 let (queries, keys) = patterns.shape(shape.layer, input)?;
-                mask.check(keys).map_err(|e| Error::format(format!("judge: L{}, input {input}: {e}", shape.layer)))?;
+                mask.check(keys)
+                    .map_err(|e| Error::format(format!("judge: L{}, input {input}: {e}", shape.layer)).because(e))?;
                 let same = known.iter().find(|g| g.queries == queries && g.keys == keys && g.mask == mask).cloned();
                 let geometry = match same {
                     Some(geometry) => geometry,

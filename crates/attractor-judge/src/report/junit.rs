@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::Report;
-use crate::verdict::{Check, Group, Verdict};
+use crate::id::Group;
+use crate::verdict::{Check, Verdict};
 
 pub(super) fn render(report: &Report) -> String {
     let count = |checks: &[&Check], verdict| checks.iter().filter(|c| c.verdict == verdict).count();

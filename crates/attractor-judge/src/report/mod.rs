@@ -19,8 +19,9 @@ pub use text::{Line, LineKind};
 use crate::conclusion::Conclusion;
 use crate::groups::Class;
 use crate::id::CheckId;
+use crate::id::Group;
 use crate::legacy::Legacy;
-use crate::verdict::{Check, Group, Verdict};
+use crate::verdict::{Check, Verdict};
 
 /// Version of the report's form in JSON; it grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;

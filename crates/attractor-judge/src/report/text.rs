@@ -2,7 +2,8 @@
 
 use super::{HeadSummary, Report};
 use crate::groups::Class;
-use crate::verdict::{Check, Group, Mark, Verdict, place};
+use crate::id::Group;
+use crate::verdict::{Check, Mark, Verdict, place};
 
 /// What a line is, so that a terminal can dress it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

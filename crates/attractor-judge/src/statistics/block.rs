@@ -5,7 +5,7 @@
 
 use attractor::random::Philox;
 
-use super::bootstrap::{Interval, NoBootstrap, quantile};
+use super::interval::{Interval, NoBootstrap, quantile};
 use super::{mean, stream};
 
 /// Fewest steps for which an interval is given.

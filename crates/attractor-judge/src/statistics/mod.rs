@@ -7,19 +7,23 @@ pub mod block;
 pub mod bootstrap;
 pub mod equivalence;
 pub mod inference;
+pub mod interval;
 pub mod multiplicity;
 pub mod pairing;
 pub mod permutation;
+pub mod permuted;
 pub mod rank;
 pub mod stratified;
 
 pub use block::{BlockBootstrap, block_length};
-pub use bootstrap::{Bootstrap, Interval, NoBootstrap};
+pub use bootstrap::Bootstrap;
 pub use equivalence::{Equivalence, equivalence};
 pub use inference::{benjamini_hochberg, two_sided_normal, upper_normal};
+pub use interval::{Interval, NoBootstrap};
 pub use multiplicity::{Correction, MaxT, benjamini_yekutieli};
-pub use pairing::{Pairings, Permuted};
-pub use permutation::{Sides, SignFlip, SignFlips, p_value, sign_flip};
+pub use pairing::Pairings;
+pub use permutation::{Sides, SignFlip, SignFlips, sign_flip};
+pub use permuted::{Permuted, p_value};
 pub use rank::{Triangle, ranks, spearman};
 pub use stratified::{Gathered, Relabelling};
 

@@ -8,10 +8,8 @@
 
 use attractor::random::Philox;
 
+use super::permuted::Permuted;
 use super::stream;
-
-/// Differences below this share of the figure are rounding of f32 weights, and count as ties.
-pub(crate) const ROUNDING: f64 = 1e-6;
 
 /// Orders of token sequences against patterns.
 ///
@@ -27,35 +25,6 @@ pub struct Pairings {
     orders: Vec<u32>,
     exact: bool,
     arrangements: f64,
-}
-
-/// A figure and its permutation distribution.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Permuted {
-    /// The figure as observed.
-    pub observed: f64,
-    /// The figure under each permutation.
-    pub permuted: Vec<f64>,
-    /// Upper p-value.
-    pub p: f64,
-}
-
-impl Permuted {
-    /// Large values are extreme; `exact`: the permutations are all there are, the observed one among them.
-    pub(crate) fn new(observed: f64, permuted: Vec<f64>, exact: bool) -> Self {
-        let bar = observed - ROUNDING * observed.abs().max(ROUNDING);
-        let hits = permuted.iter().filter(|&&x| x >= bar).count();
-        let p = match exact {
-            true => hits as f64 / permuted.len() as f64,
-            false => super::p_value(hits, permuted.len()),
-        };
-        Self { observed, permuted, p }
-    }
-
-    /// Mean of the permutation distribution.
-    pub fn mean(&self) -> f64 {
-        super::mean(&self.permuted)
-    }
 }
 
 impl Pairings {

@@ -2,17 +2,8 @@
 
 use attractor::random::Philox;
 
-use super::pairing::{Permuted, ROUNDING};
+use super::permuted::{Permuted, ROUNDING, p_value};
 use super::{mean, stream};
-
-/// (b + 1) / (m + 1): `exceeding` of `permutations` random permutations were at least as extreme as the observation.
-///
-/// Never zero: the observation itself is one of the arrangements.
-/// # Source
-/// Phipson and Smyth 2010, *Permutation p-values should never be zero*.
-pub fn p_value(exceeding: usize, permutations: usize) -> f64 {
-    (exceeding as f64 + 1.0) / (permutations as f64 + 1.0)
-}
 
 /// The p-value of `observed` against a sample of its null distribution; large values are extreme.
 ///

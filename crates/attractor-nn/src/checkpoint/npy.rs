@@ -39,7 +39,8 @@ impl Npy {
             return Err(source.format(format_args!("expected a header of at most {LONGEST} bytes, got {length}")));
         }
         let header = source.read(skip, length, "the header")?;
-        let header = std::str::from_utf8(&header).map_err(|_| source.format("the .npy header is not text"))?;
+        let header =
+            std::str::from_utf8(&header).map_err(|e| source.format("the .npy header is not text").because(e))?;
         let wrong = |what: &str| {
             source.format(format_args!(
                 "the .npy header does not say {what}: {:?}",
@@ -74,7 +75,7 @@ impl Npy {
         let (axes, _) = inside.ok_or_else(|| wrong("the shape"))?;
         let axes = axes.split(',').map(str::trim).filter(|axis| !axis.is_empty());
         let shape: Vec<u64> =
-            axes.map(str::parse).collect::<std::result::Result<_, _>>().map_err(|_| wrong("the shape"))?;
+            axes.map(str::parse).collect::<std::result::Result<_, _>>().map_err(|e| wrong("the shape").because(e))?;
         let begin = skip + length;
         let room = source.length() - begin;
         let bytes = elements(&shape).and_then(|n| n.checked_mul(dtype.bytes() as u64));

@@ -149,7 +149,7 @@ impl Machine<'_, '_> {
 
     fn text(&mut self, count: u64) -> Result<()> {
         let bytes = self.bytes.take(count)?;
-        let text = String::from_utf8(bytes).map_err(|_| self.wrong("a text is not UTF-8"))?;
+        let text = String::from_utf8(bytes).map_err(|e| self.wrong("a text is not UTF-8").because(e))?;
         self.push(Node::Text(text))
     }
 
@@ -251,7 +251,7 @@ impl Machine<'_, '_> {
                 }
                 b'S' | b'V' => {
                     let line = self.bytes.line()?;
-                    let text = String::from_utf8(line).map_err(|_| self.wrong("a text is not UTF-8"))?;
+                    let text = String::from_utf8(line).map_err(|e| self.wrong("a text is not UTF-8").because(e))?;
                     self.push(Node::Text(text.trim_matches(['\'', '"']).to_owned()))?;
                 }
                 b'B' => {

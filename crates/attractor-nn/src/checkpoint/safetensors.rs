@@ -58,9 +58,11 @@ impl Safetensors {
         }
         let bytes = source.read(8, header, "the header")?;
         let Header(entries) = serde_json::from_slice(&bytes).map_err(|e| {
-            source.format(format_args!(
-                "the safetensors header is not what the format demands: {e}; fetch the file again"
-            ))
+            source
+                .format(format_args!(
+                    "the safetensors header is not what the format demands: {e}; fetch the file again"
+                ))
+                .because(e)
         })?;
         let tensors = place(&source, entries, 8 + header)?;
         Ok(Self { source, tensors })

@@ -111,7 +111,7 @@ pub(crate) fn read_small(path: &Path, limit: u64, what: &str) -> Result<Vec<u8>>
 pub(crate) fn read_json(path: &Path, what: &str) -> Result<serde_json::Value> {
     let bytes = read_small(path, 64 << 20, what)?;
     serde_json::from_slice(&bytes).map_err(|e| {
-        Error::format(format!("{}: {what} is not valid JSON: {e}; fetch or write it again", path.display()))
+        Error::format(format!("{}: {what} is not valid JSON: {e}; fetch or write it again", path.display())).because(e)
     })
 }
 

@@ -34,7 +34,7 @@ pub(super) fn directory(source: &Source) -> Result<BTreeMap<String, Entry>> {
         if rest.len() < end {
             return Err(torn());
         }
-        let name = std::str::from_utf8(&rest[46..46 + name_bytes]).map_err(|_| torn())?.to_owned();
+        let name = std::str::from_utf8(&rest[46..46 + name_bytes]).map_err(|e| torn().because(e))?.to_owned();
         let (mut packed, mut length, mut header) = (number(rest, 20, 4), number(rest, 24, 4), number(rest, 42, 4));
         // Sizes beyond 32 bits lie in an extra field, those that need it, in this order.
         let mut extra = &rest[46 + name_bytes..46 + name_bytes + extra_bytes];

@@ -19,7 +19,9 @@ pub fn train_byte_pairs(text: &str, vocab: usize) -> Result<Vec<u8>> {
             "tokenizer: a vocabulary of {vocab}; a byte-level one takes at least {BYTES}"
         )));
     }
-    let broken = |e: tokenizers::Error| Error::usage(format!("tokenizer: the vocabulary cannot be learnt: {e}"));
+    let broken = |e: tokenizers::Error| {
+        Error::usage(format!("tokenizer: the vocabulary cannot be learnt: {e}")).because(std::io::Error::other(e))
+    };
     let mut trainer = BpeTrainerBuilder::new()
         .show_progress(false)
         .vocab_size(vocab)

@@ -80,7 +80,7 @@ fn added(content: &str, id: u64) -> Value {
 fn word_pieces(vocabulary: &Path, settings: &Path) -> Result<Value> {
     let bytes = read_small(vocabulary, LARGEST, "the vocabulary")?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::format(format!("{}: the vocabulary is no UTF-8 text", vocabulary.display())))?;
+        .map_err(|e| Error::format(format!("{}: the vocabulary is no UTF-8 text", vocabulary.display())).because(e))?;
     let mut numbers = Map::new();
     for (number, piece) in text.lines().enumerate() {
         // A piece on two lines keeps the later number, as in the original reader.
@@ -145,7 +145,8 @@ fn byte_pairs(vocabulary: &Path, merges: &Path) -> Result<Value> {
         return Err(Error::format(format!("{}: expected an object from pieces to numbers", vocabulary.display())));
     };
     let bytes = read_small(merges, LARGEST, "the merges")?;
-    let text = String::from_utf8(bytes).map_err(|_| Error::format(format!("{}: no UTF-8 text", merges.display())))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|e| Error::format(format!("{}: no UTF-8 text", merges.display())).because(e))?;
     let merges: Vec<&str> = text.lines().filter(|line| !line.starts_with("#version") && !line.is_empty()).collect();
     let number = |piece: &str| pieces.get(piece).and_then(Value::as_u64);
     let known = ["<s>", "</s>", "<pad>", "<unk>", "<mask>", "<|endoftext|>"];

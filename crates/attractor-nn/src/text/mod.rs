@@ -168,7 +168,7 @@ fn guarded<T>(place: &Path, what: &str, run: impl FnOnce() -> tokenizers::Result
     };
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failed(&error)),
+        Ok(Err(error)) => Err(failed(&error).because(std::io::Error::other(error))),
         Err(_) => Err(failed(&"its rules break the tokenizer library")),
     }
 }

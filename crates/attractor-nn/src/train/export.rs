@@ -173,7 +173,7 @@ fn named(model: &Model, shape: &Shape) -> Result<Vec<Named>> {
 
 fn serialise(tensors: &[Named], dtype: Dtype, write: impl Fn(f32) -> Vec<u8>) -> Result<Vec<u8>> {
     let data: Vec<Vec<u8>> = tensors.iter().map(|(_, _, x)| x.iter().flat_map(|&x| write(x)).collect()).collect();
-    let wrong = |e: safetensors::SafeTensorError| Error::format(format!("export: {e}"));
+    let wrong = |e: safetensors::SafeTensorError| Error::format(format!("export: {e}")).because(e);
     let views = tensors
         .iter()
         .zip(&data)

@@ -60,7 +60,7 @@ pub fn png(svg: &str, scale: f64) -> Result<Vec<u8>> {
     // On white everything is opaque: three bytes per pixel are the whole of it.
     let rgb: Vec<u8> = pixels.data().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
 
-    let failed = |e: png::EncodingError| Error::format(format!("PNG of {across} x {down} pixels: {e}"));
+    let failed = |e: png::EncodingError| Error::format(format!("PNG of {across} x {down} pixels: {e}")).because(e);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, across, down);
     encoder.set_color(png::ColorType::Rgb);
@@ -95,7 +95,7 @@ pub fn pdf(svg: &str) -> Result<Vec<u8>> {
     let drawn = surface.draw_svg(&tree, size, SvgSettings::default());
     surface.finish();
     page.finish();
-    let bytes = document.finish().map_err(|e| Error::format(format!("PDF: {e:?}")))?;
+    let bytes = document.finish().map_err(|e| Error::format(format!("PDF: {e:?}")).because(e))?;
     match drawn {
         Some(()) => Ok(bytes),
         None => Err(Error::format("PDF: the figure could not be drawn".to_string())),
@@ -172,7 +172,8 @@ fn tree(svg: &str, sharp: Option<u32>) -> Result<Tree> {
         },
         ..usvg::Options::default()
     };
-    Tree::from_str(svg, &options).map_err(|e| Error::format(format!("figure: not an SVG that can be drawn: {e}")))
+    Tree::from_str(svg, &options)
+        .map_err(|e| Error::format(format!("figure: not an SVG that can be drawn: {e}")).because(e))
 }
 
 /// A PNG with every pixel repeated, so that its longer side has `side` pixels or a little more; `None` if it has already.

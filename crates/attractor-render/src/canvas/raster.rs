@@ -37,7 +37,7 @@ pub(crate) fn lying_ramp(colours: ColourMap) -> Result<Vec<u8>> {
 
 /// Pixels [height, width, 3] as PNG.
 pub(crate) fn rgb(width: usize, height: usize, pixels: Vec<u8>) -> Result<Vec<u8>> {
-    let failed = |e: png::EncodingError| Error::shape(format!("picture of {width} x {height} pixels: {e}"));
+    let failed = |e: png::EncodingError| Error::shape(format!("picture of {width} x {height} pixels: {e}")).because(e);
     let side = |n: usize| u32::try_from(n).unwrap_or(0);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, side(width), side(height));
@@ -75,7 +75,7 @@ fn encode(width: usize, height: usize, mut pixels: Vec<u8>, colours: ColourMap) 
     }
     pixels.iter_mut().for_each(|p| *p = number[usize::from(*p)]);
 
-    let failed = |e: png::EncodingError| Error::shape(format!("picture of {width} x {height} cells: {e}"));
+    let failed = |e: png::EncodingError| Error::shape(format!("picture of {width} x {height} cells: {e}")).because(e);
     let side = |n: usize| u32::try_from(n).unwrap_or(0);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, side(width), side(height));

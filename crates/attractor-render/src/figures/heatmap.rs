@@ -206,11 +206,6 @@ pub(crate) fn band_names(style: &Style) -> Vec<(Sign, String)> {
     all.map(|(class, name)| (Sign::Square("band", layout::colour(class)), name.clone())).collect()
 }
 
-/// True if keys were taken out of the picture, which then says so.
-fn is_hidden(map: &Map) -> bool {
-    map.notes.iter().any(|note| note.contains("hidden"))
-}
-
 /// What the bar does not explain, and the room that it takes: cells that are not a number, cells that are masked.
 fn extras(map: &Map) -> (Vec<(Sign, String)>, f64) {
     let mut all = Vec::new();
@@ -219,7 +214,7 @@ fn extras(map: &Map) -> (Vec<(Sign, String)>, f64) {
         all.push((Sign::Square("nan", NAN_COLOUR), format!("NaN: {bad}")));
     }
     if map.forbidden.iter().any(|&f| f) {
-        let name = if is_hidden(map) { "masked or hidden" } else { "masked" };
+        let name = if map.hides_keys { "masked or hidden" } else { "masked" };
         all.push((Sign::Square("forbidden", BLANK), name.to_string()));
     }
     let height = all.len() as f64 * 17.0;

@@ -44,6 +44,8 @@ pub struct Map {
     pub pooling: Pooling,
     /// What was done to the weights: every figure of the map says it.
     pub notes: Vec<String>,
+    /// True if keys were taken out of the picture.
+    pub hides_keys: bool,
 }
 
 impl Map {
@@ -67,6 +69,7 @@ impl Map {
             keys: 0,
             pooling: Pooling::Maximum,
             notes: Vec::new(),
+            hides_keys: false,
         }
     }
 
@@ -132,7 +135,13 @@ impl Map {
             let cells = row * self.columns..(row + 1) * self.columns;
             pool.add(row, &self.cells[cells.clone()], |column| !self.is_forbidden(cells.start + column));
         }
-        Ok(Self { queries: self.queries, keys: self.keys, notes: self.notes.clone(), ..pool.finish() })
+        Ok(Self {
+            queries: self.queries,
+            keys: self.keys,
+            notes: self.notes.clone(),
+            hides_keys: self.hides_keys,
+            ..pool.finish()
+        })
     }
 }
 
@@ -189,6 +198,7 @@ impl Pool {
                 keys,
                 pooling,
                 notes: Vec::new(),
+                hides_keys: false,
             },
         })
     }
@@ -293,7 +303,7 @@ pub struct HeadMap {
 /// Reads a head's map in strips; `None` if neither weights nor a pooled map were kept.
 ///
 /// # Cost
-/// O(queries x keys) time; memory one strip of 16 MB (or a single row) and the cells.
+/// O(queries x keys) time; memory one strip of 1 MiB (or a single row) and the cells.
 /// # Errors
 /// `is_format` if the patterns cannot be read, `is_shape` if they contradict their own shape.
 pub fn read(patterns: &dyn Patterns, layer: usize, head: usize, input: usize, side: usize) -> Result<Option<HeadMap>> {
@@ -344,6 +354,7 @@ fn pooled(
         }
     }
     let mut map = pool.finish();
+    map.hides_keys = hidden.is_some();
     map.notes.extend(hidden.map(|hidden| hidden.note()));
     Ok(Some(HeadMap { layer, head, input, map, links: best.links(), origin: CellSource::Weights }))
 }

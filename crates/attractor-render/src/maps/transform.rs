@@ -28,6 +28,7 @@ pub fn without_keys(map: &Map, hidden: &[usize]) -> Result<Map> {
             shown.forbidden[cells].fill(true);
         }
     }
+    shown.hides_keys = true;
     shown.notes.push(hidden.note());
     Ok(shown)
 }

@@ -8,25 +8,17 @@ use rayon::prelude::*;
 
 use super::maps::Maps;
 use super::payload::{self, CodedMap, Payload, VERSION, Without};
+use super::places::{LINKS, Place, inputs, side};
 use super::read::{Read, read};
-use super::{Budget, Options, embedded, heads};
+use super::{Budget, embedded, heads};
 use crate::maps::map::HeadMap;
 
-/// Links kept beside a map.
-pub(super) const LINKS: usize = 32;
 /// The same where there are very many heads.
 const FEWER_LINKS: usize = 8;
 /// What very many heads are.
 const MANY: usize = 400;
-/// Smallest side that a map is pooled to before heads are left out instead.
-const LEAST_SIDE: usize = 32;
-/// Bytes of a map beside its cells: names, numbers and links.
-const BESIDE: usize = 1400;
 /// Bytes by which a head without a map is named.
 const REASON: usize = 20;
-
-/// (layer, head, input).
-pub(super) type Place = (usize, usize, usize);
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -39,20 +31,6 @@ pub(super) struct Explorer {
     pub problems: Vec<String>,
     /// Heads of which neither weights nor pooled maps were kept.
     pub not_kept: usize,
-}
-
-/// The inputs whose maps are drawn; none if there is no head to draw.
-pub(super) fn inputs(patterns: &dyn Patterns, options: &Options) -> Vec<usize> {
-    if patterns.layers().iter().all(|l| l.heads.is_empty()) {
-        return Vec::new();
-    }
-    let mut all: Vec<usize> = Vec::new();
-    for &input in options.inputs.iter().filter(|&&i| i < patterns.inputs()) {
-        if !all.contains(&input) {
-            all.push(input);
-        }
-    }
-    all
 }
 
 /// Every head of the drawn inputs, those worth a look first.
@@ -159,17 +137,6 @@ pub(super) fn explorer(
     out
 }
 
-/// The largest side, a multiple of 16 below `most`, whose codes fit into `bytes` a head.
-pub(super) fn side(most: usize, bytes: usize) -> usize {
-    // Noise takes a byte a cell after deflate, and four letters for three bytes in base64.
-    let fits = |side: usize| side * side * 4 / 3 + BESIDE <= bytes;
-    if fits(most) {
-        return most;
-    }
-    let smaller = (LEAST_SIDE..most).rev().filter(|s| s % 16 == 0);
-    smaller.into_iter().find(|&s| fits(s)).unwrap_or(most.min(LEAST_SIDE))
-}
-
 fn named(places: &[Place]) -> String {
     let shown: Vec<String> = places.iter().take(40).map(|(layer, head, _)| format!("L{layer}H{head}")).collect();
     let more = if places.len() > 40 { format!(" and {} more", places.len() - 40) } else { String::new() };
@@ -178,7 +145,7 @@ fn named(places: &[Place]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::side;
+    use crate::page::places::side;
 
     #[test]
     fn a_smaller_grid_comes_before_no_grid() {

@@ -8,7 +8,8 @@ use attractor_record::Patterns;
 use attractor_record::Steps;
 use attractor_record::Token;
 
-use super::explorer::{self, Explorer};
+use super::explorer::Explorer;
+use super::places;
 use super::{Budget, Options, heads, plain, thousandths};
 use crate::canvas::scale::Scale;
 use crate::canvas::text::{self, escape};
@@ -50,7 +51,7 @@ pub(super) fn section(
         out.push_str("<p>This page was made from a report alone: there are no maps to show.</p></section>\n");
         return out;
     };
-    let inputs = explorer::inputs(patterns, options);
+    let inputs = places::inputs(patterns, options);
     if inputs.is_empty() {
         out.push_str("<p>There are no maps to show: no head of these inputs was captured.</p></section>\n");
         return out;

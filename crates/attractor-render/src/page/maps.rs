@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use attractor_judge::Report;
 use attractor_record::{Patterns, Watch, Watcher};
 
-use super::explorer::{self, LINKS, Place};
+use super::places::{self, LINKS, Place};
 use super::read::{Pass, Read};
 use super::{Options, page};
 
@@ -52,8 +52,8 @@ impl Maps {
     /// The largest size that so many maps can have in the page.
     fn side(&self, patterns: &dyn Patterns) -> usize {
         let heads: usize = patterns.layers().iter().map(|layer| layer.heads.len()).sum();
-        let places = heads * explorer::inputs(patterns, &self.options).len();
-        explorer::side(self.options.side, self.options.max_bytes / 5 * 4 / places.max(1))
+        let places = heads * places::inputs(patterns, &self.options).len();
+        places::side(self.options.side, self.options.max_bytes / 5 * 4 / places.max(1))
     }
 }
 

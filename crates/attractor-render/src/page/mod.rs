@@ -19,6 +19,7 @@ mod figures;
 mod heads;
 mod maps;
 pub mod payload;
+mod places;
 mod read;
 mod strip;
 mod summary;
@@ -105,7 +106,7 @@ fn page(report: &Report, patterns: Option<&dyn Patterns>, maps: &Maps) -> String
     let named = 100 * report.heads.len();
     let mut budget = Budget { left: options.max_bytes.saturating_sub(fixed + named) };
     let groups = checks::groups(report, &mut budget, &mut left_out);
-    let drawn = patterns.map_or(Vec::new(), |p| explorer::inputs(p, options));
+    let drawn = patterns.map_or(Vec::new(), |p| places::inputs(p, options));
     let heads = heads::section(report, &drawn, options, &mut budget, &mut left_out);
     let explorer = match patterns {
         Some(patterns) => {

@@ -227,9 +227,9 @@ fn taken_up(folder: &Folder<'_>) -> Result<Training> {
     if about.format != FORMAT {
         return Err(folder.foreign("another format"));
     }
-    let state = file.state().map_err(|e| folder.foreign(e))?;
+    let state = file.state().map_err(|e| folder.foreign(&e).because(e))?;
     let restored = Training::restored(about.shape, about.plan, &state);
-    restored.map_err(|e| if e.is_format() { folder.foreign(e) } else { e })
+    restored.map_err(|e| if e.is_format() { folder.foreign(&e).because(e) } else { e })
 }
 
 #[cfg(test)]

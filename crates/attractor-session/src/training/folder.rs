@@ -169,7 +169,7 @@ impl Folder<'_> {
     /// As [`SavedState::read`]; `is_format` for one of another kind of training.
     pub fn read<T: DeserializeOwned>(&self) -> Result<(SavedState, T)> {
         let file = SavedState::read(&self.state())?;
-        let about = file.about().map_err(|e| self.foreign(e).of_kind(Kind::Format))?;
+        let about = file.about().map_err(|e| self.foreign(&e).because(e).of_kind(Kind::Format))?;
         Ok((file, about))
     }
 

@@ -32,10 +32,11 @@ mod strip;
 mod summary;
 pub mod tiled;
 
+pub use crate::moments::Moments;
 pub use modifier::{Mask, Modifiers};
 pub use partial::Partial;
 pub use problem::{Elements, Heads, Problem, Retrieved};
 pub use separation::Separation;
 pub use similarity::{Cosine, Dot, InnerProduct, NegativeSquaredEuclid, Similarity};
 pub use statistics::{Class, HeadStatistics, Link, Request, RowNumbers, RowStatistic, SummedStatistic, When};
-pub use summary::{Moments, Summary};
+pub use summary::Summary;

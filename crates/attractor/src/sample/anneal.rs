@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::lane::Lane;
-use super::{Dynamics, Schedule, reads, single};
+use super::{Dynamics, Schedule, ended, reads, single};
 use crate::context::Context;
 use crate::energy::{Couplings, Energy, SpinMemory, Walk};
 use crate::error::{Error, Result};
@@ -190,7 +190,7 @@ impl Annealing {
                 let program = single::Program::new(couplings).ok_or_else(refused)?;
                 let one =
                     |read| program.anneal(self.rule, temperatures, context.seed(), stream::item(read), self.trace);
-                let finish = |read: single::Annealed| finished(couplings, read.best, read.last, read.energies);
+                let finish = |read: ended::Annealed| finished(couplings, read.best, read.last, read.energies);
                 (0..self.reads as u64)
                     .into_par_iter()
                     .map(|read| going_on().map(|()| finish(one(read))))

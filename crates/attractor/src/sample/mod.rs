@@ -12,6 +12,7 @@
 mod anneal;
 mod block;
 mod boltzmann;
+mod ended;
 mod exact;
 pub mod gibbs;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::ended::Annealed;
 use super::stream::{BLOCK, Lanes, Thresholds};
 use super::{Dynamics, small};
 use crate::energy::{Couplings, SpinMemory};
@@ -118,15 +119,6 @@ impl WithSimd for Task<'_> {
         }
         Annealed { best: self.program.state(&best.1), last: self.program.state(&read.x), energies }
     }
-}
-
-/// What a read came to.
-pub(super) struct Annealed {
-    /// The state of lowest energy among the start and the ends of the sweeps.
-    pub best: Spins,
-    pub last: Spins,
-    /// Energy after each sweep, if asked for.
-    pub energies: Vec<f64>,
 }
 
 struct Read<'a> {

@@ -6,7 +6,7 @@
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
 
 use super::Dynamics;
-use super::single::Annealed;
+use super::ended::Annealed;
 use super::stream::{BLOCK, Lanes, Thresholds};
 use crate::energy::{Couplings, SpinMemory};
 use crate::pattern::Spins;

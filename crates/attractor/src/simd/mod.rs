@@ -5,7 +5,7 @@
 
 pub mod rows;
 
-use crate::retrieve::Moments;
+use crate::moments::Moments;
 use pulp::{Simd, cast};
 
 /// Numbers summed in f32 lanes before they go to f64.

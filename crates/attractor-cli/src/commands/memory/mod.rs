@@ -7,6 +7,7 @@ mod data;
 pub mod dense;
 pub mod hopfield;
 pub mod landscape;
+pub mod likelihood;
 pub mod modern;
 mod recall;
 
@@ -17,7 +18,6 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::rbm::likelihood::{self, LikelihoodArgs};
 use crate::args::Common;
 use crate::console::{print, work};
 use crate::error::Outcome;
@@ -39,7 +39,7 @@ pub enum Memory {
     /// Storage capacity for random patterns, compared with theory
     Capacity(Box<capacity::Capacity>),
     /// Log-likelihood of data under a restricted Boltzmann machine: exact, and bracketed by forward and reverse AIS
-    Likelihood(Box<LikelihoodArgs>),
+    Likelihood(Box<likelihood::LikelihoodArgs>),
 }
 
 /// What a command answers: for machines, and for readers.

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::args::{Common, choice, same};
 use crate::console::{answer, counted, print, work};
 use crate::error::Outcome;
+use crate::files;
 use crate::picture;
 
 #[derive(Debug, Subcommand)]
@@ -106,7 +107,7 @@ impl GenerateRbm {
 
 /// Draws the machine itself.
 fn draw_machine(args: &GenerateRbm, common: &Common) -> Outcome {
-    let path = args.output.as_deref().filter(|path| picture::is_picture(&picture::ending(path)));
+    let path = args.output.as_deref().filter(|path| picture::is_picture(&files::ending(path)));
     let path =
         path.ok_or_else(|| Error::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
     let rbm = Machine::open(args.model.as_deref())?.rbm;
@@ -121,7 +122,7 @@ fn draw_machine(args: &GenerateRbm, common: &Common) -> Outcome {
 /// Refuses, before anything is made, an output that cannot be written.
 fn check(output: Option<&Path>) -> Outcome {
     match output {
-        Some(path) if !["csv", "safetensors"].contains(&picture::ending(path).as_str()) => picture::checked(path)
+        Some(path) if !["csv", "safetensors"].contains(&files::ending(path).as_str()) => picture::checked(path)
             .map(drop)
             .map_err(|e| Error::usage(format!("{}; or .csv or .safetensors for numbers", e.message()))),
         _ => Ok(()),
@@ -163,7 +164,7 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
         });
         return Ok(());
     };
-    match picture::ending(path).as_str() {
+    match files::ending(path).as_str() {
         "csv" => found.write(path, Format::Csv)?,
         "safetensors" => found.write(path, Format::Safetensors)?,
         _ => picture::draw(Some(path), |_| sheet.svg(found.machine.picture))?,

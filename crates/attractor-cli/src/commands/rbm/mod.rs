@@ -1,6 +1,5 @@
-//! Restricted Boltzmann machines: `attractor train rbm`, `attractor generate rbm` and `attractor memory likelihood`.
+//! Restricted Boltzmann machines: `attractor train rbm` and `attractor generate rbm`.
 
 pub mod generate;
-pub mod likelihood;
 pub mod options;
 pub mod train;

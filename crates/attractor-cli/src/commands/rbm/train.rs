@@ -4,12 +4,13 @@ use attractor_render::memories::rbm::Training;
 use attractor_session::machine::{BEST, MODEL};
 use attractor_session::training::rbm::{self, Trained};
 
-use super::likelihood::caution;
 use super::options::TrainRbm;
 use crate::args::Common;
+use crate::commands::memory::likelihood::caution;
 use crate::commands::resume;
-use crate::console::{answer, counted, work_until_asked, write};
+use crate::console::{answer, counted, work_until_asked};
 use crate::error::Outcome;
+use crate::files::write;
 
 /// Writes the figures of a training into its folder; their names.
 fn draw(args: &TrainRbm, trained: &Trained) -> Outcome<Vec<&'static str>> {

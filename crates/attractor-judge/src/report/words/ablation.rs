@@ -3,8 +3,8 @@
 use attractor_record::evidence::AblationMode;
 
 use super::gradient::{cut, left_out};
-use super::{Say, listed, note};
-use crate::finding::Measured;
+use super::{listed, note};
+use crate::finding::{Measured, Say};
 use crate::groups::ablation::{Change, Coverage, Perplexity, Replaced};
 
 /// What stands in attention's place.

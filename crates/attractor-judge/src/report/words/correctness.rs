@@ -1,7 +1,7 @@
 //! Sentences of group 1.
 
-use super::{Say, listed, plural};
-use crate::finding::Measured;
+use super::{listed, plural};
+use crate::finding::{Measured, Say};
 use crate::groups::correctness::{
     Difference, Differences, Distinct, Excess, Finiteness, Largest, Lowest, Mode, Never, Probe, Worst,
 };

@@ -1,7 +1,7 @@
 //! Sentences of group 7.
 
-use super::{Say, listed, note, plural};
-use crate::finding::Measured;
+use super::{listed, note, plural};
+use crate::finding::{Measured, Say};
 use crate::groups::diversity::{Beliefs, Linked, LinkedLayer};
 
 impl Say for Linked {

@@ -3,9 +3,10 @@
 use attractor::numerals::significant;
 use attractor_record::evidence::{LossKind, NoLoss};
 
-use super::{Say, listed, note, plural};
-use crate::finding::Measured;
-use crate::groups::gradient::{Derivatives, Flow, HeadFlow, LeftOut, Loss, Parameters};
+use super::{listed, note, plural};
+use crate::finding::{Measured, Say};
+use crate::groups::gradient::{Derivatives, Flow, HeadFlow, LeftOut, Parameters};
+use crate::untestable::Loss;
 
 /// What is differentiated or compared.
 pub(super) fn loss(of: Loss) -> String {

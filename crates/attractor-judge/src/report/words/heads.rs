@@ -1,8 +1,8 @@
 //! Sentences of group 5.
 
-use super::{Say, listed, note};
+use super::{listed, note};
 use crate::detect::Detector;
-use crate::finding::Measured;
+use crate::finding::{Measured, Say};
 use crate::groups::Class;
 use crate::groups::heads::{Classes, HeadNamed, Named, Sharpness};
 

@@ -14,33 +14,28 @@ mod tokens;
 mod uniform;
 pub(crate) mod untestable;
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 
 use crate::finding::{Measured, NoInterval};
 
-/// A finding's account, in a sentence.
-pub(crate) trait Say {
-    /// The sentence; `of` are the figures that it goes with.
-    fn say(&self, of: &Measured) -> String;
-}
-
-/// Why there is no interval.
-pub(crate) fn no_interval(why: &NoInterval) -> String {
-    match why {
-        NoInterval::Inputs { why, inputs } => format!("{why} ({inputs})"),
-        NoInterval::Exact => "exact: every row of every input, not an estimate".into(),
-        NoInterval::AllProbes => "exact: the largest change of all probes, not an estimate".into(),
-        NoInterval::CountOfHeads => "a count of heads; each head has its own".into(),
-        NoInterval::CountOfParameters => "a count of parameters".into(),
-        NoInterval::OneDerivative => "one derivative, of the first input".into(),
-        NoInterval::UnequalPredictions => "inputs differ in their number of predictions".into(),
-        NoInterval::NothingBeside => "no baseline to compare with".into(),
+impl Display for NoInterval {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoInterval::Inputs { why, inputs } => return write!(f, "{why} ({inputs})"),
+            NoInterval::Exact => "exact: every row of every input, not an estimate",
+            NoInterval::AllProbes => "exact: the largest change of all probes, not an estimate",
+            NoInterval::CountOfHeads => "a count of heads; each head has its own",
+            NoInterval::CountOfParameters => "a count of parameters",
+            NoInterval::OneDerivative => "one derivative, of the first input",
+            NoInterval::UnequalPredictions => "inputs differ in their number of predictions",
+            NoInterval::NothingBeside => "no baseline to compare with",
+        })
     }
 }
 
 /// "; no interval: ..." or nothing, as the end of a sentence.
 fn note(of: &Measured) -> String {
-    of.no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {}", no_interval(why)))
+    of.no_interval.as_ref().map_or(String::new(), |why| format!("; no interval: {why}"))
 }
 
 /// "1 input", "3 inputs".

@@ -1,7 +1,7 @@
 //! Sentences of group 2.
 
-use super::{Say, in_heads, note, plural};
-use crate::finding::Measured;
+use super::{in_heads, note, plural};
+use crate::finding::{Measured, Say};
 use crate::groups::position::{Baseline, Enrichment, Explained, HeadExplained, HeadLocality, Locality};
 
 fn enriched(enrichment: Enrichment, p: Option<f64>) -> String {

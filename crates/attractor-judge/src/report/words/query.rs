@@ -2,8 +2,8 @@
 
 use std::f64::consts::LN_2;
 
-use super::{Say, note};
-use crate::finding::{Measured, Place};
+use super::note;
+use crate::finding::{Measured, Place, Say};
 use crate::groups::query::{Content, HeadContent, TokenShuffle, Variation};
 
 impl Say for Variation {

@@ -1,7 +1,7 @@
 //! Sentences of group 3.
 
-use super::{Say, in_heads, listed, note};
-use crate::finding::Measured;
+use super::{in_heads, listed, note};
+use crate::finding::{Measured, Say};
 use crate::groups::tokens::{Attraction, HeadAttraction, HeadSink, Position, Received, Sinks};
 use crate::measure::{ClassKind, NullKind};
 

@@ -1,7 +1,7 @@
 //! Sentences of group 4.
 
-use super::{Say, in_heads, listed, note};
-use crate::finding::Measured;
+use super::{in_heads, listed, note};
+use crate::finding::{Measured, Say};
 use crate::groups::uniform::{Closeness, Decision, HeadCloseness, Spread};
 
 impl Say for Closeness {

@@ -3,13 +3,21 @@
 use attractor::numerals::significant;
 use attractor_record::evidence::AblationMode;
 
+use std::fmt;
+
 use super::ablation::replacement;
 use super::gradient::loss;
 use super::tokens::class;
 use crate::measure::{ClassKind, Unfit};
 use crate::untestable::{Lack, Need, Silence, Unasked, Untestable};
 
-pub(crate) fn say(why: &Untestable) -> String {
+impl fmt::Display for Untestable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&said(self))
+    }
+}
+
+fn said(why: &Untestable) -> String {
     match why {
         Untestable::NothingCaptured => "nothing was captured: no head or no input".into(),
         Untestable::Unfit(why) => format!("not testable: {}", unfit(*why)),

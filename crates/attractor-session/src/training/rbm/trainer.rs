@@ -152,8 +152,10 @@ impl Run<'_> {
         let (file, kept): (_, Kept) = self.folder.read()?;
         self.about.same(&kept.training, &self.folder)?;
         self.alarm = kept.alarm.tuned(self.options.alarm_margin, self.options.alarm_patience)?;
-        let state = file.state().map_err(|e| self.folder.foreign(e))?;
-        self.trainer.restore(&state).map_err(|e| Error::format(format!("{}: {e}", self.folder.state().display())))?;
+        let state = file.state().map_err(|e| self.folder.foreign(&e).because(e))?;
+        self.trainer
+            .restore(&state)
+            .map_err(|e| Error::format(format!("{}: {e}", self.folder.state().display())).because(e))?;
         let done = self.trainer.epochs();
         self.about.go_on(&kept.training, done, self.context);
         self.seconds = seconds_before(self.folder.path, done, self.context)?;

@@ -10,10 +10,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::half::{self, How, Place};
+use super::half::{self, How};
 use super::kernel::{self, Draws, Keep, Slab, Tempered};
 use super::model::{Rbm, Visible};
 use super::path;
+use super::place::Place;
 use super::rows::Rows;
 use super::sums;
 use crate::error::{Error, Result};

@@ -5,7 +5,7 @@
 //! taken in the order of its bits, so it is the same on every machine and for any number of threads. The loops are plain
 //! and left to the compiler inside `pulp`'s run-time dispatch.
 
-use super::half::Place;
+use super::place::Place;
 use super::product::{Scaling, View};
 
 /// Bits a word, and rows of numbers per panel: with the widest tile a panel has 28 KiB.

@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::half::{self, How, Place};
+use super::half::{self, How};
 use super::kernel::{self, Draws, Keep, Slab, Tempered};
 use super::model::{Rbm, Visible};
 use super::path;
+use super::place::Place;
 use super::product;
 use crate::random::{Philox, stream};
 

@@ -3,9 +3,10 @@
 use rayon::prelude::*;
 
 use super::chains::{self, Replicas};
-use super::half::{self, How, Place};
+use super::half::{self, How};
 use super::kernel::{Draws, Keep};
 use super::model::{Rbm, Visible};
+use super::place::Place;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::random::{Philox, stream};

@@ -5,21 +5,8 @@ use rayon::prelude::*;
 use super::binary::{self, Bits};
 use super::kernel::{self, Draws, Keep, Slab, Tempered};
 use super::model::{Rbm, Visible};
+use super::place::Place;
 use super::product::{self, PLAIN, View, multiply};
-
-/// States of one layer, unit by unit: `rows` numbers per unit from `offset` on, `stride` apart.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub stride: usize,
-    pub offset: usize,
-}
-
-impl Place {
-    /// Nothing but the rows.
-    pub fn tight(rows: usize) -> Self {
-        Self { stride: rows, offset: 0 }
-    }
-}
 
 /// How a layer is drawn.
 #[derive(Clone, Copy)]

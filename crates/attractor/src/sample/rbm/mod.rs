@@ -21,6 +21,7 @@ pub mod likelihood;
 mod model;
 pub mod monitor;
 mod path;
+mod place;
 mod plan;
 mod product;
 mod rows;

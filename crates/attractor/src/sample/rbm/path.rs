@@ -5,8 +5,8 @@
 //! depend on beta, ln p*_beta(v) = ((1 - beta) a_A + beta a)'u + sum softplus(beta (b + u'W)) [- sum v_i^2 / 2 s_i^2 for
 //! Gaussian units].
 
-use super::half::Place;
 use super::model::{Rbm, Visible};
+use super::place::Place;
 use super::sums;
 
 /// `count` inverse temperatures, evenly spaced from 0 (the base-rate model) to 1 (the machine): what tempered chains change

@@ -19,8 +19,8 @@ mod tests;
 use rayon::prelude::*;
 
 use super::binary::Bits;
-use super::half::Place;
 use super::model::Rbm;
+use super::place::Place;
 use super::plan::Sparsity;
 use super::product::{self, Scaling, View, multiply};
 

@@ -7,9 +7,10 @@ mod tests;
 pub use crate::State;
 
 use super::chains::{self, Replicas};
-use super::half::{self, How, Place};
+use super::half::{self, How};
 use super::kernel::{Draws, Keep};
 use super::model::Rbm;
+use super::place::Place;
 use super::plan::{Plan, Sampler};
 use super::rows::Rows;
 use super::step::{Motion, Pairs, Settings};

@@ -9,8 +9,8 @@ use attractor_session::sample::rbm::ais::Caution;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::{Answer, Data};
 use crate::args::{Common, same};
-use crate::commands::memory::{Answer, Data};
 use crate::console::counted;
 use crate::error::Outcome;
 
