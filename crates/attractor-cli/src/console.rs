@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::Common;
 use crate::error::{Code, Outcome};
 use crate::interrupt::Interrupt;
+use crate::memory;
 
 /// Progress of long work: a bar on a terminal, nothing elsewhere or with --quiet.
 pub struct Progress {
@@ -64,11 +65,12 @@ impl Drop for Progress {
 pub fn work<T: Send>(common: &Common, job: impl FnOnce(&Context<'_>) -> Outcome<T> + Send) -> Outcome<T> {
     let progress = Progress::new(common.quiet);
     let show = |step: Step<'_>| progress.show(step);
-    let say = |note: &Note| say(note, common.json);
-    let mut context = Context::new(common.seed).with_progress(&show);
-    if !common.quiet {
-        context = context.with_listener(&say);
-    }
+    let hear = |note: &Note| match note {
+        Note::LongInputs { .. } => memory::return_freed(),
+        note if !common.quiet => say(note, common.json),
+        _ => {}
+    };
+    let mut context = Context::new(common.seed).with_progress(&show).with_listener(&hear);
     if let Some(threads) = common.threads {
         context = context.with_threads(threads)?;
     }
@@ -96,6 +98,7 @@ fn words(note: &Note) -> String {
     let more =
         |count: usize, words: &str| if count > 0 { format!(", and {count} more {words}") } else { String::new() };
     match note {
+        Note::LongInputs { positions } => format!("inputs of up to {positions} positions"),
         Note::BuiltInText => "no --text, --text-file or --input was given: the built-in text is used".to_string(),
         Note::RepeatedTokens { seed } => {
             format!("no --text, --text-file or --input was given: repeated random tokens (seed {seed}) are used")

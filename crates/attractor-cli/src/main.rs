@@ -7,6 +7,7 @@ mod console;
 mod error;
 mod files;
 mod interrupt;
+mod memory;
 mod output;
 mod picture;
 
@@ -15,11 +16,8 @@ use std::process::ExitCode;
 use cli::Cli;
 use error::Code;
 
-/// Burn and the readers allocate and free large blocks all the time: twice as fast as with the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::keep_freed();
     // A write beyond the file-size limit is then an error with a message, not a signal that ends the process.
     #[cfg(unix)]
     // SAFETY: no other thread runs yet, and ignoring a signal runs no code of ours.

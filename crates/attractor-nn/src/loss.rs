@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use attractor::random::Philox;
+use attractor::random::{Philox, stream};
 use attractor_record::evidence::{LossKind, NoLoss, Unpredictable};
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
@@ -114,7 +114,7 @@ impl Case {
                     return Ok(Err(Unpredictable::SpecialTokens));
                 }
                 let count = ((open.len() as f64 * MASKED).round() as usize).max(1);
-                let order = Philox::new(targets.seed, 0x6d61_736b_0000 + index as u64).permutation(open.len());
+                let order = Philox::new(targets.seed, stream::masked(index as u64)).permutation(open.len());
                 let mut rows: Vec<usize> = order[..count].iter().map(|&i| open[i]).collect();
                 rows.sort_unstable();
                 let mut masked = ids.to_vec();
@@ -303,7 +303,7 @@ fn relative_change(state: &[f32], plain: &[f32]) -> f64 {
 
 /// R / sqrt(size), R standard normal.
 pub(crate) fn projection(seed: u64, size: usize) -> Vec<f32> {
-    let mut random = Philox::new(seed, 0x7072_6f6a);
+    let mut random = Philox::new(seed, stream::PROJECTION);
     let scale = 1.0 / (size as f64).sqrt();
     (0..size).map(|_| (random.normal() * scale) as f32).collect()
 }

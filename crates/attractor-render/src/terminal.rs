@@ -1,5 +1,7 @@
 //! Figures of a terminal's characters: aligned tables, bars of shares, patches as shades, states as half blocks.
 
+use std::fmt::Display;
+
 use attractor_judge::analysis::{Attribution, Share};
 use attractor_record::table::{Column, Table};
 
@@ -22,6 +24,12 @@ pub fn columns(rows: &[Vec<String>]) -> String {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_string() + "\n"
     };
     rows.iter().map(line).collect()
+}
+
+/// The first `most` of some things: "a, b and 3 more".
+pub fn listed<T: Display>(all: &[T], most: usize) -> String {
+    let more = if all.len() > most { format!(" and {} more", all.len() - most) } else { String::new() };
+    all.iter().take(most).map(T::to_string).collect::<Vec<_>>().join(", ") + &more
 }
 
 /// A table in parts that fit on a screen of `width` characters, each with the columns that name its rows.

@@ -220,6 +220,9 @@ pub(crate) fn tokenizer(live: &Live) -> Result<Option<Tokenizer>> {
     }
 }
 
+/// Positions from which an input is long.
+const LONG: usize = 4096;
+
 /// Prepares what was given, or the built-in text.
 ///
 /// # Errors
@@ -277,6 +280,10 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
     if found > given.max_inputs {
         sequences.truncate(given.max_inputs);
         source.inputs = Some((given.max_inputs, found));
+    }
+    let positions = sequences.iter().map(Vec::len).max().unwrap_or(0);
+    if positions >= LONG {
+        context.note(&Note::LongInputs { positions });
     }
     let mut special: Vec<u32> =
         sequences.iter().flatten().filter(|token| token.role.is_special()).map(|token| token.id).collect();

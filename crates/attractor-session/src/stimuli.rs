@@ -1,7 +1,7 @@
 //! Inputs that are made for a question: random tokens, each sequence repeated, which is what an induction head is for
 //! (Olsson et al. 2022).
 
-use attractor::random::Philox;
+use attractor::random::{Philox, stream};
 use attractor::{Context, Error, Note, Result};
 use attractor_judge::detect::induction::read_twice;
 use attractor_nn::model::Input;
@@ -77,7 +77,7 @@ pub fn begin_with_repeats(prepared: &mut Prepared, tokenizer: &Tokenizer, vocab:
         if 2 * period > item.tokens.len() {
             continue;
         }
-        let mut random = Philox::new(seed, index as u64);
+        let mut random = Philox::new(seed, stream::item(index as u64));
         let ids: Vec<u32> = (0..period).map(|_| random.below(vocab) as u32).collect();
         let passage = tokenizer.tokens(&ids)?;
         item.tokens[..period].clone_from_slice(&passage);

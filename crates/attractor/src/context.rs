@@ -31,6 +31,11 @@ pub enum Note {
         /// Their seed.
         seed: u64,
     },
+    /// Inputs are so long that memory is what they cost most.
+    LongInputs {
+        /// Positions of the longest.
+        positions: usize,
+    },
     /// Patterns that no memory can tell apart.
     EqualPatterns {
         /// The first pattern that occurs again.

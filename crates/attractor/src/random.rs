@@ -101,6 +101,9 @@ impl Philox {
 /// | tempering             | exchanges: [`EXCHANGES`](stream::EXCHANGES); a rung: [`rung`](stream::rung) |
 /// | RBM training          | a row in an update: [`row`](stream::row); the order of an epoch: [`epoch`](stream::epoch) |
 /// | tempered RBM chains   | swaps, under a key of their own: [`swap`](stream::swap)                    |
+/// | language model        | a sequence: [`sequence`](stream::sequence); a tensor's first numbers: [`tensor`](stream::tensor) |
+/// | evidence              | masked positions of input n: [`masked`](stream::masked); its probe: [`probe`](stream::probe); the projection of the last state: [`PROJECTION`](stream::PROJECTION) |
+/// | judgement             | a [`Judged`](stream::Judged) purpose and its own counter: [`judged`](stream::judged) |
 ///
 /// A recall by weights that were unlearned with the same seed shares numbers with the dreams, which use them otherwise.
 pub mod stream {
@@ -159,6 +162,61 @@ pub mod stream {
     /// The order of the rows in epoch number `epoch`, below 2^63 - 1.
     pub const fn epoch(epoch: u64) -> u64 {
         1 << 63 | epoch
+    }
+
+    /// Sequence number `n` of a language model's training, below 2^40 - 1.
+    pub const fn sequence(n: u64) -> u64 {
+        n + 1
+    }
+
+    /// The first numbers of tensor number `at` of a language model.
+    pub const fn tensor(at: u64) -> u64 {
+        (1 << 40) + at
+    }
+
+    /// The masked positions of input number `n`, below 2^32 ("mask").
+    pub const fn masked(n: u64) -> u64 {
+        0x6d61_736b_0000 + n
+    }
+
+    /// The probe of input number `n`, below 2^32 ("prob").
+    pub const fn probe(n: u64) -> u64 {
+        0x7072_6f62_0000 + n
+    }
+
+    /// The projection of a last hidden state whose change stands for a loss ("proj").
+    pub const PROJECTION: u64 = 0x7072_6f6a;
+
+    /// What judgement draws.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Judged {
+        /// Resampled inputs; counter: their number.
+        Bootstrap = 1,
+        /// Offset-stratified draws of repeated tokens; counter: the geometry.
+        Repeat = 2,
+        /// Mismatched pairings of patterns and tokens; counter: number of inputs.
+        Pairing = 4,
+        /// Mantel permutations; counter: the input.
+        Mantel = 5,
+        /// Sign flips; counter: number of inputs.
+        Signs = 6,
+        /// Shuffled token sequences; counter: number of inputs.
+        Shuffle = 7,
+        /// Mismatched pairings of the detectors; counter: number of inputs.
+        Pairings = 8,
+        /// Sign flips shared by all heads; counter: number of inputs.
+        SharedSigns = 9,
+        /// Offset-stratified draws of the detectors; counter: detector and input.
+        Detect = 10,
+        /// Blocks along steps; counter: number of steps.
+        Blocks = 11,
+        /// Random words that are repeated; counter: the sequence.
+        Repeated = 12,
+    }
+
+    /// What judgement draws for a purpose, by a counter below 2^32.
+    pub const fn judged(purpose: Judged, counter: u64) -> u64 {
+        (purpose as u64) << 32 | counter
     }
 
     /// Seed and stream of the swap of slot number `slot`, below 2^24, in round number `round`, below 2^40, of replicas that
@@ -230,6 +288,12 @@ mod tests {
         let ladder = [&[stream::EXCHANGES][..], &cues.map(stream::rung)].concat();
         let mut training = pairs(&[0, 1, (1 << 31) - 1], &cues, |update, row| stream::row(update as u32, row as u32));
         training.extend([0, 1, 1 << 62, (1 << 63) - 2].map(stream::epoch));
+        let model = [[0, 1, (1 << 40) - 2].map(stream::sequence), [0, 1, 1 << 20].map(stream::tensor)].concat();
+        let evidence = [&cues.map(stream::masked)[..], &cues.map(stream::probe), &[stream::PROJECTION]].concat();
+        use stream::Judged::{Blocks, Bootstrap, Detect, Mantel, Pairing, Pairings, Repeat, Repeated, SharedSigns};
+        let purposes = [Bootstrap, Repeat, Pairing, Mantel, stream::Judged::Signs, stream::Judged::Shuffle, Pairings];
+        let purposes = purposes.into_iter().chain([SharedSigns, Detect, Blocks, Repeated]);
+        let judged = purposes.flat_map(|purpose| cues.map(|n| stream::judged(purpose, n)));
         let swaps = pairs(&[0, 1, (1 << 40) - 1], &[0, 1, (1 << 24) - 1], |round, slot| stream::swap(0, round, slot).1);
         assert_ne!(stream::swap(5, 0, 0).0, 5);
         for (job, mut streams) in [
@@ -239,6 +303,9 @@ mod tests {
             ("dense capacity", dense.collect()),
             ("tempering", ladder),
             ("training", training),
+            ("language model", model),
+            ("evidence", evidence),
+            ("judgement", judged.collect()),
             ("swaps", swaps),
         ] {
             // Swaps have a key of their own, under which nothing else is drawn.

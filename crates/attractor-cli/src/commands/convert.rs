@@ -37,13 +37,8 @@ fn lines(certificate: &Certificate) -> String {
     for wanted in [Grade::Fail, Grade::Warn, Grade::NotTestable, Grade::Pass] {
         for entry in certificate.entries.iter().filter(|entry| entry.verdict == wanted) {
             let value = entry.value.map_or(String::new(), |value| significant(value, 4));
-            text.push_str(&format!(
-                "{:<13} L{:<3} {:<22} {value:>10}  {}\n",
-                mark(entry.verdict),
-                entry.layer,
-                entry.name,
-                entry.why
-            ));
+            let (mark, name) = (mark(entry.verdict), &entry.name);
+            text += &format!("{mark:<13} L{:<3} {name:<22} {value:>10}  {}\n", entry.layer, entry.why);
         }
     }
     text

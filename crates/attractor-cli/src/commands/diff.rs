@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use attractor_render::results::compare::{differences, maps};
-use attractor_render::terminal::columns;
+use attractor_render::terminal::{columns, listed};
 use attractor_session::Error;
-use attractor_session::compare::{self, Change, Checked, Compared, Condition, Head, HeadDiff, Metric, Options, junit};
+use attractor_session::compare::{self, Change, Checked, Compared, Condition, HeadDiff, Metric, Options, junit};
 use clap::Args;
 
 use crate::args::{Chosen, Common, Inputs};
@@ -156,12 +156,6 @@ fn text(compared: &Compared) -> String {
     out
 }
 
-/// The first of some heads.
-fn some(heads: &[Head]) -> String {
-    let more = if heads.len() > 8 { format!(" and {} more", heads.len() - 8) } else { String::new() };
-    heads.iter().take(8).map(Head::to_string).collect::<Vec<_>>().join(", ") + &more
-}
-
 /// What is drawn: maps, or the differences of a metric.
 fn drawn(args: &DiffArgs) -> Outcome<Option<(Option<Metric>, &Path, String)>> {
     let Some(path) = &args.output else { return Ok(None) };
@@ -186,13 +180,12 @@ fn verdicts(checked: &[Checked]) -> String {
                 out,
                 "FAIL          {text}: none of {tested}, but it cannot be told for {}; name what both have with --layers \
                  and --heads",
-                some(&found.untested)
+                listed(&found.untested, 8)
             ),
             (tested, count) => {
-                let names: Vec<String> =
-                    found.met.iter().take(8).map(|(name, value)| format!("{name} {}", signed(*value))).collect();
-                let more = if count > 8 { format!(" and {} more", count - 8) } else { String::new() };
-                writeln!(out, "FAIL          {text}: {count} of {tested}: {}{more}", names.join(", "))
+                let met: Vec<String> =
+                    found.met.iter().map(|(whom, value)| format!("{whom} {}", signed(*value))).collect();
+                writeln!(out, "FAIL          {text}: {count} of {tested}: {}", listed(&met, 8))
             }
         };
     }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use attractor_render::results;
-use attractor_render::terminal::wrapped;
+use attractor_render::terminal::{listed, wrapped};
 use attractor_session::heads::{self, Correction, Detect, Detection, Detections, Detector, DetectorSummary, Finding};
 use attractor_session::{Error, parquet};
 use clap::Args;
 
-use crate::args::{Chosen, Common, Inputs, choice};
+use crate::args::{Chosen, Common, Inputs, choice, same};
 use crate::console::{counted, print, work};
 use crate::error::Outcome;
 use crate::files::write;
@@ -56,13 +56,8 @@ fn options(args: &Heads) -> Outcome<heads::Options> {
     Ok(heads::Options {
         inputs: args.inputs.given(),
         selection: args.chosen.selection()?,
-        detect: Detect {
-            detectors: Detector::parse(&args.detect)?,
-            fdr: args.fdr,
-            correction: args.correction,
-            permutations: args.permutations,
-            ..Detect::default()
-        },
+        detect: same!(args => Detect { fdr, correction, permutations }, detectors: Detector::parse(&args.detect)?,
+            ..Detect::default()),
         ..heads::Options::new(&args.target)
     })
 }
@@ -93,11 +88,7 @@ fn places(detection: &Detection) -> String {
     match (detection.detector, &at[..]) {
         (_, []) => String::new(),
         (Detector::Positional, [offset, ..]) => format!("offset {offset:+}"),
-        (_, at) => {
-            let shown: Vec<String> = at.iter().take(4).map(i64::to_string).collect();
-            let more = if at.len() > 4 { format!(" and {} more", at.len() - 4) } else { String::new() };
-            format!("position {}{more}", shown.join(", "))
-        }
+        (_, at) => format!("position {}", listed(at, 4)),
     }
 }
 

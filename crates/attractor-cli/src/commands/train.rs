@@ -65,18 +65,11 @@ pub struct TrainLm {
     pub resume: bool,
 }
 
-impl TrainLm {
-    fn options(&self) -> causal_lm::Options {
-        same!(self => causal_lm::Options {
-            text_file, output, layers, heads, width, mlp, vocab, seq_len, batch_size, steps, lr, weight_decay, repeats,
-            resume
-        })
-    }
-}
-
 /// Runs the command.
 pub fn run(train: &TrainLm, common: &Common) -> Outcome {
-    let options = train.options();
+    let options = same!(train => causal_lm::Options {
+        text_file, output, layers, heads, width, mlp, vocab, seq_len, batch_size, steps, lr, weight_decay, repeats, resume
+    });
     let trained = work_until_asked(common, |context| causal_lm::run(&options, context)).map_err(resume::worded)?;
     answer(common, &trained, || {
         let loss = trained.loss.filter(|loss| loss.is_finite());

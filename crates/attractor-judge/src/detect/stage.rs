@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attractor::random::Philox;
+use attractor::random::stream::{Judged, judged};
 use attractor_record::{Patterns, Steps};
 
 use super::labels::Labels;
@@ -12,7 +13,7 @@ use super::sink::Seen;
 use super::{Detector, Options, duplicate, induction, positional};
 use crate::measure::{Geometry, LONGEST_MAP};
 use crate::statistics::bootstrap::FEWEST_INPUTS;
-use crate::statistics::{Pairings, Relabelling, SignFlips, mean_of, stream};
+use crate::statistics::{Pairings, Relabelling, SignFlips, mean_of};
 
 /// Most inputs whose tokens are paired with one another's patterns; bounds the work, which grows as their square.
 const PAIRED: usize = 64;
@@ -152,7 +153,7 @@ impl Stage {
         let (mut all, mut full) = (false, false);
         for &input in fit {
             let g = &self.geometry[input];
-            let seed = stream::DETECT | (detector as u64) << 24 | input as u64;
+            let seed = judged(Judged::Detect, (detector as u64) << 24 | input as u64);
             let random = Philox::new(options.seed, seed);
             match &labels[input] {
                 Some(Labels::Keys { members, rows, .. }) => {

@@ -9,12 +9,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use attractor::random::Philox;
+use attractor::random::stream::{Judged, judged};
 
 use super::head::contrast;
 use super::{Geometry, HeadInput, LONGEST_MAP};
 use crate::config::{Config, Key};
 use crate::statistics::bootstrap::FEWEST_INPUTS;
-use crate::statistics::{Gathered, Relabelling, mean_of, permutation::upper_p, stream};
+use crate::statistics::{Gathered, Relabelling, mean_of, permutation::upper_p};
 
 /// Most drawn pairs held a geometry and figure (8 MiB).
 const DRAWS: usize = 2 << 20;
@@ -108,7 +109,7 @@ impl NullPlan {
         let offsets = inputs.iter().map(|&input| first[input].same_offsets.len()).max().unwrap_or(0).max(1);
         inputs.truncate((SCORED / offsets).isqrt());
         if inputs.len() >= FEWEST_INPUTS {
-            let mut random = Philox::new(config.seed, stream::PAIRING | inputs.len() as u64);
+            let mut random = Philox::new(config.seed, judged(Judged::Pairing, inputs.len() as u64));
             let pairings = (0..permutations).map(|_| random.permutation(inputs.len())).collect();
             let cells: Vec<HashSet<(usize, usize)>> =
                 inputs.iter().map(|&input| first[input].same.iter().collect()).collect();
@@ -139,7 +140,7 @@ impl NullPlan {
             .iter()
             .filter(|(_, g)| fits(g))
             .filter_map(|(&id, g)| {
-                let random = Philox::new(config.seed, stream::REPEAT | id as u64);
+                let random = Philox::new(config.seed, judged(Judged::Repeat, id as u64));
                 Some((id, repeat_draws(g, random, permutations)?))
             })
             .collect();

@@ -4,9 +4,10 @@
 //! lengths are geometric: the resampled series is stationary, as a series cut into blocks of one length is not.
 
 use attractor::random::Philox;
+use attractor::random::stream::{Judged, judged};
 
 use super::interval::{Interval, NoBootstrap, quantile};
-use super::{mean, stream};
+use super::mean;
 
 /// Fewest steps for which an interval is given.
 pub const FEWEST_STEPS: usize = 8;
@@ -43,7 +44,7 @@ impl BlockBootstrap {
 
     /// The steps of every resample, [resample x step].
     pub fn draws(&self, steps: usize) -> Vec<u32> {
-        let mut random = Philox::new(self.seed, stream::BLOCKS | steps as u64);
+        let mut random = Philox::new(self.seed, judged(Judged::Blocks, steps as u64));
         let mut draws = Vec::with_capacity(self.resamples * steps);
         for _ in 0..self.resamples {
             let mut at = 0;

@@ -1,9 +1,10 @@
 //! Permutation p-values and the paired sign-flip test.
 
 use attractor::random::Philox;
+use attractor::random::stream::{Judged, judged};
 
+use super::mean;
 use super::permuted::{Permuted, ROUNDING, p_value};
-use super::{mean, stream};
 
 /// The p-value of `observed` against a sample of its null distribution; large values are extreme.
 ///
@@ -59,7 +60,7 @@ pub fn sign_flip(differences: &[f64], sides: Sides, seed: u64, permutations: usi
             .count();
         return Some(SignFlip { p: hits as f64 / patterns as f64, exact: true });
     }
-    let mut random = Philox::new(seed, stream::SIGNS | n as u64);
+    let mut random = Philox::new(seed, judged(Judged::Signs, n as u64));
     let hits = (0..permutations)
         .filter(|_| {
             let mut bits = 0u32;
@@ -97,7 +98,7 @@ impl SignFlips {
         let bits = match exact {
             true => (0..1u32 << inputs).collect(),
             false => {
-                let mut random = Philox::new(seed, stream::SHARED_SIGNS | inputs as u64);
+                let mut random = Philox::new(seed, judged(Judged::SharedSigns, inputs as u64));
                 (0..permutations * words).map(|_| random.next_u32()).collect()
             }
         };

@@ -90,8 +90,11 @@ impl Safetensors {
     /// `is_non_finite` for NaN or infinity.
     pub fn tensor(&self, name: &str) -> Result<Array> {
         let (stored, dtype) = self.stored(name)?;
-        let bytes = self.source.read(stored.begin, stored.count, name)?;
-        let array = Array { shape: stored.shape.clone(), values: dtype.to_f32(&bytes) };
+        let values = match dtype {
+            Dtype::F32 => self.source.read_f32(stored.begin, stored.count, name)?,
+            _ => dtype.to_f32(&self.source.read(stored.begin, stored.count, name)?),
+        };
+        let array = Array { shape: stored.shape.clone(), values };
         array.finite(format_args!("{}: tensor `{name}`", self.source.path().display()))
     }
 

@@ -57,30 +57,51 @@ impl Source {
 
     /// Reads `count` bytes at `offset`; `what` names them in an error.
     pub(crate) fn read(&self, offset: u64, count: u64, what: &str) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.room(offset, count, what)?];
+        self.fill(offset, &mut bytes, what)?;
+        Ok(bytes)
+    }
+
+    /// Reads `count` bytes at `offset` as f32, little-endian, where they will stay: large tensors are in memory once.
+    pub(crate) fn read_f32(&self, offset: u64, count: u64, what: &str) -> Result<Vec<f32>> {
+        let mut numbers = vec![0.0f32; self.room(offset, count, what)? / 4];
+        self.fill(offset, bytemuck::cast_slice_mut(&mut numbers), what)?;
+        if cfg!(target_endian = "big") {
+            numbers.iter_mut().for_each(|x| *x = f32::from_bits(x.to_bits().swap_bytes()));
+        }
+        Ok(numbers)
+    }
+
+    /// The size of what is to be read, if the file holds it.
+    fn room(&self, offset: u64, count: u64, what: &str) -> Result<usize> {
         let end = offset.checked_add(count).filter(|&end| end <= self.length);
-        let size = usize::try_from(count).ok();
-        let (Some(_), Some(size)) = (end, size) else {
-            return Err(self.format(format_args!(
+        match (end, usize::try_from(count)) {
+            (Some(_), Ok(size)) => Ok(size),
+            _ => Err(self.format(format_args!(
                 "{what} should take {count} bytes at byte {offset}, but the file has {} bytes; it is truncated or \
                  damaged: fetch it again",
                 self.length
-            )));
-        };
-        let mut bytes = vec![0; size];
+            ))),
+        }
+    }
+
+    fn fill(&self, offset: u64, bytes: &mut [u8], what: &str) -> Result<()> {
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         file.seek(SeekFrom::Start(offset))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|e| unreadable(&self.path, what, &e))?;
-        Ok(bytes)
+            .and_then(|_| file.read_exact(bytes))
+            .map_err(|e| unreadable(&self.path, what, &e))
     }
 
     /// Feeds the whole file to `hash`, a piece at a time.
     pub(crate) fn hash_into(&self, hash: &mut Sha256) -> Result<()> {
         const PIECE: u64 = 1 << 20;
+        let mut piece = vec![0; PIECE.min(self.length) as usize];
         let mut at = 0;
         while at < self.length {
             let count = PIECE.min(self.length - at);
-            hash.update(self.read(at, count, "its bytes")?);
+            let piece = &mut piece[..count as usize];
+            self.fill(at, piece, "its bytes")?;
+            hash.update(piece);
             at += count;
         }
         Ok(())

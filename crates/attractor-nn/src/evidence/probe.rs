@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use attractor::random::Philox;
+use attractor::random::{Philox, stream};
 use attractor_record::evidence::CausalityProbe;
 
 use super::Options;
@@ -23,7 +23,7 @@ pub(super) fn probe(
 ) -> Result<Option<CausalityProbe>> {
     let Some(ids) = input.ids().filter(|ids| ids.len() >= 2) else { return Ok(None) };
     let n = ids.len();
-    let mut random = Philox::new(seed, 0x7072_6f62_0000 + index as u64);
+    let mut random = Philox::new(seed, stream::probe(index as u64));
     let start = n.div_ceil(2);
     let position = start + random.below(n - start);
     // A token of the same texts is one that the model knows; failing that, any other.

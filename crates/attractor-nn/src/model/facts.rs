@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{Model, Tap};
 use crate::ops;
-use attractor::{Error, Result};
+use attractor::{Error, Result, product};
 
 /// What of a tap goes into the record; queries and keys always do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,19 +86,20 @@ impl Model {
         let weight = ops::values(block.output.weight.clone());
         let bias = block.output.bias.clone().map(ops::values);
         let rows: Vec<usize> = (0..n).rev().step_by(every(n * features * hidden)).collect();
+        let weight: Vec<f64> = weight.into_iter().map(f64::from).collect();
         let projection_error = rows
-            .into_par_iter()
-            .map(|i| {
-                let mut sums: Vec<f64> = match &bias {
-                    Some(bias) => bias.iter().map(|&b| f64::from(b)).collect(),
-                    None => vec![0.0; hidden],
+            .par_chunks(ROWS)
+            .map(|rows| {
+                let z = |&i: &usize| (0..features).map(move |f| f64::from(tap.z[((f / d) * n + i) * d + f % d]));
+                let sums =
+                    product(&rows.iter().flat_map(z).collect::<Vec<_>>(), &weight, (rows.len(), features, hidden));
+                let of = |(&i, sums): (&usize, &[f64])| {
+                    let given = &tap.output[i * hidden..(i + 1) * hidden];
+                    let bias = |at: usize| bias.as_ref().map_or(0.0, |bias| f64::from(bias[at]));
+                    let off = |(at, (s, &o)): (usize, (&f64, &f32))| (s + bias(at) - f64::from(o)).abs();
+                    sums.iter().zip(given).enumerate().map(off).fold(0.0, larger)
                 };
-                for (f, row) in weight.chunks(hidden).enumerate() {
-                    let z = f64::from(tap.z[((f / d) * n + i) * d + f % d]);
-                    sums.iter_mut().zip(row).for_each(|(s, &w)| *s += z * f64::from(w));
-                }
-                let given = &tap.output[i * hidden..(i + 1) * hidden];
-                sums.iter().zip(given).map(|(s, &o)| (s - f64::from(o)).abs()).fold(0.0, larger)
+                rows.iter().zip(sums.chunks(hidden)).map(of).fold(0.0, larger)
             })
             .reduce(|| 0.0, larger);
         let output_scale = tap.output.iter().map(|&x| f64::from(x).abs()).fold(0.0, larger);
@@ -131,14 +132,24 @@ fn head_error(problem: &Problem<'_>, tap: &Tap, head: usize, rows: &[Range<usize
     };
     let sink = tap.sinks.get(head).map(std::slice::from_ref);
     let alone = Problem { modifiers: attractor::retrieve::Modifiers { sinks: sink, ..alone.modifiers }, ..alone };
+    let values: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
+    // A key that no row looks at counts for nothing, whatever its values are: there 0 x NaN is 0.
+    let plain = |weights: &[f64]| {
+        let mut sums = vec![0.0f64; d];
+        for (&w, v) in weights.iter().zip(values.chunks(d)).filter(|&(&w, _)| w != 0.0) {
+            sums.iter_mut().zip(v).for_each(|(s, &v)| *s += w * v);
+        }
+        sums
+    };
+    let is_finite = values.iter().all(|v| v.is_finite());
     let mut worst = 0.0;
     for rows in rows {
-        let weights = dense::weights(&alone, 0, rows.clone())?;
-        for (weights, i) in weights.chunks(n).zip(rows.clone()) {
-            let mut sums = vec![0.0f64; d];
-            for (&w, v) in weights.iter().zip(values.chunks(d)).filter(|&(&w, _)| w != 0.0) {
-                sums.iter_mut().zip(v).for_each(|(s, &v)| *s += f64::from(w) * f64::from(v));
-            }
+        let weights: Vec<f64> = dense::weights(&alone, 0, rows.clone())?.into_iter().map(f64::from).collect();
+        let sums = match is_finite {
+            true => product(&weights, &values, (rows.len(), n, d)),
+            false => weights.chunks(n).flat_map(plain).collect(),
+        };
+        for (sums, i) in sums.chunks(d).zip(rows.clone()) {
             let z = &tap.z[(head * n + i) * d..(head * n + i + 1) * d];
             worst = sums.iter().zip(z).map(|(s, &z)| (s - f64::from(z)).abs()).fold(worst, larger);
         }

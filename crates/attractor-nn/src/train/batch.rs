@@ -1,6 +1,6 @@
 //! What a batch is made of: windows of text and, to grow induction, random sequences that repeat.
 
-use attractor::random::Philox;
+use attractor::random::{Philox, stream};
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
@@ -61,7 +61,7 @@ pub(super) fn draw(text: &[u32], plan: &Plan, vocab: usize, step: usize) -> Resu
     // Spread evenly, so that the share holds in every batch and not only on average.
     let repeated = (plan.mixture.repeated * plan.batch as f64).round() as usize;
     for row in 0..plan.batch {
-        let mut random = Philox::new(plan.seed, 1 + (step * plan.batch + row) as u64);
+        let mut random = Philox::new(plan.seed, stream::sequence((step * plan.batch + row) as u64));
         let (tokens, first) = if row < repeated {
             // Two periods fit at least; a third or fourth repeat is a longer copy of the same lesson.
             let period = 4 + random.below(length / 2 - 3);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use attractor::random::Philox;
+use attractor::random::{Philox, stream};
 use attractor_record::Task;
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +147,7 @@ impl Shape {
     pub(super) fn initial(&self, seed: u64) -> Result<Model> {
         let mut tensors = BTreeMap::new();
         for (at, (name, shape)) in self.tensors().into_iter().enumerate() {
-            let mut random = Philox::new(seed, (1 << 40) + at as u64);
+            let mut random = Philox::new(seed, stream::tensor(at as u64));
             let size = shape.iter().product();
             let scale = match name.as_str() {
                 name if name.ends_with("bias") => 0.0,

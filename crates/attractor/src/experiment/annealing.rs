@@ -8,7 +8,7 @@ use super::MOST_BYTES;
 use crate::energy::SpinMemory;
 use crate::energy::problems::Problem;
 use crate::pattern::Spins;
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 use crate::sample::{Annealed, Annealing, Cooling, Dynamics, Schedule, hot_start};
 use crate::{Context, Error, Hint, Kind, Result};
 
@@ -155,7 +155,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Solution> {
 fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
     options.check()?;
     // A size is an option here.
-    let instance = options.problem.instance(&mut Philox::new(context.seed(), u64::MAX));
+    let instance = options.problem.instance(&mut Philox::new(context.seed(), stream::GIVEN));
     let instance = instance.map_err(|error| error.of_kind(Kind::Usage))?;
     let units = instance.couplings.units();
     let start = options.start.unwrap_or_else(|| hot_start(&instance.couplings));

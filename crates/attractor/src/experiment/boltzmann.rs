@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::energy::{Couplings, Energy, Rule};
 use crate::pattern::{Spins, StoredPatterns};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 use crate::sample::{self, EnergyLevel, Enumerated, Schedule, follow, gibbs::probability_of_up};
 use crate::{Context, Error, Kind, Result};
 
@@ -256,7 +256,7 @@ fn sampled(patterns: &StoredPatterns, options: &Options, context: &Context<'_>) 
     let draw = |at: usize, number: usize, schedule: &Schedule| -> Result<Drawn> {
         context.check()?;
         context.step("sampling", at * options.samples + number, options.temperatures.len() * options.samples);
-        let mut random = Philox::new(context.seed(), (at * MOST_SAMPLES + number) as u64);
+        let mut random = Philox::new(context.seed(), stream::item((at * MOST_SAMPLES + number) as u64));
         let start = Spins::random(units, &mut random);
         let (_, state) = follow(&couplings, &start, schedule, sample::Dynamics::HeatBath, &mut random, |_| ())?;
         let overlaps = patterns.overlaps(&state);

@@ -6,7 +6,7 @@ use crate::energy::modern::check_beta;
 use crate::energy::{Modern, SimplexMap};
 use crate::pattern::real::distance;
 use crate::pattern::{Frame, RealPatterns, twins};
-use crate::random::Philox;
+use crate::random::{Philox, stream};
 use crate::retrieve::{Dot, Heads, Mask, Modifiers, Problem, dense};
 use crate::settle::modern::{Iteration, descend, sweep_beta};
 use crate::settle::retrieval::{Reason, diagnose, sure_patterns};
@@ -97,7 +97,7 @@ impl Case {
         // Of the data's own size, whatever the patterns were brought to.
         let deviation = options.noise / frame.length;
         let query = |(at, pattern): (usize, &[f64])| {
-            let mut random = Philox::new(context.seed(), at as u64);
+            let mut random = Philox::new(context.seed(), stream::item(at as u64));
             pattern.iter().map(|x| x + deviation * random.normal()).collect()
         };
         let queries = memory.patterns().patterns().enumerate().map(query).collect();
