@@ -1,7 +1,7 @@
 // The report's page as a source: everything comes from its two JSON elements.
 
 import { bytes, decode } from "./decode";
-import { HEAD_COLUMNS, VERSION, type Check, type CheckId, type CodedMap, type HeadSummary, type Payload } from "./schema";
+import { HEAD_COLUMNS, VERSION, type Check, type CheckId, type CodedMap, type HeadSummary, type Origin, type Payload } from "./schema";
 import { label } from "./text";
 import type { CheckLine, Column, HeadLine, HeadMap, Metric, Place, Point, Source } from "./source";
 
@@ -99,6 +99,9 @@ export function checkLines(report: Report): CheckLine[] {
 
 const key = (layer: number, head: number, input: number) => `${layer}.${head}.${input}`;
 
+/** "3", or "0, step 8" where inputs have steps. */
+const originName = (origin: Origin): string => (origin.step === null ? `${origin.input}` : `${origin.input}, step ${origin.step.number}`);
+
 /** A source of a report and a payload; either may be missing. */
 export function pageSource(report: Report, payload: Payload | null): Source {
   if (payload && payload.version !== VERSION) {
@@ -113,7 +116,7 @@ export function pageSource(report: Report, payload: Payload | null): Source {
   const ascending = (values: number[]) => [...new Set(values)].sort((a, b) => a - b);
   return {
     palettes: (payload?.palettes ?? []).map((p) => ({ name: p.name, colours: bytes(p.colours) })),
-    inputs: (payload?.inputs ?? []).map((i) => ({ ...i, special: new Set(i.special) })),
+    inputs: (payload?.inputs ?? []).map((i) => ({ ...i, name: originName(i.origin), special: new Set(i.special) })),
     heads,
     columns,
     metrics: metrics(report, heads),

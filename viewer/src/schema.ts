@@ -2,7 +2,7 @@
 // crates/attractor-render/tests/schema.rs, which says how; not to be changed by hand.
 
 /** The form of the payload that this script reads. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** The question that a check puts; what it is called in JSON is stable. */
 export type CheckId =
@@ -70,10 +70,28 @@ export interface Palette {
   colours: string;
 }
 
+/** A step of an input: of decoding, of diffusion, of training. */
+export interface Step {
+  /** The number that the capture gave it. Neighbouring numbers are neighbouring steps; there may be gaps. */
+  number: number;
+  /** The block of positions that was worked on, where decoding goes block by block; counted from 0. */
+  block: number | null;
+}
+
+/** What an entry of a capture shows: an input, or one step of it. */
+export interface Origin {
+  /** Which input, counted from 0; entries of the same input are its steps. */
+  input: number;
+  /** Which of its steps; `None`: it has one, which needs no number. */
+  step: Step | null;
+}
+
 /** An input's tokens, as untrusted as they came. */
 export interface InputTokens {
-  /** Which input. */
+  /** The entry of the report, as maps and checks name it. */
   input: number;
+  /** The input that the entry shows, and at which step. */
+  origin: Origin;
   /** Texts, one per position; empty if unknown. */
   texts: string[];
   /** Positions that stand for no piece of the input. */

@@ -21,6 +21,8 @@ export interface Palette {
 /** An input that can be looked at. */
 export interface Input {
   input: number;
+  /** What a reader is told it is: "0", or "0, step 8" where inputs have steps. */
+  name: string;
   /** Token texts, untrusted; empty if unknown. */
   texts: string[];
   special: ReadonlySet<number>;

@@ -4,7 +4,7 @@ import { means, places } from "../src/components/chart";
 import { ordered, where } from "../src/components/checks";
 import { filtered, sorted } from "../src/components/table";
 import { checkLines, headLines, metrics, pageSource } from "../src/page-source";
-import type { Check, CheckId, HeadSummary } from "../src/schema";
+import { VERSION, type Check, type CheckId, type HeadSummary } from "../src/schema";
 
 const check = (id: CheckId, layer: number | null, head: number | null, more: Partial<Check> = {}): Check => ({
   id, group: 5, layer, head, value: 0.5, null: 0.1, effect: 0.4, threshold: 0.4, threshold_source: "", judged: true,
@@ -79,11 +79,21 @@ test("dots of a layer stand side by side around it", () => {
 });
 
 test("a head without a map says why", async () => {
-  const payload = { version: 1, palettes: [], inputs: [], maps: [], without: [{ why: "no room", heads: [[0, 1, 0] as [number, number, number]] }] };
+  const payload = { version: VERSION, palettes: [], inputs: [], maps: [], without: [{ why: "no room", heads: [[0, 1, 0] as [number, number, number]] }] };
   const source = pageSource(report, payload);
   assert.equal(await source.map({ layer: 0, head: 1, input: 0 }), "no room");
   assert.equal(await source.map({ layer: 0, head: 0, input: 0 }), "This page has no map of this head.");
   assert.throws(() => pageSource(report, { ...payload, version: 9 }), /version 9/);
+});
+
+test("an input is named by its step where inputs have steps", () => {
+  const tokens = { texts: ["a"], special: [], prompt: null };
+  const inputs = [
+    { ...tokens, input: 0, origin: { input: 0, step: { number: 8, block: null } } },
+    { ...tokens, input: 1, origin: { input: 1, step: null } },
+  ];
+  const source = pageSource(report, { version: VERSION, palettes: [], inputs, maps: [], without: [] });
+  assert.deepEqual(source.inputs.map((i) => i.name), ["0, step 8", "1"]);
 });
 
 test("checks of heads are ordered by verdict, worst first, and their words are harmless", () => {

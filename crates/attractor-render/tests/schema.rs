@@ -17,6 +17,7 @@ fn schema() -> String {
     let mut types = Types::default();
     for source in [
         include_str!("../src/page/payload.rs"),
+        include_str!("../../attractor-record/src/place.rs"),
         include_str!("../../attractor-judge/src/verdict.rs"),
         include_str!("../../attractor-judge/src/report/mod.rs"),
         include_str!("../../attractor-judge/src/report/head.rs"),
@@ -80,6 +81,7 @@ fn types_are_told_apart() {
     let schema = schema();
     for line in [
         "  prompt: number | null;",
+        "  step: Step | null;",
         "  links: [number, number, number][];",
         "  interval: Interval | null;",
         "  id: CheckId;",

@@ -75,7 +75,7 @@ export function Explorer({ source, place, look, onLook, onPlace }: Props) {
           Input{" "}
           <select value={place.input} onChange={(e) => onPlace({ ...place, input: Number(e.currentTarget.value) })}>
             {source.inputs.map((i) => (
-              <option key={i.input} value={i.input}>{i.input}</option>
+              <option key={i.input} value={i.input}>{i.name}</option>
             ))}
           </select>
         </label>

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use attractor_judge::Report;
-use attractor_record::Patterns;
+use attractor_record::{Patterns, Steps};
 use rayon::prelude::*;
 
 use super::maps::Maps;
@@ -61,7 +61,11 @@ pub(super) fn explorer(
     if places.is_empty() {
         return Explorer::default();
     }
-    let tokens = inputs.iter().map(|&i| payload::tokens(i, patterns.tokens(i), patterns.prompt_length(i))).collect();
+    let steps = Steps::of(patterns);
+    let tokens = inputs
+        .iter()
+        .map(|&i| payload::tokens(i, steps.origin(i), patterns.tokens(i), patterns.prompt_length(i)))
+        .collect();
     let mut payload = Payload {
         version: VERSION,
         palettes: payload::palettes(options.colours),

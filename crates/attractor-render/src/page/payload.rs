@@ -19,7 +19,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use attractor_record::Token;
+use attractor_record::{Origin, Token};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -32,7 +32,7 @@ use crate::canvas::colour::ColourMap;
 use crate::maps::map::CellSource;
 
 /// Version of the payload's form; the script refuses any other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Code of a cell that the mask forbids.
 pub const MASKED: u8 = 0;
@@ -70,8 +70,10 @@ pub struct Palette {
 /// An input's tokens, as untrusted as they came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InputTokens {
-    /// Which input.
+    /// The entry of the report, as maps and checks name it.
     pub input: usize,
+    /// The input that the entry shows, and at which step.
+    pub origin: Origin,
     /// Texts, one per position; empty if unknown.
     pub texts: Vec<String>,
     /// Positions that stand for no piece of the input.
@@ -135,10 +137,10 @@ pub fn palettes(first: ColourMap) -> Vec<Palette> {
 }
 
 /// An input's tokens for the script.
-pub fn tokens(input: usize, tokens: &[Token], prompt: Option<usize>) -> InputTokens {
+pub fn tokens(input: usize, origin: Origin, tokens: &[Token], prompt: Option<usize>) -> InputTokens {
     let special =
         tokens.iter().enumerate().filter(|(_, t)| t.role.is_special()).map(|(position, _)| position).collect();
-    InputTokens { input, texts: tokens.iter().map(|t| t.text.clone()).collect(), special, prompt }
+    InputTokens { input, origin, texts: tokens.iter().map(|t| t.text.clone()).collect(), special, prompt }
 }
 
 /// A head's map for the script, with its `most` strongest links.
@@ -265,8 +267,13 @@ mod tests {
         let map = coded(&read(vec![0.3, 0.7, 1e-9, 0.25], 2, 2), 9);
         assert_eq!(map.links, [(1, 0, 0.123_456_79)]);
         let without = vec![Without { why: "</script>".into(), heads: vec![(1, 2, 0)] }];
-        let input =
-            InputTokens { input: 0, texts: vec!["\u{202E}<b>".into(), "x".into()], special: vec![1], prompt: None };
+        let input = InputTokens {
+            input: 0,
+            origin: Origin::at(0, 8),
+            texts: vec!["\u{202E}<b>".into(), "x".into()],
+            special: vec![1],
+            prompt: None,
+        };
         let maps = vec![map];
         let payload =
             Payload { version: VERSION, palettes: palettes(ColourMap::Cividis), inputs: vec![input], maps, without };
