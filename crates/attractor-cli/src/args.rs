@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use attractor_session::{Choice, Error, Selection, inputs};
+use attractor_session::{Choice, Error, Selection, Stack, inputs};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
@@ -71,12 +71,15 @@ pub struct Inputs {
     /// The config.json for a checkpoint that is a single weight file
     #[arg(long)]
     pub model_config: Option<PathBuf>,
+    /// Which stack of a run's layers, where it has several
+    #[arg(long, value_parser = choice::<Stack>())]
+    pub stack: Option<Stack>,
 }
 
 impl Inputs {
     /// As the jobs read them.
     pub fn given(&self) -> inputs::Inputs {
-        same!(self => inputs::Inputs { text, text_file, input, seq_len, max_inputs, model_config })
+        same!(self => inputs::Inputs { text, text_file, input, seq_len, max_inputs, model_config, stack })
     }
 }
 

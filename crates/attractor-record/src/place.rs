@@ -7,41 +7,27 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which stack of layers a layer belongs to; layers are numbered within their stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stack {
-    /// The model has one stack.
-    #[default]
-    Only,
-    /// The encoder's attention to its own positions.
-    Encoder,
-    /// The decoder's attention to its own positions.
-    Decoder,
-    /// The decoder's attention to the encoder's positions.
-    Cross,
+attractor::choice! {
+    /// Which stack of layers a layer belongs to; layers are numbered within their stack.
+    #[derive(PartialOrd, Ord, Default, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Stack {
+        /// The model has one stack.
+        #[default]
+        Only = "only",
+        /// The encoder's attention to its own positions.
+        Encoder = "encoder",
+        /// The decoder's attention to its own positions.
+        Decoder = "decoder",
+        /// The decoder's attention to the encoder's positions.
+        Cross = "cross",
+    }
 }
 
 impl Stack {
-    /// As in JSON: "encoder", "decoder", "cross"; "only" where the model has one stack.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Only => "only",
-            Self::Encoder => "encoder",
-            Self::Decoder => "decoder",
-            Self::Cross => "cross",
-        }
-    }
-
     /// True if the model has one stack, which is then never named.
     pub fn is_only(&self) -> bool {
         *self == Self::Only
-    }
-}
-
-impl fmt::Display for Stack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

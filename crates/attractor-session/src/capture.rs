@@ -149,7 +149,7 @@ pub fn open_with(
     context: &Context<'_>,
     prepare: impl FnOnce(&Live) -> Result<Prepared>,
 ) -> Result<Opened> {
-    match target::open(path, given.model_config.as_deref())? {
+    match target::open(path, given.model_config.as_deref(), given.stack)? {
         Target::Live(live) => {
             let prepared = prepare(&live)?;
             let (captured, states) = in_memory(&live, &prepared, &selection, input_rows, context)?;
@@ -330,6 +330,7 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
         seed: context.seed(),
         ..RunOptions::default()
     };
+    target::one_stack(options.inputs.stack)?;
     let live = target::live(&options.target, options.inputs.model_config.as_deref())?;
     options.selection.check(live.info.layers, live.info.heads)?;
     let prepared = inputs::prepare(&live, &options.inputs, context)?;

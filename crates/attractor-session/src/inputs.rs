@@ -8,7 +8,7 @@ use attractor_nn::checkpoint::spec::ImageSpec;
 use attractor_nn::image::Processor;
 use attractor_nn::model::Input;
 use attractor_nn::text::{Tokenizer, describe, read_ids};
-use attractor_record::{Role, Token};
+use attractor_record::{Role, Stack, Token};
 
 use crate::target::Live;
 
@@ -33,11 +33,21 @@ pub struct Inputs {
     pub max_inputs: usize,
     /// Configuration of a lone weight file.
     pub model_config: Option<PathBuf>,
+    /// Which stack of a run's layers; `None`: the run has one.
+    pub stack: Option<Stack>,
 }
 
 impl Default for Inputs {
     fn default() -> Self {
-        Self { text: None, text_file: None, input: Vec::new(), seq_len: None, max_inputs: 32, model_config: None }
+        Self {
+            text: None,
+            text_file: None,
+            input: Vec::new(),
+            seq_len: None,
+            max_inputs: 32,
+            model_config: None,
+            stack: None,
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub use attractor_capture::parquet;
 pub use attractor_data::files::{Durability, write_whole};
 pub use attractor_data::{Machine, graphs, machine, patterns};
 pub use attractor_record::table::{Column, Table};
-pub use attractor_record::{Patterns, Precision, Role, Selection, Token};
+pub use attractor_record::{Patterns, Precision, Role, Selection, Stack, Token};
 pub use inputs::Inputs;
 
 /// Serialises what has words as its words.

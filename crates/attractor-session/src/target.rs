@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use attractor::{Error, Kind, Result};
+use attractor::{Choice as _, Error, Hint, Kind, Result};
 use attractor_capture::Run;
 use attractor_nn::Model;
 use attractor_nn::checkpoint::Checkpoint;
-use attractor_record::ModelInfo;
+use attractor_record::{ModelInfo, Patterns, Stack};
 
 /// A model that can run.
 pub struct Live {
@@ -42,24 +42,53 @@ pub fn exists(path: &Path, wanted: &str) -> Result<()> {
     }
 }
 
-/// Opens what lies at `path`; `model_config` is the configuration of a lone weight file.
+/// Opens what lies at `path`; `model_config` is the configuration of a lone weight file, `stack` which of a run's stacks is meant.
 ///
 /// # Errors
-/// `is_io` if nothing is there; what reading a run or a checkpoint answers.
-pub fn open(path: &Path, model_config: Option<&Path>) -> Result<Target> {
+/// `is_io` if nothing is there; `is_usage` for several stacks of which none is chosen and for a stack that is not there; what
+/// reading a run or a checkpoint answers.
+pub fn open(path: &Path, model_config: Option<&Path>, stack: Option<Stack>) -> Result<Target> {
     exists(path, "a checkpoint (a folder with config.json and model.safetensors, or a .pt file) or a run")?;
     match is_run(path) {
-        true => {
-            let run = Run::open(path)?;
-            if let stacks @ [_, _, ..] = run.stacks().as_slice() {
-                let names: Vec<&str> = stacks.iter().map(|stack| stack.name()).collect();
-                let why =
-                    format!("the run holds several stacks ({}); the jobs do not take them apart yet", names.join(", "));
-                return Err(Error::unsupported(why).at(path.display()));
-            }
-            Ok(Target::Run(Box::new(run)))
+        true => Ok(Target::Run(Box::new(of_stack(Run::open(path)?, stack).map_err(|error| error.at(path.display()))?))),
+        false => {
+            one_stack(stack)?;
+            Ok(Target::Live(Box::new(live(path, model_config)?)))
         }
-        false => Ok(Target::Live(Box::new(live(path, model_config)?))),
+    }
+}
+
+/// A checkpoint's layers are one stack.
+///
+/// # Errors
+/// `is_usage` for any other.
+pub fn one_stack(stack: Option<Stack>) -> Result<()> {
+    match stack {
+        None | Some(Stack::Only) => Ok(()),
+        Some(stack) => {
+            Err(Error::option("stack", stack, "a checkpoint has one stack of layers; runs may have several")
+                .hinted(Hint::Omit("stack")))
+        }
+    }
+}
+
+/// The run, showing the chosen stack.
+fn of_stack(run: Run, stack: Option<Stack>) -> Result<Run> {
+    let stacks = run.stacks();
+    let run = match (stack, stacks.as_slice()) {
+        (None, [first, _, ..]) => {
+            let names: Vec<&str> = stacks.iter().map(|stack| stack.name()).collect();
+            let why = format!("the run holds several stacks ({}); choose one", names.join(", "));
+            return Err(Error::usage(why).hinted(Hint::give("stack", first)));
+        }
+        (Some(stack), _) => run.of_stack(stack)?,
+        (None, _) => run,
+    };
+    match run.stack() {
+        Stack::Cross => Err(Error::unsupported(
+            "keys of the stack \"cross\" are positions of another sequence than its queries, which no job reads yet",
+        )),
+        _ => Ok(run),
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use attractor::Choice as _;
 use attractor::retrieve::tiled::{self, Packed};
 use attractor::retrieve::{HeadStatistics, Heads, Mask, Problem};
 use half::f16;

@@ -1,0 +1,66 @@
+//! A run of several stacks: each job reads the one that is chosen, and says which.
+
+#[path = "../../attractor-capture/tests/common/records.rs"]
+mod records;
+
+use std::path::Path;
+
+use attractor_capture::run::{RunOptions, RunWriter};
+use attractor_record::InputRecord;
+use attractor_session::{Context, Inputs, Selection, Stack, capture, judgement, target};
+use records::{info, input};
+
+/// Six inputs; encoder, decoder and cross each with layers 0 and 3 of their own numbers.
+fn write(path: &Path) {
+    let mut writer = RunWriter::create(path, &RunOptions::default(), &info()).unwrap();
+    for index in 0..6 {
+        let layers = [Stack::Encoder, Stack::Decoder, Stack::Cross].into_iter().enumerate().flat_map(|(at, stack)| {
+            let mut layers = input(20 + at as u64, index, 24).layers;
+            layers.iter_mut().for_each(|layer| layer.stack = stack);
+            layers
+        });
+        writer.append(&InputRecord { layers: layers.collect(), ..input(1, index, 24) }).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn each_stack_is_judged_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    write(&path);
+    let context = Context::new(7);
+    let of = |stack| {
+        let inputs = Inputs { stack, ..Inputs::default() };
+        judgement::run(&judgement::Options { inputs, ..judgement::Options::new(&path) }, &context).map(|j| j.report)
+    };
+    let [encoder, decoder] = [Stack::Encoder, Stack::Decoder].map(|stack| of(Some(stack)).unwrap());
+    assert_eq!([&encoder, &decoder].map(|report| report.provenance.extra["stack"].as_str()), ["encoder", "decoder"]);
+    assert_ne!(encoder.heads, decoder.heads, "layer 3 is another in every stack");
+
+    let error = of(None).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("encoder, decoder, cross"), "{error}");
+    assert_eq!(error.hint().unwrap().to_string(), "give stack = encoder");
+    let error = of(Some(Stack::Only)).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("kept stacks: encoder"), "{error}");
+    let error = of(Some(Stack::Cross)).unwrap_err();
+    assert!(error.is_unsupported() && error.to_string().contains("another sequence"), "{error}");
+}
+
+#[test]
+fn a_run_of_one_stack_and_a_checkpoint_need_no_choice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let mut writer = RunWriter::create(&path, &RunOptions::default(), &info()).unwrap();
+    writer.append(&input(1, 0, 8)).unwrap();
+    writer.finish().unwrap();
+    for stack in [None, Some(Stack::Only)] {
+        let inputs = Inputs { stack, ..Inputs::default() };
+        let opened = capture::open(&path, &inputs, Selection::all(), &Context::new(7)).unwrap();
+        assert!(opened.patterns.stack().is_only());
+    }
+    let Err(error) = target::open(folder.path(), None, Some(Stack::Encoder)) else {
+        panic!("a checkpoint has one stack");
+    };
+    assert_eq!(error.at_fault(), Some(("stack", "encoder")));
+}
