@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use attractor::retrieve::HeadStatistics;
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Value, json};
 
 use crate::patterns::Patterns;
 use attractor::{Error, Result};
@@ -188,13 +189,28 @@ impl Table {
         }
         csv
     }
+}
 
-    /// One object a row.
-    pub fn json(&self) -> Value {
-        let object = |row| -> Map<String, Value> {
-            self.columns.iter().enumerate().map(|(i, (name, _))| (name.clone(), self.cell(i, row))).collect()
-        };
-        (0..self.rows()).map(|row| Value::Object(object(row))).collect()
+/// One object per row.
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq((0..self.rows()).map(|row| Row { table: self, row }))
+    }
+}
+
+/// A row, its cells by name in the order of the columns.
+struct Row<'a> {
+    table: &'a Table,
+    row: usize,
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut cells = serializer.serialize_map(Some(self.table.columns.len()))?;
+        for (at, (name, _)) in self.table.columns.iter().enumerate() {
+            cells.serialize_entry(name, &self.table.cell(at, self.row))?;
+        }
+        cells.end()
     }
 }
 
@@ -209,6 +225,7 @@ fn length(column: &Column) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::to_value;
 
     use super::*;
 
@@ -228,14 +245,14 @@ mod tests {
 
     #[test]
     fn json_has_null_for_a_missing_value() {
-        assert_eq!(table().json()[1], json!({ "layer": 7, "entropy": null, "name": "ø" }));
+        assert_eq!(to_value(table()).unwrap()[1], json!({ "layer": 7, "entropy": null, "name": "ø" }));
     }
 
     #[test]
     fn more_columns_stand_behind_the_others() {
         let more = table().with(vec![("rank".to_string(), Column::Number(vec![2.0, f64::NAN]))]).unwrap();
         assert_eq!(more.csv().lines().next(), Some("layer,entropy,name,rank"));
-        assert_eq!(more.json()[0]["rank"], 2.0);
+        assert_eq!(to_value(&more).unwrap()[0]["rank"], 2.0);
         assert!(table().with(vec![("layer".to_string(), Column::Whole(vec![1, 2]))]).unwrap_err().is_usage());
         assert!(table().with(vec![("rank".to_string(), Column::Number(vec![1.0]))]).unwrap_err().is_usage());
     }

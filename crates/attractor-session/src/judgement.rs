@@ -9,6 +9,7 @@ pub use attractor_judge::report::{HeadKind, Line, LineKind};
 pub use attractor_judge::{Config, Report, Verdict};
 pub use attractor_nn::evidence::Ablate;
 use attractor_record::{Patterns, Selection, Task, Watcher};
+use serde::Serialize;
 
 use crate::capture::{self, Opened};
 use crate::evidence;
@@ -69,11 +70,14 @@ impl Options {
     }
 }
 
-/// A judged target, with what was judged.
+/// A judged target, with what was judged; serialised it is the report.
+#[derive(Serialize)]
+#[serde(transparent)]
 pub struct Judged {
     /// The verdicts.
     pub report: Report,
     /// Where figures come from.
+    #[serde(skip)]
     pub patterns: Box<dyn Patterns>,
 }
 

@@ -7,6 +7,7 @@ use attractor_judge::analysis::table::{Extras, columns};
 use attractor_nn::evidence::Ablate;
 use attractor_record::evidence::Scope;
 use attractor_record::{Patterns, Selection, Steps, Table, by_step};
+use serde::Serialize;
 
 use crate::capture::{self, Opened};
 use crate::evidence;
@@ -61,12 +62,16 @@ impl Options {
 }
 
 /// The table, with what was measured.
+#[derive(Serialize)]
 pub struct Measured {
+    /// "attractor.metrics/1".
+    pub schema: &'static str,
     /// One row per head; where inputs have steps, per step and head.
     pub table: Table,
     /// One row per head, over all steps; the same table where inputs have one step.
     pub heads: Table,
     /// Where it comes from.
+    #[serde(skip)]
     pub patterns: Box<dyn Patterns>,
 }
 
@@ -103,6 +108,6 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Measured> {
             true => by_step(patterns.as_ref(), of)?,
             false => heads.clone(),
         };
-        Ok(Measured { table, heads, patterns })
+        Ok(Measured { schema: "attractor.metrics/1", table, heads, patterns })
     })
 }

@@ -8,7 +8,7 @@ use attractor_session::{Error, Table, parquet};
 use clap::{Args, ValueEnum};
 
 use crate::args::{Chosen, Common, Inputs};
-use crate::console::{print, work};
+use crate::console::{json, print, work};
 use crate::error::Outcome;
 use crate::files::write;
 use crate::{output, picture};
@@ -87,7 +87,7 @@ const WIDTH: usize = 118;
 fn written(table: &Table, format: Format) -> Outcome<Vec<u8>> {
     Ok(match format {
         Format::Csv => table.csv().into_bytes(),
-        Format::Json => format!("{}\n", table.json()).into_bytes(),
+        Format::Json => format!("{}\n", json(table)).into_bytes(),
         Format::Parquet => parquet(table)?,
         _ => terminal::table(table, WIDTH).into_bytes(),
     })
@@ -105,7 +105,7 @@ pub fn run(args: &Metrics, common: &Common) -> Outcome {
         ..Options::new(&args.target)
     };
     let (table, figure) = work(common, |context| {
-        let Measured { table, heads, patterns } = metrics::run(&options, context)?;
+        let Measured { table, heads, patterns, .. } = metrics::run(&options, context)?;
         let (draw, histogram, seed) = (&args.draw, args.histogram, common.seed);
         let figure = || results::metrics::figure(patterns.as_ref(), &heads, draw, histogram, seed);
         let figure = picture::is_picture(&output::name(&format)).then(figure).transpose()?;
@@ -118,7 +118,7 @@ pub fn run(args: &Metrics, common: &Common) -> Outcome {
         }
     }
     match (common.json, &args.output) {
-        (true, _) => print(&format!("{}\n", table.json())),
+        (true, _) => print(&format!("{}\n", json(&table))),
         (false, None) => print(&String::from_utf8_lossy(&written(&table, format)?)),
         (false, Some(_)) => {}
     }
