@@ -29,17 +29,17 @@ impl Embedding {
     pub(crate) fn of_tokens(&self, spec: &Spec, batch: &[&[u32]]) -> Matrix {
         let ids: Vec<usize> = batch.iter().flat_map(|ids| ids.iter().map(|&id| id as usize)).collect();
         let table = self.tokens.as_ref().expect("a model of tokens has a token table");
-        let mut x = table.clone().select(0, ops::indices(&ids));
+        let mut x = ops::select(table.clone(), &ids);
         if spec.embedding_scale != 1.0 {
             x = x.mul_scalar(spec.embedding_scale);
         }
         if let (Some(positions), Position::Learned { offset, skip }) = (&self.positions, &spec.position) {
             let rows: Vec<usize> = batch.iter().flat_map(|ids| learned_rows(ids, *offset, *skip)).collect();
-            x = x.add(positions.clone().select(0, ops::indices(&rows)));
+            x = x.add(ops::select(positions.clone(), &rows));
         }
         if let Some(types) = &self.types {
             // Every token is of type 0: inputs are single texts.
-            x = x.add(types.clone().select(0, ops::indices(&[0])));
+            x = x.add(ops::select(types.clone(), &[0]));
         }
         match &self.norm {
             Some(norm) => norm.forward(x),

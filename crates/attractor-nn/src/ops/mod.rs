@@ -5,11 +5,13 @@
 
 pub(crate) mod elementwise;
 pub(crate) mod rows;
+mod select;
 mod unary;
 
 use burn::backend::Flex;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+pub(crate) use select::select;
 pub(crate) use unary::{Unary, unary};
 
 /// A matrix `[rows, columns]` on Burn.

@@ -43,7 +43,7 @@ fn forward(operation: &impl Unary, x: &FlexTensor) -> FlexTensor {
 }
 
 /// The values of a contiguous tensor (which may be a view into a longer buffer).
-fn slice(x: &FlexTensor) -> &[f32] {
+pub(super) fn slice(x: &FlexTensor) -> &[f32] {
     x.as_slice::<f32>().expect("made contiguous before")
 }
 
