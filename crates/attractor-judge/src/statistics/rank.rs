@@ -1,6 +1,7 @@
 //! Ranks, Spearman's correlation and the Mantel permutation of distance matrices.
 
 use attractor::random::Philox;
+use attractor::rows;
 
 /// Ranks from 1, ties share their average.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
@@ -53,14 +54,20 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
 /// are little else. The lanes are a function of the length alone.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     const LANES: usize = 8;
-    let mut lanes = [0.0; LANES];
-    let (xs, ys) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in xs.zip(ys) {
-        for lane in 0..LANES {
-            lanes[lane] += x[lane] * y[lane];
-        }
-    }
+    let ((xs, x_rest), (ys, y_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let lanes = rows::dispatch(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0; LANES];
+            for (x, y) in xs.iter().zip(ys) {
+                for lane in 0..LANES {
+                    lanes[lane] += x[lane] * y[lane];
+                }
+            }
+            lanes
+        },
+    );
+    let rest: f64 = x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum();
     lanes.iter().sum::<f64>() + rest
 }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::loss::Case;
 use crate::model::{Model, Traced};
 use crate::ops;
-use attractor::{Context, Result};
+use attractor::{Context, Result, rows};
 
 /// dL/dA per head, norms per parameter group, and a finite-difference check on the first input.
 pub(super) fn gradients(model: &Model, cases: &[Case], context: &Context<'_>) -> Result<Gradients> {
@@ -89,12 +89,18 @@ fn visible(map: &[f32], gradient: &[f32]) -> (f64, f64) {
 fn square(x: &[f32]) -> f64 {
     // Eight sums at a time: one alone would wait for itself.
     let (whole, rest) = x.as_chunks::<8>();
-    let mut sums = [0.0f64; 8];
-    for x in whole {
-        for lane in 0..8 {
-            sums[lane] += f64::from(x[lane]) * f64::from(x[lane]);
-        }
-    }
+    let sums = rows::dispatch(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0f64; 8];
+            for x in whole {
+                for lane in 0..8 {
+                    sums[lane] += f64::from(x[lane]) * f64::from(x[lane]);
+                }
+            }
+            sums
+        },
+    );
     sums.iter().sum::<f64>() + rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>()
 }
 

@@ -68,14 +68,18 @@ fn row_of(problem: &Problem<'_>, vectors: &Head, head: usize, row: usize) -> Den
     let mut visible = vec![false; m];
     let mut scores = vec![f64::NEG_INFINITY; m];
     let mut invalid = false;
-    for j in modifiers.mask.range(row, m) {
+    let range = modifiers.mask.range(row, m);
+    let mut alike = vec![0.0; range.len()];
+    if !range.is_empty() {
+        problem.similarity.scores(query, &vectors.keys[range.start * d..range.end * d], &mut alike);
+    }
+    for (j, alike) in range.zip(alike) {
         if modifiers.mask.hides(j) || bias(j) == f64::NEG_INFINITY {
             continue;
         }
         visible[j] = true;
-        let key = &vectors.keys[j * d..(j + 1) * d];
         invalid |= !vectors.finite[j];
-        let mut score = beta * problem.similarity.score(query, key);
+        let mut score = beta * alike;
         if let Some(cap) = modifiers.soft_cap {
             score = f64::from(cap) * (score / f64::from(cap)).tanh();
         }
@@ -200,7 +204,11 @@ pub fn weights(problem: &Problem<'_>, head: usize, rows: Range<usize>) -> Result
     problem.check()?;
     problem.check_tile(head, &rows)?;
     let vectors = Head::of(problem, head);
-    Ok(rows.flat_map(|row| row_of(problem, &vectors, head, row).weights).map(|w| w as f32).collect())
+    let mut weights = Vec::with_capacity(rows.len() * problem.keys.rows);
+    for row in rows {
+        weights.extend(row_of(problem, &vectors, head, row).weights.into_iter().map(|w| w as f32));
+    }
+    Ok(weights)
 }
 
 /// Statistics of every head.

@@ -132,11 +132,13 @@ pub(crate) fn separate(kind: Separation, scores: &[f64], sink: Option<f64>) -> S
                 _ => vec![true; scores.len()],
             };
             let top = sink.map_or(best, |x| x.max(best));
-            let each = |j: usize| if kept[j] { (scores[j] - top).exp() } else { 0.0 };
-            let z = (0..scores.len()).map(each).sum::<f64>() + sink.map_or(0.0, |x| (x - top).exp());
+            let power = |(&s, kept): (&f64, bool)| if kept { (s - top).exp() } else { 0.0 };
+            let mut weights: Vec<f64> = scores.iter().zip(kept).map(power).collect();
+            let z = weights.iter().sum::<f64>() + sink.map_or(0.0, |x| (x - top).exp());
             log_sum_exp = top + z.ln();
             share = sink.map(|x| (x - log_sum_exp).exp());
-            ((0..scores.len()).map(|j| each(j) / z).collect(), -log_sum_exp / beta)
+            weights.iter_mut().for_each(|weight| *weight /= z);
+            (weights, -log_sum_exp / beta)
         }
         Separation::Max => {
             let winner = scores.iter().position(|&s| s == best);

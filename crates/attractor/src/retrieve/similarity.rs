@@ -1,5 +1,7 @@
 //! How alike are a query and a stored pattern?
 
+use crate::rows;
+
 /// Scores a query against a key. Open: implement [`score`](Similarity::score) for a similarity of your own.
 ///
 /// The engines compute a similarity through one matrix product where [`inner_product`](Similarity::inner_product)
@@ -7,6 +9,12 @@
 pub trait Similarity: Sync {
     /// The definition: how alike are `query` and `key` (equal lengths)? Larger is more alike.
     fn score(&self, query: &[f32], key: &[f32]) -> f64;
+
+    /// [`score`](Similarity::score) of a query with one key after the other, [scores, width].
+    fn scores(&self, query: &[f32], keys: &[f32], scores: &mut [f64]) {
+        let each = keys.chunks(query.len().max(1));
+        scores.iter_mut().zip(each).for_each(|(score, key)| *score = self.score(query, key));
+    }
 
     /// How the score follows from the inner product, if it does.
     fn inner_product(&self) -> Option<InnerProduct> {
@@ -40,6 +48,7 @@ pub struct Cosine;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NegativeSquaredEuclid;
 
+#[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     // Four sums at a time: one alone would wait for itself.
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
@@ -56,6 +65,15 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 impl Similarity for Dot {
     fn score(&self, query: &[f32], key: &[f32]) -> f64 {
         dot(query, key)
+    }
+    fn scores(&self, query: &[f32], keys: &[f32], scores: &mut [f64]) {
+        rows::dispatch(
+            #[inline(always)]
+            || {
+                let each = keys.chunks(query.len().max(1));
+                scores.iter_mut().zip(each).for_each(|(score, key)| *score = dot(query, key));
+            },
+        );
     }
     fn inner_product(&self) -> Option<InnerProduct> {
         Some(InnerProduct::Plain)
