@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use attractor::random::Philox;
 use attractor::retrieve::Mask;
-use attractor_capture::certificate::{Grade as Certified, names};
+use attractor_capture::certificate::{CaptureCheck, Grade as Certified};
 use attractor_capture::{Import, ImportOptions};
 use attractor_judge::{CheckId, Config, Report, Scenario, Verdict, judge};
 use attractor_nn::checkpoint::Checkpoint;
@@ -76,7 +76,14 @@ fn without_a_fault_an_import_passes() {
     let captured = honest(&inputs(SEED));
     let import = imported(&maps(&captured), Number::F32);
     for layer in 0..LAYERS {
-        for name in [names::FINITE, names::ROW_SUMS, names::SUPPORT, names::DEFICIT, names::ENTROPY, names::PEAK] {
+        for name in [
+            CaptureCheck::Finite,
+            CaptureCheck::RowSums,
+            CaptureCheck::Support,
+            CaptureCheck::Deficit,
+            CaptureCheck::Entropy,
+            CaptureCheck::Peak,
+        ] {
             let entry = import.certificate().unwrap().entry(layer, name).unwrap().clone();
             assert_eq!(entry.verdict, Certified::Pass, "layer {layer}, {name}: {}", entry.why);
         }
@@ -110,12 +117,16 @@ fn a_dropped_mask_is_caught_by_the_maps_and_by_the_probe() {
     let sees: Vec<String> = all_heads().into_iter().filter(|h| !places(Kind::First).contains(h)).collect();
     assert_eq!(found(&report, CheckId::MaskCausal, Verdict::Fail), sees);
     let check = report.of_model(CheckId::MaskCausal).unwrap();
-    assert!(check.verdict == Verdict::Fail && check.why.contains("sees the future"), "{}", check.why);
+    assert!(check.verdict == Verdict::Fail && check.why.to_string().contains("sees the future"), "{}", check.why);
     // The previous-token head shows it in one row alone: the first, which has nothing before it.
     let previous = report.of_head(CheckId::MaskCausal, 0, 1).unwrap();
-    assert!(previous.why.contains("row 0)"), "{}", previous.why);
+    assert!(previous.why.to_string().contains("row 0)"), "{}", previous.why);
     let probe = report.of_model(CheckId::MaskProbe).unwrap();
-    assert!(probe.verdict == Verdict::Fail && probe.why.contains("the model sees the future"), "{}", probe.why);
+    assert!(
+        probe.verdict == Verdict::Fail && probe.why.to_string().contains("the model sees the future"),
+        "{}",
+        probe.why
+    );
     assert_eq!(report.conclusion.scenario, Scenario::Broken);
 
     // The honest model, under the same probe.
@@ -124,7 +135,7 @@ fn a_dropped_mask_is_caught_by_the_maps_and_by_the_probe() {
     // The same maps in a file, with the mask that the model declares.
     let import = imported(&maps(&captured), Number::F32);
     for layer in 0..LAYERS {
-        let entry = import.certificate().unwrap().entry(layer, names::SUPPORT).unwrap().clone();
+        let entry = import.certificate().unwrap().entry(layer, CaptureCheck::Support).unwrap().clone();
         assert_eq!(entry.verdict, Certified::Fail, "{}", entry.why);
     }
     assert_eq!(found(&judged(&import), CheckId::MaskCausal, Verdict::Fail), sees);
@@ -159,8 +170,12 @@ fn an_output_passed_off_as_weights_is_refused_with_its_layer() {
         let import = Import::from_bytes(&bytes, &causal()).unwrap();
         assert_eq!(import.layers().iter().map(|l| l.layer).collect::<Vec<_>>(), [0]);
         assert_eq!(import.missing().iter().map(|m| m.0).collect::<Vec<_>>(), [1]);
-        let entry = import.certificate().unwrap().entry(1, names::WEIGHTS).unwrap().clone();
-        assert!(entry.verdict == Certified::Fail && entry.why.contains("output of attention"), "{}", entry.why);
+        let entry = import.certificate().unwrap().entry(1, CaptureCheck::Weights).unwrap().clone();
+        assert!(
+            entry.verdict == Certified::Fail && entry.why.to_string().contains("output of attention"),
+            "{}",
+            entry.why
+        );
         assert_eq!(judged(&import).of_head(CheckId::HeadPrevious, 0, 1).unwrap().verdict, Verdict::Pass);
     }
 }
@@ -179,17 +194,24 @@ fn dropout_is_named_where_it_struck() {
     assert_eq!(found(&report, CheckId::NormRows, Verdict::Fail), ["L1H0", "L1H1", "L1H2"]);
     assert_eq!(found(&report, CheckId::NormRows, Verdict::Pass), ["L0H0", "L0H1", "L0H2"]);
     let check = report.of_model(CheckId::NormRows).unwrap();
-    assert!(check.verdict == Verdict::Fail && check.why.contains("dropout was on"), "{}", check.why);
-    assert!(check.why.contains("3 of 6 heads: L1H0, L1H1, L1H2"), "{}", check.why);
+    assert!(check.verdict == Verdict::Fail && check.why.to_string().contains("dropout was on"), "{}", check.why);
+    assert!(check.why.to_string().contains("3 of 6 heads: L1H0, L1H1, L1H2"), "{}", check.why);
     let certificate = import.certificate().unwrap();
     let verdict = |layer, name| certificate.entry(layer, name).unwrap().verdict;
-    assert_eq!([verdict(0, names::ROW_SUMS), verdict(1, names::ROW_SUMS)], [Certified::Pass, Certified::Fail]);
     assert_eq!(
-        [verdict(0, names::EVALUATION), verdict(1, names::EVALUATION)],
+        [verdict(0, CaptureCheck::RowSums), verdict(1, CaptureCheck::RowSums)],
+        [Certified::Pass, Certified::Fail]
+    );
+    assert_eq!(
+        [verdict(0, CaptureCheck::Evaluation), verdict(1, CaptureCheck::Evaluation)],
         [Certified::NotTestable, Certified::Fail]
     );
-    let entry = certificate.entry(1, names::EVALUATION).unwrap();
-    assert!(entry.why.contains("training mode") && entry.why.contains("dropout"), "{}", entry.why);
+    let entry = certificate.entry(1, CaptureCheck::Evaluation).unwrap();
+    assert!(
+        entry.why.to_string().contains("training mode") && entry.why.to_string().contains("dropout"),
+        "{}",
+        entry.why
+    );
 }
 
 /// Rounded maps miss one by more than f32 may, and by less than their own precision may.
@@ -219,7 +241,7 @@ fn every_precision_is_held_to_its_own_tolerance() {
         assert_eq!(found(&report, CheckId::HeadPrevious, Verdict::Pass), places(Kind::Previous), "{number:?}");
         assert_eq!(found(&report, CheckId::SinkRate, Verdict::Warn), places(Kind::First), "{number:?}");
         for layer in 0..LAYERS {
-            let entry = import.certificate().unwrap().entry(layer, names::ROW_SUMS).unwrap().clone();
+            let entry = import.certificate().unwrap().entry(layer, CaptureCheck::RowSums).unwrap().clone();
             assert_eq!(
                 (entry.verdict, entry.tolerance),
                 (Certified::Pass, Some(tolerance)),
@@ -232,9 +254,9 @@ fn every_precision_is_held_to_its_own_tolerance() {
         let report = judged(&import);
         assert_eq!(found(&report, CheckId::NormRows, Verdict::Fail), ["L1H1"], "{number:?}");
         let certificate = import.certificate().unwrap();
-        let entries = [0, 1].map(|layer| certificate.entry(layer, names::ROW_SUMS).unwrap());
+        let entries = [0, 1].map(|layer| certificate.entry(layer, CaptureCheck::RowSums).unwrap());
         assert_eq!(entries.map(|e| e.verdict), [Certified::Pass, Certified::Fail], "{number:?}");
-        assert!(entries[1].why.contains("head 1,"), "{number:?}: {}", entries[1].why);
+        assert!(entries[1].why.to_string().contains("head 1,"), "{number:?}: {}", entries[1].why);
     }
     // What f16 would be forgiven, f32 numbers are not.
     assert_eq!(
@@ -268,9 +290,9 @@ fn a_layer_without_a_matrix_does_not_shift_the_others() {
         assert_eq!((import.info().layers, import.inputs()), (3, ids.len()));
         assert_eq!(import.missing().iter().map(|m| m.0).collect::<Vec<_>>(), [1]);
         let certificate = import.certificate().unwrap();
-        let entry = certificate.entry(1, names::WEIGHTS).unwrap();
-        assert!(entry.verdict == Certified::NotTestable && entry.why.contains("null"), "{entry:?}");
-        assert_eq!(certificate.entry(2, names::ROW_SUMS).unwrap().verdict, Certified::Pass);
+        let entry = certificate.entry(1, CaptureCheck::Weights).unwrap();
+        assert!(entry.verdict == Certified::NotTestable && entry.why.to_string().contains("null"), "{entry:?}");
+        assert_eq!(certificate.entry(2, CaptureCheck::RowSums).unwrap().verdict, Certified::Pass);
         let report = judged(&import);
         assert!(report.is_ok(), "{:?}", report.summary.critical);
         assert_eq!(found(&report, CheckId::HeadPrevious, Verdict::Pass), ["L0H1"]);
@@ -287,7 +309,7 @@ fn a_layer_without_a_matrix_does_not_shift_the_others() {
 /// Entries of a layer's two output checks: A.V = z and W_O z + b = output.
 fn outputs(captured: &Captured, layer: usize) -> [Certified; 2] {
     let certificate = attractor_capture::Certificate::of_captured(&captured).unwrap();
-    [names::OUTPUT, names::PROJECTION].map(|name| certificate.entry(layer, name).unwrap().verdict)
+    [CaptureCheck::Output, CaptureCheck::Projection].map(|name| certificate.entry(layer, name).unwrap().verdict)
 }
 
 /// Verdicts of the judge's twin checks, by layer.
@@ -353,13 +375,13 @@ fn a_head_with_a_nan_is_not_testable_and_the_others_are() {
     let import = imported(&maps, Number::F32);
     let report = judged(&import);
     let check = report.of_model(CheckId::NormFinite).unwrap();
-    assert!(check.verdict == Verdict::Warn && check.why.contains("1 rows of L1H1"), "{}", check.why);
+    assert!(check.verdict == Verdict::Warn && check.why.to_string().contains("1 rows of L1H1"), "{}", check.why);
     // That head has five inputs left; the others lose nothing.
     let intervals = |head| report.of_head(CheckId::BaseUniform, 1, head).unwrap().interval.is_some();
     assert!(intervals(0) && intervals(1) && intervals(2));
-    let finite = import.certificate().unwrap().entry(1, names::FINITE).unwrap().clone();
+    let finite = import.certificate().unwrap().entry(1, CaptureCheck::Finite).unwrap().clone();
     assert!(finite.verdict == Certified::NotTestable && finite.value == Some(1.0), "{finite:?}");
-    assert_eq!(import.certificate().unwrap().entry(0, names::FINITE).unwrap().verdict, Certified::Pass);
+    assert_eq!(import.certificate().unwrap().entry(0, CaptureCheck::Finite).unwrap().verdict, Certified::Pass);
     assert_eq!(found(&report, CheckId::SinkRate, Verdict::Warn), places(Kind::First));
 
     // On every input: nothing is left to judge, and nothing is made up.
@@ -422,9 +444,12 @@ fn a_head_shifted_by_one_column_is_caught_by_name() {
             let report = judged(&import);
             assert_eq!(found(&report, CheckId::MaskCausal, Verdict::Fail), [name.as_str()], "{kind:?}");
             assert_eq!(found(&report, CheckId::NormRows, Verdict::Fail), Vec::<String>::new(), "{kind:?}");
-            let entry = import.certificate().unwrap().entry(layer, names::SUPPORT).unwrap().clone();
-            assert!(entry.verdict == Certified::Fail && entry.why.contains(&format!("head {head},")), "{entry:?}");
-            let other = import.certificate().unwrap().entry(1 - layer, names::SUPPORT).unwrap().verdict;
+            let entry = import.certificate().unwrap().entry(layer, CaptureCheck::Support).unwrap().clone();
+            assert!(
+                entry.verdict == Certified::Fail && entry.why.to_string().contains(&format!("head {head},")),
+                "{entry:?}"
+            );
+            let other = import.certificate().unwrap().entry(1 - layer, CaptureCheck::Support).unwrap().verdict;
             assert_eq!(other, Certified::Pass);
 
             let import = imported(&shifted(layer, head, false), Number::F32);

@@ -162,7 +162,7 @@ export interface Interval {
   high: number;
   /** Confidence level, in (0, 1). */
   level: number;
-  /** How it was found: "BCa bootstrap", "percentile bootstrap" or "no spread"; with steps, what was drawn together. */
+  /** How it was found. */
   method: string;
 }
 

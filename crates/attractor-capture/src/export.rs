@@ -13,8 +13,8 @@ use zip::{CompressionMethod, ZipWriter};
 
 use attractor::{Error, Hint, Result};
 use attractor_data::archive::npy;
-use attractor_data::files::write_by;
-use attractor_record::{Held, Patterns, Walk};
+use attractor_data::files::{Durability, write_by};
+use attractor_record::{Patterns, Walk};
 
 /// What a file of maps is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +25,6 @@ pub enum Format {
     Safetensors,
     /// One line per weight that is not zero: layer, head (or "mean"), query, key, weight, and the tokens' texts.
     Csv,
-}
-
-/// Where the maps of an array come from.
-pub enum Source<'a> {
-    /// An input of a source of patterns.
-    Patterns(&'a dyn Patterns, usize),
-    /// Maps in memory, [rows, columns] each, in the order of the heads.
-    Held(Vec<Vec<f32>>),
 }
 
 /// A map to be written.
@@ -49,8 +41,10 @@ pub struct Array<'a> {
     pub rows: usize,
     /// Keys, or groups of them.
     pub columns: usize,
-    /// The maps of these heads.
-    pub source: Source<'a>,
+    /// Where the maps of these heads are.
+    pub patterns: &'a dyn Patterns,
+    /// The input.
+    pub input: usize,
 }
 
 impl Array<'_> {
@@ -77,16 +71,10 @@ impl Array<'_> {
 
     fn walk(&self, slot: usize) -> Result<Walk<'_>> {
         let place = (self.layer, self.heads[slot]);
-        match &self.source {
-            Source::Patterns(patterns, input) => Walk::of(*patterns, place, *input)?.ok_or_else(|| {
-                Error::usage(format!("L{}H{}: its map was not kept", place.0, place.1))
-                    .hinted(Hint::Capture { keep: "stats+qk" })
-            }),
-            Source::Held(maps) => {
-                let map = Held { weights: &maps[slot], keys: self.columns };
-                Ok(Walk::over(Box::new(map), place, 0, (self.rows, self.columns)))
-            }
-        }
+        Walk::of(self.patterns, place, self.input)?.ok_or_else(|| {
+            Error::usage(format!("L{}H{}: its map was not kept", place.0, place.1))
+                .hinted(Hint::Capture { keep: "stats+qk" })
+        })
     }
 
     /// Every row of every head, in order: (slot, row, weights).
@@ -121,8 +109,7 @@ pub fn arrays(patterns: &dyn Patterns, input: usize) -> Result<Vec<Array<'_>>> {
         let parts: Vec<Vec<usize>> =
             if whole { vec![shape.heads.clone()] } else { shape.heads.iter().map(|&head| vec![head]).collect() };
         for heads in parts {
-            let source = Source::Patterns(patterns, input);
-            all.push(Array { layer: shape.layer, heads, whole, is_mean: false, rows, columns, source });
+            all.push(Array { layer: shape.layer, heads, whole, is_mean: false, rows, columns, patterns, input });
         }
     }
     if all.is_empty() {
@@ -149,7 +136,7 @@ pub fn write(
     if format != Format::Csv && numbers.saturating_mul(4) > max_bytes {
         return Err(too_large(numbers.saturating_mul(4), max_bytes));
     }
-    write_by(path, |file| match format {
+    write_by(path, Durability::default(), |file| match format {
         Format::Npz => npz(file, arrays),
         Format::Safetensors => safetensors(file, arrays),
         Format::Csv => csv(file, arrays, rows, columns, max_bytes),

@@ -64,13 +64,18 @@ pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<
         let _ = fs::remove_file(&temporary);
         failed("cannot write", path, error)
     })?;
-    if durability == Durability::Power
-        && let Some(folder) = path.parent()
-    {
+    sync_above(path, durability)
+}
+
+/// Flushes the names in the folder of `path`, if files are to survive a loss of power.
+fn sync_above(path: &Path, durability: Durability) -> Result<()> {
+    match path.parent() {
         // The parent of a bare name is the empty path.
-        sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+        Some(folder) if durability == Durability::Power => {
+            sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Where a link leads, so that its target is written and the link stays; a file that may not be written is refused.
@@ -108,7 +113,7 @@ fn temporary(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// `is_io`, or what `write` answers; then the old file, if there was one, is as it was.
-pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<u64> {
+pub fn write_by(path: &Path, durability: Durability, write: impl FnOnce(&mut File) -> Result<()>) -> Result<u64> {
     let path = &real(path)?;
     if is_special(path) {
         return Err(Error::io(format!(
@@ -122,13 +127,18 @@ pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Res
         let mut file = File::create(&temporary).map_err(io)?;
         write(&mut file)?;
         let bytes = file.metadata().map_err(io)?.len();
+        if durability == Durability::Power {
+            file.sync_all().map_err(io)?;
+        }
         drop(file);
         fs::rename(&temporary, path).map_err(io)?;
         Ok(bytes)
     };
-    all().inspect_err(|_| {
+    let bytes = all().inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
-    })
+    })?;
+    sync_above(path, durability)?;
+    Ok(bytes)
 }
 
 /// Flushes a folder's list of names.

@@ -11,8 +11,11 @@
 //! | query L2                    | rows of different support differ by nature     | JS on the common support        |
 //! | near / far, BOS ratio       | early rows have larger weights by nature       | enrichment n_i p_ij             |
 
+use std::fmt;
+use std::ops::Range;
+
 use attractor::retrieve::Mask;
-use attractor_record::Patterns;
+use attractor_record::{Made, Patterns, Rows};
 use serde::{Deserialize, Serialize};
 
 use attractor::Result;
@@ -63,8 +66,60 @@ pub struct Legacy {
     /// Largest RMS deviation that a one-hot row of this length can reach.
     pub attainable_rms_deviation: f64,
     /// Why there is nothing, or what to bear in mind.
-    pub note: String,
+    pub note: Note,
 }
+
+/// What there is to say of the figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Note {
+    /// There are figures, of the first input.
+    FirstInput,
+    /// There is no input or no layer.
+    NothingCaptured,
+    /// The first input's maps are not square, or longer than [`LONGEST`].
+    LongOrNotSquare,
+    /// There are statistics alone.
+    NotKept,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstInput => f.write_str("the first input only; no verdict rests on these"),
+            Self::NothingCaptured => f.write_str("nothing was captured"),
+            Self::LongOrNotSquare => {
+                write!(f, "the original guide's formulas need a square map of at most {LONGEST} tokens")
+            }
+            Self::NotKept => f.write_str("the maps were not kept"),
+        }
+    }
+}
+
+impl From<Note> for String {
+    fn from(note: Note) -> Self {
+        note.to_string()
+    }
+}
+
+impl TryFrom<String> for Note {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        let all = [Self::FirstInput, Self::NothingCaptured, Self::LongOrNotSquare, Self::NotKept];
+        all.into_iter().find(|note| note.to_string() == text).ok_or(format!("{text:?} is not said of legacy figures"))
+    }
+}
+
+/// The formulas of no row at all.
+const NOTHING: Figures = Figures {
+    legacy_row_std: 0.0,
+    legacy_rms_deviation: 0.0,
+    legacy_entropy: None,
+    legacy_query_l2: None,
+    legacy_near_far: None,
+    legacy_bos_ratio: None,
+};
 
 /// Largest row_std: one-hot beside the diagonal, n = N - 1 keys: sqrt(1/n - 1/n^2).
 pub fn attainable_row_std(length: usize) -> f64 {
@@ -78,106 +133,136 @@ pub fn attainable_rms_deviation(length: usize) -> f64 {
     ((1.0 - 1.0 / n) / n).sqrt()
 }
 
-/// The formulas for a square map, [n, n] row-major.
+/// Rows that are compared with all before them at once.
+const STRIP: usize = 64;
+
+/// The formulas for a square map of n queries and keys; `None` if a weight is not a finite number.
 ///
-/// # Panics
-/// If the map has another size.
-pub fn figures(map: &[f32], n: usize) -> Figures {
-    assert_eq!(map.len(), n * n, "legacy: a map is [n, n]");
-    let row = |i: usize| &map[i * n..(i + 1) * n];
+/// # Errors
+/// What reading the map answers.
+pub fn figures(map: &mut dyn Rows, n: usize) -> Result<Option<Figures>> {
     let count = n.max(1) as f64;
-    let (mut row_std, mut rms, mut entropy) = (0.0, 0.0, 0.0);
-    for i in 0..n {
-        let others = || row(i).iter().enumerate().filter(move |&(j, _)| j != i).map(|(_, &w)| f64::from(w));
-        let m = (n - 1).max(1) as f64;
-        let mean = others().sum::<f64>() / m;
-        row_std += (others().map(|w| (w - mean).powi(2)).sum::<f64>() / m).sqrt();
-        rms += (row(i).iter().map(|&w| (f64::from(w) - 1.0 / count).powi(2)).sum::<f64>() / count).sqrt();
-        entropy -= row(i).iter().map(|&w| f64::from(w) * (f64::from(w) + 1e-10).ln()).sum::<f64>();
-    }
-    let mut l2 = 0.0;
-    for a in 1..n {
-        for b in 0..a {
-            l2 += row(a).iter().zip(row(b)).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum::<f64>().sqrt();
+    let (mut row_std, mut rms, mut entropy, mut bos, mut all) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    // By distance, of the weights; of pairs of rows, the sum of their distances.
+    let (mut by_distance, mut l2) = (vec![0.0; n], 0.0);
+    let (mut strip, mut before) = (Vec::new(), Vec::new());
+    for start in (0..n).step_by(STRIP) {
+        let rows = start..(start + STRIP).min(n);
+        map.read(rows.clone(), &mut strip)?;
+        if strip.len() != rows.len() * n || strip.iter().any(|w| !w.is_finite()) {
+            return Ok(None);
         }
+        for (i, row) in rows.clone().zip(strip.chunks_exact(n)) {
+            let others = || row.iter().enumerate().filter(move |&(j, _)| j != i).map(|(_, &w)| f64::from(w));
+            let m = (n - 1).max(1) as f64;
+            let mean = others().sum::<f64>() / m;
+            row_std += (others().map(|w| (w - mean).powi(2)).sum::<f64>() / m).sqrt();
+            rms += (row.iter().map(|&w| (f64::from(w) - 1.0 / count).powi(2)).sum::<f64>() / count).sqrt();
+            entropy -= row.iter().map(|&w| f64::from(w) * (f64::from(w) + 1e-10).ln()).sum::<f64>();
+            bos += f64::from(row[0]);
+            row.iter().for_each(|&w| all += f64::from(w));
+            (1..=i).for_each(|d| by_distance[d] += f64::from(row[i - d]));
+        }
+        l2 += distances(map, &strip, rows, n, &mut before)?;
     }
-    let by_distance: Vec<f64> =
-        (1..n).map(|d| (d..n).map(|i| f64::from(row(i)[i - d])).sum::<f64>() / (n - d) as f64).collect();
+    let means: Vec<f64> = (1..n).map(|d| by_distance[d] / (n - d) as f64).collect();
     let five = |means: &[f64]| means.iter().sum::<f64>() / 5.0;
-    let near_far = (by_distance.len() >= 10)
-        .then(|| five(&by_distance[..5]) / five(&by_distance[by_distance.len() - 5..]))
-        .filter(|r| r.is_finite());
-    let bos: f64 = (0..n).map(|i| f64::from(row(i)[0])).sum::<f64>() / count;
-    let rest: f64 = map.iter().map(|&w| f64::from(w)).sum::<f64>() / count - bos;
-    Figures {
+    let near_far =
+        (means.len() >= 10).then(|| five(&means[..5]) / five(&means[means.len() - 5..])).filter(|r| r.is_finite());
+    let (bos, rest) = (bos / count, all / count - bos / count);
+    Ok(Some(Figures {
         legacy_row_std: row_std / count,
         legacy_rms_deviation: rms / count,
         legacy_entropy: (n >= 2).then(|| entropy / count / count.ln()),
         legacy_query_l2: (n >= 2).then(|| l2 / (count * (count - 1.0) / 2.0)),
         legacy_near_far: near_far,
         legacy_bos_ratio: (n >= 2 && rest > 0.0).then(|| bos / (rest / (count - 1.0))),
+    }))
+}
+
+/// Sum over the rows of a strip of the distances to every row before, which are read again, `before` at a time.
+fn distances(map: &mut dyn Rows, strip: &[f32], rows: Range<usize>, n: usize, before: &mut Vec<f32>) -> Result<f64> {
+    let mut sum = 0.0;
+    for start in (0..rows.end).step_by(STRIP) {
+        map.read(start..(start + STRIP).min(rows.end), before)?;
+        for (a, row) in rows.clone().zip(strip.chunks_exact(n)) {
+            for other in before.chunks_exact(n).take(a.saturating_sub(start)) {
+                let square = row.iter().zip(other).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum::<f64>();
+                sum += square.sqrt();
+            }
+        }
     }
+    Ok(sum)
 }
 
 /// The map that is uniform over the visible keys of a mask, [n, n].
-pub fn uniform_map(mask: &Mask, n: usize) -> Vec<f32> {
-    let mut map = vec![0.0; n * n];
-    for i in 0..n {
-        let visible = mask.visible(i, n);
-        for j in mask.range(i, n).filter(|&j| !mask.hides(j)) {
-            map[i * n + j] = 1.0 / visible as f32;
+pub fn uniform_map(mask: &Mask, n: usize) -> impl Rows + '_ {
+    Made(move |rows: Range<usize>| {
+        let mut block = vec![0.0; rows.len() * n];
+        for (i, row) in rows.zip(block.chunks_exact_mut(n.max(1))) {
+            let visible = mask.visible(i, n);
+            mask.range(i, n).filter(|&j| !mask.hides(j)).for_each(|j| row[j] = 1.0 / visible as f32);
         }
-    }
-    map
+        block
+    })
 }
 
 /// The formulas for all heads; like the original guide, for the first input only.
 pub(crate) fn of_patterns(patterns: &dyn Patterns) -> Result<Legacy> {
     let layers = patterns.layers();
-    let nothing = |length: usize, note: String| Legacy {
+    let legacy = |length: usize, heads: Vec<HeadFigures>, null: Option<Figures>, note: Note| Legacy {
         length,
-        heads: Vec::new(),
-        null: figures(&[], 0),
+        heads,
+        null: null.unwrap_or(NOTHING),
         attainable_row_std: attainable_row_std(length),
         attainable_rms_deviation: attainable_rms_deviation(length),
         note,
     };
     let (Some(first), true) = (layers.first(), patterns.inputs() > 0) else {
-        return Ok(nothing(0, "nothing was captured".into()));
+        return Ok(legacy(0, Vec::new(), None, Note::NothingCaptured));
     };
     let (n, keys) = patterns.shape(first.layer, 0)?;
     if n != keys || n > LONGEST {
-        return Ok(nothing(n, format!("the original guide's formulas need a square map of at most {LONGEST} tokens")));
+        return Ok(legacy(n, Vec::new(), None, Note::LongOrNotSquare));
     }
     let mut heads = Vec::new();
     for shape in layers.iter().filter(|s| patterns.shape(s.layer, 0).is_ok_and(|shape| shape == (n, n))) {
         for &head in &shape.heads {
-            if let Some(map) = patterns.weights(shape.layer, head, 0, 0..n)?
-                && map.len() == n * n
-                && map.iter().all(|w| w.is_finite())
-            {
-                heads.push(HeadFigures { layer: shape.layer, head, figures: figures(&map, n) });
+            let Some(mut map) = patterns.open(shape.layer, head, 0)? else { continue };
+            if let Some(figures) = figures(map.as_mut(), n)? {
+                heads.push(HeadFigures { layer: shape.layer, head, figures });
             }
         }
     }
-    let null = figures(&uniform_map(&patterns.mask(first.layer, 0)?, n), n);
-    let note = match heads.is_empty() {
-        true => "the maps were not kept".into(),
-        false => "the first input only; no verdict rests on these".into(),
-    };
-    Ok(Legacy {
-        length: n,
-        heads,
-        null,
-        attainable_row_std: attainable_row_std(n),
-        attainable_rms_deviation: attainable_rms_deviation(n),
-        note,
-    })
+    let null = figures(&mut uniform_map(&patterns.mask(first.layer, 0)?, n), n)?;
+    let note = if heads.is_empty() { Note::NotKept } else { Note::FirstInput };
+    Ok(legacy(n, heads, null, note))
 }
 
 #[cfg(test)]
 mod tests {
+    use attractor_record::Held;
+
     use super::*;
+
+    fn uniform(n: usize) -> Figures {
+        figures(&mut uniform_map(&Mask::causal(), n), n).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_weight_that_is_not_finite_gives_no_figures() {
+        let map = [0.5, 0.5, f32::NAN, 0.5];
+        assert!(figures(&mut Held { weights: &map, keys: 2 }, 2).unwrap().is_none());
+        assert_eq!(figures(&mut Held { weights: &[], keys: 0 }, 0).unwrap(), Some(NOTHING));
+    }
+
+    #[test]
+    fn notes_are_read_as_they_are_written() {
+        for note in [Note::FirstInput, Note::NothingCaptured, Note::LongOrNotSquare, Note::NotKept] {
+            assert_eq!(Note::try_from(String::from(note)), Ok(note));
+        }
+        assert!(Note::try_from("perhaps".to_string()).is_err());
+    }
 
     /// What causal attention that ignores its input shows under the original guide's formulas, to the digits printed:
     /// N, row_std, RMS deviation, H/ln N, query L2, near/far, BOS ratio, attainable row_std, attainable RMS.
@@ -251,7 +336,7 @@ mod tests {
             ),
         ];
         for (n, expected) in table {
-            let f = figures(&uniform_map(&Mask::causal(), n), n);
+            let f = uniform(n);
             let got = [
                 f.legacy_row_std,
                 f.legacy_rms_deviation,
@@ -278,7 +363,11 @@ mod tests {
         for i in 1..n {
             map[i * n..i * n + i].fill(1.0 / i as f32);
         }
-        assert!((figures(&map, n).legacy_query_l2.unwrap() - 0.5003).abs() < 5e-5);
+        assert!(
+            (figures(&mut Held { weights: &map, keys: n }, n).unwrap().unwrap().legacy_query_l2.unwrap() - 0.5003)
+                .abs()
+                < 5e-5
+        );
     }
 
     /// |b_i - b_j|^2 = 1/(i+1) - 1/(j+1) for causal-uniform rows.
@@ -292,14 +381,14 @@ mod tests {
             }
         }
         let expected = sum / (n * (n - 1) / 2) as f64;
-        let got = figures(&uniform_map(&Mask::causal(), n), n).legacy_query_l2.unwrap();
+        let got = uniform(n).legacy_query_l2.unwrap();
         assert!((got - expected).abs() < 1e-7);
     }
 
     #[test]
     fn short_maps_have_fewer_figures_and_no_panic() {
         for n in 0..4 {
-            let f = figures(&uniform_map(&Mask::causal(), n), n);
+            let f = uniform(n);
             assert_eq!(f.legacy_near_far, None);
             assert_eq!(f.legacy_query_l2.is_some(), n >= 2);
         }

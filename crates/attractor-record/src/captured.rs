@@ -69,9 +69,21 @@ impl Captured {
 }
 
 /// The weights of a head from its queries and keys.
-struct Recomputed<'a> {
+pub struct Recomputed<'a> {
     problem: Problem<'a>,
     keys: Packed,
+}
+
+impl<'a> Recomputed<'a> {
+    /// The map of a head of a captured layer.
+    ///
+    /// # Errors
+    /// `is_shape` if the record contradicts itself.
+    pub fn new(record: &'a LayerRecord, head: usize) -> Result<Self> {
+        let problem = head_problem(record, head)?;
+        let keys = Packed::new(&problem, 0)?;
+        Ok(Self { problem, keys })
+    }
 }
 
 impl Rows for Recomputed<'_> {
@@ -140,9 +152,7 @@ impl Patterns for Captured {
 
     fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         let Some(record) = self.kept(layer, input)? else { return Ok(None) };
-        let problem = head_problem(record, head)?;
-        let keys = Packed::new(&problem, 0)?;
-        Ok(Some(Box::new(Recomputed { problem, keys })))
+        Ok(Some(Box::new(Recomputed::new(record, head)?)))
     }
 
     fn layer_input(&self, layer: usize, input: usize, rows: &[usize]) -> Result<Option<Vec<f32>>> {

@@ -22,7 +22,7 @@ mod token;
 pub mod walk;
 
 pub use attractor::{Error, Result};
-pub use captured::Captured;
+pub use captured::{Captured, Recomputed};
 pub use evidence::Evidence;
 pub use kernel::default_request;
 pub use layer::{Facts, InputRecord, LayerRecord, spaced_rows};

@@ -12,7 +12,7 @@ use attractor_record::{ModelInfo, Patterns, Selection};
 use serde::Serialize;
 
 use crate::capture::{self, Opened};
-use crate::inputs::{Inputs, Prepared, SEQUENCE};
+use crate::inputs::{Inputs, Prepared, SEQUENCE, Source};
 use crate::target::{self, Live};
 
 /// What is compared, and what must not happen.
@@ -74,7 +74,7 @@ pub struct Compared {
     /// What was captured after.
     pub model_b: ModelInfo,
     /// Where the inputs came from; `None`: runs.
-    pub source: Option<String>,
+    pub source: Option<Source>,
     /// Seed of the intervals.
     pub seed: u64,
     /// Head by head.
@@ -113,7 +113,7 @@ impl Compared {
 struct Side {
     patterns: Box<dyn Patterns>,
     losses: Option<(LossKind, Vec<Option<f64>>)>,
-    source: Option<String>,
+    source: Option<Source>,
 }
 
 fn side(path: &Path, given: &Inputs, selection: &Selection, context: &Context<'_>) -> Result<Side> {
@@ -121,7 +121,7 @@ fn side(path: &Path, given: &Inputs, selection: &Selection, context: &Context<'_
     let Opened { patterns, live, .. } = opened;
     let Some((live, prepared)) = live else { return Ok(Side { patterns, losses: None, source: None }) };
     let losses = losses(&live, &prepared, context)?;
-    Ok(Side { patterns, losses, source: Some(prepared.source.to_string()) })
+    Ok(Side { patterns, losses, source: Some(prepared.source) })
 }
 
 /// The loss of each input, where the model has one without labels.

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Result};
-use attractor_capture::export::{self, Array, Source};
-use attractor_judge::analysis::aggregated;
-pub use attractor_judge::analysis::{Aggregated, HeadGroups, Partition};
-use attractor_record::{Patterns, Selection};
+use attractor_capture::export::{self, Array};
+pub use attractor_judge::analysis::{Grouped, HeadGroups, Partition};
+use attractor_record::{LayerShape, Patterns, Selection};
 use serde::Serialize;
 
 pub use attractor_capture::export::Format;
@@ -66,18 +65,16 @@ impl Options {
     }
 }
 
-/// Maps that are ready to be written or drawn.
+/// Maps that are ready to be written or drawn; they are read when they are asked for, a strip at a time.
 pub struct Exported {
-    /// Where they come from.
+    /// The maps: as they were captured, or by groups.
     pub patterns: Box<dyn Patterns>,
+    /// The layers and heads that were captured.
+    pub captured: Vec<LayerShape>,
     /// The input.
     pub input: usize,
-    /// Groups of positions: tokens, words or spans.
-    pub positions: Partition,
     /// Which heads became one map.
     pub heads: HeadGroups,
-    /// By groups; `None`: as they were captured, read when they are asked for.
-    pub aggregated: Option<Vec<Aggregated>>,
 }
 
 /// A map of a file.
@@ -108,41 +105,11 @@ impl Exported {
     /// # Errors
     /// What reading the shapes answers.
     pub fn maps(&self) -> Result<Vec<Map>> {
-        let of = |count: usize| if self.positions.positions() == count { self.positions.len() } else { count };
-        let map = |shape: &attractor_record::LayerShape| {
+        let map = |shape: &LayerShape| {
             let (rows, columns) = self.patterns.shape(shape.layer, self.input)?;
-            let heads = self.heads.of(shape)?.len();
-            Ok(Map { name: format!("L{}", shape.layer), shape: [heads, of(rows), of(columns)] })
+            Ok(Map { name: format!("L{}", shape.layer), shape: [shape.heads.len(), rows, columns] })
         };
         self.patterns.layers().iter().map(map).collect()
-    }
-
-    fn arrays(&self) -> Result<Vec<Array<'_>>> {
-        let Some(aggregated) = &self.aggregated else { return export::arrays(self.patterns.as_ref(), self.input) };
-        let is_mean = self.heads == HeadGroups::Mean;
-        let mut all = Vec::new();
-        for layer in aggregated {
-            let array = |heads: Vec<usize>, maps: Vec<&'_ [f64]>, whole| {
-                let maps: Vec<Vec<f32>> = maps.into_iter().map(|map| map.iter().map(|&w| w as f32).collect()).collect();
-                Array {
-                    layer: layer.layer,
-                    heads,
-                    whole,
-                    is_mean,
-                    rows: layer.rows,
-                    columns: layer.columns,
-                    source: Source::Held(maps),
-                }
-            };
-            // A group goes by its first head.
-            let names: Vec<usize> = layer.groups.iter().map(|group| group[0]).collect();
-            let maps: Vec<&[f64]> = layer.maps.iter().map(Vec::as_slice).collect();
-            match layer.whole && !is_mean {
-                true => all.push(array(names, maps, true)),
-                false => all.extend(names.into_iter().zip(maps).map(|(head, map)| array(vec![head], vec![map], false))),
-            }
-        }
-        Ok(all)
     }
 
     /// Writes the numbers; the maps themselves are read as they are written.
@@ -150,8 +117,9 @@ impl Exported {
     /// # Errors
     /// `is_budget` for a file of more than `max_bytes`; `is_io`; what reading the maps answers.
     pub fn write(&self, path: &Path, format: Format, max_bytes: u64) -> Result<Written> {
-        let arrays = self.arrays()?;
-        let names = self.positions.names(self.patterns.tokens(self.input));
+        let mut arrays = export::arrays(self.patterns.as_ref(), self.input)?;
+        arrays.iter_mut().for_each(|array| array.is_mean = self.heads == HeadGroups::Mean);
+        let names: Vec<String> = self.patterns.tokens(self.input).iter().map(|token| token.text.clone()).collect();
         let bytes = export::write(path, format, &arrays, (&names, &names), max_bytes);
         let bytes = bytes.map_err(|e| e.at(path.display()))?;
         let map = |a: &Array<'_>| Map { name: a.name(), shape: [a.heads.len(), a.rows, a.columns] };
@@ -197,11 +165,14 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Exported> {
         let opened = capture::open_input(&options.target, &options.inputs, number, selection, context)?;
         context.check()?;
         let patterns = opened.patterns;
-        let positions = positions(options, patterns.as_ref())?;
-        let aggregated = match options.is_plain() {
-            true => None,
-            false => Some(aggregated(patterns.as_ref(), number, options.groups, &positions)?),
+        let captured = patterns.layers();
+        let patterns: Box<dyn Patterns> = match options.is_plain() {
+            true => patterns,
+            false => {
+                let positions = positions(options, patterns.as_ref())?;
+                Box::new(Grouped::new(patterns, number, options.groups, positions)?)
+            }
         };
-        Ok(Exported { patterns, input: number, positions, heads: options.groups, aggregated })
+        Ok(Exported { patterns, captured, input: number, heads: options.groups })
     })
 }

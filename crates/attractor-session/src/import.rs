@@ -1,15 +1,16 @@
 //! Imported attention maps into a run, certified as far as their content allows; runs of an earlier schema into one of
 //! this.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use attractor::{Context, Error, Result};
 use attractor_capture::Run;
 pub use attractor_capture::certificate::{Certificate, Grade};
-use attractor_capture::import::{Import, ImportOptions};
+use attractor_capture::import::{self, Absent, Import, ImportOptions};
 use attractor_capture::run::{Keep, RunOptions, migrate};
 use attractor_record::{Patterns, Precision, Steps};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::target;
 
@@ -52,7 +53,33 @@ pub struct Missing {
     /// Its number.
     pub layer: usize,
     /// Why.
-    pub why: String,
+    pub why: Absent,
+}
+
+/// What was ignored or changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ImportNote {
+    /// Something in the file that was not read.
+    Ignored(import::Aside),
+    /// A run of the first of these schemas is one of the second now.
+    Migrated(u32, u32),
+}
+
+impl fmt::Display for ImportNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ignored(note) => note.fmt(f),
+            Self::Migrated(from, to) => {
+                write!(f, "the run was of schema {from} and is of schema {to} now; every array is the same")
+            }
+        }
+    }
+}
+
+impl Serialize for ImportNote {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// What was imported or converted.
@@ -71,8 +98,8 @@ pub struct Imported {
     pub layers: usize,
     /// Layers that the file lacks.
     pub missing: Vec<Missing>,
-    /// What was ignored or inferred.
-    pub notes: Vec<String>,
+    /// What was ignored or changed.
+    pub notes: Vec<ImportNote>,
     /// Is what was imported what attention computed?
     pub certificate: Certificate,
 }
@@ -98,8 +125,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
         let dtype = options.dtype.unwrap_or(Precision::F32);
         let kept = RunOptions { keep: Keep::Pattern, dtype, seed: context.seed(), ..RunOptions::default() };
         import.write(&options.output, &kept)?;
-        let missing =
-            import.missing().iter().map(|(layer, why)| Missing { layer: *layer, why: why.to_string() }).collect();
+        let missing = import.missing().iter().map(|(layer, why)| Missing { layer: *layer, why: why.clone() }).collect();
         Ok(Imported {
             schema: "attractor.convert/1",
             run: options.output.clone(),
@@ -107,7 +133,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
             steps: several(&import),
             layers: import.layers().len(),
             missing,
-            notes: import.notes().to_vec(),
+            notes: import.notes().iter().cloned().map(ImportNote::Ignored).collect(),
             certificate: import.certificate()?,
         })
     })
@@ -129,7 +155,7 @@ fn migrated(options: &Options) -> Result<Imported> {
         steps: several(&new),
         layers: new.layers().len(),
         missing: Vec::new(),
-        notes: vec![format!("the run was of schema {from} and is of schema {to} now; every array is the same")],
+        notes: vec![ImportNote::Migrated(from, to)],
         certificate: new.certificate()?,
     })
 }

@@ -9,6 +9,7 @@ use attractor_nn::image::Processor;
 use attractor_nn::model::Input;
 use attractor_nn::text::{Tokenizer, describe, read_ids};
 use attractor_record::{Role, Stack, Token};
+use serde::{Serialize, Serializer};
 
 use crate::target::Live;
 
@@ -130,6 +131,12 @@ pub struct Source {
     pub inputs: Option<(usize, usize)>,
     /// Shortest and longest block of random tokens, repeated, that each input begins with.
     pub repeats: Option<(usize, usize)>,
+}
+
+impl Serialize for Source {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl From<InputSource> for Source {

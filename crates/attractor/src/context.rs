@@ -213,11 +213,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Works on this context's threads.
+    /// Works on this context's threads, or on those that all callers share: the job itself too, since every product that a
+    /// thread outside hands to a pool costs two switches of threads.
     pub fn install<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
         match &self.threads {
             Some(pool) => pool.install(job),
-            None => job(),
+            None => rayon::scope(|_| job()),
         }
     }
 }

@@ -3,14 +3,15 @@
 //! Per layer, over all kept heads and inputs. Every entry has a value, a tolerance that depends on the precision, a
 //! verdict and a reason; what the source cannot show is "not testable", never passed in silence.
 
+mod account;
 mod bounds;
 
-use attractor::numerals::significant;
 use std::fmt;
 
 use attractor::retrieve::HeadStatistics;
 use serde::{Deserialize, Serialize};
 
+pub use account::{Account, CaptureCheck, Means, Spot};
 use bounds::violations;
 
 use crate::run::Run;
@@ -18,8 +19,8 @@ use attractor::Result;
 use attractor_record::Captured;
 use attractor_record::Patterns;
 use attractor_record::Precision;
-use attractor_record::Steps;
 use attractor_record::{MaskOrigin, Observations};
+use attractor_record::{Origin, Steps};
 
 /// What came out of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,24 +48,24 @@ impl fmt::Display for Grade {
 }
 
 /// One check of one layer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
     /// The model's own layer number.
     pub layer: usize,
     /// Which check.
-    pub name: String,
+    pub name: CaptureCheck,
     /// The worst value found; `None` if not testable or not a number.
     pub value: Option<f64>,
     /// Beyond this the check fails.
     pub tolerance: Option<f64>,
     /// What came out.
     pub verdict: Grade,
-    /// Where the worst value is, or why there is none; the next step if there is one.
-    pub why: String,
+    /// Where the worst value is, or why there is none; its sentence says the next step if there is one.
+    pub why: Account,
 }
 
 /// All checks of all layers.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Certificate {
     /// Layer by layer.
     pub entries: Vec<Entry>,
@@ -77,35 +78,9 @@ impl Certificate {
     }
 
     /// The entry of a layer's check.
-    pub fn entry(&self, layer: usize, name: &str) -> Option<&Entry> {
+    pub fn entry(&self, layer: usize, name: CaptureCheck) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.layer == layer && entry.name == name)
     }
-}
-
-/// Names of the checks, in order.
-pub mod names {
-    /// No NaN or infinity among queries, keys or weights.
-    pub const FINITE: &str = "finite";
-    /// Every row sums to one (with the mass of a learned sink).
-    pub const ROW_SUMS: &str = "row sums";
-    /// No mass where the mask forbids.
-    pub const SUPPORT: &str = "support";
-    /// A.V is what went into the output projection.
-    pub const OUTPUT: &str = "A.V = z";
-    /// W_O z + b is what the module returned.
-    pub const PROJECTION: &str = "W_O z + b = output";
-    /// Dropout and the like were off.
-    pub const EVALUATION: &str = "evaluation mode";
-    /// Mass that goes to no key is accounted for.
-    pub const DEFICIT: &str = "explained deficits";
-    /// Entropy lies where its bounds, the visible keys and the participation allow.
-    pub const ENTROPY: &str = "entropy bounds";
-    /// The peak lies where the participation allows.
-    pub const PEAK: &str = "peak bounds";
-    /// Queries and keys as stored give the model's own log-sum-exp.
-    pub const STORED: &str = "stored log-sum-exp";
-    /// The array is a map of weights.
-    pub const WEIGHTS: &str = "weights";
 }
 
 /// What a certificate needs beside [`Patterns`].
@@ -138,34 +113,26 @@ const STORED_TOLERANCE: [(f64, f64); 2] = [(2e-2, 1e-1), (1e-4, 1e-3)];
 
 /// The worst value seen and where.
 #[derive(Default)]
-struct Worst {
-    value: Option<f64>,
-    place: String,
-}
+struct Worst(Option<(f64, Spot)>);
 
 impl Worst {
-    fn see(&mut self, value: f64, place: impl FnOnce() -> String) {
+    fn see(&mut self, value: f64, spot: Spot) {
         // A NaN is worse than any number, and stays.
-        let worse = match self.value {
-            None => true,
-            Some(worst) => !worst.is_nan() && (value.is_nan() || value > worst),
-        };
-        if worse {
-            self.value = Some(value);
-            self.place = place();
+        let worse = |&(worst, _): &(f64, Spot)| !worst.is_nan() && (value.is_nan() || value > worst);
+        if self.0.as_ref().is_none_or(worse) {
+            self.0 = Some((value, spot));
         }
     }
 
     fn entry(
         self,
         layer: usize,
-        name: &str,
+        name: CaptureCheck,
         (warn, fail): (f64, f64),
-        unit: &str,
-        advice: &str,
-        nothing: &str,
+        means: Means,
+        nothing: Account,
     ) -> Entry {
-        let Some(value) = self.value else {
+        let Some((value, spot)) = self.0 else {
             return Entry { tolerance: Some(fail), ..not_testable(layer, name, nothing) };
         };
         // Passing conditions, so that a NaN fails.
@@ -176,21 +143,15 @@ impl Worst {
         } else {
             Grade::Fail
         };
-        let advice = if verdict == Grade::Pass { "" } else { advice };
-        let why = format!("largest at {}: {}{unit}{advice}", self.place, significant(value, 4));
-        Entry {
-            layer,
-            name: name.into(),
-            value: value.is_finite().then_some(value),
-            tolerance: Some(fail),
-            verdict,
-            why,
-        }
+        let means = (verdict != Grade::Pass).then_some(means);
+        let nats = matches!(name, CaptureCheck::Entropy | CaptureCheck::Stored);
+        let why = Account::Worst { value, spot, nats, means };
+        Entry { layer, name, value: value.is_finite().then_some(value), tolerance: Some(fail), verdict, why }
     }
 }
 
-pub(crate) fn not_testable(layer: usize, name: &str, why: impl Into<String>) -> Entry {
-    Entry { layer, name: name.into(), value: None, tolerance: None, verdict: Grade::NotTestable, why: why.into() }
+pub(crate) fn not_testable(layer: usize, name: CaptureCheck, why: Account) -> Entry {
+    Entry { layer, name, value: None, tolerance: None, verdict: Grade::NotTestable, why }
 }
 
 /// One layer over all heads and inputs.
@@ -208,10 +169,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, s: &HeadStatistics, head: usize, entry: &str) {
+    fn add(&mut self, s: &HeadStatistics, head: usize, origin: Origin) {
         self.rows += s.queries;
         self.invalid += s.invalid_rows;
-        let place = |row: usize| move || format!("head {head}, {entry}, row {row}");
+        let place = |row: usize| Spot { origin, row: Some((head, row)) };
         for row in 0..s.queries {
             let number = |x: &[f32]| x.get(row).map(|&x| f64::from(x)).filter(|x| !x.is_nan());
             if let Some(error) = number(&s.row_sum_error) {
@@ -234,13 +195,13 @@ impl Tally {
         }
     }
 
-    fn add_stored(&mut self, own: &[f32], stored: &[f32], head: usize, entry: &str) {
+    fn add_stored(&mut self, own: &[f32], stored: &[f32], head: usize, origin: Origin) {
         for (row, (&own, &stored)) in own.iter().zip(stored).enumerate() {
             let (own, stored) = (f64::from(own), f64::from(stored));
             // Empty rows are -inf in both; invalid rows are counted elsewhere.
             if !own.is_nan() {
                 let difference = if own == stored { 0.0 } else { (own - stored).abs() };
-                self.stored.see(difference, || format!("head {head}, {entry}, row {row}"));
+                self.stored.see(difference, Spot { origin, row: Some((head, row)) });
             }
         }
     }
@@ -278,13 +239,13 @@ pub(crate) fn certify(source: &dyn Certified) -> Result<Certificate> {
             if source.shape(layer, input)?.0 == 0 {
                 continue;
             }
-            let entry = steps.name(input);
+            let origin = steps.origin(input);
             for &head in &shape.heads {
                 if let Some(statistics) = source.statistics(layer, head, input)? {
-                    tally.add(&statistics, head, &entry);
+                    tally.add(&statistics, head, origin);
                 }
                 if let Some((own, stored)) = source.stored(layer, head, input)? {
-                    tally.add_stored(&own, &stored, head, &entry);
+                    tally.add_stored(&own, &stored, head, origin);
                 }
             }
             let (warn, fail) = row_sum_tolerance(source.precision(layer, input)?);
@@ -292,7 +253,7 @@ pub(crate) fn certify(source: &dyn Certified) -> Result<Certificate> {
             observed.extend(source.observations(layer, input)?);
             let facts = source.facts(layer, input)?;
             evaluated.extend(facts.evaluation_mode);
-            let place = || entry.clone();
+            let place = Spot { origin, row: None };
             for (worst, error) in [(&mut outputs, facts.output_error), (&mut projections, facts.projection_error)] {
                 match (error, facts.output_scale) {
                     (Some(error), Some(scale)) => worst.see(if error == 0.0 { 0.0 } else { error / scale }, place),
@@ -303,37 +264,31 @@ pub(crate) fn certify(source: &dyn Certified) -> Result<Certificate> {
         }
         let seen = gathered(&observed);
         entries.extend(entries_of(layer, tally, seen, tolerance, source.stored_precision()));
-        let nothing = match (scaled, observed.is_empty()) {
-            (false, _) => "the scale of the output was not recorded",
-            (true, false) => "the import holds weights only; capture from the model itself to test it",
-            (true, true) => "it was not recorded while the model ran",
+        let nothing = || match (scaled, observed.is_empty()) {
+            (false, _) => Account::NoScale,
+            (true, false) => Account::WeightsAlone,
+            (true, true) => Account::NotRecorded,
         };
-        let advice = "; relative to the largest output: the captured weights are not what the module used";
-        entries.push(outputs.entry(layer, names::OUTPUT, OUTPUT_TOLERANCE, "", advice, nothing));
-        entries.push(projections.entry(layer, names::PROJECTION, OUTPUT_TOLERANCE, "", advice, nothing));
+        let means = Means::OtherWeights;
+        entries.push(outputs.entry(layer, CaptureCheck::Output, OUTPUT_TOLERANCE, means, nothing()));
+        entries.push(projections.entry(layer, CaptureCheck::Projection, OUTPUT_TOLERANCE, means, nothing()));
         entries.push(evaluation(layer, &evaluated, &observed));
     }
     Ok(Certificate { entries })
 }
 
 fn evaluation(layer: usize, evaluated: &[bool], observed: &[Observations]) -> Entry {
-    let entry = |verdict, why: String| Entry { verdict, ..not_testable(layer, names::EVALUATION, why) };
     let dropped = observed.iter().find(|seen| looks_dropped(seen));
-    match (evaluated.iter().all(|&on| on), evaluated.is_empty(), dropped) {
-        (_, _, Some(seen)) => entry(
-            Grade::Fail,
-            format!(
-                "captured in training mode: {:.1}% of the weights inside the mask are exactly zero and rows sum to \
-                 {:.3}..{:.3}, as dropout does; switch the model to evaluation mode and capture again",
-                100.0 * seen.zeros,
-                seen.lowest_sum.unwrap_or(f64::NAN),
-                seen.highest_sum.unwrap_or(f64::NAN)
-            ),
-        ),
-        (_, true, None) => entry(Grade::NotTestable, "it was not recorded; the weights show no dropout".to_string()),
-        (true, false, None) => entry(Grade::Pass, "dropout was off".to_string()),
-        (false, false, None) => entry(Grade::Fail, "dropout was on; switch the model to evaluation mode".to_string()),
-    }
+    let (verdict, why) = match (evaluated.iter().all(|&on| on), evaluated.is_empty(), dropped) {
+        (_, _, Some(seen)) => {
+            let [low, high] = [seen.lowest_sum, seen.highest_sum].map(|sum| sum.unwrap_or(f64::NAN));
+            (Grade::Fail, Account::Dropped { zeros: seen.zeros, low, high })
+        }
+        (_, true, None) => (Grade::NotTestable, Account::NoDropoutSeen),
+        (true, false, None) => (Grade::Pass, Account::DropoutOff),
+        (false, false, None) => (Grade::Fail, Account::DropoutOn),
+    };
+    Entry { verdict, ..not_testable(layer, CaptureCheck::Evaluation, why) }
 }
 
 fn entries_of(
@@ -344,83 +299,61 @@ fn entries_of(
     stored_precision: Option<Precision>,
 ) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let none = "no row holds numbers only";
-    let finite =
-        Entry { value: Some(tally.invalid as f64), tolerance: Some(0.0), ..not_testable(layer, names::FINITE, "") };
-    entries.push(match tally.invalid {
-        0 => Entry { verdict: Grade::Pass, why: format!("all {} rows are numbers", tally.rows), ..finite },
-        bad => Entry {
-            why: format!(
-                "{bad} of {} rows hold NaN, Inf or negative weights; they take no part in anything below",
-                tally.rows
-            ),
-            ..finite
-        },
-    });
+    let (verdict, why) = match tally.invalid {
+        0 => (Grade::Pass, Account::Finite(tally.rows)),
+        // It is said, and what is left is tested.
+        bad => (Grade::NotTestable, Account::Invalid(bad, tally.rows)),
+    };
+    let value = Some(tally.invalid as f64);
+    entries.push(Entry { verdict, value, tolerance: Some(0.0), ..not_testable(layer, CaptureCheck::Finite, why) });
 
     let dropped = seen.as_ref().is_some_and(looks_dropped);
-    let advice =
-        if dropped { "; the map was captured with dropout on" } else { "; these are not the weights of a softmax" };
+    let means = if dropped { Means::Dropout } else { Means::NoSoftmax };
     let deficit = deficit(layer, &tally, seen.as_ref(), tolerance);
-    entries.push(tally.sums.entry(layer, names::ROW_SUMS, tolerance, "", advice, none));
-
+    entries.push(tally.sums.entry(layer, CaptureCheck::RowSums, tolerance, means, Account::NoRow));
     entries.push(match seen.as_ref().map(|seen| seen.mask) {
-        Some(MaskOrigin::InferredCausal) => not_testable(
-            layer,
-            names::SUPPORT,
-            "the mask was inferred from the weights: causal, since all above the diagonal is exactly zero; state the mask \
-             to test it",
-        ),
-        Some(MaskOrigin::InferredFull) => not_testable(
-            layer,
-            names::SUPPORT,
-            "the mask was inferred from the weights: full, since there is mass above the diagonal; state the mask to test it",
-        ),
+        Some(origin @ (MaskOrigin::InferredCausal | MaskOrigin::InferredFull)) => {
+            not_testable(layer, CaptureCheck::Support, Account::InferredMask(origin))
+        }
         Some(MaskOrigin::Given) | None => {
-            let advice = " of mass where the mask forbids: the map is not what a model with this mask computes";
-            tally.forbidden.entry(layer, names::SUPPORT, (0.0, 1e-6), "", advice, none)
+            tally.forbidden.entry(layer, CaptureCheck::Support, (0.0, 1e-6), Means::OtherMask, Account::NoRow)
         }
     });
     entries.push(deficit);
-    let advice =
-        " outside what entropy, visible keys and sum of squares allow together: the statistics contradict each other";
-    entries.push(tally.entropy.entry(layer, names::ENTROPY, BOUND_TOLERANCE, " nats", advice, none));
-    entries.push(tally.peak.entry(layer, names::PEAK, BOUND_TOLERANCE, "", advice, none));
+    let means = Means::Contradiction;
+    entries.push(tally.entropy.entry(layer, CaptureCheck::Entropy, BOUND_TOLERANCE, means, Account::NoRow));
+    entries.push(tally.peak.entry(layer, CaptureCheck::Peak, BOUND_TOLERANCE, means, Account::NoRow));
     if let Some(precision) = stored_precision {
         let tolerance = STORED_TOLERANCE[usize::from(precision == Precision::F32)];
-        let advice = "; recomputed weights are off by about that share: write the run with dtype f32";
-        let nothing = "the run keeps no queries and keys";
-        entries.push(tally.stored.entry(layer, names::STORED, tolerance, " nats", advice, nothing));
+        entries.push(tally.stored.entry(
+            layer,
+            CaptureCheck::Stored,
+            tolerance,
+            Means::Rounding,
+            Account::NoQueriesAndKeys,
+        ));
     }
     entries
 }
 
 fn deficit(layer: usize, tally: &Tally, seen: Option<&Observations>, (_, fail): (f64, f64)) -> Entry {
     let entry =
-        |verdict, value: Option<f64>, why: String| Entry { verdict, value, ..not_testable(layer, names::DEFICIT, why) };
+        |verdict, value: Option<f64>, why| Entry { verdict, value, ..not_testable(layer, CaptureCheck::Deficit, why) };
     if tally.sink.1 > 0 {
         let mean = tally.sink.0 / tally.sink.1 as f64;
-        return entry(
-            Grade::Pass,
-            Some(mean),
-            format!("a learned sink takes {:.1}% of the mass on average", 100.0 * mean),
-        );
+        return entry(Grade::Pass, Some(mean), Account::Sink(mean));
     }
-    let Some(largest) = tally.sums.value else {
-        return not_testable(layer, names::DEFICIT, "no row holds numbers only");
+    let Some((largest, _)) = tally.sums.0 else {
+        return not_testable(layer, CaptureCheck::Deficit, Account::NoRow);
     };
     if largest <= fail {
-        return entry(Grade::Pass, Some(0.0), "rows sum to one: there is nothing to explain".to_string());
+        return entry(Grade::Pass, Some(0.0), Account::NothingMissing);
     }
     match seen.map(|seen| (seen.lowest_sum.unwrap_or(1.0), seen.highest_sum.unwrap_or(1.0), looks_dropped(seen))) {
-        Some((low, high, false)) if high <= 1.0 + fail => entry(
-            Grade::Warn,
-            Some(1.0 - low),
-            format!(
-                "rows sum to {low:.3}..{high:.3} and never above one, as with a learned sink; nothing in the file says so"
-            ),
-        ),
-        _ => entry(Grade::Fail, Some(largest), "rows do not sum to one, and no learned sink explains it".to_string()),
+        Some((low, high, false)) if high <= 1.0 + fail => {
+            entry(Grade::Warn, Some(1.0 - low), Account::PerhapsSink(low, high))
+        }
+        _ => entry(Grade::Fail, Some(largest), Account::Unexplained),
     }
 }
 
@@ -489,10 +422,10 @@ mod tests {
     fn a_nan_is_the_worst_value_and_fails() {
         let mut worst = Worst::default();
         for value in [1.0, f64::NAN, 2.0] {
-            worst.see(value, || format!("{value}"));
+            worst.see(value, Spot { origin: Origin::of(0), row: None });
         }
-        let entry = worst.entry(3, "x", (1.0, 10.0), "", "", "");
+        let entry = worst.entry(3, CaptureCheck::RowSums, (1.0, 10.0), Means::NoSoftmax, Account::NoRow);
         assert_eq!((entry.verdict, entry.value), (Grade::Fail, None));
-        assert!(entry.why.contains("NaN"));
+        assert!(entry.why.to_string().contains("NaN"));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use attractor::retrieve::{HeadStatistics, Mask, dense};
 use rayon::prelude::*;
 
+use super::aside::{Absent, Aside, Ignored, NotWeights};
 use super::raw::{Contents, SHAPES};
 use super::{Import, ImportOptions, Layer, Map};
 use attractor::{Error, Result};
@@ -55,28 +56,26 @@ fn place(name: &str, head: Option<usize>, array: Array) -> Result<Vec<Placed>> {
 }
 
 /// Why an array cannot be attention weights; softmax gives no negative numbers, and dropout keeps the sign.
-fn no_weights(placed: &Placed) -> Option<String> {
+fn no_weights(placed: &Placed) -> Option<NotWeights> {
     let is_negative = |w: f32| w < -1e-6;
     let first = placed.data.iter().position(|&w| is_negative(w))?;
     let negative = placed.data.iter().filter(|&&w| is_negative(w)).count();
     let (heads, queries, keys) = (placed.heads, placed.queries, placed.keys);
     let head = placed.head.unwrap_or(first / (queries * keys));
-    Some(format!(
-        "{}: [{heads}, {queries}, {keys}] with {negative} negative of {} numbers, the first {:.3e} at head {head}, query {}, \
-         key {}; these are not attention weights but scores before the softmax, or the output of attention; save the \
-         weights after the softmax",
-        placed.name,
-        placed.data.len(),
-        placed.data[first],
-        first / keys % queries,
-        first % keys
-    ))
+    Some(NotWeights {
+        name: placed.name.clone(),
+        shape: [heads, queries, keys],
+        negative,
+        first: placed.data[first],
+        at: [head, first / keys % queries, first % keys],
+    })
 }
 
 pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String) -> Result<Import> {
     let Contents { maps, tokens: texts, prompt_length, mut notes } = contents;
     if maps.is_empty() {
-        let aside = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
+        let aside: Vec<String> = notes.iter().map(Aside::to_string).collect();
+        let aside = if notes.is_empty() { String::new() } else { format!(" ({})", aside.join("; ")) };
         return Err(Error::format(format!(
             "no attention maps found{aside}; name arrays such as L5, layer5/step3 or L5H5"
         )));
@@ -84,14 +83,15 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
     // (layer, entry) -> parts; and the number of batch items of every step of every named input.
     let mut placed: BTreeMap<(usize, Entry), Vec<Placed>> = BTreeMap::new();
     let mut batches: BTreeMap<(Option<u64>, Option<u64>), (usize, Option<Step>)> = BTreeMap::new();
+    // Layers that are null in the file, by name; and those that hold no weights.
     let mut missing: BTreeMap<usize, String> = BTreeMap::new();
-    let mut refused: BTreeMap<usize, String> = BTreeMap::new();
+    let mut refused: BTreeMap<usize, NotWeights> = BTreeMap::new();
     let mut numbers = BTreeSet::new();
     for raw in maps {
         numbers.insert(raw.layer);
         match raw.array {
-            Err(why) => drop(missing.insert(raw.layer, format!("{}: {why}", raw.name))),
-            Ok(array) => {
+            None => drop(missing.insert(raw.layer, raw.name)),
+            Some(array) => {
                 let parts = place(&raw.name, raw.head, array)?;
                 if let Some(why) = parts.iter().find_map(no_weights) {
                     refused.entry(raw.layer).or_insert(why);
@@ -139,13 +139,17 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
     // A layer of which something is there is not missing; one that is nothing but refused is no layer.
     missing.retain(|layer, _| !layers.contains_key(layer));
     for (layer, why) in refused.iter().filter(|(layer, _)| layers.contains_key(layer)) {
-        notes.push(format!("layer {layer}: ignored: {why}"));
+        notes.push(Aside::new(format!("layer {layer}"), Ignored::NotWeights(why.clone())));
     }
     refused.retain(|layer, _| !layers.contains_key(layer));
+    let refused = refused.into_iter().map(|(layer, why)| (layer, Absent::NotWeights(why)));
+    let mut lost: Vec<(usize, Absent)> =
+        refused.chain(missing.into_iter().map(|(layer, name)| (layer, Absent::Null(name)))).collect();
     if layers.is_empty() {
-        let why = refused.values().chain(missing.values()).next().cloned().unwrap_or_default();
+        let why = lost.first().map(|(_, why)| why.to_string()).unwrap_or_default();
         return Err(Error::format(format!("no attention weights in the file: {why}")));
     }
+    lost.sort_by_key(|(layer, _)| *layer);
 
     let tokens = tokens_of(&texts, (&entries, &origins), &layers, &mut notes);
     settle_masks(&mut layers, options)?;
@@ -161,7 +165,7 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
         max_positions: None,
         weights_hash: hash,
     };
-    Ok(Import { info, layers, missing, refused, origins, tokens, prompt_length, notes })
+    Ok(Import { info, layers, lost, origins, tokens, prompt_length, notes })
 }
 
 /// One map of a layer and input from one array, or from one per head.
@@ -213,7 +217,7 @@ fn tokens_of(
     texts: &[Vec<String>],
     (entries, origins): (&[Entry], &[Origin]),
     layers: &BTreeMap<usize, Layer>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Aside>,
 ) -> Vec<Vec<Token>> {
     let mut odd = 0;
     let distinct = origins.iter().map(|origin| origin.input + 1).max().unwrap_or(0);
@@ -244,7 +248,7 @@ fn tokens_of(
     });
     let tokens = tokens.collect();
     if odd > 0 {
-        notes.push(format!("tokens: ignored for {odd} inputs: their number differs from that of the keys"));
+        notes.push(Aside::new("tokens", Ignored::Tokens(odd)));
     }
     tokens
 }

@@ -10,6 +10,7 @@
 //! `a` is nested to [q][k], [head][q][k] or [batch][head][q][k]. Beside `attention_maps`, `tokens` and
 //! `prompt_length` are read; beside a step's number, that of the "block" of decoding that it belongs to.
 
+use super::aside::{Aside, Ignored};
 use super::names::{self, Name};
 use super::raw::{Contents, Raw, SHAPES};
 use super::tree::{Node, numbers_for_constants};
@@ -52,9 +53,9 @@ fn object(contents: &mut Contents, entries: Vec<(String, Node)>) -> Result<()> {
             "tokens" => tokens(contents, &node),
             "prompt_length" | "prompt_len" => match node {
                 Node::Number(x) if x >= 0.0 && x.fract() == 0.0 => contents.prompt_length = Some(x as usize),
-                other => contents.notes.push(format!("{key}: ignored: {}, expected a whole number", other.kind())),
+                other => contents.notes.push(Aside::new(key, Ignored::NotWhole(other.kind()))),
             },
-            _ if wrapped => contents.notes.push(format!("{key}: ignored: no attention maps")),
+            _ if wrapped => contents.notes.push(Aside::new(key, Ignored::NoMaps)),
             _ => layer(contents, &key, node)?,
         }
     }
@@ -84,7 +85,7 @@ fn tokens(contents: &mut Contents, node: &Node) {
     };
     match many {
         Some(tokens) => contents.tokens = tokens,
-        None => contents.notes.push(format!("tokens: ignored: {}; expected a list of texts", node.kind())),
+        None => contents.notes.push(Aside::new("tokens", Ignored::NotTexts(node.kind()))),
     }
 }
 
@@ -92,15 +93,15 @@ fn tokens(contents: &mut Contents, node: &Node) {
 fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
     let said = names::parse(key);
     let Some(layer) = said.layer else {
-        contents.notes.push(format!("{key}: ignored: the name has no layer number"));
+        contents.notes.push(Aside::new(key, Ignored::NoLayer));
         return Ok(());
     };
     // Hooks store projections beside attention, under the name of the layer and what was projected.
     let named = |word: &str| key.to_ascii_lowercase().contains(word);
     let mut add = |name: String, input: Option<u64>, step: Option<Step>, node: Node| -> Result<()> {
         let array = match node {
-            Node::Null => Err("null in the file".to_string()),
-            Node::Array { shape, data } => Ok(Array { shape, data, precision: Precision::F32 }),
+            Node::Null => None,
+            Node::Array { shape, data } => Some(Array { shape, data, precision: Precision::F32 }),
             Node::Text(_) => {
                 return Err(Error::format(format!(
                     "{name}: the weights are text: the array was printed when it was saved; save it as nested lists"
@@ -114,7 +115,7 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
     match node {
         Node::Map(ref entry) if node.get("attention_weights").is_none() => {
             if entry.iter().any(|(_, node)| matches!(node, Node::Number(_) | Node::Text(_) | Node::Bool(_))) {
-                contents.notes.push(format!("{key}: ignored: it has no attention_weights"));
+                contents.notes.push(Aside::new(key, Ignored::NoWeights));
                 return Ok(());
             }
             let Node::Map(entry) = node else { return Ok(()) };
@@ -176,7 +177,7 @@ fn captured(
 
 /// Nested lists without names.
 fn nest(contents: &mut Contents, name: &str, node: Node) -> Result<()> {
-    let mut push = |layer: usize, array: std::result::Result<Array, String>| {
+    let mut push = |layer: usize, array: Option<Array>| {
         let name = format!("{name}, layer {layer}");
         contents.maps.push(Raw { name, layer, head: None, input: None, step: None, array });
     };
@@ -185,10 +186,10 @@ fn nest(contents: &mut Contents, name: &str, node: Node) -> Result<()> {
         Node::Array { shape, data } => {
             let array = Array { shape, data, precision };
             match array.shape.len() {
-                2 | 3 => push(0, Ok(array)),
+                2 | 3 => push(0, Some(array)),
                 4 | 5 => {
                     for (layer, part) in super::raw::split(array, name)?.into_iter().enumerate() {
-                        push(layer, Ok(part));
+                        push(layer, Some(part));
                     }
                 }
                 _ => return Err(Error::format(format!("{name}: shape {:?}; {NESTS}", array.shape))),
@@ -197,8 +198,8 @@ fn nest(contents: &mut Contents, name: &str, node: Node) -> Result<()> {
         Node::List(list) => {
             for (layer, node) in list.into_iter().enumerate() {
                 match node {
-                    Node::Null => push(layer, Err("null in the file".into())),
-                    Node::Array { shape, data } => push(layer, Ok(Array { shape, data, precision })),
+                    Node::Null => push(layer, None),
+                    Node::Array { shape, data } => push(layer, Some(Array { shape, data, precision })),
                     other => return Err(Error::format(format!("{name}, layer {layer}: {}; {NESTS}", other.kind()))),
                 }
             }

@@ -3,6 +3,7 @@
 //! Readers hand on named arrays ([`raw`]); here they become layers, heads and inputs. Layer numbers are the file's own
 //! and are never renumbered; what is missing stays missing, with the reason.
 
+mod aside;
 mod assemble;
 mod json;
 mod names;
@@ -17,8 +18,9 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
-use crate::certificate::{Certificate, Certified, Entry, Grade, certify, names as checks, not_testable};
+use crate::certificate::{Account, CaptureCheck, Certificate, Certified, Entry, Grade, certify, not_testable};
 use crate::run::{RunOptions, RunWriter};
+pub use aside::{Absent, Aside, Ignored, NotWeights};
 use attractor::{Error, Result};
 use attractor_data::archive::{Array, Value, Whole, npy, zip};
 use attractor_record::Observations;
@@ -69,14 +71,13 @@ struct Layer {
 pub struct Import {
     info: ModelInfo,
     layers: BTreeMap<usize, Layer>,
-    missing: BTreeMap<usize, String>,
-    /// Layers whose arrays are no weights, and why.
-    refused: BTreeMap<usize, String>,
+    /// Layers that the file names and that are not there, ascending, and why.
+    lost: Vec<(usize, Absent)>,
     /// Which input and step each entry is.
     origins: Vec<Origin>,
     tokens: Vec<Vec<Token>>,
     prompt_length: Option<usize>,
-    notes: Vec<String>,
+    notes: Vec<Aside>,
 }
 
 impl Import {
@@ -120,16 +121,13 @@ impl Import {
     }
 
     /// What was ignored while reading, and why.
-    pub fn notes(&self) -> &[String] {
+    pub fn notes(&self) -> &[Aside] {
         &self.notes
     }
 
     /// Layers that the file names but does not hold (or holds no weights of), with the reason.
-    pub fn missing(&self) -> Vec<(usize, &str)> {
-        let both = self.missing.iter().chain(&self.refused);
-        let mut missing: Vec<(usize, &str)> = both.map(|(&layer, why)| (layer, why.as_str())).collect();
-        missing.sort_unstable();
-        missing
+    pub fn missing(&self) -> &[(usize, Absent)] {
+        &self.lost
     }
 
     /// What was seen of a layer for an input.
@@ -143,12 +141,11 @@ impl Import {
     /// What reading the statistics answers.
     pub fn certificate(&self) -> Result<Certificate> {
         let mut certificate = certify(self)?;
-        let lost = self.missing.iter().map(|(&layer, why)| not_testable(layer, checks::WEIGHTS, why.clone()));
-        let refused = self
-            .refused
-            .iter()
-            .map(|(&layer, why)| Entry { verdict: Grade::Fail, ..not_testable(layer, checks::WEIGHTS, why.clone()) });
-        certificate.entries.extend(lost.chain(refused));
+        let lost = self.lost.iter().map(|(layer, why)| Entry {
+            verdict: if matches!(why, Absent::NotWeights(_)) { Grade::Fail } else { Grade::NotTestable },
+            ..not_testable(*layer, CaptureCheck::Weights, Account::Absent(why.clone()))
+        });
+        certificate.entries.extend(lost);
         certificate.entries.sort_by_key(|entry| entry.layer);
         Ok(certificate)
     }
@@ -185,7 +182,7 @@ fn contents(bytes: &[u8], left: u64) -> Result<Contents> {
         let mut left = left;
         for member in zip::members(bytes)? {
             let Some(name) = member.name.strip_suffix(".npy").map(str::to_string) else {
-                contents.notes.push(format!("{}: ignored: not a .npy array", member.name));
+                contents.notes.push(Aside::new(member.name, Ignored::NotNpy));
                 continue;
             };
             let unpacked = member.read(left)?;
@@ -234,7 +231,7 @@ fn safetensors(contents: &mut Contents, bytes: &[u8]) -> Result<()> {
                 continue;
             }
             other => {
-                contents.notes.push(format!("{name}: ignored: {other:?} numbers are not attention weights"));
+                contents.notes.push(Aside::new(name, Ignored::Type(format!("{other:?}"))));
                 continue;
             }
         };

@@ -4,6 +4,7 @@ use attractor::{Error, Result};
 use attractor_data::archive::{Array, Value, Whole};
 use attractor_record::Step;
 
+use super::aside::{Aside, Ignored};
 use super::names::Name;
 
 /// One map or stack of maps.
@@ -16,8 +17,8 @@ pub(crate) struct Raw {
     /// The number of its input, where the name says one.
     pub input: Option<u64>,
     pub step: Option<Step>,
-    /// The array, or why there is none.
-    pub array: std::result::Result<Array, String>,
+    /// The array; `None`: null in the file.
+    pub array: Option<Array>,
 }
 
 /// All that a file holds.
@@ -28,7 +29,7 @@ pub(crate) struct Contents {
     pub tokens: Vec<Vec<String>>,
     pub prompt_length: Option<usize>,
     /// What was ignored, and why.
-    pub notes: Vec<String>,
+    pub notes: Vec<Aside>,
 }
 
 /// Axes of a map may be [q, k], [head, q, k], [batch, head, q, k].
@@ -56,7 +57,7 @@ impl Contents {
                 None => self.unnumbered(name, array)?,
             },
             Value::Whole(_) | Value::Text(_) => {
-                self.notes.push(format!("{name}: ignored: neither floating-point weights nor tokens"));
+                self.notes.push(Aside::new(name, Ignored::Other));
             }
         }
         Ok(())
@@ -65,7 +66,7 @@ impl Contents {
     fn push(&mut self, name: &str, layer: usize, said: Name, array: Array) {
         let step = said.step.map(Step::from);
         let (head, input) = (said.head, said.input);
-        self.maps.push(Raw { name: name.to_string(), layer, head, input, step, array: Ok(array) });
+        self.maps.push(Raw { name: name.to_string(), layer, head, input, step, array: Some(array) });
     }
 
     /// An array whose name has no number is layer 0, or holds all layers along a fifth, first axis.

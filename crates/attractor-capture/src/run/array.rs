@@ -2,29 +2,26 @@
 //!
 //! Inner chunks are compressed (blosc: lz4 after a byte shuffle) and carry a CRC-32C; chunks of zeros are absent.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use half::f16;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use zarrs::array::codec::{BloscCodec, BytesCodec, Crc32cCodec};
+use zarrs::array::codec::BytesCodec;
 use zarrs::array::{
-    Array, ArrayBuilder, ArrayMetadataOptions, ArrayShardedExt, ArrayToBytesCodecTraits, BytesToBytesCodecTraits,
-    CodecChain, CodecOptions, DataType, ElementOwned, data_type,
+    Array, ArrayBuilder, ArrayBytes, ArrayMetadataOptions, ArrayShardedExt, ArrayToBytesCodecTraits, DataType,
+    ElementOwned, FillValue, data_type,
 };
 use zarrs::filesystem::FilesystemStore;
-use zarrs::metadata_ext::codec::blosc::{BloscCompressionLevel, BloscCompressor, BloscShuffleMode};
 use zarrs::storage::store::MemoryStore;
 use zarrs::storage::{ReadableStorageTraits, StoreKey};
 
+use super::shard;
 use attractor::{Error, Result};
-use attractor_data::files::Durability;
-use attractor_data::files::{create_folder, write_whole};
+use attractor_data::files::{self, Durability, create_folder, write_by, write_whole};
 
 /// Numbers at the precision in which they are stored.
 #[derive(Debug, Clone)]
@@ -45,20 +42,87 @@ impl Data {
         }
     }
 
-    fn kind(&self) -> (DataType, usize, &'static str) {
+    fn kind(&self) -> Kind {
         match self {
-            Self::F16(_) => (data_type::float16(), 2, "float16"),
-            Self::F32(_) => (data_type::float32(), 4, "float32"),
-            Self::F64(_) => (data_type::float64(), 8, "float64"),
-            Self::U32(_) => (data_type::uint32(), 4, "uint32"),
+            Self::F16(_) => Float::F16.kind(),
+            Self::F32(_) => Float::F32.kind(),
+            Self::F64(_) => Kind { data: data_type::float64(), size: 8, name: "float64", zero: 0f64.into() },
+            Self::U32(_) => Kind { data: data_type::uint32(), size: 4, name: "uint32", zero: 0u32.into() },
+        }
+    }
+
+    /// A chunk, filled up with zeros behind `overlap`; `None` if all of it is zero, to the bit.
+    fn chunk(
+        &self,
+        shape: &[usize],
+        from: &[usize],
+        overlap: &[usize],
+        inner: &[usize],
+    ) -> Option<ArrayBytes<'static>> {
+        macro_rules! block {
+            ($x:expr, $zero:expr) => {{
+                let mut block = vec![$zero; inner.iter().product()];
+                copy_block($x, shape, from, &mut block, inner, &vec![0; inner.len()], overlap);
+                let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
+                bytes.iter().any(|&byte| byte != 0).then(|| bytes.into())
+            }};
+        }
+        match self {
+            Self::F16(x) => block!(x, f16::ZERO),
+            Self::F32(x) => block!(x, 0f32),
+            Self::F64(x) => block!(x, 0f64),
+            Self::U32(x) => block!(x, 0u32),
         }
     }
 }
 
+/// A type as it is stored.
+struct Kind {
+    data: DataType,
+    size: usize,
+    name: &'static str,
+    zero: FillValue,
+}
+
+impl Float {
+    fn kind(self) -> Kind {
+        match self {
+            Self::F16 => Kind { data: data_type::float16(), size: 2, name: "float16", zero: f16::ZERO.into() },
+            Self::F32 => Kind { data: data_type::float32(), size: 4, name: "float32", zero: 0f32.into() },
+        }
+    }
+
+    /// Numbers at this precision.
+    pub(crate) fn of(self, x: &[f32]) -> Data {
+        match self {
+            Self::F16 => Data::F16(x.iter().map(|&x| f16::from_f32(x)).collect()),
+            Self::F32 => Data::F32(x.to_vec()),
+        }
+    }
+}
+
+/// Precision of numbers that are made while they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Float {
+    F16,
+    F32,
+}
+
+/// Rows of a map of the head at a place, [rows, keys].
+pub(crate) type RowsOf<'a> = Box<dyn FnMut(usize, Range<usize>, &mut Vec<f32>) -> Result<()> + 'a>;
+
+/// The numbers of an array.
+pub(crate) enum Numbers<'a> {
+    /// All of them.
+    Held(Data),
+    /// Those of maps, [head, query, key], whose rows are read as they are written.
+    Maps(Float, RowsOf<'a>),
+}
+
 /// An array about to be written.
-pub(crate) struct Spec {
+pub(crate) struct Spec<'a> {
     pub name: String,
-    pub data: Data,
+    pub numbers: Numbers<'a>,
     pub shape: Vec<usize>,
     /// Largest inner chunk; shorter axes are taken whole.
     pub inner: Vec<usize>,
@@ -67,11 +131,11 @@ pub(crate) struct Spec {
     pub attributes: Map<String, Value>,
 }
 
-impl Spec {
+impl Spec<'static> {
     pub(crate) fn new(name: &str, data: Data, shape: &[usize], inner: &[usize], axes: &[&'static str]) -> Self {
         Self {
             name: name.to_string(),
-            data,
+            numbers: Numbers::Held(data),
             shape: shape.to_vec(),
             inner: inner.to_vec(),
             axes: axes.to_vec(),
@@ -90,186 +154,118 @@ pub(crate) struct ArrayEntry {
 }
 
 /// Writes `spec` as the array `group`/name of the store at `root`; returns its entry and the bytes written in all.
-pub(crate) fn write(root: &Path, group: &str, spec: &Spec, durability: Durability) -> Result<(ArrayEntry, u64)> {
+pub(crate) fn write(
+    root: &Path,
+    group: &str,
+    spec: &mut Spec<'_>,
+    durability: Durability,
+) -> Result<(ArrayEntry, u64)> {
     let path = format!("/{group}/{}", spec.name);
     let failed = |what: &str, error: &dyn std::fmt::Display| Error::io(format!("{what} of {path}: {error}"));
-    let (kind, size, name) = spec.data.kind();
-    if spec.shape.iter().product::<usize>() != spec.data.len() || spec.data.len() == 0 {
-        return Err(Error::usage(format!("{path}: {} numbers do not fill {:?}", spec.data.len(), spec.shape)));
+    let kind = match &spec.numbers {
+        Numbers::Held(data) => data.kind(),
+        Numbers::Maps(float, _) => float.kind(),
+    };
+    let fills = |data: &Data| spec.shape.iter().product::<usize>() == data.len();
+    if spec.shape.contains(&0) || matches!(&spec.numbers, Numbers::Held(data) if !fills(data)) {
+        return Err(Error::usage(format!("{path}: the numbers do not fill {:?}", spec.shape)));
     }
     let inner: Vec<usize> = spec.inner.iter().zip(&spec.shape).map(|(&inner, &axis)| inner.min(axis)).collect();
-    let shard: Vec<usize> = inner.iter().zip(&spec.shape).map(|(&inner, &axis)| axis.next_multiple_of(inner)).collect();
-    let wide = |shape: &[usize]| shape.iter().map(|&x| x as u64).collect::<Vec<u64>>();
-
     let store = Arc::new(MemoryStore::new());
-    let mut builder = match &spec.data {
-        Data::F16(_) => ArrayBuilder::new(wide(&spec.shape), wide(&shard), kind, f16::ZERO),
-        Data::F32(_) => ArrayBuilder::new(wide(&spec.shape), wide(&shard), kind, 0f32),
-        Data::F64(_) => ArrayBuilder::new(wide(&spec.shape), wide(&shard), kind, 0f64),
-        Data::U32(_) => ArrayBuilder::new(wide(&spec.shape), wide(&shard), kind, 0u32),
-    };
-    let array = builder
-        .subchunk_shape(wide(&inner))
-        .array_to_bytes_codec(Arc::new(BytesCodec::little()))
-        .bytes_to_bytes_codecs(bytes_codecs(size).map_err(|error| failed("compressor", &error))?)
-        .dimension_names(Some(spec.axes.clone()))
-        .attributes(spec.attributes.clone())
-        .build(store.clone(), &path)
-        .map_err(|error| failed("layout", &error).because(error))?;
+    let array = described(spec, &path, &inner, &kind, store.clone()).map_err(|error| failed("layout", &error))?;
     array
         .store_metadata_opt(&ArrayMetadataOptions::default().with_include_zarrs_metadata(false))
         .map_err(|error| failed("metadata", &error).because(error))?;
-    let origin = vec![0; spec.shape.len()];
-    // One thread: the order of chunks in the shard, and so the file, is the same every time.
-    let options = CodecOptions::default().with_concurrent_target(1);
-    macro_rules! store {
-        ($x:expr) => {
-            match shard == spec.shape {
-                true => array.store_chunk_opt(&origin, $x.as_slice(), &options),
-                false => array.store_chunk_opt(&origin, padded($x, &spec.shape, &shard), &options),
+    let shard = root.join(array.chunk_key(&vec![0; spec.shape.len()]).as_str());
+    if let Some(folder) = shard.parent() {
+        create_folder(folder)?;
+    }
+    let mut is_needed = false;
+    let mut bytes = write_by(&shard, durability, |file| {
+        let (shape, size) = (spec.shape.clone(), kind.size);
+        let mut writer =
+            shard::Writer::new(file, &inner, (kind.data, size, kind.zero)).map_err(|e| failed("encoding", &e))?;
+        fill(&mut writer, &mut spec.numbers, &shape, &inner, &|error| failed("encoding", &error))?;
+        is_needed = writer.finish().map_err(|error| failed("encoding", &error))?;
+        Ok(())
+    })?;
+    if !is_needed {
+        std::fs::remove_file(&shard).map_err(|error| files::failed("cannot remove", &shard, error))?;
+        bytes = 0;
+    }
+    let metadata = format!("{}/zarr.json", &path[1..]);
+    let key = StoreKey::new(&metadata).map_err(|error| failed("name", &error).because(error))?;
+    let described = store.get(&key).map_err(|error| failed("metadata", &error).because(error))?.unwrap_or_default();
+    write_whole(&root.join(key.as_str()), &described, durability)?;
+    let entry = ArrayEntry { shape: spec.shape.clone(), dtype: kind.name.to_string(), bytes };
+    Ok((entry, bytes + described.len() as u64))
+}
+
+/// The array of one shard that `spec` describes.
+fn described(
+    spec: &Spec<'_>,
+    path: &str,
+    inner: &[usize],
+    kind: &Kind,
+    store: Arc<MemoryStore>,
+) -> std::result::Result<Array<MemoryStore>, String> {
+    let wide = |shape: &[usize]| shape.iter().map(|&x| x as u64).collect::<Vec<u64>>();
+    let shard: Vec<usize> = inner.iter().zip(&spec.shape).map(|(&inner, &axis)| axis.next_multiple_of(inner)).collect();
+    ArrayBuilder::new(wide(&spec.shape), wide(&shard), kind.data.clone(), kind.zero.clone())
+        .subchunk_shape(wide(inner))
+        .array_to_bytes_codec(Arc::new(BytesCodec::little()))
+        .bytes_to_bytes_codecs(shard::bytes_codecs(kind.size)?)
+        .dimension_names(Some(spec.axes.clone()))
+        .attributes(spec.attributes.clone())
+        .build(store, path)
+        .map_err(|error| error.to_string())
+}
+
+/// Gives every chunk of an array to a shard, last axis fastest.
+fn fill(
+    writer: &mut shard::Writer<'_>,
+    numbers: &mut Numbers<'_>,
+    shape: &[usize],
+    inner: &[usize],
+    failed: &dyn Fn(String) -> Error,
+) -> Result<()> {
+    let grid: Vec<Range<usize>> = shape.iter().zip(inner).map(|(axis, inner)| 0..axis.div_ceil(*inner)).collect();
+    let last = shape.len() - 1;
+    let (mut rows, mut band) = (Vec::new(), Data::F32(Vec::new()));
+    each_chunk(&grid, |at| {
+        let start: Vec<usize> = at.iter().zip(inner).map(|(at, inner)| at * inner).collect();
+        let overlap: Vec<usize> =
+            start.iter().zip(inner).zip(shape).map(|((start, inner), axis)| (*inner).min(axis - start)).collect();
+        let chunk = match numbers {
+            Numbers::Held(data) => data.chunk(shape, &start, &overlap, inner),
+            Numbers::Maps(float, read) => {
+                // A band of rows serves all chunks side by side.
+                if at[last] == 0 {
+                    read(start[0], start[1]..start[1] + overlap[1], &mut rows)?;
+                    if rows.len() != overlap[1] * shape[last] {
+                        return Err(failed(format!("{} numbers for {} rows", rows.len(), overlap[1])));
+                    }
+                    band = float.of(&rows);
+                }
+                band.chunk(&[1, overlap[1], shape[last]], &[0, 0, start[last]], &overlap, inner)
             }
         };
-    }
-    match &spec.data {
-        Data::F16(x) => store!(x),
-        Data::F32(x) => store!(x),
-        Data::F64(x) => store!(x),
-        Data::U32(x) => store!(x),
-    }
-    .map_err(|error| failed("encoding", &error).because(error))?;
-
-    let mut written = 0;
-    let mut put = |key: &StoreKey| -> Result<u64> {
-        let bytes = store.get(key).map_err(|error| failed("encoding", &error).because(error))?;
-        let Some(bytes) = bytes else { return Ok(0) };
-        let file = root.join(key.as_str());
-        if let Some(folder) = file.parent() {
-            create_folder(folder)?;
-        }
-        write_whole(&file, &bytes, durability)?;
-        written += bytes.len() as u64;
-        Ok(bytes.len() as u64)
-    };
-    let bytes = put(&array.chunk_key(&origin))?;
-    let metadata = format!("{}/zarr.json", &path[1..]);
-    put(&StoreKey::new(&metadata).map_err(|error| failed("name", &error).because(error))?)?;
-    Ok((ArrayEntry { shape: spec.shape.clone(), dtype: name.to_string(), bytes }, written))
+        writer.chunk(chunk).map_err(failed)
+    })
 }
 
-/// Fills an array up with zeros to the shard's shape.
-fn padded<T: Copy + Default>(data: &[T], shape: &[usize], shard: &[usize]) -> Vec<T> {
-    let mut whole = vec![T::default(); shard.iter().product()];
-    let origin = vec![0; shape.len()];
-    copy_block(data, shape, &origin, &mut whole, shard, &origin, shape);
-    whole
-}
-
-/// Reads a part of an array, held to its entry.
-pub(crate) fn read<T: ElementOwned + Copy + Default>(
-    store: &Arc<FilesystemStore>,
-    root: &Path,
-    path: &str,
-    entry: &ArrayEntry,
-    part: &[Range<usize>],
-) -> Result<Vec<T>> {
-    let file = root.join(path).join("zarr.json");
-    let array = Array::open(store.clone(), &format!("/{path}")).map_err(|error| {
-        Error::format(format!("{}: {error}; the run is damaged here", file.display())).because(error)
-    })?;
-    let shape: Vec<usize> = array.shape().iter().map(|&x| x as usize).collect();
-    let one_shard = array.chunk_grid_shape().iter().all(|&count| count == 1);
-    if shape != entry.shape || !one_shard {
-        return Err(Error::format(format!(
-            "{}: the array is {shape:?}, the run says {:?} in one shard; the run is damaged here",
-            file.display(),
-            entry.shape
-        )));
-    }
-    let shard = root.join(array.chunk_key(&vec![0; shape.len()]).as_str());
-    let found = std::fs::metadata(&shard).map_or(0, |metadata| metadata.len());
-    if found != entry.bytes {
-        return Err(Error::format(format!(
-            "{}: the shard is truncated: {found} bytes, {} were committed; capture this input again",
-            shard.display(),
-            entry.bytes
-        )));
-    }
-    let inside =
-        part.len() == shape.len() && part.iter().zip(&shape).all(|(r, &axis)| r.start <= r.end && r.end <= axis);
-    if !inside {
-        return Err(Error::usage(format!("{path}: {part:?} lies outside {shape:?}")));
-    }
-    let expected: usize = part.iter().map(ExactSizeIterator::len).product();
-    // Zeros compress without end; everything else by far less than this.
-    if entry.bytes > 0 && expected as u64 > (1 << 28) && expected as u64 / 4096 > entry.bytes {
-        return Err(Error::format(format!(
-            "{}: {expected} numbers cannot come from {found} bytes; the run is damaged here",
-            shard.display()
-        )));
-    }
-    chunks(&array, &shard, &shape, part, (expected, found))
-        .map_err(|error| Error::format(format!("{}: {error}; the shard is damaged", shard.display())))
-}
-
-/// Gathers a part of an array from its inner chunks, each held to its checksum.
-///
-/// The store's own partial reads skip the checksum, take an absent chunk's place in the index for an address, and believe
-/// any length that is written there. So the shard's index is read here, and a chunk, which is small, is decoded whole.
-fn chunks<T: ElementOwned + Copy + Default>(
-    array: &Array<FilesystemStore>,
-    file: &Path,
-    shape: &[usize],
-    part: &[Range<usize>],
-    (expected, bytes): (usize, u64),
-) -> std::result::Result<Vec<T>, String> {
-    let inner = array.subchunk_shape().ok_or("the array is not sharded")?;
-    let inner_usize: Vec<usize> = inner.iter().map(|x| x.get() as usize).collect();
-    if inner_usize.len() != shape.len() || inner_usize.iter().zip(shape).any(|(inner, axis)| inner > axis) {
-        return Err(format!("inner chunks of {inner_usize:?} in an array of {shape:?}"));
-    }
-    // The shard is the array filled up to whole chunks: anything else would have another index.
-    let origin = vec![0; shape.len()];
-    let shard = array.chunk_shape(&origin).map_err(|error| error.to_string())?;
-    let fits = |((shard, &axis), &inner): ((&NonZeroU64, &usize), &usize)| {
-        axis.checked_next_multiple_of(inner).is_some_and(|whole| shard.get() == whole as u64)
-    };
-    if shard.len() != shape.len() || !shard.iter().zip(shape).zip(&inner_usize).all(fits) {
-        return Err(format!("a shard of {shard:?} for an array of {shape:?} in chunks of {inner_usize:?}"));
-    }
-    let counts: Vec<usize> = shape.iter().zip(&inner_usize).map(|(axis, inner)| axis.div_ceil(*inner)).collect();
-    let places = Index::read(file, bytes, &counts)?;
-    let size = array.data_type().fixed_size().ok_or("the type has no fixed size")?;
-    let chain = chain(size)?;
-    let options = CodecOptions::default().with_concurrent_target(1);
-    let mut gathered = vec![T::default(); expected];
-    let lengths: Vec<usize> = part.iter().map(ExactSizeIterator::len).collect();
-    if expected == 0 {
-        return Ok(gathered);
-    }
-    let grid: Vec<Range<usize>> =
-        part.iter().zip(&inner_usize).map(|(r, &inner)| r.start / inner..r.end.div_ceil(inner)).collect();
+/// Calls `each` with the place of every chunk of a grid, last axis fastest.
+fn each_chunk<E>(
+    grid: &[Range<usize>],
+    mut each: impl FnMut(&[usize]) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
     let mut at: Vec<usize> = grid.iter().map(|r| r.start).collect();
     loop {
-        if let Some(encoded) = places.chunk(&at)? {
-            let decoded = chain
-                .decode(encoded.into(), &inner, array.data_type(), array.fill_value(), &options)
-                .map_err(|error| error.to_string())?;
-            let values = T::from_array_bytes(array.data_type(), decoded).map_err(|error| error.to_string())?;
-            if values.len() != inner_usize.iter().product::<usize>() {
-                return Err(format!("a chunk of {} numbers, expected {inner_usize:?}", values.len()));
-            }
-            let start = |axis: usize| (at[axis] * inner_usize[axis]).max(part[axis].start);
-            let end = |axis: usize| ((at[axis] + 1) * inner_usize[axis]).min(part[axis].end);
-            let overlap: Vec<usize> = (0..shape.len()).map(|axis| end(axis) - start(axis)).collect();
-            let from: Vec<usize> = (0..shape.len()).map(|axis| start(axis) - at[axis] * inner_usize[axis]).collect();
-            let to: Vec<usize> = (0..shape.len()).map(|axis| start(axis) - part[axis].start).collect();
-            copy_block(&values, &inner_usize, &from, &mut gathered, &lengths, &to, &overlap);
-        }
-        // The next chunk, last axis fastest.
-        let mut axis = shape.len();
+        each(&at)?;
+        let mut axis = grid.len();
         loop {
             if axis == 0 {
-                return Ok(gathered);
+                return Ok(());
             }
             axis -= 1;
             at[axis] += 1;
@@ -281,63 +277,144 @@ fn chunks<T: ElementOwned + Copy + Default>(
     }
 }
 
-/// Where a shard's chunks lie in its file.
-struct Index {
-    /// `None`: every chunk is absent, and so is the file.
-    file: Option<File>,
-    /// Chunks along each axis.
-    counts: Vec<usize>,
-    /// (offset, length) of each chunk; [`ABSENT`] twice: all zeros.
-    places: Vec<u64>,
-    /// Bytes before the index.
-    end: u64,
+/// Reads a part of an array, held to its entry.
+pub(crate) fn read<T: ElementOwned + Copy + Default>(
+    store: &Arc<FilesystemStore>,
+    root: &Path,
+    path: &str,
+    entry: &ArrayEntry,
+    part: &[Range<usize>],
+) -> Result<Vec<T>> {
+    let opened = Opened::new(store, root, path, entry)?;
+    let shape = &opened.shape;
+    let inside =
+        part.len() == shape.len() && part.iter().zip(shape).all(|(r, &axis)| r.start <= r.end && r.end <= axis);
+    if !inside {
+        return Err(Error::usage(format!("{path}: {part:?} lies outside {shape:?}")));
+    }
+    let lengths: Vec<usize> = part.iter().map(ExactSizeIterator::len).collect();
+    let expected: usize = lengths.iter().product();
+    // Zeros compress without end; everything else by far less than this.
+    if entry.bytes > 0 && expected as u64 > (1 << 28) && expected as u64 / 4096 > entry.bytes {
+        return Err(Error::format(format!(
+            "{}: {expected} numbers cannot come from {} bytes; the run is damaged here",
+            opened.shard.display(),
+            entry.bytes
+        )));
+    }
+    let mut gathered = vec![T::default(); expected];
+    opened.chunks(part, |at, inner, values: Vec<T>| {
+        let start = |axis: usize| (at[axis] * inner[axis]).max(part[axis].start);
+        let end = |axis: usize| ((at[axis] + 1) * inner[axis]).min(part[axis].end);
+        let overlap: Vec<usize> = (0..shape.len()).map(|axis| end(axis) - start(axis)).collect();
+        let from: Vec<usize> = (0..shape.len()).map(|axis| start(axis) - at[axis] * inner[axis]).collect();
+        let to: Vec<usize> = (0..shape.len()).map(|axis| start(axis) - part[axis].start).collect();
+        copy_block(&values, inner, &from, &mut gathered, &lengths, &to, &overlap);
+    })?;
+    Ok(gathered)
 }
 
-const ABSENT: u64 = u64::MAX;
+/// Reads every chunk of an array and holds none: an error names what is damaged.
+pub(crate) fn verify(store: &Arc<FilesystemStore>, root: &Path, path: &str, entry: &ArrayEntry) -> Result<()> {
+    let opened = Opened::new(store, root, path, entry)?;
+    let all: Vec<Range<usize>> = entry.shape.iter().map(|&axis| 0..axis).collect();
+    match entry.dtype.as_str() {
+        "float16" => opened.chunks(&all, |_, _, _: Vec<f16>| ()),
+        "float32" => opened.chunks(&all, |_, _, _: Vec<f32>| ()),
+        "float64" => opened.chunks(&all, |_, _, _: Vec<f64>| ()),
+        "uint32" => opened.chunks(&all, |_, _, _: Vec<u32>| ()),
+        other => Err(Error::format(format!("{path}: the type {other:?} is unknown"))),
+    }
+}
 
-impl Index {
-    /// Reads the index, which stands at the end of the file with its checksum.
-    fn read(path: &Path, bytes: u64, counts: &[usize]) -> std::result::Result<Self, String> {
-        let count = counts.iter().try_fold(1usize, |product, &count| product.checked_mul(count));
-        let size = count.and_then(|count| count.checked_mul(16)?.checked_add(4));
-        let (Some(count), Some(size)) = (count, size) else { return Err(format!("chunks of {counts:?}")) };
-        if bytes == 0 {
-            return Ok(Self { file: None, counts: counts.to_vec(), places: Vec::new(), end: 0 });
+/// An array of one shard that is what the run says of it.
+struct Opened {
+    array: Array<FilesystemStore>,
+    shard: PathBuf,
+    shape: Vec<usize>,
+    bytes: u64,
+}
+
+impl Opened {
+    fn new(store: &Arc<FilesystemStore>, root: &Path, path: &str, entry: &ArrayEntry) -> Result<Self> {
+        let file = root.join(path).join("zarr.json");
+        let array = Array::open(store.clone(), &format!("/{path}")).map_err(|error| {
+            Error::format(format!("{}: {error}; the run is damaged here", file.display())).because(error)
+        })?;
+        let shape: Vec<usize> = array.shape().iter().map(|&x| x as usize).collect();
+        let one_shard = array.chunk_grid_shape().iter().all(|&count| count == 1);
+        if shape != entry.shape || !one_shard {
+            return Err(Error::format(format!(
+                "{}: the array is {shape:?}, the run says {:?} in one shard; the run is damaged here",
+                file.display(),
+                entry.shape
+            )));
         }
-        let Some(end) = bytes.checked_sub(size as u64) else {
-            return Err(format!("{bytes} bytes do not hold the index of {count} chunks"));
-        };
-        let mut file = File::open(path).map_err(|error| error.to_string())?;
-        let mut encoded = vec![0; size];
-        file.seek(SeekFrom::Start(end))
-            .and_then(|_| file.read_exact(&mut encoded))
-            .map_err(|error| error.to_string())?;
-        let chain = CodecChain::new(vec![], Arc::new(BytesCodec::little()), vec![Arc::new(Crc32cCodec::new())]);
-        let shape = [NonZeroU64::new(2 * count as u64).ok_or("no chunks")?];
-        let options = CodecOptions::default().with_concurrent_target(1);
-        let places = chain
-            .decode(encoded.into(), &shape, &data_type::uint64(), &ABSENT.into(), &options)
-            .map_err(|error| format!("index: {error}"))?;
-        let places = u64::from_array_bytes(&data_type::uint64(), places).map_err(|error| format!("index: {error}"))?;
-        Ok(Self { file: Some(file), counts: counts.to_vec(), places, end })
+        let shard = root.join(array.chunk_key(&vec![0; shape.len()]).as_str());
+        let bytes = std::fs::metadata(&shard).map_or(0, |metadata| metadata.len());
+        if bytes != entry.bytes {
+            return Err(Error::format(format!(
+                "{}: the shard is truncated: {bytes} bytes, {} were committed; capture this input again",
+                shard.display(),
+                entry.bytes
+            )));
+        }
+        Ok(Self { array, shard, shape, bytes })
     }
 
-    /// A chunk as it is stored; `None`: all zeros.
-    fn chunk(&self, at: &[usize]) -> std::result::Result<Option<Vec<u8>>, String> {
-        let Some(mut file) = self.file.as_ref() else { return Ok(None) };
-        let place = at.iter().zip(&self.counts).fold(0, |place, (at, count)| place * count + at);
-        let (offset, length) = (self.places[2 * place], self.places[2 * place + 1]);
-        if (offset, length) == (ABSENT, ABSENT) {
-            return Ok(None);
+    /// Shows every inner chunk that `part` touches and that is not all zeros: its place, its shape, its numbers.
+    fn chunks<T: ElementOwned>(
+        &self,
+        part: &[Range<usize>],
+        see: impl FnMut(&[usize], &[usize], Vec<T>),
+    ) -> Result<()> {
+        self.decoded(part, see)
+            .map_err(|error| Error::format(format!("{}: {error}; the shard is damaged", self.shard.display())))
+    }
+
+    /// Each chunk is held to its checksum. The store's own partial reads skip it, take an absent chunk's place in the index for
+    /// an address, and believe any length that is written there. So the shard's index is read here, and a chunk, which is
+    /// small, is decoded whole.
+    fn decoded<T: ElementOwned>(
+        &self,
+        part: &[Range<usize>],
+        mut see: impl FnMut(&[usize], &[usize], Vec<T>),
+    ) -> std::result::Result<(), String> {
+        let (array, shape) = (&self.array, &self.shape);
+        let wide = array.subchunk_shape().ok_or("the array is not sharded")?;
+        let inner: Vec<usize> = wide.iter().map(|x| x.get() as usize).collect();
+        if inner.len() != shape.len() || inner.iter().zip(shape).any(|(inner, axis)| inner > axis) {
+            return Err(format!("inner chunks of {inner:?} in an array of {shape:?}"));
         }
-        if offset.checked_add(length).is_none_or(|end| end > self.end) {
-            return Err(format!("chunk {at:?} lies at {offset} with {length} bytes, beyond the shard's {}", self.end));
+        // The shard is the array filled up to whole chunks: anything else would have another index.
+        let shard = array.chunk_shape(&vec![0; shape.len()]).map_err(|error| error.to_string())?;
+        let fits = |((shard, &axis), &inner): ((&NonZeroU64, &usize), &usize)| {
+            axis.checked_next_multiple_of(inner).is_some_and(|whole| shard.get() == whole as u64)
+        };
+        if shard.len() != shape.len() || !shard.iter().zip(shape).zip(&inner).all(fits) {
+            return Err(format!("a shard of {shard:?} for an array of {shape:?} in chunks of {inner:?}"));
         }
-        let mut bytes = vec![0; length as usize];
-        file.seek(SeekFrom::Start(offset))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|error| error.to_string())?;
-        Ok(Some(bytes))
+        let counts: Vec<usize> = shape.iter().zip(&inner).map(|(axis, inner)| axis.div_ceil(*inner)).collect();
+        let places = shard::Index::read(&self.shard, self.bytes, &counts)?;
+        let chain = shard::chain(array.data_type().fixed_size().ok_or("the type has no fixed size")?)?;
+        if part.iter().any(Range::is_empty) {
+            return Ok(());
+        }
+        let grid: Vec<Range<usize>> =
+            part.iter().zip(&inner).map(|(r, &inner)| r.start / inner..r.end.div_ceil(inner)).collect();
+        let count = inner.iter().product::<usize>();
+        each_chunk(&grid, |at| {
+            let Some(encoded) = places.chunk(at)? else { return Ok(()) };
+            let decoded = chain
+                .decode(encoded.into(), &wide, array.data_type(), array.fill_value(), &shard::one_thread())
+                .map_err(|error| error.to_string())?;
+            let values = T::from_array_bytes(array.data_type(), decoded).map_err(|error| error.to_string())?;
+            if values.len() != count {
+                return Err(format!("a chunk of {} numbers, expected {inner:?}", values.len()));
+            }
+            see(at, &inner, values);
+            Ok(())
+        })
     }
 }
 
@@ -367,51 +444,83 @@ fn copy_block<T: Copy>(
     }
 }
 
-/// What an inner chunk goes through.
-fn bytes_codecs(size: usize) -> std::result::Result<Vec<Arc<dyn BytesToBytesCodecTraits>>, String> {
-    let level = BloscCompressionLevel::try_from(5u8).map_err(|_| "blosc has no level 5")?;
-    let blosc = BloscCodec::new(BloscCompressor::LZ4, level, None, BloscShuffleMode::Shuffle, Some(size));
-    Ok(vec![Arc::new(blosc.map_err(|error| error.to_string())?), Arc::new(Crc32cCodec::new())])
-}
-
-fn chain(size: usize) -> std::result::Result<CodecChain, String> {
-    Ok(CodecChain::new(vec![], Arc::new(BytesCodec::little()), bytes_codecs(size)?))
-}
-
 #[cfg(test)]
 mod tests {
-    use zarrs::array::Element;
+    use attractor::random::Philox;
 
     use super::*;
 
-    /// A shard of four chunks whose index, checksum and all, names what is asked.
-    fn shard(places: [u64; 8]) -> (tempfile::NamedTempFile, u64) {
-        let chain = CodecChain::new(vec![], Arc::new(BytesCodec::little()), vec![Arc::new(Crc32cCodec::new())]);
-        let numbers = u64::into_array_bytes(&data_type::uint64(), places.to_vec()).unwrap();
-        let shape = [NonZeroU64::new(8).unwrap()];
-        let options = CodecOptions::default();
-        let index = chain.encode(numbers, &shape, &data_type::uint64(), &ABSENT.into(), &options).unwrap();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let bytes = [&[1, 2, 3, 4, 5][..], &index].concat();
-        std::fs::write(file.path(), &bytes).unwrap();
-        (file, bytes.len() as u64)
-    }
-
+    /// Shards are what the library itself would write, to the byte: numbers of every type, axes that chunks do not divide,
+    /// chunks of zeros, an array of nothing but zeros.
     #[test]
-    fn an_index_is_believed_as_far_as_the_file_goes() {
-        let (file, bytes) = shard([0, 2, ABSENT, ABSENT, 2, 3, 5, 0]);
-        let index = Index::read(file.path(), bytes, &[2, 2]).unwrap();
-        let chunk = |at: [usize; 2]| index.chunk(&at).unwrap();
-        assert_eq!((chunk([0, 0]), chunk([0, 1])), (Some(vec![1, 2]), None));
-        assert_eq!((chunk([1, 0]), chunk([1, 1])), (Some(vec![3, 4, 5]), Some(vec![])));
-        let (file, bytes) = shard([0, 6, 6, 0, u64::MAX, 1, 1, u64::MAX]);
-        let index = Index::read(file.path(), bytes, &[2, 2]).unwrap();
-        for at in [[0, 0], [0, 1], [1, 0], [1, 1]] {
-            assert!(index.chunk(&at).unwrap_err().contains("beyond the shard's 5"), "{at:?}");
+    fn shards_are_those_of_the_library() {
+        let mut random = Philox::new(1, 2);
+        let mut numbers = |shape: &[usize]| -> Vec<f32> {
+            (0..shape.iter().product()).map(|at| if at % 300 < 150 { 0.0 } else { random.uniform() as f32 }).collect()
+        };
+        let shape = [2, 150, 130];
+        let x = numbers(&shape);
+        let causal: Vec<f32> = (0..x.len()).map(|at| if at % 130 > at / 130 % 150 { 0.0 } else { x[at] }).collect();
+        let held = |data: Data, shape: &[usize], inner: &[usize]| {
+            let axes = &["head", "query", "key"][..shape.len()];
+            Spec::new("held", data, shape, inner, axes)
+        };
+        let inner = [1, 64, 64];
+        let mut specs = vec![
+            held(Data::F32(causal.clone()), &shape, &inner),
+            held(Float::F16.of(&causal), &shape, &inner),
+            held(Data::F64(x.iter().map(|&x| x.into()).collect()), &[39_000], &[4096]),
+            held(Data::U32((0..600).collect()), &[3, 200], &[1, usize::MAX]),
+            held(Data::F32(vec![0.0; 12]), &[3, 4], &[2, 2]),
+            held(Data::F32(vec![-0.0; 12]), &[3, 4], &[2, 2]),
+        ];
+        for float in [Float::F32, Float::F16] {
+            let causal = &causal;
+            let read: RowsOf<'_> = Box::new(move |head, rows, into| {
+                let row = |row: usize| (head * 150 + row) * 130;
+                *into = causal[row(rows.start)..row(rows.end)].to_vec();
+                Ok(())
+            });
+            let of = held(Data::F32(Vec::new()), &shape, &inner);
+            specs.push(Spec { numbers: Numbers::Maps(float, read), ..of });
         }
-        assert!(Index::read(file.path(), bytes, &[3, 2]).is_err(), "another index, another checksum");
-        assert!(Index::read(file.path(), 60, &[2, 2]).is_err());
-        assert!(Index::read(file.path(), bytes, &[usize::MAX, 2]).is_err());
-        assert!(Index::read(file.path(), 0, &[2, 2]).unwrap().chunk(&[1, 1]).unwrap().is_none());
+        let mut files = Vec::new();
+        for spec in &mut specs {
+            let root = tempfile::tempdir().unwrap();
+            let (entry, _) = write(root.path(), "layer", spec, Durability::Process).unwrap();
+            let file = root.path().join("layer/held/c").join(vec!["0"; spec.shape.len()].join("/"));
+            let found = std::fs::read(&file).unwrap_or_default();
+            assert_eq!(entry.bytes, found.len() as u64);
+            if let Numbers::Held(data) = &spec.numbers {
+                let inner: Vec<usize> = spec.inner.iter().zip(&spec.shape).map(|(a, b)| *a.min(b)).collect();
+                let store = Arc::new(MemoryStore::new());
+                let array = described(spec, "/held", &inner, &data.kind(), store.clone()).unwrap();
+                let (origin, shard) =
+                    (vec![0; spec.shape.len()], array.chunk_shape(&vec![0; spec.shape.len()]).unwrap());
+                let shard: Vec<usize> = shard.iter().map(|x| x.get() as usize).collect();
+                let zeros = vec![0; shard.len()];
+                macro_rules! store {
+                    ($x:expr, $zero:expr) => {{
+                        let mut whole = vec![$zero; shard.iter().product()];
+                        copy_block($x, &spec.shape, &zeros, &mut whole, &shard, &zeros, &spec.shape);
+                        array.store_chunk_opt(&origin, whole, &shard::one_thread()).unwrap();
+                    }};
+                }
+                match data {
+                    Data::F16(x) => store!(x, f16::ZERO),
+                    Data::F32(x) => store!(x, 0f32),
+                    Data::F64(x) => store!(x, 0f64),
+                    Data::U32(x) => store!(x, 0u32),
+                }
+                let expected = store.get(&array.chunk_key(&origin)).unwrap().unwrap_or_default();
+                assert!(found == expected.as_ref(), "{:?}: {} bytes, {}", spec.shape, found.len(), expected.len());
+            }
+            files.push(found);
+        }
+        assert!(files[4].is_empty() && !files[5].is_empty(), "zeros take no room; their signs are kept");
+        assert!(
+            files[6] == files[0] && files[7] == files[1],
+            "rows that are read as they are written are the same file"
+        );
     }
 }

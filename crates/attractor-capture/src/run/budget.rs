@@ -1,6 +1,7 @@
 //! What an input will cost, from its shapes alone, so that a budget is enforced before it is exceeded.
 
 use super::options::{Keep, RunOptions};
+use super::parts::MAP_CHUNK;
 use attractor::{Error, Hint, Result};
 use attractor_record::Precision;
 use attractor_record::{InputRecord, LayerRecord};
@@ -116,8 +117,12 @@ pub fn estimate(options: &RunOptions, layers: &[Extent], tokens: usize) -> Estim
     let all = |cost: &dyn Fn(&Extent) -> u64| layers.iter().map(cost).fold(0u64, u64::saturating_add);
     let disk =
         all(&|layer| layer.disk(options)).saturating_add((tokens as u64).saturating_mul(TOKEN)).saturating_add(8 << 10);
-    // One layer at a time is packed, encoded and compressed: three copies beside what came in.
-    let widest = layers.iter().map(|l| l.statistics(options).saturating_add(l.arrays(options))).max().unwrap_or(0);
+    // One layer at a time is packed, encoded and compressed: three copies beside what came in. Of maps it is a band of rows.
+    let packed = |l: &Extent| match options.keep {
+        Keep::Pattern => product(&[l.keys, MAP_CHUNK]).saturating_mul(4),
+        _ => l.arrays(options),
+    };
+    let widest = layers.iter().map(|l| l.statistics(options).saturating_add(packed(l))).max().unwrap_or(0);
     let held = all(&|l| {
         let qk = product(&[l.heads, l.queries, l.width]).saturating_add(product(&[l.key_heads, l.keys, l.width]));
         qk.saturating_mul(4).saturating_add(l.statistics(options))

@@ -25,6 +25,7 @@ mod options;
 mod parts;
 mod reader;
 pub mod schema;
+mod shard;
 mod statistics;
 mod writer;
 

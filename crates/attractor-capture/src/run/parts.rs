@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use attractor::retrieve::{HeadStatistics, Heads, Mask, Request, tiled};
-use half::f16;
 
-use super::array::{Data, Spec};
+use super::array::{Data, Float, Numbers, RowsOf, Spec};
 use super::{Keep, RunOptions};
 use attractor::{Error, Result};
 use attractor_record::LayerShape;
 use attractor_record::Observations;
 use attractor_record::Precision;
 use attractor_record::kernel::{Scoring, default_request, head_problem, problem_of};
-use attractor_record::{Facts, LayerRecord, Stack, Token};
+use attractor_record::{Facts, LayerRecord, Recomputed, Rows, Stack, Token};
 
 /// Largest finite f16.
 const F16_MAX: f32 = 65504.0;
@@ -35,7 +34,7 @@ pub(super) struct Parts<'a> {
     pub facts: Facts,
     pub observations: Option<Observations>,
     pub statistics: Vec<HeadStatistics>,
-    pub specs: Vec<Spec>,
+    pub specs: Vec<Spec<'a>>,
     pub promoted: BTreeMap<String, String>,
 }
 
@@ -47,17 +46,29 @@ pub(crate) fn key_heads(heads: &[usize], model_heads: usize, key_heads: usize) -
     read
 }
 
-/// Rounds to the stored precision; arrays that f16 cannot hold stay f32, and `promoted` says why.
-pub(super) fn quantise(name: &str, x: Vec<f32>, dtype: Precision, promoted: &mut BTreeMap<String, String>) -> Data {
+/// The stored precision; arrays that f16 cannot hold stay f32, and `promoted` says why.
+fn float_for(name: &str, dtype: Precision, largest: f32, promoted: &mut BTreeMap<String, String>) -> Float {
     if dtype == Precision::F32 {
-        return Data::F32(x);
+        return Float::F32;
     }
-    let largest = x.iter().filter(|x| x.is_finite()).fold(0f32, |m, x| m.max(x.abs()));
     if largest > F16_MAX {
         promoted.insert(name.to_string(), format!("largest value {largest:e} exceeds f16's {F16_MAX}; kept as f32"));
-        return Data::F32(x);
+        return Float::F32;
     }
-    Data::F16(x.into_iter().map(f16::from_f32).collect())
+    Float::F16
+}
+
+/// The largest finite size.
+pub(super) fn largest(x: &[f32]) -> f32 {
+    x.iter().filter(|x| x.is_finite()).fold(0f32, |m, x| m.max(x.abs()))
+}
+
+/// Rounds to the stored precision.
+fn quantise(name: &str, x: Vec<f32>, dtype: Precision, promoted: &mut BTreeMap<String, String>) -> Data {
+    match float_for(name, dtype, largest(&x), promoted) {
+        Float::F32 => Data::F32(x),
+        Float::F16 => Float::F16.of(&x),
+    }
 }
 
 fn widened(data: &Data) -> Vec<f32> {
@@ -74,8 +85,17 @@ fn picked(x: &[f32], heads: &[usize], size: usize) -> Vec<f32> {
     heads.iter().flat_map(|&head| &x[head * size..(head + 1) * size]).copied().collect()
 }
 
-pub(super) fn map_spec(data: Data, heads: usize, queries: usize, keys: usize) -> Spec {
-    Spec::new("pattern", data, &[heads, queries, keys], &[1, MAP_CHUNK, MAP_CHUNK], &["head", "query", "key"])
+/// Maps whose rows are read as they are written, at the asked precision; `largest` is their largest finite size.
+pub(super) fn map_spec<'a>(
+    rows: RowsOf<'a>,
+    shape: [usize; 3],
+    (dtype, largest): (Precision, f32),
+    promoted: &mut BTreeMap<String, String>,
+) -> Spec<'a> {
+    let float = float_for("pattern", dtype, largest, promoted);
+    let axes = ["head", "query", "key"];
+    let of = Spec::new("pattern", Data::F32(Vec::new()), &shape, &[1, MAP_CHUNK, MAP_CHUNK], &axes);
+    Spec { numbers: Numbers::Maps(float, rows), ..of }
 }
 
 /// Checks a record's shapes and parameters before anything is written.
@@ -151,17 +171,17 @@ pub(super) fn parts_of<'a>(
     match options.keep {
         Keep::Stats | Keep::TopK(_) => {}
         Keep::Pattern => {
-            let mut halves = Vec::new();
-            let mut singles = Vec::new();
-            for &head in &heads {
-                let weights = tiled::weights(&head_problem(record, head)?, 0, 0..n)?;
-                match dtype {
-                    Precision::F32 => singles.extend(weights),
-                    _ => halves.extend(weights.into_iter().map(f16::from_f32)),
+            let kept = heads.clone();
+            // The map of one head at a time is open.
+            let mut open: Option<(usize, Recomputed<'a>)> = None;
+            let read: RowsOf<'a> = Box::new(move |place, rows, into| {
+                if open.as_ref().is_none_or(|(is, _)| *is != place) {
+                    open = Some((place, Recomputed::new(record, kept[place])?));
                 }
-            }
-            let data = if dtype == Precision::F32 { Data::F32(singles) } else { Data::F16(halves) };
-            specs.push(map_spec(data, h, n, m));
+                open.as_mut().map_or(Ok(()), |(_, map)| map.read(rows, into))
+            });
+            // Weights of a softmax are at most one.
+            specs.push(map_spec(read, [h, n, m], (dtype, 1.0), &mut promoted));
         }
         Keep::StatsQk => {
             let q = quantise("q", picked(&record.q, &heads, n * d), dtype, &mut promoted);

@@ -180,14 +180,7 @@ impl Run {
         for entry in &self.inputs[input].layers {
             let place = Place { run: self, input, entry };
             for (name, array) in &entry.arrays {
-                let all: Vec<Range<usize>> = array.shape.iter().map(|&axis| 0..axis).collect();
-                match array.dtype.as_str() {
-                    "float16" => drop(place.part::<f16>(name, &all)?),
-                    "float32" => drop(place.part::<f32>(name, &all)?),
-                    "float64" => drop(place.part::<f64>(name, &all)?),
-                    "uint32" => drop(place.part::<u32>(name, &all)?),
-                    other => return Err(Error::format(format!("{name}: the type {other:?} is unknown"))),
-                }
+                array::verify(&self.store, &self.root.join(STORE), &place.path(name), array)?;
             }
         }
         Ok(())
@@ -297,6 +290,10 @@ impl Place<'_> {
         .head(at)
     }
 
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", super::layer_group(self.input, self.entry.stack, self.entry.layer))
+    }
+
     fn array(&self, name: &str) -> Result<&ArrayEntry> {
         self.entry
             .arrays
@@ -345,8 +342,7 @@ impl Source for Place<'_> {
     }
 
     fn part<T: ElementOwned + Copy + Default>(&self, name: &str, part: &[Range<usize>]) -> Result<Vec<T>> {
-        let path = format!("{}/{name}", super::layer_group(self.input, self.entry.stack, self.entry.layer));
-        array::read(&self.run.store, &self.run.root.join(STORE), &path, self.array(name)?, part)
+        array::read(&self.run.store, &self.run.root.join(STORE), &self.path(name), self.array(name)?, part)
     }
 }
 

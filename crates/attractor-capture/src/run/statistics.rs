@@ -113,7 +113,7 @@ pub(crate) fn pack(
     heads: &[HeadStatistics],
     classes: &[String],
     lags: &[usize],
-) -> Result<(StatisticsEntry, Vec<Spec>)> {
+) -> Result<(StatisticsEntry, Vec<Spec<'static>>)> {
     let Some(first) = heads.first() else { return Ok((StatisticsEntry::default(), Vec::new())) };
     let (h, n, m) = (heads.len(), first.queries, first.keys);
     let mut entry = StatisticsEntry {
@@ -133,7 +133,7 @@ pub(crate) fn pack(
         }
     }
     let mut specs = Vec::new();
-    let labels = |spec: &mut Spec, names: &[String]| {
+    let labels = |spec: &mut Spec<'_>, names: &[String]| {
         spec.attributes.insert("labels".into(), Value::from(names.to_vec()));
     };
 

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use attractor::retrieve::Request;
+use attractor::retrieve::{Mask, Request, dense};
 use sha2::{Digest, Sha256};
 
-use super::array;
+use super::array::{self, RowsOf};
 use super::budget::{self, Extent};
-use super::parts::{Parts, check_record, map_spec, parts_of, quantise};
+use super::parts::{Parts, check_record, largest, map_spec, parts_of};
 use super::{Commit, FORMAT, InputEntry, Keep, LayerEntry, MANIFEST, Manifest, Run, RunOptions};
 use super::{SCHEMA_VERSION, STORE, schema::EARLIEST, statistics};
 use attractor::{Error, Hint, Result};
 use attractor_data::files::{self, Lock, create_folder, sweep, write_whole};
 use attractor_record::Observations;
 use attractor_record::{InputRecord, ModelInfo, Origin, Stack, Token};
-use attractor_record::{LayerShape, Patterns};
+use attractor_record::{LayerShape, Patterns, Rows, Walk};
 
 /// Writes a run, one input at a time. Only one writer at a time may hold a run.
 #[derive(Debug)]
@@ -270,38 +270,46 @@ impl RunWriter {
         let parts = kept.iter().map(|(shape, queries, keys, mask)| {
             let mut statistics = Vec::new();
             let mut promoted = BTreeMap::new();
-            let mut map = Vec::new();
+            let mut most = 0f32;
             for &head in &shape.heads {
-                let weights = match options.keep {
-                    Keep::Stats => None,
-                    _ => source.weights(shape.layer, head, input, 0..*queries)?,
-                };
+                let place = (shape.layer, head);
                 let given = source.statistics(shape.layer, head, input)?;
                 let mut given = given.ok_or_else(|| Error::usage("statistics were not kept in the source"))?;
-                if let (Keep::TopK(k), Some(weights)) = (options.keep, &weights) {
-                    let request = Request { row_top: k.min(*keys), ..Request::core() };
-                    let top = attractor::retrieve::dense::of_weights(weights, *queries, *keys, mask, &request)?;
-                    given.row_top_keys = top.row_top_keys;
-                    given.row_top_weights = top.row_top_weights;
-                }
-                statistics.push(given);
-                match (options.keep, weights) {
-                    (Keep::Pattern, Some(weights)) => map.extend(weights),
-                    (Keep::Stats, _) | (Keep::TopK(_), Some(_)) => {}
-                    _ => {
-                        return Err(Error::option("keep", options.keep, "the source holds no weights")
-                            .hinted(Hint::give("keep", "stats")));
+                if options.keep != Keep::Stats {
+                    let none = || {
+                        Error::option("keep", options.keep, "the source holds no weights")
+                            .hinted(Hint::give("keep", "stats"))
+                    };
+                    let mut walk = Walk::of(source, place, input)?.ok_or_else(none)?;
+                    if matches!(options.keep, Keep::TopK(_)) {
+                        (given.row_top_keys, given.row_top_weights) = (Vec::new(), Vec::new());
+                    }
+                    while let Some(strip) = walk.next()? {
+                        let block = &strip.blocks[0];
+                        if let Keep::TopK(k) = options.keep {
+                            let request = Request { row_top: k.min(*keys), ..Request::core() };
+                            let mask = Mask { offset: mask.offset + strip.rows.start, ..mask.clone() };
+                            let top = dense::of_weights(block, strip.rows.len(), *keys, &mask, &request)?;
+                            given.row_top_keys.extend(top.row_top_keys);
+                            given.row_top_weights.extend(top.row_top_weights);
+                        }
+                        most = most.max(largest(block));
                     }
                 }
+                statistics.push(given);
             }
             let mut specs = Vec::new();
             if options.keep == Keep::Pattern {
-                specs.push(map_spec(
-                    quantise("pattern", map, options.dtype, &mut promoted),
-                    shape.heads.len(),
-                    *queries,
-                    *keys,
-                ));
+                // The map of one head at a time is open.
+                let mut open: Option<(usize, Box<dyn Rows + '_>)> = None;
+                let read: RowsOf<'_> = Box::new(move |place, rows, into| {
+                    if open.as_ref().is_none_or(|(is, _)| *is != place) {
+                        open = source.open(shape.layer, shape.heads[place], input)?.map(|map| (place, map));
+                    }
+                    open.as_mut().map_or(Ok(()), |(_, map)| map.read(rows, into))
+                });
+                let size = [shape.heads.len(), *queries, *keys];
+                specs.push(map_spec(read, size, (options.dtype, most), &mut promoted));
             }
             Ok(Parts {
                 stack: source.stack(),
@@ -357,7 +365,7 @@ impl RunWriter {
             let (packed, mut specs) = statistics::pack(&parts.statistics, &options.classes, &options.lags)?;
             specs.extend(parts.specs);
             let mut arrays = BTreeMap::new();
-            for spec in &specs {
+            for spec in &mut specs {
                 let (array, bytes) = array::write(&store, &group, spec, durability)?;
                 written += bytes;
                 arrays.insert(spec.name.clone(), array);

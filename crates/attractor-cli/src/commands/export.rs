@@ -129,14 +129,13 @@ fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outc
         let svg = figure(&MapPicture {
             patterns: exported.patterns.as_ref(),
             input: exported.input,
-            positions: &exported.positions,
+            captured: &exported.captured,
             by: match (args.by, args.spans.is_empty()) {
                 (_, false) => MapUnit::Span,
                 (By::Word, _) => MapUnit::Word,
                 (By::Token, _) => MapUnit::Token,
             },
             groups: exported.heads,
-            aggregated: exported.aggregated.as_deref(),
             hide: &args.hide,
             spacing: args.scale,
             own_scale: args.own_scale,

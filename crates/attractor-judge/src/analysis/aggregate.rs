@@ -5,14 +5,11 @@
 
 use std::ops::Range;
 
-use attractor_record::LayerShape;
-use attractor_record::{Patterns, Walk};
-use attractor_record::{Role, Token};
+use attractor::retrieve::{HeadStatistics, Mask};
+use attractor_record::{Facts, ModelInfo, Origin, Role, Stack, Token};
+use attractor_record::{LayerShape, Patterns, Rows, patterns::no_layer};
 
 use attractor::{Error, Hint, Result};
-
-/// Most cells of an aggregated map: 128 MiB.
-const MOST_CELLS: usize = 16 << 20;
 
 /// Positions put into groups, in order: every position is in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,53 +147,6 @@ pub fn query_groups(shape: &LayerShape) -> Vec<Vec<usize>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// The mean map of some heads of a layer, by groups of queries and keys, [row groups, column groups].
-///
-/// `None` if one of the maps was not kept.
-/// # Errors
-/// `is_usage` for no heads, partitions of another length than the map, or a result of more than 16 Mi cells;
-/// `is_format` if the patterns cannot be read.
-pub fn aggregate(
-    patterns: &dyn Patterns,
-    layer: usize,
-    heads: &[usize],
-    input: usize,
-    rows: &Partition,
-    columns: &Partition,
-) -> Result<Option<Vec<f64>>> {
-    let (n, m) = patterns.shape(layer, input)?;
-    if rows.positions() != n || columns.positions() != m {
-        return Err(Error::usage(format!(
-            "aggregate: groups of {} queries and {} keys for a map of {n} x {m}; put every position into a group",
-            rows.positions(),
-            columns.positions()
-        )));
-    }
-    if heads.is_empty() || rows.len().saturating_mul(columns.len()) > MOST_CELLS {
-        return Err(Error::usage(format!(
-            "aggregate: {} heads, {} x {} groups; give at least one head and at most {MOST_CELLS} cells",
-            heads.len(),
-            rows.len(),
-            columns.len()
-        )));
-    }
-    let mut map = vec![0.0; rows.len() * columns.len()];
-    for &head in heads {
-        let Some(mut walk) = Walk::of(patterns, (layer, head), input)? else { return Ok(None) };
-        while let Some(strip) = walk.next()? {
-            for (query, line) in strip.rows.zip(strip.blocks[0].chunks_exact(m.max(1))) {
-                let group = rows.of[query];
-                let share = 1.0 / (rows.groups[group].len() * heads.len()) as f64;
-                let target = &mut map[group * columns.len()..(group + 1) * columns.len()];
-                for (&column, &w) in columns.of.iter().zip(line) {
-                    target[column] += share * f64::from(w);
-                }
-            }
-        }
-    }
-    Ok(Some(map))
-}
-
 /// Which heads of a layer become one map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HeadGroups {
@@ -238,54 +188,182 @@ impl HeadGroups {
     }
 }
 
-/// Maps of one layer, by groups of positions and of heads.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Aggregated {
-    /// The model's own layer number.
-    pub layer: usize,
-    /// Which heads each map is the mean of.
-    pub groups: Vec<Vec<usize>>,
-    /// True if no head of the layer is missing.
-    pub whole: bool,
-    /// Groups of queries.
-    pub rows: usize,
-    /// Groups of keys.
-    pub columns: usize,
-    /// [rows, columns] of each group.
-    pub maps: Vec<Vec<f64>>,
+/// The maps of one input by groups of positions and of heads: a source of patterns whose tokens are groups of tokens, and whose
+/// heads are groups of heads, each by the number of its first. Rows come in strips, made when they are asked for.
+pub struct Grouped {
+    inner: Box<dyn Patterns>,
+    input: usize,
+    positions: Partition,
+    tokens: Vec<Token>,
+    layers: Vec<GroupedLayer>,
 }
 
-/// The maps of one input by groups: a mean over heads and queries, a sum over keys. Layers of another length than
-/// `positions` keep their positions.
-///
-/// # Errors
-/// As [`aggregate`] and [`HeadGroups::of`]; `is_usage` if a map was not kept.
-pub fn aggregated(
-    patterns: &dyn Patterns,
-    input: usize,
-    heads: HeadGroups,
-    positions: &Partition,
-) -> Result<Vec<Aggregated>> {
-    let mut all = Vec::new();
-    for shape in patterns.layers() {
-        let (rows, columns) = patterns.shape(shape.layer, input)?;
-        let of = |count: usize| match positions.positions() == count {
-            true => positions.clone(),
-            false => Partition::identity(count),
+struct GroupedLayer {
+    shape: LayerShape,
+    heads: Vec<Vec<usize>>,
+    rows: Partition,
+    columns: Partition,
+}
+
+impl Grouped {
+    /// Groups the maps of `input`: a mean over heads and queries, a sum over keys. Layers of another length than
+    /// `positions` keep their positions.
+    ///
+    /// # Errors
+    /// As [`HeadGroups::of`]; `is_usage` for an input that is not there.
+    pub fn new(inner: Box<dyn Patterns>, input: usize, heads: HeadGroups, positions: Partition) -> Result<Self> {
+        let group = |shape: LayerShape| {
+            let (queries, keys) = inner.shape(shape.layer, input)?;
+            let of = |count: usize| match positions.positions() == count {
+                true => positions.clone(),
+                false => Partition::identity(count),
+            };
+            let groups = heads.of(&shape)?;
+            let whole = shape.heads.len() == shape.model_heads;
+            let first = groups.iter().map(|group| group[0]).collect();
+            // All groups of a layer are here if all its heads are.
+            let model_heads = if whole { groups.len() } else { shape.model_heads };
+            let shape = LayerShape { heads: first, model_heads, ..shape };
+            Ok(GroupedLayer { shape, heads: groups, rows: of(queries), columns: of(keys) })
         };
-        let (rows, columns) = (of(rows), of(columns));
-        let groups = heads.of(&shape)?;
-        let map = |heads: &Vec<usize>| {
-            aggregate(patterns, shape.layer, heads, input, &rows, &columns)?.ok_or_else(|| {
-                Error::usage(format!("L{}: its maps were not kept", shape.layer))
-                    .hinted(Hint::Capture { keep: "stats+qk" })
-            })
+        let layers = inner.layers().into_iter().map(group).collect::<Result<Vec<_>>>()?;
+        let given = inner.tokens(input);
+        let token = |(text, group): (String, &Range<usize>)| match given.get(group.clone()) {
+            Some([token]) => token.clone(),
+            _ => Token { text, id: 0, role: Role::Text },
         };
-        let maps = groups.iter().map(map).collect::<Result<Vec<_>>>()?;
-        let whole = shape.heads.len() == shape.model_heads;
-        all.push(Aggregated { layer: shape.layer, groups, whole, rows: rows.len(), columns: columns.len(), maps });
+        let tokens = match given.is_empty() {
+            true => Vec::new(),
+            false => positions.names(given).into_iter().zip(positions.groups()).map(token).collect(),
+        };
+        Ok(Self { inner, input, positions, tokens, layers })
     }
-    Ok(all)
+
+    fn layer(&self, layer: usize, input: usize) -> Result<&GroupedLayer> {
+        if input != self.input {
+            return Err(Error::usage(format!(
+                "the maps of input {} are grouped, not those of input {input}",
+                self.input
+            )));
+        }
+        let found = self.layers.iter().find(|grouped| grouped.shape.layer == layer);
+        found.ok_or_else(|| no_layer(layer, input, &self.layers()))
+    }
+}
+
+impl Patterns for Grouped {
+    fn info(&self) -> &ModelInfo {
+        self.inner.info()
+    }
+
+    fn stack(&self) -> Stack {
+        self.inner.stack()
+    }
+
+    fn inputs(&self) -> usize {
+        self.inner.inputs()
+    }
+
+    fn origin(&self, input: usize) -> Origin {
+        self.inner.origin(input)
+    }
+
+    fn tokens(&self, input: usize) -> &[Token] {
+        if input == self.input { &self.tokens } else { &[] }
+    }
+
+    /// `None` as well where the continuation begins within a group.
+    fn prompt_length(&self, input: usize) -> Option<usize> {
+        let prompt = self.inner.prompt_length(input)?;
+        self.positions.groups().iter().position(|group| group.start == prompt)
+    }
+
+    fn layers(&self) -> Vec<LayerShape> {
+        self.layers.iter().map(|grouped| grouped.shape.clone()).collect()
+    }
+
+    /// Groups behind a query's own hold nothing in causal maps; finer rules do not survive grouping.
+    fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
+        let (rows, columns) = self.shape(layer, input)?;
+        let causal = self.inner.info().causal;
+        Ok(Mask { causal, offset: if causal { columns.saturating_sub(rows) } else { 0 }, ..Mask::full() })
+    }
+
+    fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {
+        let grouped = self.layer(layer, input)?;
+        Ok((grouped.rows.len(), grouped.columns.len()))
+    }
+
+    /// `None`: statistics of rows are not those of means of rows.
+    fn statistics(&self, _: usize, _: usize, _: usize) -> Result<Option<HeadStatistics>> {
+        Ok(None)
+    }
+
+    fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
+        let grouped = self.layer(layer, input)?;
+        let Some(heads) = grouped.heads.iter().find(|group| group[0] == head) else {
+            return Err(Error::usage(format!("L{layer}H{head} is the first of no group of heads")));
+        };
+        let mut maps = Vec::with_capacity(heads.len());
+        for &head in heads {
+            let Some(map) = self.inner.open(layer, head, input)? else { return Ok(None) };
+            maps.push(map);
+        }
+        let keys = grouped.columns.positions();
+        Ok(Some(Box::new(Means { maps, rows: &grouped.rows, columns: &grouped.columns, keys, block: Vec::new() })))
+    }
+
+    fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {
+        Ok(None)
+    }
+
+    fn facts(&self, layer: usize, input: usize) -> Result<Facts> {
+        self.inner.facts(layer, input)
+    }
+}
+
+/// Rows of the mean map of some heads, by groups.
+struct Means<'a> {
+    maps: Vec<Box<dyn Rows + 'a>>,
+    rows: &'a Partition,
+    columns: &'a Partition,
+    keys: usize,
+    /// Rows of a head on their way.
+    block: Vec<f32>,
+}
+
+impl Rows for Means<'_> {
+    fn read(&mut self, groups: Range<usize>, into: &mut Vec<f32>) -> Result<()> {
+        /// Positions of a strip.
+        const STRIP: usize = 64;
+        let (width, heads) = (self.columns.len(), self.maps.len());
+        let mut sums = vec![0.0f64; groups.len() * width];
+        let covered = &self.rows.groups[groups.clone()];
+        let (first, end) = (covered.first().map_or(0, |g| g.start), covered.last().map_or(0, |g| g.end));
+        for map in &mut self.maps {
+            for start in (first..end).step_by(STRIP) {
+                let rows = start..(start + STRIP).min(end);
+                map.read(rows.clone(), &mut self.block)?;
+                if self.block.len() != rows.len() * self.keys {
+                    let (found, keys) = (self.block.len(), self.keys);
+                    return Err(Error::format(format!(
+                        "rows {rows:?} came as {found} numbers, expected {keys} a row; the source contradicts its own shape"
+                    )));
+                }
+                for (query, line) in rows.zip(self.block.chunks_exact(self.keys.max(1))) {
+                    let group = self.rows.of[query];
+                    let share = 1.0 / (self.rows.groups[group].len() * heads) as f64;
+                    let target = &mut sums[(group - groups.start) * width..][..width];
+                    for (&column, &w) in self.columns.of.iter().zip(line) {
+                        target[column] += share * f64::from(w);
+                    }
+                }
+            }
+        }
+        into.clear();
+        into.extend(sums.into_iter().map(|sum| sum as f32));
+        Ok(())
+    }
 }
 
 /// A token's text without the mark or space that begins a word, and without WordPiece's mark of continuation.
@@ -301,6 +379,7 @@ pub(crate) fn bare(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::tests::{Maps, noise, random_ids};
+    use attractor_record::{Restricted, Selection};
 
     fn tokens(texts: &[(&str, Role)]) -> Vec<Token> {
         texts.iter().map(|&(text, role)| Token { text: text.into(), id: 0, role }).collect()
@@ -344,20 +423,35 @@ mod tests {
     #[test]
     fn aggregation_keeps_rows_distributions() {
         let n = 11;
-        let maps = Maps::causal(&[random_ids(n, 5, 1)], 1)
-            .bidirectional()
-            .head(0, |_, _| (0..121).map(|_| 1.0 / 11.0).collect())
-            .head(0, |_, _| noise(11, 1.2, 5, |_, _| 0.0))
-            .head(0, |_, _| noise(11, 0.7, 6, |_, _| 0.0));
+        let make = || {
+            Maps::causal(&[random_ids(n, 5, 1)], 1)
+                .bidirectional()
+                .head(0, |_, _| (0..121).map(|_| 1.0 / 11.0).collect())
+                .head(0, |_, _| noise(11, 1.2, 5, |_, _| 0.0))
+                .head(0, |_, _| noise(11, 0.7, 6, |_, _| 0.0))
+        };
+        let maps = make();
         let identity = Partition::identity(n);
-        let same = aggregate(&maps, 0, &[1], 0, &identity, &identity).unwrap().unwrap();
-        assert!(same.iter().zip(&maps.maps[0][1][0]).all(|(a, &b)| *a == f64::from(b)), "spans of one change nothing");
+        let grouped = |heads: HeadGroups, only: &str, by: &Partition| {
+            let chosen = Restricted::new(make(), Selection::parse(None, Some(only)).unwrap()).unwrap();
+            let grouped = Grouped::new(Box::new(chosen), 0, heads, by.clone()).unwrap();
+            assert_eq!(grouped.shape(0, 0).unwrap(), (by.len(), by.len()));
+            assert!(grouped.shape(0, 1).unwrap_err().is_usage(), "another input has other groups");
+            let head = grouped.layers()[0].heads[0];
+            let whole = grouped.weights(0, head, 0, 0..by.len()).unwrap().unwrap();
+            let strips: Vec<f32> =
+                (0..by.len()).flat_map(|row| grouped.weights(0, head, 0, row..row + 1).unwrap().unwrap()).collect();
+            assert_eq!(whole, strips, "rows do not depend on the strip that they come in");
+            whole
+        };
+        let same = grouped(HeadGroups::Each, "1", &identity);
+        assert_eq!(same, maps.maps[0][1][0], "groups of one change nothing");
 
         let spans = Partition::spans(n, &[2..5, 5..7, 8..11]).unwrap();
-        let found = aggregate(&maps, 0, &[1, 2], 0, &spans, &spans).unwrap().unwrap();
+        let found = grouped(HeadGroups::Mean, "1,2", &spans);
         let g = spans.len();
         for a in 0..g {
-            let sum: f64 = found[a * g..(a + 1) * g].iter().sum();
+            let sum: f32 = found[a * g..(a + 1) * g].iter().sum();
             assert!((sum - 1.0).abs() < 1e-6, "row {a} sums to {sum}");
             for b in 0..g {
                 let mut expected = 0.0;
@@ -369,15 +463,13 @@ mod tests {
                     }
                 }
                 expected /= 2.0 * spans.groups()[a].len() as f64;
-                assert!((found[a * g + b] - expected).abs() < 1e-12, "({a}, {b})");
+                assert!((f64::from(found[a * g + b]) - expected).abs() < 1e-7, "({a}, {b})");
             }
         }
-        let uniform = aggregate(&maps, 0, &[0], 0, &spans, &spans).unwrap().unwrap();
+        let uniform = grouped(HeadGroups::Each, "0", &spans);
         for (at, w) in uniform.iter().enumerate() {
-            assert!((w - spans.groups()[at % g].len() as f64 / 11.0).abs() < 1e-6, "a group's share is its size");
+            assert!((w - spans.groups()[at % g].len() as f32 / 11.0).abs() < 1e-6, "a group's share is its size");
         }
-        assert!(aggregate(&maps, 0, &[], 0, &spans, &spans).unwrap_err().is_usage());
-        assert!(aggregate(&maps, 0, &[0], 0, &Partition::identity(3), &spans).unwrap_err().is_usage());
         assert_eq!(spans.add(&[1.0; 11]), [1.0, 1.0, 3.0, 2.0, 1.0, 3.0]);
     }
 

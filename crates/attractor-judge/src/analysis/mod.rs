@@ -4,6 +4,7 @@
 //! |---------------|----------------------------------------------------------------------------------|
 //! | `stack`       | the fused map of each layer, with the residual stream in it                       |
 //! | `rollout`     | how much of each input token is in a query's last state, by products of maps      |
+//! | `nth`         | which cells are the smallest, of more than are held                               |
 //! | `flow`        | the same by the largest flow                                                      |
 //! | `share`       | the shares of an attribution, by token or word                                   |
 //! | `profile`     | mean attention weight by distance                                                 |
@@ -21,6 +22,7 @@ pub mod distance;
 pub mod flow;
 pub mod importance;
 pub mod metastable;
+mod nth;
 pub mod profile;
 pub mod query;
 pub mod rank;
@@ -30,13 +32,13 @@ mod singular;
 pub mod stack;
 pub mod table;
 
-pub use aggregate::{Aggregated, HeadGroups, Partition, aggregate, aggregated, query_groups};
+pub use aggregate::{Grouped, HeadGroups, Partition, query_groups};
 pub use caveat::Caveat;
 pub use flow::flow;
 pub use importance::{HeadImportance, importance};
 pub use profile::{Profiles, profiles};
 pub use query::find_query;
-pub use rollout::{Attribution, Method, rollout, rollout_map};
+pub use rollout::{Attribution, Method, rollout};
 pub use share::{By, Share, shares};
 pub use singular::singular_values;
 pub use stack::{Fuse, Stack, StackOptions};

@@ -9,6 +9,7 @@
 //! and the discarded cells are extras of the `vit-explain` package and no part of that definition.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attractor_record::LayerShape;
@@ -17,10 +18,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Caveat;
+use super::nth::nth_smallest;
 use attractor::{Error, Hint, Result};
-
-/// Most tokens for which cells are discarded: their order needs the whole map.
-pub const MOST_DISCARDED: usize = 4096;
 
 attractor::choice! {
     /// How the heads of a layer become one map.
@@ -82,8 +81,8 @@ pub struct Stack<'a> {
     tokens: usize,
     options: StackOptions,
     layers: Vec<LayerShape>,
-    /// The last cell, by weight and then by place, that is discarded in each layer.
-    discarded: Vec<Option<(f64, usize)>>,
+    /// The last cell, by weight and then by place, that is discarded in each layer; found when the layer is first read.
+    discarded: Vec<OnceLock<(f64, usize)>>,
     notes: Vec<Caveat>,
     /// Rows that were read and do not sum to one, or see nothing.
     off: AtomicUsize,
@@ -91,7 +90,11 @@ pub struct Stack<'a> {
 }
 
 /// Numbers of a strip of a fused map: heads are added up in it, and strips are worked on in parallel.
-const STRIP: usize = 4 << 20;
+const STRIP: usize = 1 << 20;
+/// Rows of a strip, at least and at most.
+const STRIP_ROWS: (usize, usize) = (16, 128);
+/// Strips in flight: a function of nothing, so that sums are joined in one order for any number of threads.
+const BATCH: usize = 16;
 
 /// A row's sum may miss one by so much: maps stored in half precision do.
 const SLACK: f64 = 5e-3;
@@ -101,8 +104,7 @@ impl<'a> Stack<'a> {
     ///
     /// # Errors
     /// `is_usage` for options out of range, an input or layer that is not there, a layer that was not kept or has no
-    /// map (unless it may be skipped), maps that are not square, and inputs too long for `discard`; `is_format` if the
-    /// patterns cannot be read.
+    /// map (unless it may be skipped), and maps that are not square; `is_format` if the patterns cannot be read.
     pub fn open(patterns: &'a dyn Patterns, input: usize, options: &StackOptions) -> Result<Self> {
         options.check()?;
         let inputs = patterns.inputs();
@@ -182,22 +184,17 @@ impl<'a> Stack<'a> {
         if options.fuse != Fuse::Mean || options.discard > 0.0 {
             notes.push(Caveat::NotTheDefinition);
         }
-        let mut stack = Self {
+        Ok(Self {
             patterns,
             input,
             tokens,
             options: *options,
+            discarded: vec![OnceLock::new(); kept.len()],
             layers: kept,
-            discarded: Vec::new(),
             notes,
             off: AtomicUsize::new(0),
             blind: AtomicUsize::new(0),
-        };
-        stack.discarded = vec![None; stack.layers.len()];
-        if options.discard > 0.0 {
-            stack.find_discarded()?;
-        }
-        Ok(stack)
+        })
     }
 
     /// Tokens N: queries and keys of every map.
@@ -235,7 +232,7 @@ impl<'a> Stack<'a> {
 
     /// The strips that cover rows `rows`.
     pub(crate) fn strips(&self, rows: Range<usize>) -> Vec<Range<usize>> {
-        let step = (STRIP / self.tokens.max(1)).max(1);
+        let step = (STRIP / self.tokens.max(1)).clamp(STRIP_ROWS.0, STRIP_ROWS.1);
         rows.clone().step_by(step).map(|start| start..(start + step).min(rows.end)).collect()
     }
 
@@ -287,11 +284,12 @@ impl<'a> Stack<'a> {
     /// A row that sees nothing passes itself on.
     pub(crate) fn rows(&self, place: usize, rows: Range<usize>) -> Result<Vec<f64>> {
         let (n, r) = (self.tokens, self.options.residual);
+        let discarded = self.discarded(place)?;
         let fused = self.fused(place, rows.clone())?;
         let mut mixed = vec![0.0f64; fused.len()];
         for (at, row) in rows.enumerate() {
             let (source, target) = (&fused[at * n..(at + 1) * n], &mut mixed[at * n..(at + 1) * n]);
-            let keeps = |key: usize, w: f64| match self.discarded[place] {
+            let keeps = |key: usize, w: f64| match discarded {
                 Some((least, last)) => (row == 0 && key == 0) || w > least || (w == least && row * n + key > last),
                 None => true,
             };
@@ -318,33 +316,33 @@ impl<'a> Stack<'a> {
         Ok(mixed)
     }
 
-    /// Finds which cells of each fused map are among the smallest.
-    fn find_discarded(&mut self) -> Result<()> {
+    /// The last cell of a fused map, by weight and then by place, that is discarded; found by a few passes over its strips.
+    fn discarded(&self, place: usize) -> Result<Option<(f64, usize)>> {
         let n = self.tokens;
-        if n > MOST_DISCARDED {
-            let why = format!("the input has {n} tokens; the order of all cells is found for at most {MOST_DISCARDED}");
-            return Err(Error::option("discard", self.options.discard, why).hinted(Hint::Omit("discard")));
-        }
         let count = (self.options.discard * (n * n) as f64) as usize;
-        let find = |place: usize| -> Result<Option<(f64, usize)>> {
-            let mut cells = Vec::with_capacity(n * n);
-            for strip in self.strips(0..n) {
-                let start = strip.start * n;
-                cells.extend(self.fused(place, strip)?.into_iter().enumerate().map(|(at, w)| (w, start + at)));
+        if count == 0 {
+            return Ok(None);
+        }
+        if let Some(&found) = self.discarded[place].get() {
+            return Ok(Some(found));
+        }
+        let found = nth_smallest(count - 1, |see| {
+            for batch in self.strips(0..n).chunks(BATCH) {
+                let fused: Vec<Vec<f64>> =
+                    batch.par_iter().map(|strip| self.fused(place, strip.clone())).collect::<Result<_>>()?;
+                for (strip, cells) in batch.iter().zip(fused) {
+                    cells.into_iter().enumerate().for_each(|(at, w)| see(w, strip.start * n + at));
+                }
             }
-            Ok((count > 0).then(|| {
-                let order = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-                *cells.select_nth_unstable_by(count - 1, order).1
-            }))
-        };
-        self.discarded = (0..self.layers.len()).map(find).collect::<Result<_>>()?;
-        Ok(())
+            Ok(())
+        })?;
+        Ok(Some(*self.discarded[place].get_or_init(|| found)))
     }
 
     /// v A_hat for a row vector v over the layer's rows: one pass over the rows where v is not zero.
     pub(crate) fn pull(&self, place: usize, v: &[f64]) -> Result<Vec<f64>> {
-        /// Strips in flight: a function of nothing, so that sums are joined in one order for any number of threads.
-        const BATCH: usize = 16;
+        // Once, before strips in parallel ask for it.
+        self.discarded(place)?;
         let first = v.iter().position(|&x| x != 0.0).unwrap_or(0);
         let end = v.iter().rposition(|&x| x != 0.0).map_or(first, |last| last + 1);
         let mut total = vec![0.0; self.tokens];

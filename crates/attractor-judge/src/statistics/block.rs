@@ -6,7 +6,7 @@
 use attractor::random::Philox;
 use attractor::random::stream::{Judged, judged};
 
-use super::interval::{Interval, NoBootstrap, quantile};
+use super::interval::{Interval, IntervalMethod, NoBootstrap, quantile};
 use super::mean;
 
 /// Fewest steps for which an interval is given.
@@ -75,9 +75,7 @@ impl BlockBootstrap {
                 *mean += steps.iter().map(|&step| series[step as usize]).sum::<f64>() / count as f64;
             }
         }
-        let plural = if inputs.len() == 1 { "" } else { "s" };
-        let what = format!("stationary block bootstrap over the steps of {} input{plural}", inputs.len());
-        self.percentiles(means, &what)
+        self.percentiles(means, IntervalMethod::StepsOf { inputs: inputs.len(), block: self.block })
     }
 
     /// The interval of a figure of the series; `figure` is given the steps of a resample, in order.
@@ -89,21 +87,16 @@ impl BlockBootstrap {
             return Err(NoBootstrap::FewSteps);
         }
         let figures = self.draws(steps).chunks_exact(steps).map(figure).collect();
-        self.percentiles(figures, "stationary block bootstrap")
+        self.percentiles(figures, IntervalMethod::Steps { block: self.block })
     }
 
-    fn percentiles(&self, mut figures: Vec<f64>, what: &str) -> Result<Interval, NoBootstrap> {
+    fn percentiles(&self, mut figures: Vec<f64>, method: IntervalMethod) -> Result<Interval, NoBootstrap> {
         if figures.is_empty() || !figures.iter().all(|f| f.is_finite()) {
             return Err(NoBootstrap::ResampleNotFinite);
         }
         figures.sort_by(f64::total_cmp);
         let tail = (1.0 - self.level) / 2.0;
-        Ok(Interval {
-            low: quantile(&figures, tail),
-            high: quantile(&figures, 1.0 - tail),
-            level: self.level,
-            method: format!("{what}, mean block {:.1}", self.block),
-        })
+        Ok(Interval { low: quantile(&figures, tail), high: quantile(&figures, 1.0 - tail), level: self.level, method })
     }
 }
 

@@ -9,7 +9,7 @@ use attractor_record::Steps;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::block::{self, BlockBootstrap};
-use super::interval::{Interval, NoBootstrap, quantile};
+use super::interval::{Ends, Interval, IntervalMethod, NoBootstrap, quantile};
 use super::mean;
 
 /// Fewest inputs for which an interval is given.
@@ -62,15 +62,15 @@ impl Bootstrap {
         if !values.iter().all(|v| v.is_finite()) {
             return Err(NoBootstrap::StepNotFinite);
         }
-        let method = match (series.len() < FEWEST_INPUTS, series.iter().all(|s| s.len() >= block::FEWEST_STEPS)) {
+        match (series.len() < FEWEST_INPUTS, series.iter().all(|s| s.len() >= block::FEWEST_STEPS)) {
             (true, true) if !series.is_empty() => {
                 let length = series.iter().map(|s| block::block_length(s)).fold(1.0, f64::max);
                 return BlockBootstrap::new(self.seed, self.resamples, self.level, length).interval_of_mean(&series);
             }
             (true, _) => return Err(NoBootstrap::FewInputs),
-            (false, _) => "of inputs with all their steps",
-        };
-        let named = |interval: Interval| Interval { method: format!("{} {method}", interval.method), ..interval };
+            (false, _) => {}
+        }
+        let named = |interval: Interval| Interval { method: interval.method.with_steps(), ..interval };
         if series.iter().all(|s| s.len() == series[0].len()) {
             // A mean of means: as many steps each weigh the same, and equal steps are exactly one.
             return self.interval(&series.iter().map(|s| mean(s)).collect::<Vec<_>>()).map(named);
@@ -129,7 +129,7 @@ impl Bootstrap {
         }
         if values.iter().all(|&v| v == values[0]) {
             let (low, high) = (values[0], values[0]);
-            return Ok(Interval { low, high, level: self.level, method: "no spread".into() });
+            return Ok(Interval { low, high, level: self.level, method: IntervalMethod::Inputs(Ends::NoSpread) });
         }
         let draws = self.draws(n);
         let means = draws
@@ -145,12 +145,12 @@ impl Bootstrap {
 
 /// The interval of a mean `centre` from the means of resamples and the jackknife: what each input adds to its mean.
 fn corrected(centre: f64, deviations: &[f64], mut means: Vec<f64>, level: f64) -> Interval {
-    let interval = |low, high, method: &str| Interval { low, high, level, method: method.to_string() };
+    let interval = |low, high, ends| Interval { low, high, level, method: IntervalMethod::Inputs(ends) };
     means.sort_by(f64::total_cmp);
 
     let normal = Normal::standard();
     let tail = (1.0 - level) / 2.0;
-    let percentile = || interval(quantile(&means, tail), quantile(&means, 1.0 - tail), "percentile bootstrap");
+    let percentile = || interval(quantile(&means, tail), quantile(&means, 1.0 - tail), Ends::Percentile);
     let below = means.iter().filter(|&&m| m < centre).count() as f64;
     let ties = means.iter().filter(|&&m| m == centre).count() as f64;
     let share = (below + ties / 2.0) / means.len() as f64;
@@ -170,7 +170,7 @@ fn corrected(centre: f64, deviations: &[f64], mut means: Vec<f64>, level: f64) -
     };
     let z = normal.inverse_cdf(1.0 - tail);
     match (end(-z), end(z)) {
-        (Some(low), Some(high)) => interval(low, high, "BCa bootstrap"),
+        (Some(low), Some(high)) => interval(low, high, Ends::Bca),
         _ => percentile(),
     }
 }
@@ -191,7 +191,7 @@ mod tests {
     fn equal_values_give_the_point_and_nan_gives_none() {
         let bootstrap = Bootstrap::new(1, 999, 0.95);
         let point = bootstrap.interval(&[2.5; 6]).unwrap();
-        assert_eq!((point.low, point.high, point.method.as_str()), (2.5, 2.5, "no spread"));
+        assert_eq!((point.low, point.high, point.method), (2.5, 2.5, IntervalMethod::Inputs(Ends::NoSpread)));
         assert!(bootstrap.interval(&[1.0, 2.0, f64::NAN, 4.0, 5.0]).is_err());
     }
 
@@ -207,7 +207,7 @@ mod tests {
             .map(|s| s.iter().map(|&i| values[i as usize]).sum::<f64>() / 20.0)
             .collect();
         means.sort_by(f64::total_cmp);
-        assert_eq!(bca.method, "BCa bootstrap");
+        assert_eq!(bca.method, IntervalMethod::Inputs(Ends::Bca));
         assert!(bca.low > quantile(&means, 0.025) && bca.high > quantile(&means, 0.975), "{bca:?}");
     }
 
@@ -243,7 +243,7 @@ mod tests {
         let centre = mean(&values);
         let deviations = values.map(|value| (value - centre) / 4.0);
         let interval = corrected(centre, &deviations, (0..3125).map(|code| sum(code) / 5.0).collect(), 0.95);
-        assert_eq!(interval.method, "BCa bootstrap");
+        assert_eq!(interval.method, IntervalMethod::Inputs(Ends::Bca));
         assert!((interval.low - 0.259_375).abs() < 1e-12 && (interval.high - 0.740_625).abs() < 1e-12, "{interval:?}");
     }
 
@@ -264,7 +264,7 @@ mod tests {
             (whole.low - alone.low).abs() < 1e-12 && (whole.high - alone.high).abs() < 1e-12,
             "{whole:?} {alone:?}"
         );
-        assert_eq!(whole.method, "BCa bootstrap of inputs with all their steps");
+        assert_eq!(whole.method, IntervalMethod::InputsWithSteps(Ends::Bca));
         assert_eq!(bootstrap.by_input(&entries, &values), inputs);
         let apart = Bootstrap::new(4, 999, 0.95).interval(&values).unwrap();
         assert!(apart.high - apart.low < 0.7 * (whole.high - whole.low), "drawn apart they would: {apart:?}");
@@ -303,7 +303,7 @@ mod tests {
         let jackknife: Vec<f64> = (0..5).map(without).collect();
         let deviations: Vec<f64> = jackknife.iter().map(|one| mean(&jackknife) - one).collect();
         let expected = corrected(mean(&values), &deviations, means, 0.95);
-        assert_eq!(interval.method, "BCa bootstrap of inputs with all their steps");
+        assert_eq!(interval.method, IntervalMethod::InputsWithSteps(Ends::Bca));
         let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
         assert!(near(interval.low, expected.low) && near(interval.high, expected.high), "{interval:?} {expected:?}");
     }
@@ -325,7 +325,7 @@ mod tests {
         let many = Bootstrap::new(1, 999, 0.95).over(&steps(1, 12));
         let interval = many.interval_at(&entries[..12], &values[..12]).unwrap();
         assert!(interval.low < 5.5 && interval.high > 5.5, "{interval:?}");
-        assert!(interval.method.starts_with("stationary block bootstrap over the steps of 1 input"), "{interval:?}");
+        assert!(matches!(interval.method, IntervalMethod::StepsOf { inputs: 1, .. }), "{interval:?}");
     }
 
     #[test]

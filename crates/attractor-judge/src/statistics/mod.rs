@@ -19,7 +19,7 @@ pub use block::{BlockBootstrap, block_length};
 pub use bootstrap::Bootstrap;
 pub use equivalence::{Equivalence, equivalence};
 pub use inference::{benjamini_hochberg, two_sided_normal, upper_normal};
-pub use interval::{Interval, NoBootstrap};
+pub use interval::{Ends, Interval, IntervalMethod, NoBootstrap};
 pub use multiplicity::{Correction, MaxT, benjamini_yekutieli};
 pub use pairing::Pairings;
 pub use permutation::{Sides, SignFlip, SignFlips, sign_flip};

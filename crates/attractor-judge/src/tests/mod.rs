@@ -176,8 +176,15 @@ pub(crate) fn random_ids(count: usize, vocabulary: usize, seed: u64) -> Vec<u32>
     (0..count).map(|_| random.below(vocabulary) as u32).collect()
 }
 
+/// The map that is uniform over the visible keys of a mask, [n, n].
+pub(crate) fn uniform_map(mask: &Mask, n: usize) -> Vec<f32> {
+    let mut map = Vec::new();
+    crate::legacy::uniform_map(mask, n).read(0..n, &mut map).unwrap();
+    map
+}
+
 pub(crate) fn uniform(ids: &[u32], _: usize) -> Vec<f32> {
-    crate::legacy::uniform_map(&Mask::causal(), ids.len())
+    uniform_map(&Mask::causal(), ids.len())
 }
 
 /// All mass on the previous token.

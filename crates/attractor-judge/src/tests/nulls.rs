@@ -37,7 +37,7 @@ fn causal_uniform_attention_is_null_at_every_length() {
 #[test]
 fn bidirectional_uniform_attention_is_null_on_both_sides() {
     let n = 41;
-    let full = |ids: &[u32], _| crate::legacy::uniform_map(&Mask::full(), ids.len());
+    let full = |ids: &[u32], _| super::uniform_map(&Mask::full(), ids.len());
     let maps = Maps::causal(&[random_ids(n, 5, 1)], 1).bidirectional().head(0, full);
     let report = judge(&maps, None, &Config::default()).unwrap();
     let value = |id: CheckId| report.of_head(id, 0, 0).unwrap().value.unwrap();
@@ -50,7 +50,7 @@ fn bidirectional_uniform_attention_is_null_on_both_sides() {
 fn padding_is_no_key_and_changes_no_figure() {
     let n = 23;
     let mask = Mask { hidden: (0..n).map(|j| j >= 19).collect(), ..Mask::full() };
-    let map = crate::legacy::uniform_map(&mask, n);
+    let map = super::uniform_map(&mask, n);
     let mut maps = Maps::causal(&[random_ids(n, 5, 1)], 1).bidirectional().head(0, move |_, _| map.clone());
     maps.mask = mask;
     let report = judge(&maps, None, &Config::default()).unwrap();

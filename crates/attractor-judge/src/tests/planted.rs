@@ -199,13 +199,13 @@ fn the_tolerance_of_row_sums_follows_the_precision_of_the_numbers() {
     let n = 200;
     let scaled = move |f: f32| {
         move |_: &[u32], _: usize| -> Vec<f32> {
-            crate::legacy::uniform_map(&Mask::causal(), n).iter().map(|w| w * f).collect()
+            super::uniform_map(&Mask::causal(), n).iter().map(|w| w * f).collect()
         }
     };
     let half = move |_: &[u32], _: usize| -> Vec<f32> {
         // Rounded to ten bits of fraction, as f16 keeps them.
         let round = |w: &f32| f32::from_bits((w.to_bits() + 0x1000) & !0x1FFF);
-        crate::legacy::uniform_map(&Mask::causal(), n).iter().map(round).collect()
+        super::uniform_map(&Mask::causal(), n).iter().map(round).collect()
     };
     let maps = Maps::causal(&[random_ids(n, 9, 1)], 1).head(0, half).head(0, scaled(1.0003));
     let report = judge(&maps, None, &Config::default()).unwrap();

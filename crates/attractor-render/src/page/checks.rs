@@ -146,7 +146,7 @@ fn row(check: &Check) -> String {
         Some(i) => format!(
             "<span title=\"{:.0} % {}\">{} … {}</span>",
             100.0 * i.level,
-            escape(&i.method),
+            escape(&i.method.to_string()),
             figure(Some(i.low)),
             figure(Some(i.high))
         ),

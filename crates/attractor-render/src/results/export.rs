@@ -1,9 +1,7 @@
 //! The maps of one input as a picture.
 
-use std::ops::Range;
-
 use attractor::{Error, Hint, Result};
-use attractor_judge::analysis::{Aggregated, HeadGroups, Partition};
+use attractor_judge::analysis::HeadGroups;
 use attractor_record::{LayerShape, Patterns, Role, Steps};
 
 use crate::canvas::numbers::counted;
@@ -12,8 +10,7 @@ use crate::canvas::text::label;
 use crate::figures::grid::{self, Panels};
 use crate::figures::heatmap::{Style, heatmap};
 use crate::figures::positions::Bands;
-use crate::maps::map::{self, CellSource, HeadMap, Map, SIDE};
-use crate::maps::transform::without_keys;
+use crate::maps::map::{self, HeadMap, SIDE};
 
 /// Characters of a token along an axis.
 const LABEL: usize = 14;
@@ -36,14 +33,12 @@ pub struct MapPicture<'a> {
     pub patterns: &'a dyn Patterns,
     /// The input.
     pub input: usize,
-    /// Groups of positions.
-    pub positions: &'a Partition,
-    /// What they are.
+    /// The layers and heads that were captured, of which `patterns` may show groups.
+    pub captured: &'a [LayerShape],
+    /// What a row and a column stand for.
     pub by: MapUnit,
     /// Which heads became one map.
     pub groups: HeadGroups,
-    /// The maps by groups; `None`: as they were captured.
-    pub aggregated: Option<&'a [Aggregated]>,
     /// Keys that are hidden; rows are renormalised.
     pub hide: &'a [usize],
     /// From weights to colours.
@@ -60,34 +55,13 @@ fn maps(picture: &MapPicture<'_>) -> Result<Vec<HeadMap>> {
         false => error,
     };
     let mut all = Vec::new();
-    match picture.aggregated {
-        None => {
-            for shape in patterns.layers() {
-                for &head in &shape.heads {
-                    let place = (shape.layer, head, input);
-                    all.extend(match hide.is_empty() {
-                        true => map::read(patterns, shape.layer, head, input, SIDE)?,
-                        false => map::read_hiding(patterns, place, SIDE, hide).map_err(hiding)?,
-                    });
-                }
-            }
-        }
-        Some(aggregated) => {
-            for layer in aggregated {
-                for (group, weights) in layer.groups.iter().zip(&layer.maps) {
-                    let weights = weights.iter().map(|&w| w as f32).collect();
-                    let mut map = Map::exact(weights, layer.rows, layer.columns)?;
-                    if patterns.info().causal {
-                        map = map.causal()?;
-                    }
-                    if !hide.is_empty() {
-                        map = without_keys(&map, hide).map_err(hiding)?;
-                    }
-                    let map = map.pooled(SIDE)?;
-                    let (layer, head) = (layer.layer, group[0]);
-                    all.push(HeadMap { layer, head, input, map, links: Vec::new(), origin: CellSource::Weights });
-                }
-            }
+    for shape in patterns.layers() {
+        for &head in &shape.heads {
+            let place = (shape.layer, head, input);
+            all.extend(match hide.is_empty() {
+                true => map::read(patterns, shape.layer, head, input, SIDE)?,
+                false => map::read_hiding(patterns, place, SIDE, hide).map_err(hiding)?,
+            });
         }
     }
     match all.is_empty() {
@@ -110,26 +84,20 @@ fn mean_in_words(shape: &LayerShape) -> String {
 /// # Errors
 /// `is_usage` if no map was kept, or an option does not fit what is shown; what reading the maps answers.
 pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
-    let MapPicture { patterns, input, positions, by, groups, spacing, own_scale, .. } = *picture;
-    let (words, args) = (positions, picture);
+    let MapPicture { patterns, captured, input, by, groups, spacing, own_scale, .. } = *picture;
     let maps = maps(picture)?;
     let heads: Vec<&HeadMap> = maps.iter().collect();
     let tokens = patterns.tokens(input);
     let entry = Steps::of(patterns).name(input);
     let mut style = Style { scale: Scale::fit(spacing, maps.iter().flat_map(|m| m.map.values())), ..Style::default() };
     // Where the continuation begins with a group of its own.
-    let prompt = patterns.prompt_length(input);
-    style.boundary = words.groups().iter().position(|group| Some(group.start) == prompt).filter(|&at| at > 0);
+    style.boundary = patterns.prompt_length(input).filter(|&at| at > 0 && at < tokens.len());
     let class = |role: Role| match role {
         Role::Punctuation => Some(0),
         role if role.is_special() => Some(1),
         _ => None,
     };
-    let of_group = |group: &Range<usize>| match tokens.get(group.clone()) {
-        Some([token]) => class(token.role),
-        _ => None,
-    };
-    let classes: Vec<Option<usize>> = words.groups().iter().map(of_group).collect();
+    let classes: Vec<Option<usize>> = tokens.iter().map(|token| class(token.role)).collect();
     if classes.iter().any(Option::is_some) {
         style.bands = Bands::both(vec!["punctuation".to_string(), "special token".to_string()], classes);
     }
@@ -145,17 +113,16 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
     let mean =
         if groups == HeadGroups::Shared { ", means of the heads that share keys, named by the first" } else { "" };
     let family = format!("{}{by}{mean}", patterns.info().family);
-    if !args.hide.is_empty() {
+    if !picture.hide.is_empty() {
         style.unit = "attention weight, renormalised".to_string();
     }
     let is_mean = groups == HeadGroups::Mean;
-    let shapes = patterns.layers();
-    let layers: usize = shapes.len();
+    let layers = captured.len();
     Ok(match heads.as_slice() {
         [one] => {
-            let names: Vec<String> = words.names(tokens).iter().map(|name| label(name, LABEL)).collect();
+            let names: Vec<String> = tokens.iter().map(|token| label(&token.text, LABEL)).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let which = match (is_mean, shapes.first()) {
+            let which = match (is_mean, captured.first()) {
                 (true, Some(shape)) => mean_in_words(shape),
                 _ => format!("L{}H{}", one.layer, one.head),
             };

@@ -13,6 +13,9 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
+/// What a text is read from: words that every type with words knows (see `IntervalMethod`).
+const TEXT: &str = "no spread";
+
 /// Named types, in the order in which they were first complete.
 #[derive(Default)]
 pub struct Types {
@@ -198,8 +201,8 @@ impl<'de> Deserializer<'de> for Watch<'_> {
         deserialize_u64 visit_u64 0, "number";
         deserialize_f32 visit_f64 0.0, "number";
         deserialize_f64 visit_f64 0.0, "number";
-        deserialize_str visit_str "", "string";
-        deserialize_string visit_str "", "string";
+        deserialize_str visit_str TEXT, "string";
+        deserialize_string visit_str TEXT, "string";
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

@@ -29,7 +29,9 @@ pub use modern::{Modern, SimplexMap};
 pub use rules::{Learned, Margin, Report, Rule, Standard};
 pub use weights::{Weights, WeightsWalk};
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use crate::pattern::Spins;
 
@@ -39,10 +41,65 @@ use crate::pattern::Spins;
 pub enum Descends {
     /// No update ever raises it, so that updating ends at a fixed point.
     Exact,
-    /// Under the condition that is named.
-    Conditional(&'static str),
+    /// Under a condition.
+    Conditional(Condition),
     /// Some updates may raise it, or there is no such energy; why.
-    None(&'static str),
+    None(Rises),
+}
+
+/// A condition under which no update raises an energy; JSON holds its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// The weights have no negative eigenvalue.
+    NoNegativeEigenvalue,
+}
+
+/// Why updates may raise an energy; JSON holds the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rises {
+    /// The weights are not symmetric.
+    Asymmetric,
+    /// A diagonal weight is negative.
+    NegativeDiagonal,
+    /// All units are updated at once.
+    AllAtOnce,
+    /// The damping does not lie in (0, 2).
+    Damping,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoNegativeEigenvalue => {
+                "the weights have no negative eigenvalue, as a projection with its diagonal has none"
+            }
+        })
+    }
+}
+
+impl fmt::Display for Rises {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asymmetric => "the weights are not symmetric: updates follow no energy and may cycle",
+            Self::NegativeDiagonal => "a diagonal weight is negative: updates of that unit may raise the energy",
+            Self::AllAtOnce => {
+                "all units are updated at once from the previous state: recall may end in a cycle of two states"
+            }
+            Self::Damping => "the damping does not lie in (0, 2): steps may lead uphill",
+        })
+    }
+}
+
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for Rises {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// What every memory answers: its energy, and whether updating lowers it.
@@ -77,9 +134,7 @@ pub enum Updating {
 fn one_by_one_alone(updating: Updating) -> Descends {
     match updating {
         Updating::Asynchronous => Descends::Exact,
-        Updating::Synchronous => Descends::None(
-            "all units are updated at once from the previous state: recall may end in a cycle of two states",
-        ),
+        Updating::Synchronous => Descends::None(Rises::AllAtOnce),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Descends, Energy};
+use super::{Descends, Energy, Rises};
 use crate::error::{Error, Result};
 use crate::pattern::RealPatterns;
 use crate::pattern::real::dot;
@@ -202,11 +202,7 @@ impl Energy for Modern {
     /// For every 0 < gamma < 2 a step lowers the energy by at least gamma (1 - gamma / 2) |z - T(z)|^2: -Omega* lies under
     /// its tangents and 1/2 |z|^2 is its own quadratic bound.
     fn descends(&self, damping: f64) -> Descends {
-        if damping > 0.0 && damping < 2.0 {
-            Descends::Exact
-        } else {
-            Descends::None("the damping does not lie in (0, 2): steps may lead uphill")
-        }
+        if damping > 0.0 && damping < 2.0 { Descends::Exact } else { Descends::None(Rises::Damping) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A memory of any weights, N x N, with its fields kept up to date.
 
-use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one_alone};
+use super::{Condition, Descends, Energy, Rises, SpinMemory, Updating, Walk, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 
@@ -231,16 +231,12 @@ impl Energy for Weights {
     fn descends(&self, updating: Updating) -> Descends {
         // Comparisons that state the passing condition; asymmetry and diagonal are numbers by construction.
         match (self.asymmetry == 0.0, self.lowest_diagonal >= 0.0, updating) {
-            (false, ..) => Descends::None("the weights are not symmetric: updates follow no energy and may cycle"),
-            (true, false, _) => {
-                Descends::None("a diagonal weight is negative: updates of that unit may raise the energy")
-            }
+            (false, ..) => Descends::None(Rises::Asymmetric),
+            (true, false, _) => Descends::None(Rises::NegativeDiagonal),
             (true, true, Updating::Asynchronous) => Descends::Exact,
             // The eigenvalues sum to the diagonal: with zeros on it some are negative.
             (true, true, Updating::Synchronous) if (0..self.units).any(|i| self.values[i * (self.units + 1)] > 0.0) => {
-                Descends::Conditional(
-                    "the weights have no negative eigenvalue, as a projection with its diagonal has none",
-                )
+                Descends::Conditional(Condition::NoNegativeEigenvalue)
             }
             (true, true, Updating::Synchronous) => one_by_one_alone(updating),
         }
@@ -411,7 +407,7 @@ mod tests {
             assert_eq!((held.descends(Updating::Asynchronous), rises(&held)), (Descends::Exact, 0));
         }
         let skew = Weights::new(n, random_weights(n, 3, false)).unwrap();
-        assert!(matches!(skew.descends(Updating::Asynchronous), Descends::None(why) if why.contains("not symmetric")));
+        assert!(skew.descends(Updating::Asynchronous) == Descends::None(Rises::Asymmetric));
         assert!(skew.asymmetry() > 0.1 && rises(&skew) > 0);
         let mended = skew.symmetrised();
         assert_eq!(
@@ -421,9 +417,7 @@ mod tests {
         let mut negative = random_weights(n, 4, true);
         (0..n).for_each(|i| negative[i * (n + 1)] = -3.0);
         let negative = Weights::with_diagonal(n, negative).unwrap();
-        assert!(
-            matches!(negative.descends(Updating::Asynchronous), Descends::None(why) if why.contains("a diagonal weight is negative"))
-        );
+        assert!(negative.descends(Updating::Asynchronous) == Descends::None(Rises::NegativeDiagonal));
         assert!(rises(&negative) > 0);
         let free = negative.without_diagonal();
         assert_eq!((free.descends(Updating::Asynchronous), rises(&free)), (Descends::Exact, 0));
