@@ -104,6 +104,11 @@ fn heads_are_joined_into_their_mean() {
         let own = heads.iter().filter(|(_, q, k, _)| (q, k) == (query, key)).map(|(.., w)| w).sum::<f64>() / 3.0;
         assert!(name == "mean" && (weight - own).abs() < 1e-6, "{query} {key}: {weight}, by hand {own}");
     }
+    // The mean of all heads is one map too, without an axis of heads.
+    let whole = ["export", &model, "--input", "ids.json", "--mean", "-o", "mean.safetensors", "--quiet"];
+    assert!(attractor(here, &whole).status.success());
+    let file = String::from_utf8_lossy(&std::fs::read(here.join("mean.safetensors")).unwrap()).into_owned();
+    assert!(file.contains("\"L1mean\":{") && file.contains("\"shape\":[6,6]") && !file.contains("\"shape\":[1,"));
     let one = ["export", &model, "--input", "ids.json", "--heads", "0,2,5", "--mean"];
     let picture = drawn(here, &[&one[..], &["--layers", "1", "--scale", "log", "--hide", "0"]].concat(), "mean.svg");
     assert!(picture.contains("L1, mean of heads 0, 2, 5"), "{picture}");

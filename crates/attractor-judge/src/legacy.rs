@@ -163,7 +163,7 @@ pub fn figures(map: &mut dyn Rows, n: usize) -> Result<Option<Figures>> {
             row.iter().for_each(|&w| all += f64::from(w));
             (1..=i).for_each(|d| by_distance[d] += f64::from(row[i - d]));
         }
-        l2 += distances(map, &strip, rows, n, &mut before)?;
+        add_distances(map, &strip, rows, n, (&mut before, &mut l2))?;
     }
     let means: Vec<f64> = (1..n).map(|d| by_distance[d] / (n - d) as f64).collect();
     let five = |means: &[f64]| means.iter().sum::<f64>() / 5.0;
@@ -180,19 +180,28 @@ pub fn figures(map: &mut dyn Rows, n: usize) -> Result<Option<Figures>> {
     }))
 }
 
-/// Sum over the rows of a strip of the distances to every row before, which are read again, `before` at a time.
-fn distances(map: &mut dyn Rows, strip: &[f32], rows: Range<usize>, n: usize, before: &mut Vec<f32>) -> Result<f64> {
-    let mut sum = 0.0;
+/// Adds the distances of the rows of a strip to every row before, which are read again a strip at a time; row by row, in order.
+fn add_distances(
+    map: &mut dyn Rows,
+    strip: &[f32],
+    rows: Range<usize>,
+    n: usize,
+    (before, sum): (&mut Vec<f32>, &mut f64),
+) -> Result<()> {
+    let mut distances = vec![0.0f64; rows.len() * n];
     for start in (0..rows.end).step_by(STRIP) {
         map.read(start..(start + STRIP).min(rows.end), before)?;
-        for (a, row) in rows.clone().zip(strip.chunks_exact(n)) {
-            for other in before.chunks_exact(n).take(a.saturating_sub(start)) {
+        for ((a, row), distances) in rows.clone().zip(strip.chunks_exact(n)).zip(distances.chunks_exact_mut(n)) {
+            for (other, distance) in before.chunks_exact(n).take(a.saturating_sub(start)).zip(&mut distances[start..]) {
                 let square = row.iter().zip(other).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum::<f64>();
-                sum += square.sqrt();
+                *distance = square.sqrt();
             }
         }
     }
-    Ok(sum)
+    for (a, distances) in rows.zip(distances.chunks_exact(n)) {
+        distances[..a].iter().for_each(|distance| *sum += distance);
+    }
+    Ok(())
 }
 
 /// The map that is uniform over the visible keys of a mask, [n, n].

@@ -118,7 +118,10 @@ impl Exported {
     /// `is_budget` for a file of more than `max_bytes`; `is_io`; what reading the maps answers.
     pub fn write(&self, path: &Path, format: Format, max_bytes: u64) -> Result<Written> {
         let mut arrays = export::arrays(self.patterns.as_ref(), self.input)?;
-        arrays.iter_mut().for_each(|array| array.is_mean = self.heads == HeadGroups::Mean);
+        if self.heads == HeadGroups::Mean {
+            // One map, without an axis of heads.
+            arrays.iter_mut().for_each(|array| (array.is_mean, array.whole) = (true, false));
+        }
         let names: Vec<String> = self.patterns.tokens(self.input).iter().map(|token| token.text.clone()).collect();
         let bytes = export::write(path, format, &arrays, (&names, &names), max_bytes);
         let bytes = bytes.map_err(|e| e.at(path.display()))?;

@@ -9,9 +9,9 @@
 //! Keras study (keras-io, `probing_vits.py`), so both values are given and named.
 
 use attractor::retrieve::HeadStatistics;
-use attractor_record::{Patterns, Walk};
-use attractor_record::{Role, Token};
+use attractor_record::{Patterns, Role, Token};
 
+use super::pass::{Taker, pass};
 use attractor::Result;
 
 /// Least share of the mass off the first token for which a distance without it is given.
@@ -20,7 +20,7 @@ const LEAST: f64 = 1e-6;
 /// The patches among an input's tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatchGrid {
-    /// Position, row and column of each patch.
+    /// Position, row and column of each patch, in the order of positions.
     pub patches: Vec<(usize, usize, usize)>,
 }
 
@@ -57,6 +57,52 @@ pub struct PatchDistance {
     pub renormalised: f64,
 }
 
+/// Takes the rows of patches, and adds up how far they reach.
+pub(super) struct Reach<'a> {
+    grid: &'a PatchGrid,
+    patch: [f64; 2],
+    plain: f64,
+    renormalised: f64,
+    with_mass: usize,
+}
+
+impl<'a> Reach<'a> {
+    /// `None` if a map of n queries and m keys does not have all the patches.
+    pub(super) fn new(grid: &'a PatchGrid, patch: [f64; 2], (n, m): (usize, usize)) -> Option<Self> {
+        let fits = grid.patches.iter().all(|&(at, ..)| at < n.min(m));
+        fits.then_some(Self { grid, patch, plain: 0.0, renormalised: 0.0, with_mass: 0 })
+    }
+
+    /// The distances, once all rows have passed.
+    pub(super) fn finish(self) -> PatchDistance {
+        let plain = self.plain / self.grid.patches.len() as f64;
+        PatchDistance { plain, renormalised: self.renormalised / self.with_mass as f64 }
+    }
+}
+
+impl Taker for Reach<'_> {
+    fn wants(&self, query: usize) -> bool {
+        self.grid.patches.binary_search_by_key(&query, |&(at, ..)| at).is_ok()
+    }
+
+    fn take(&mut self, query: usize, line: &[f32]) {
+        let Ok(own) = self.grid.patches.binary_search_by_key(&query, |&(at, ..)| at) else { return };
+        let (_, row, column) = self.grid.patches[own];
+        let (mut mass, mut reach) = (0.0, 0.0);
+        for &(key, other_row, other_column) in &self.grid.patches {
+            let w = f64::from(line[key]);
+            mass += w;
+            let apart = [row.abs_diff(other_row) as f64, column.abs_diff(other_column) as f64];
+            reach += w * (self.patch[0] * apart[0]).hypot(self.patch[1] * apart[1]);
+        }
+        self.plain += reach;
+        if mass > 0.0 {
+            self.renormalised += reach / mass;
+            self.with_mass += 1;
+        }
+    }
+}
+
 /// Mean attention distance of a head between patches; `patch` is their height and width in pixels, or [1, 1] for a
 /// distance in patches.
 ///
@@ -71,30 +117,9 @@ pub fn of_patches(
     grid: &PatchGrid,
     patch: [f64; 2],
 ) -> Result<Option<PatchDistance>> {
-    let (n, m) = patterns.shape(layer, input)?;
-    if grid.patches.iter().any(|&(at, ..)| at >= n.min(m)) {
-        return Ok(None);
-    }
-    let (mut plain, mut renormalised, mut with_mass) = (0.0, 0.0, 0usize);
-    let Some(mut walk) = Walk::of(patterns, (layer, head), input)? else { return Ok(None) };
-    while let Some(strip) = walk.next()? {
-        for &(query, row, column) in grid.patches.iter().filter(|p| strip.rows.contains(&p.0)) {
-            let line = &strip.blocks[0][(query - strip.rows.start) * m..(query - strip.rows.start + 1) * m];
-            let (mut mass, mut reach) = (0.0, 0.0);
-            for &(key, other_row, other_column) in &grid.patches {
-                let w = f64::from(line[key]);
-                mass += w;
-                let apart = [row.abs_diff(other_row) as f64, column.abs_diff(other_column) as f64];
-                reach += w * (patch[0] * apart[0]).hypot(patch[1] * apart[1]);
-            }
-            plain += reach;
-            if mass > 0.0 {
-                renormalised += reach / mass;
-                with_mass += 1;
-            }
-        }
-    }
-    Ok(Some(PatchDistance { plain: plain / grid.patches.len() as f64, renormalised: renormalised / with_mass as f64 }))
+    let Some(mut reach) = Reach::new(grid, patch, patterns.shape(layer, input)?) else { return Ok(None) };
+    let was_kept = pass(patterns, (layer, head, input), &mut [&mut reach])?;
+    Ok(was_kept.then(|| reach.finish()))
 }
 
 /// Mean attention distance along a text, tokens; `without_first` leaves the first key out.

@@ -8,10 +8,14 @@
 //! under a causal mask early rows see few; and a median of one key, a single pattern, is always of the last class, since
 //! fewer than 32 keys leave no room for it below N/32.
 
-use attractor_record::Patterns;
+use std::ops::Range;
 
 use attractor::Result;
+use attractor::retrieve::Mask;
 use attractor::settle::metastable::Regime;
+use attractor_record::Patterns;
+
+use super::pass::{Taker, pass};
 
 /// Mass that a state holds.
 pub const MASS: f64 = 0.90;
@@ -71,7 +75,7 @@ pub fn fewest_keys(row: &mut [f32]) -> Option<usize> {
 }
 
 /// The rows of a map of `n` queries that are counted.
-pub(crate) fn rows(n: usize) -> Vec<std::ops::Range<usize>> {
+fn rows(n: usize) -> Vec<Range<usize>> {
     if n <= MOST_ROWS {
         return (0..n).step_by(BLOCK).map(|start| start..(start + BLOCK).min(n)).collect();
     }
@@ -79,31 +83,65 @@ pub(crate) fn rows(n: usize) -> Vec<std::ops::Range<usize>> {
     (0..blocks).map(|b| (b * (n - BLOCK) / (blocks - 1))..(b * (n - BLOCK) / (blocks - 1) + BLOCK)).collect()
 }
 
+/// Sizes of the states of a head, row by row of all its inputs.
+#[derive(Default)]
+pub(super) struct Sizes {
+    keys: Vec<f64>,
+    shares: Vec<f64>,
+}
+
+impl Sizes {
+    /// Takes the rows of the map of an input of `n` queries that are counted.
+    pub(super) fn of(&mut self, mask: Mask, n: usize) -> Counted<'_> {
+        Counted { sizes: self, mask, rows: rows(n), row: Vec::new() }
+    }
+
+    /// Medians; `None` if no row sees two keys.
+    pub(super) fn medians(mut self) -> Option<Metastable> {
+        let rows = self.keys.len();
+        (rows > 0).then(|| Metastable { rows, keys: median(&mut self.keys), share: median(&mut self.shares) })
+    }
+}
+
+/// Counts the keys of rows of one map.
+pub(super) struct Counted<'a> {
+    sizes: &'a mut Sizes,
+    mask: Mask,
+    rows: Vec<Range<usize>>,
+    /// A row that is put in order.
+    row: Vec<f32>,
+}
+
+impl Taker for Counted<'_> {
+    fn wants(&self, query: usize) -> bool {
+        self.rows.iter().any(|rows| rows.contains(&query))
+    }
+
+    fn take(&mut self, query: usize, row: &[f32]) {
+        let seen = self.mask.visible(query, row.len());
+        if seen < 2 {
+            return;
+        }
+        self.row.clear();
+        self.row.extend_from_slice(row);
+        if let Some(k) = fewest_keys(&mut self.row) {
+            self.sizes.keys.push(k as f64);
+            self.sizes.shares.push(k as f64 / seen as f64);
+        }
+    }
+}
+
 /// Sizes over the rows of all inputs together; `None` if no map was kept, or no row sees two keys.
 ///
 /// # Errors
 /// `is_format` if the patterns cannot be read.
 pub fn of_head(patterns: &dyn Patterns, layer: usize, head: usize) -> Result<Option<Metastable>> {
-    let (mut keys, mut shares) = (Vec::new(), Vec::new());
+    let mut sizes = Sizes::default();
     for input in 0..patterns.inputs() {
-        let (n, m) = patterns.shape(layer, input)?;
-        let mask = patterns.mask(layer, input)?;
-        let Some(mut map) = patterns.open(layer, head, input)? else { continue };
-        let mut weights = Vec::new();
-        for block in rows(n) {
-            map.read(block.clone(), &mut weights)?;
-            for (query, row) in block.zip(weights.chunks_exact_mut(m.max(1))) {
-                let seen = mask.range(query, m).filter(|&key| !mask.hides(key)).count();
-                if seen >= 2
-                    && let Some(k) = fewest_keys(row)
-                {
-                    keys.push(k as f64);
-                    shares.push(k as f64 / seen as f64);
-                }
-            }
-        }
+        let (n, _) = patterns.shape(layer, input)?;
+        pass(patterns, (layer, head, input), &mut [&mut sizes.of(patterns.mask(layer, input)?, n)])?;
     }
-    Ok((!keys.is_empty()).then(|| Metastable { rows: keys.len(), keys: median(&mut keys), share: median(&mut shares) }))
+    Ok(sizes.medians())
 }
 
 /// The median; of an even number the mean of the two in the middle.

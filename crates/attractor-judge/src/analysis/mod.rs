@@ -14,6 +14,7 @@
 //! | `metastable`  | how many stored patterns a query retrieves at once                                |
 //! | `distance`    | how far attention reaches, along a text and across an image                       |
 //! | `importance`  | how much the model leans on a head                                                |
+//! | `pass`        | one pass over the rows of a map, for all figures that want some of them           |
 //! | `table`       | the figures of single maps as columns of the table of heads                       |
 
 pub mod aggregate;
@@ -23,6 +24,7 @@ pub mod flow;
 pub mod importance;
 pub mod metastable;
 mod nth;
+mod pass;
 pub mod profile;
 pub mod query;
 pub mod rank;

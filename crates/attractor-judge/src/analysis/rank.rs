@@ -10,6 +10,7 @@
 use attractor::retrieve::Mask;
 use attractor_record::Patterns;
 
+use super::pass::{Taker, pass};
 use super::singular::singular_values;
 use attractor::Result;
 
@@ -90,6 +91,37 @@ impl Baselines {
     }
 }
 
+/// Takes the leading square of a map, [queries, keys] of at most [`MOST_TOKENS`] each.
+pub(super) struct Leading {
+    queries: usize,
+    keys: usize,
+    square: Vec<f64>,
+}
+
+impl Leading {
+    /// Of a map of n queries and m keys.
+    pub(super) fn new((n, m): (usize, usize)) -> Self {
+        Self { queries: n.min(MOST_TOKENS), keys: m.min(MOST_TOKENS), square: Vec::new() }
+    }
+
+    /// Its ranks, given the uniform map's; `None` if it holds what is not a number.
+    pub(super) fn ranks(&self, uniform: Option<Ranks>) -> Option<MapRanks> {
+        let Self { queries, keys, ref square } = *self;
+        let map = if square.len() == queries * keys { ranks(square, queries, keys) } else { None };
+        map.zip(uniform).map(|(map, uniform)| MapRanks { queries, keys, map, uniform })
+    }
+}
+
+impl Taker for Leading {
+    fn wants(&self, query: usize) -> bool {
+        query < self.queries
+    }
+
+    fn take(&mut self, _: usize, row: &[f32]) {
+        self.square.extend(row[..self.keys].iter().map(|&w| f64::from(w)));
+    }
+}
+
 /// Ranks of a head's map on the leading [`MOST_TOKENS`] tokens, given the uniform map's.
 ///
 /// `None` if the map was not kept, or holds what is not a number.
@@ -102,13 +134,9 @@ pub fn of_head(
     input: usize,
     uniform: Option<Ranks>,
 ) -> Result<Option<MapRanks>> {
-    let (n, m) = patterns.shape(layer, input)?;
-    let (queries, keys) = (n.min(MOST_TOKENS), m.min(MOST_TOKENS));
-    let Some(weights) = patterns.weights(layer, head, input, 0..queries)? else { return Ok(None) };
-    let block: Vec<f64> =
-        weights.chunks_exact(m.max(1)).flat_map(|row| row[..keys].iter().map(|&w| f64::from(w))).collect();
-    let map = if block.len() == queries * keys { ranks(&block, queries, keys) } else { None };
-    Ok(map.zip(uniform).map(|(map, uniform)| MapRanks { queries, keys, map, uniform }))
+    let mut leading = Leading::new(patterns.shape(layer, input)?);
+    let was_kept = pass(patterns, (layer, head, input), &mut [&mut leading])?;
+    Ok(if was_kept { leading.ranks(uniform) } else { None })
 }
 
 #[cfg(test)]

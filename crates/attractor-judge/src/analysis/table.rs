@@ -3,16 +3,18 @@
 //! Rows are layers and their kept heads, in order, as in [`attractor_record::table::Table::of`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use attractor_record::evidence::{AblationMode, Evidence};
 use attractor_record::table::{Column, Table};
-use attractor_record::{Patterns, Steps, Walk};
+use attractor_record::{Patterns, Steps};
 use rayon::prelude::*;
 
-use super::distance::{self, PatchGrid};
+use super::distance::{self, PatchDistance, PatchGrid, Reach};
 use super::importance::{importance, unit};
-use super::metastable;
-use super::rank::{self, Baselines, Ranks};
+use super::metastable::{self, Metastable};
+use super::pass::{Taker, pass};
+use super::rank::{Baselines, Leading, MapRanks, Ranks};
 use crate::config::Config;
 use crate::detect::sink::{self, Seen};
 use crate::measure::Geometry;
@@ -59,47 +61,43 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>, context: &Context<'
     let layers = patterns.layers();
     let heads: Vec<(usize, usize)> =
         layers.iter().flat_map(|shape| shape.heads.iter().map(move |&head| (shape.layer, head))).collect();
-    let mut columns = Vec::new();
-    let sizes: Vec<Option<metastable::Metastable>> =
-        each(&heads, context, |layer, head| metastable::of_head(patterns, layer, head))?;
-    let of = |pick: fn(&metastable::Metastable) -> f64| {
-        sizes.iter().map(|size| size.as_ref().map_or(f64::NAN, pick)).collect::<Vec<_>>()
-    };
-    number(&mut columns, "metastable_keys", of(|size| size.keys));
-    number(&mut columns, "metastable_share", of(|size| size.share));
-    if sizes.iter().any(Option::is_some) {
-        let name =
-            |size: &Option<metastable::Metastable>| size.as_ref().and_then(|s| s.regime()).map_or("", |r| r.name());
-        columns.push(("regime".into(), Column::Text(sizes.iter().map(|size| name(size).to_string()).collect())));
-    }
-
-    let sinks = sinks(patterns, &heads, context)?;
-    if sinks.iter().any(Option::is_some) {
-        let scores = sinks.iter().map(|sink| sink.map_or(f64::NAN, |(score, _)| score)).collect();
-        number(&mut columns, "sink", scores);
-        let positions = sinks.iter().map(|sink| sink.map(|(_, position)| position as i64)).collect();
-        columns.push(("sink_position".into(), Column::MaybeWhole(positions)));
-    }
-
     let grids: Vec<Option<PatchGrid>> =
         (0..patterns.inputs()).map(|input| PatchGrid::of(patterns.tokens(input))).collect();
+    let walked = Walked::new(patterns, extras, &grids)?;
+    let figures: Vec<Figures> = each(&heads, context, |layer, head| walked.of_head(layer, head))?;
+    let all = |pick: &dyn Fn(&Figures) -> Option<f64>| -> Vec<f64> {
+        figures.iter().map(|own| pick(own).unwrap_or(f64::NAN)).collect()
+    };
+    let mut columns = Vec::new();
+    number(&mut columns, "metastable_keys", all(&|own| own.size.map(|size| size.keys)));
+    number(&mut columns, "metastable_share", all(&|own| own.size.map(|size| size.share)));
+    if figures.iter().any(|own| own.size.is_some()) {
+        let name = |own: &Figures| own.size.and_then(|size| size.regime()).map_or("", |regime| regime.name());
+        columns.push(("regime".into(), Column::Text(figures.iter().map(|own| name(own).to_string()).collect())));
+    }
+    if figures.iter().any(|own| own.sink.is_some()) {
+        number(&mut columns, "sink", all(&|own| own.sink.map(|(score, _)| score)));
+        let positions = figures.iter().map(|own| own.sink.map(|(_, position)| position as i64)).collect();
+        columns.push(("sink_position".into(), Column::MaybeWhole(positions)));
+    }
     if grids.iter().all(Option::is_none) {
         let values = each(&heads, context, |layer, head| without_first(patterns, layer, head))?;
         let values = values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect();
         number(&mut columns, "mean_distance_without_first", values);
     } else {
-        let size = extras.patch.unwrap_or([1.0; 2]);
-        let distances = each(&heads, context, |layer, head| across(patterns, layer, head, &grids, size))?;
-        number(&mut columns, "patch_distance", distances.iter().map(|d| d.0).collect());
-        number(&mut columns, "patch_distance_renormalised", distances.iter().map(|d| d.1).collect());
+        number(&mut columns, "patch_distance", all(&|own| mean_of(own.reach.iter().map(|reach| reach.plain))));
+        let renormalised =
+            |own: &Figures| mean_of(own.reach.iter().map(|reach| reach.renormalised).filter(|x| !x.is_nan()));
+        number(&mut columns, "patch_distance_renormalised", all(&renormalised));
     }
     if extras.rank {
-        let ranks = ranks(patterns, &heads, context)?;
-        let names = ["effective_rank", "effective_rank_ratio", "stable_rank", "stable_rank_ratio"];
-        for (at, name) in names.into_iter().enumerate() {
-            number(&mut columns, name, ranks.iter().map(|r| r.0[at]).collect());
-        }
-        columns.push(("rank_tokens".into(), Column::Whole(ranks.iter().map(|r| r.1 as i64).collect())));
+        let mean = |pick: fn(&MapRanks) -> f64| all(&|own| mean_of(own.ranks.iter().map(pick)));
+        number(&mut columns, "effective_rank", mean(|ranks| ranks.map.effective));
+        number(&mut columns, "effective_rank_ratio", mean(MapRanks::effective_ratio));
+        number(&mut columns, "stable_rank", mean(|ranks| ranks.map.stable));
+        number(&mut columns, "stable_rank_ratio", mean(MapRanks::stable_ratio));
+        let tokens = |own: &Figures| own.ranks.iter().map(|ranks| ranks.queries).max().unwrap_or(0) as i64;
+        columns.push(("rank_tokens".into(), Column::Whole(figures.iter().map(tokens).collect())));
     }
     if let Some(evidence) = extras.evidence {
         let bootstrap = Bootstrap::new(context.seed(), RESAMPLES, 0.95);
@@ -161,64 +159,140 @@ fn each<T: Send>(
     heads.par_iter().map(of).collect()
 }
 
-/// Score and position of each head's strongest sink, over the inputs of which it is known what every key receives.
-fn sinks(
-    patterns: &dyn Patterns,
-    heads: &[(usize, usize)],
-    context: &Context<'_>,
-) -> Result<Vec<Option<(f64, usize)>>> {
-    let geometry = Geometry::of_all(patterns, &Config::default())?;
-    let mut seen: HashMap<usize, Seen> = HashMap::new();
-    for g in geometry.iter().flatten() {
-        seen.entry(g.id).or_insert_with(|| Seen::of(g));
-    }
-    let layers: Vec<usize> = patterns.layers().iter().map(|shape| shape.layer).collect();
-    each(heads, context, |layer, head| {
-        let Some(at) = layers.iter().position(|&known| known == layer) else { return Ok(None) };
-        let mut received = Vec::new();
-        for (input, g) in geometry[at].iter().enumerate() {
-            received.push(column_mass(patterns, (layer, head), input, g)?);
+/// What of a head needs its maps.
+struct Figures {
+    size: Option<Metastable>,
+    /// Score and position of the strongest sink, over the inputs of which it is known what every key receives.
+    sink: Option<(f64, usize)>,
+    /// Of every input that is an image.
+    reach: Vec<PatchDistance>,
+    /// Of every input whose ranks are wanted and known.
+    ranks: Vec<MapRanks>,
+}
+
+/// Figures of heads from one pass over each of their maps, of which no more rows are read than somebody wants.
+struct Walked<'a> {
+    patterns: &'a dyn Patterns,
+    grids: &'a [Option<PatchGrid>],
+    patch: [f64; 2],
+    layers: Vec<usize>,
+    /// [layer][input].
+    geometry: Vec<Vec<Arc<Geometry>>>,
+    /// By [`Geometry::id`].
+    seen: HashMap<usize, Seen>,
+    /// Ranks of the uniform maps of the masks, [layer][input]; `None`: no ranks are wanted.
+    uniform: Option<Vec<Vec<Option<Ranks>>>>,
+}
+
+impl<'a> Walked<'a> {
+    fn new(patterns: &'a dyn Patterns, extras: &Extras<'_>, grids: &'a [Option<PatchGrid>]) -> Result<Self> {
+        let geometry = Geometry::of_all(patterns, &Config::default())?;
+        let mut seen: HashMap<usize, Seen> = HashMap::new();
+        for g in geometry.iter().flatten() {
+            seen.entry(g.id).or_insert_with(|| Seen::of(g));
         }
-        let columns: Vec<sink::Column<'_>> = geometry[at]
+        let layers: Vec<usize> = patterns.layers().iter().map(|shape| shape.layer).collect();
+        let mut baselines = Baselines::default();
+        let mut of_input = |layer, input| {
+            let (n, m) = patterns.shape(layer, input)?;
+            Ok(baselines.of(&patterns.mask(layer, input)?, n, m))
+        };
+        let mut of_layer = |&layer: &usize| (0..patterns.inputs()).map(|input| of_input(layer, input)).collect();
+        let uniform = extras.rank.then(|| layers.iter().map(&mut of_layer).collect::<Result<_>>()).transpose()?;
+        let patch = extras.patch.unwrap_or([1.0; 2]);
+        Ok(Self { patterns, grids, patch, layers, geometry, seen, uniform })
+    }
+
+    fn of_head(&self, layer: usize, head: usize) -> Result<Figures> {
+        let mut sizes = metastable::Sizes::default();
+        let (mut received, mut all_reach, mut ranks) = (Vec::new(), Vec::new(), Vec::new());
+        let at = self.layers.iter().position(|&known| known == layer).unwrap_or(0);
+        for (input, g) in self.geometry[at].iter().enumerate() {
+            let shape = self.patterns.shape(layer, input)?;
+            let mut counted = sizes.of(self.patterns.mask(layer, input)?, shape.0);
+            let known = self.known_mass(layer, head, input, g)?;
+            let mut mass = matches!(known, Mass::InMap).then(|| Received::new(g));
+            let mut reach = self.grids[input].as_ref().and_then(|grid| Reach::new(grid, self.patch, shape));
+            let mut leading = self.uniform.as_ref().map(|_| Leading::new(shape));
+            let mut takers: Vec<&mut dyn Taker> = vec![&mut counted];
+            takers.extend(mass.as_mut().map(|taker| taker as &mut dyn Taker));
+            takers.extend(reach.as_mut().map(|taker| taker as &mut dyn Taker));
+            takers.extend(leading.as_mut().map(|taker| taker as &mut dyn Taker));
+            let was_kept = pass(self.patterns, (layer, head, input), &mut takers)?;
+            received.push(match (known, mass) {
+                (Mass::Known(mass), _) => Some(mass),
+                (Mass::InMap, Some(mass)) if was_kept => mass.finish(),
+                _ => None,
+            });
+            if was_kept {
+                all_reach.extend(reach.map(Reach::finish));
+                let uniform = self.uniform.as_ref().and_then(|uniform| uniform[at][input]);
+                ranks.extend(leading.and_then(|leading| leading.ranks(uniform)));
+            }
+        }
+        let columns: Vec<sink::Column<'_>> = self.geometry[at]
             .iter()
             .zip(&received)
             .filter_map(|(g, received)| {
-                Some(sink::Column { geometry: g, seen: &seen[&g.id], received: received.as_deref()? })
+                Some(sink::Column { geometry: g, seen: &self.seen[&g.id], received: received.as_deref()? })
             })
             .collect();
-        Ok(sink::strongest(&columns).map(|found| (mean(&found.scores), found.position)))
-    })
+        let sink = sink::strongest(&columns).map(|found| (mean(&found.scores), found.position));
+        Ok(Figures { size: sizes.medians(), sink, reach: all_reach, ranks })
+    }
+
+    /// What every key receives, as far as the statistics tell.
+    fn known_mass(&self, layer: usize, head: usize, input: usize, g: &Geometry) -> Result<Mass> {
+        let Some(s) = self.patterns.statistics(layer, head, input)? else { return Ok(Mass::InMap) };
+        Ok(match () {
+            () if s.invalid_rows > 0 => Mass::Invalid,
+            // Beside a learned sink the rows are shares of what falls on keys, which the maps alone tell.
+            () if s.sink_mass.is_empty() && s.column_mass.len() == g.keys => Mass::Known(s.column_mass),
+            () => Mass::InMap,
+        })
+    }
 }
 
-/// What every key of an input receives; `None` where it was not kept, or where rows hold what is not a number.
-fn column_mass(
-    patterns: &dyn Patterns,
-    (layer, head): (usize, usize),
-    input: usize,
-    g: &Geometry,
-) -> Result<Option<Vec<f64>>> {
-    if let Some(s) = patterns.statistics(layer, head, input)? {
-        if s.invalid_rows > 0 {
-            return Ok(None);
-        }
-        // Beside a learned sink the rows are shares of what falls on keys, which the maps alone tell.
-        if s.sink_mass.is_empty() && s.column_mass.len() == g.keys {
-            return Ok(Some(s.column_mass));
-        }
+/// Where it stands what every key of an input receives.
+enum Mass {
+    Known(Vec<f64>),
+    InMap,
+    /// Rows hold what is not a number.
+    Invalid,
+}
+
+/// Adds up what every key receives; nothing once a row holds what is not a number.
+struct Received<'a> {
+    g: &'a Geometry,
+    mass: Option<Vec<f64>>,
+    row: Vec<f32>,
+}
+
+impl<'a> Received<'a> {
+    fn new(g: &'a Geometry) -> Self {
+        Self { g, mass: Some(vec![0.0; g.keys]), row: Vec::new() }
     }
-    let mut received = vec![0.0; g.keys];
-    let Some(mut walk) = Walk::of(patterns, (layer, head), input)? else { return Ok(None) };
-    while let Some(strip) = walk.next()? {
-        let block = &mut strip.blocks[0];
-        if !block.iter().all(|w| w.is_finite()) {
-            return Ok(None);
-        }
-        g.normalise(block, strip.rows);
-        for row in block.chunks_exact(g.keys.max(1)) {
-            received.iter_mut().zip(row).for_each(|(sum, &w)| *sum += f64::from(w));
-        }
+
+    fn finish(self) -> Option<Vec<f64>> {
+        self.mass
     }
-    Ok(Some(received))
+}
+
+impl Taker for Received<'_> {
+    fn wants(&self, _: usize) -> bool {
+        self.mass.is_some()
+    }
+
+    fn take(&mut self, query: usize, row: &[f32]) {
+        if !row.iter().all(|w| w.is_finite()) {
+            self.mass = None;
+        }
+        let Some(mass) = &mut self.mass else { return };
+        self.row.clear();
+        self.row.extend_from_slice(row);
+        self.g.normalise(&mut self.row, query..query + 1);
+        mass.iter_mut().zip(&self.row).for_each(|(sum, &w)| *sum += f64::from(w));
+    }
 }
 
 /// Mean over inputs of the distance without the first token.
@@ -230,54 +304,6 @@ fn without_first(patterns: &dyn Patterns, layer: usize, head: usize) -> Result<O
         }
     }
     Ok(mean_of(values))
-}
-
-/// Mean over inputs of the two distances between patches.
-fn across(
-    patterns: &dyn Patterns,
-    layer: usize,
-    head: usize,
-    grids: &[Option<PatchGrid>],
-    size: [f64; 2],
-) -> Result<(f64, f64)> {
-    let (mut plain, mut renormalised) = (Vec::new(), Vec::new());
-    for (input, grid) in grids.iter().enumerate() {
-        let Some(grid) = grid else { continue };
-        if let Some(found) = distance::of_patches(patterns, layer, head, input, grid, size)? {
-            plain.push(found.plain);
-            renormalised.extend(Some(found.renormalised).filter(|x| !x.is_nan()));
-        }
-    }
-    Ok((mean_of(plain).unwrap_or(f64::NAN), mean_of(renormalised).unwrap_or(f64::NAN)))
-}
-
-/// Effective rank, its ratio, stable rank, its ratio (means over inputs) and the largest number of tokens.
-fn ranks(patterns: &dyn Patterns, heads: &[(usize, usize)], context: &Context<'_>) -> Result<Vec<([f64; 4], usize)>> {
-    let mut baselines = Baselines::default();
-    let mut uniform: Vec<(usize, Vec<Option<Ranks>>)> = Vec::new();
-    for shape in patterns.layers() {
-        let mut row = Vec::new();
-        for input in 0..patterns.inputs() {
-            let (n, m) = patterns.shape(shape.layer, input)?;
-            row.push(baselines.of(&patterns.mask(shape.layer, input)?, n, m));
-        }
-        uniform.push((shape.layer, row));
-    }
-    each(heads, context, |layer, head| {
-        let uniform = uniform.iter().find(|(known, _)| *known == layer).map_or(&[][..], |(_, row)| row);
-        let mut found = Vec::new();
-        for (input, &uniform) in uniform.iter().enumerate() {
-            found.extend(rank::of_head(patterns, layer, head, input, uniform)?);
-        }
-        let mean = |pick: fn(&rank::MapRanks) -> f64| mean_of(found.iter().map(pick)).unwrap_or(f64::NAN);
-        let means = [
-            mean(|r| r.map.effective),
-            mean(|r| r.effective_ratio()),
-            mean(|r| r.map.stable),
-            mean(|r| r.stable_ratio()),
-        ];
-        Ok((means, found.iter().map(|ranks| ranks.queries).max().unwrap_or(0)))
-    })
 }
 
 /// A column of numbers, NaN where a head has none; `None` if there is no such column.
