@@ -1,6 +1,6 @@
 //! Every job of the library, in at most ten lines each.
 //!
-//!     cargo run --release -p attractor-session --example jobs -- CHECKPOINT FOLDER
+//!     cargo run --release --workspace --example jobs -- CHECKPOINT FOLDER
 //!
 //! CHECKPOINT is a Hugging Face folder with a tokenizer; FOLDER receives runs, files and machines. Without arguments the
 //! embedded model and a temporary folder serve.
@@ -16,7 +16,7 @@ use attractor_session::sample::rbm::sampling::Sampling;
 use attractor_session::settle::capacity;
 use attractor_session::training::{causal_lm, rbm};
 use attractor_session::{
-    Context, Error, Inputs, Note, Result, Selection, Step, capture, compare, demo, evidence, export, follow, heads,
+    Advance, Context, Error, Inputs, Note, Result, Selection, capture, compare, demo, evidence, export, follow, heads,
     import, info, inputs, judgement, metrics, target,
 };
 
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         demo::unpack(&model)?;
     }
     // Progress and notes are the caller's; nothing is printed by the jobs themselves.
-    let progress = |step: Step<'_>| eprint!("\r{:<20} {}/{}   ", step.stage, step.done, step.total);
+    let progress = |step: Advance<'_>| eprint!("\r{:<20} {}/{}   ", step.stage, step.done, step.total);
     let notes = |note: &Note| eprintln!("\r{note:?}");
     let context = Context::new(7).with_progress(&progress).with_listener(&notes);
 
@@ -44,7 +44,7 @@ fn main() -> Result<()> {
 
 /// What attention did in a model.
 pub fn attention(model: &Path, folder: &Path, context: &Context<'_>) -> Result<()> {
-    let few = || Inputs { max_inputs: 6, seq_len: Some(48), ..Inputs::default() };
+    let few = || Inputs { max_inputs: Some(6), seq_len: Some(48), ..Inputs::default() };
 
     // What a checkpoint is.
     let info::Info::Checkpoint(found) = info::run(&info::Options::new(model), context)? else { return Ok(()) };

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use attractor::random::Philox;
 use attractor_nn::checkpoint::{Array, Checkpoint};
-use attractor_nn::model::{Input, Keep, Observer, Tap, Want};
+use attractor_nn::model::{Input, KeptParts, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
 use attractor_record::{Captured, InputRecord, ModelInfo, Origin, Role, Selection, Token};
 use attractor_session::capture::Recorder;
@@ -358,7 +358,7 @@ impl<'a> Capture<'a> {
     /// # Panics
     /// If the model cannot read them.
     pub fn run(&self, inputs: &[Vec<u32>]) -> Captured {
-        let (all, keep) = (Selection::all(), Keep { values: true, z: true, input: true });
+        let (all, keep) = (Selection::all(), KeptParts { values: true, z: true, input: true });
         let record = |(index, ids): (usize, &Vec<u32>)| {
             let (input, tokens) = (Input::Tokens(ids.clone()), tokens(ids));
             let mut recorder = Tampered { capture: self, inner: Recorder::new(self.certifier, &all, keep, &tokens) };

@@ -2,7 +2,7 @@
 
 use attractor::Result;
 use attractor::retrieve::{HeadStatistics, Mask};
-use attractor_judge::analysis::{Fuse, StackOptions, flow, rank, rollout};
+use attractor_judge::analysis::{Fuse, FuseOptions, flow, rank, rollout};
 use attractor_record::{Facts, ModelInfo, Task, Token};
 use attractor_record::{Held, LayerShape, Patterns, Rows};
 use serde_json::Value;
@@ -93,20 +93,20 @@ fn difference(got: &[f64], expected: &[f64]) -> f64 {
 }
 
 /// Rollout of every query, [N, N].
-fn rollout_map(maps: &Maps, options: &StackOptions) -> Vec<f64> {
+fn rollout_map(maps: &Maps, options: &FuseOptions) -> Vec<f64> {
     let row = |query| rollout(maps, 0, query, options, &attractor::Context::new(0)).unwrap().shares;
     (0..maps.tokens).flat_map(row).collect()
 }
 
 #[test]
 fn rollout_is_that_of_the_recorded_numpy() {
-    let base = StackOptions::default();
+    let base = FuseOptions::default();
     for (case, maps, tolerance) in cases() {
         for (name, options) in [
             ("rollout", base),
-            ("rollout_max_residual_0.3", StackOptions { fuse: Fuse::Max, residual: 0.3, ..base }),
-            ("rollout_min_start_1", StackOptions { fuse: Fuse::Min, start: 1, ..base }),
-            ("rollout_discard_0.9", StackOptions { discard: 0.9, ..base }),
+            ("rollout_max_residual_0.3", FuseOptions { fuse: Fuse::Max, residual: 0.3, ..base }),
+            ("rollout_min_start_1", FuseOptions { fuse: Fuse::Min, start: 1, ..base }),
+            ("rollout_discard_0.9", FuseOptions { discard: 0.9, ..base }),
             ("vit_explain_discard_0", base),
         ] {
             let expected = numbers(&case[name]);
@@ -125,11 +125,11 @@ fn rollout_is_that_of_the_recorded_numpy() {
 fn discarding_is_not_vit_explain_to_the_letter() {
     for (case, maps, _) in cases() {
         let theirs = numbers(&case["vit_explain_discard_0.9"]);
-        let ours = rollout_map(&maps, &StackOptions { discard: 0.9, ..StackOptions::default() });
+        let ours = rollout_map(&maps, &FuseOptions { discard: 0.9, ..FuseOptions::default() });
         let off = theirs.chunks_exact(maps.tokens).map(|row| (row.iter().sum::<f64>() - 1.0).abs()).fold(0.0, f64::max);
         assert!(off > 1e-2, "{}: their rows sum to one within {off}", case["name"]);
         assert!(difference(&ours, &theirs) > 1e-2, "{}", case["name"]);
-        let whole = rollout_map(&maps, &StackOptions::default());
+        let whole = rollout_map(&maps, &FuseOptions::default());
         assert!(difference(&ours, &whole) > 1e-2, "{}: nothing was discarded", case["name"]);
     }
 }
@@ -141,10 +141,9 @@ fn flow_is_that_of_networkx() {
         let values = numbers(&case["flow"]);
         let sum: f64 = values.iter().sum();
         let expected: Vec<f64> = values.iter().map(|value| value / sum).collect();
-        let found = flow(&maps, 0, query, &StackOptions::default(), &attractor::Context::new(0)).unwrap();
+        let found = flow(&maps, 0, query, &FuseOptions::default(), &attractor::Context::new(0)).unwrap();
         assert!(difference(&found.shares, &expected) < tolerance, "{}: {:?} {expected:?}", case["name"], found.shares);
-        let by_rollout =
-            rollout(&maps, 0, query, &StackOptions::default(), &attractor::Context::new(0)).unwrap().shares;
+        let by_rollout = rollout(&maps, 0, query, &FuseOptions::default(), &attractor::Context::new(0)).unwrap().shares;
         assert!(difference(&found.shares, &by_rollout) > 1e-3, "{}: flow is not rollout", case["name"]);
     }
 }

@@ -1,7 +1,18 @@
 // The report's page as a source: everything comes from its two JSON elements.
 
 import { bytes, decode } from "./decode";
-import { HEAD_COLUMNS, VERSION, type Check, type CheckId, type CodedMap, type HeadSummary, type Origin, type Payload } from "./schema";
+import {
+  HEAD_COLUMNS,
+  VERSION,
+  type Check,
+  type CheckId,
+  type CodedMap,
+  type HeadEstimate,
+  type HeadFigure,
+  type HeadSummary,
+  type Origin,
+  type Payload,
+} from "./schema";
 import { label } from "./text";
 import type { CheckLine, Column, HeadLine, HeadMap, Metric, Place, Point, Source } from "./source";
 
@@ -33,6 +44,10 @@ function common(values: (number | null)[]): number | null {
   return values.every((v) => v === null || v === first) ? first : null;
 }
 
+/** What there is to doubt a figure of a head; null if no check looked at it. */
+const estimate = (own: HeadSummary, figure: HeadFigure): HeadEstimate | null =>
+  (own.estimates as Partial<Record<HeadFigure, HeadEstimate | null>>)[figure] ?? null;
+
 /** Figures by layer and head: the table's columns, then the checks of single heads that it has no column for. */
 export function metrics(report: Report, heads: HeadLine[]): Metric[] {
   const byId = new Map<CheckId, Check[]>();
@@ -43,23 +58,23 @@ export function metrics(report: Report, heads: HeadLine[]): Metric[] {
     if (own) own.push(check);
     else byId.set(check.id, [check]);
   }
-  const about = (checks: Check[]) => {
-    const interval = checks.find((c) => c.interval)?.interval;
+  const about = (all: HeadEstimate[]) => {
+    const interval = all.find((e) => e.interval)?.interval;
     return {
-      null: common(checks.map((c) => c.null)),
-      threshold: common(checks.map((c) => c.threshold)),
+      null: common(all.map((e) => e.null)),
+      threshold: common(all.map((e) => e.threshold)),
       interval: interval ? `${Math.round(100 * interval.level)} %, ${interval.method}` : "",
     };
   };
   const all: Metric[] = HEAD_COLUMNS.map(({ check, ...column }) => {
-    const checks = (check && byId.get(check)) ?? [];
+    // Its check is not listed once more below.
     if (check) byId.delete(check);
-    const at = new Map(checks.map((c) => [`${c.layer}.${c.head}`, c]));
-    const points = heads.map(({ layer, head, figures }): Point => {
-      const interval = at.get(`${layer}.${head}`)?.interval ?? null;
+    const known = report.heads.map((own) => estimate(own, column.name));
+    const points = heads.map(({ layer, head, figures }, at): Point => {
+      const interval = known[at]?.interval ?? null;
       return { layer, head, value: figures[column.name] ?? null, low: interval?.low ?? null, high: interval?.high ?? null };
     });
-    return { ...column, points, ...about(checks) };
+    return { ...column, points, ...about(known.filter((e) => e !== null)) };
   });
   for (const [id, checks] of byId) {
     if (!checks.some((c) => c.value !== null)) continue;

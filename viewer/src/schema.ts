@@ -46,6 +46,9 @@ export type CheckId =
   | "abl.other-input"
   | "abl.zero";
 
+/** Which stack of layers a layer belongs to; layers are numbered within their stack. */
+export type Stack = "only" | "encoder" | "decoder" | "cross";
+
 /** What a check came to. */
 export type Verdict = "pass" | "warn" | "fail" | "skipped";
 
@@ -172,6 +175,8 @@ export interface Check {
   id: CheckId;
   /** 1 to 9. */
   group: number;
+  /** The stack that is judged, where the model has several. */
+  stack: Stack | null;
   /** The model's own layer number. */
   layer: number | null;
   /** The model's own head number. */
@@ -198,6 +203,32 @@ export interface Check {
   why: string;
 }
 
+/** What a figure of a head is held against, and how far it is known. */
+export interface HeadEstimate {
+  /** What it would be if there were nothing. */
+  null: number | null;
+  /** Its interval over inputs. */
+  interval: Interval | null;
+  /** What it is held against. */
+  threshold: number | null;
+}
+
+/** The estimates of a head's figures: of those that a check looked at. */
+export interface HeadEstimates {
+  /** Of the sharpness. */
+  sharpness: HeadEstimate | null;
+  /** Of the mass on the previous token. */
+  previous: HeadEstimate | null;
+  /** Of the mass on successors of earlier occurrences. */
+  induction: HeadEstimate | null;
+  /** Of the enrichment of near keys. */
+  near: HeadEstimate | null;
+  /** Of the mass on the favourite position. */
+  sink: HeadEstimate | null;
+  /** Of the divergence between rows. */
+  variation: HeadEstimate | null;
+}
+
 /** A head in a line. */
 export interface HeadSummary {
   /** Layer. */
@@ -222,6 +253,8 @@ export interface HeadSummary {
   variation: number | null;
   /** What it was recognised as. */
   kinds: HeadKind[];
+  /** What there is to doubt its figures. */
+  estimates: HeadEstimates;
 }
 
 /** The figures of a head's line. */

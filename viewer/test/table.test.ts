@@ -4,16 +4,20 @@ import { means, places } from "../src/components/chart";
 import { ordered, where } from "../src/components/checks";
 import { filtered, sorted } from "../src/components/table";
 import { checkLines, headLines, metrics, pageSource } from "../src/page-source";
-import { VERSION, type Check, type CheckId, type HeadSummary } from "../src/schema";
+import { VERSION, type Check, type CheckId, type HeadEstimate, type HeadSummary } from "../src/schema";
 
 const check = (id: CheckId, layer: number | null, head: number | null, more: Partial<Check> = {}): Check => ({
-  id, group: 5, layer, head, value: 0.5, null: 0.1, effect: 0.4, threshold: 0.4, threshold_source: "", judged: true,
+  id, group: 5, stack: null, layer, head, value: 0.5, null: 0.1, effect: 0.4, threshold: 0.4, threshold_source: "", judged: true,
   verdict: "pass", why: "", interval: { low: 0.45, high: 0.55, level: 0.95, method: "BCa bootstrap" },
   no_interval: null, ...more,
 });
+const none = { sharpness: null, previous: null, induction: null, near: null, sink: null, variation: null };
+const known = (of: HeadEstimate["null"]): HeadEstimate => ({
+  null: of, threshold: 0.4, interval: { low: 0.45, high: 0.55, level: 0.95, method: "BCa bootstrap" },
+});
 const line = (layer: number, head: number, more: Partial<HeadSummary>): HeadSummary => ({
   layer, head, class: null, sharpness: null, effective_keys: null, previous: null, induction: null, near: null, sink: null,
-  variation: null, kinds: [], ...more,
+  variation: null, kinds: [], estimates: none, ...more,
 });
 const report = {
   checks: [
@@ -24,8 +28,8 @@ const report = {
     check("pos.content", 1, 0, { value: 0.25, interval: null }),
   ],
   heads: [
-    line(0, 0, { class: "sharp", sharpness: 0.5, previous: 0.9, kinds: ["previous-token"] }),
-    line(0, 1, { previous: 0.1 }),
+    line(0, 0, { class: "sharp", sharpness: 0.5, previous: 0.9, kinds: ["previous-token"], estimates: { ...none, sharpness: known(0.1) } }),
+    line(0, 1, { previous: 0.1, estimates: { ...none, sharpness: known(0.2) } }),
     line(1, 0, { class: "broad", sharpness: 0.1, previous: 0.9, near: 3, kinds: ["sink", "local"] }),
   ],
 };
@@ -58,7 +62,7 @@ test("filters combine", () => {
   assert.deepEqual(filter("sharp", "", "1"), []);
 });
 
-test("intervals come from the checks, and checks without a column become figures", () => {
+test("intervals stand with the head's figures, and checks without a column become figures", () => {
   const all = metrics(report, heads);
   // Effective keys is nowhere a number; group 1 is no figure.
   assert.deepEqual(all.map((m) => m.name), ["sharpness", "previous", "near", "pos.content"]);

@@ -1,6 +1,6 @@
 //! No bytes make a reader panic, read out of bounds or take memory without end.
 //!
-//! `PROPTEST_CASES=100000 cargo test -p attractor-capture --test fuzz` runs long; a run takes a quarter of a second.
+//! `PROPTEST_CASES=100000 cargo test --workspace --profile bench --test fuzz` runs long; a run takes a quarter of a second.
 
 mod common;
 

@@ -65,9 +65,9 @@ pub struct Inputs {
     /// Tokens per input [default: 128, or the model's context length if shorter]
     #[arg(long)]
     pub seq_len: Option<usize>,
-    /// Use at most this many inputs, the first ones
-    #[arg(long, default_value_t = 32)]
-    pub max_inputs: usize,
+    /// Use at most this many inputs, the first ones [default: 32]
+    #[arg(long)]
+    pub max_inputs: Option<usize>,
     /// The config.json for a checkpoint that is a single weight file
     #[arg(long)]
     pub model_config: Option<PathBuf>,

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 pub use attractor_render::canvas::numbers::{counted, decimal as number, exact as short, percent};
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
 pub use attractor_session::numerals::significant;
-use attractor_session::{Context, Note, Step};
+use attractor_session::{Advance, Context, Note};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Common;
@@ -35,7 +35,7 @@ impl Progress {
         Self { bar }
     }
 
-    /// Step `done` of `total` of some stage.
+    /// Advance `done` of `total` of some stage.
     pub fn step(&self, stage: &str, done: usize, total: usize) {
         if let Some(bar) = &self.bar {
             bar.set_message(stage.to_string());
@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// The same as a job says it.
-    fn show(&self, step: Step<'_>) {
+    fn show(&self, step: Advance<'_>) {
         match step.figure {
             Some((name, value)) => self.step(&format!("{name} {value:.3}"), step.done, step.total),
             None => self.step(step.stage, step.done, step.total),
@@ -64,7 +64,7 @@ impl Drop for Progress {
 /// Runs a job with this command line's seed and threads; it is watched by a bar, and its notes go to standard error.
 pub fn work<T: Send>(common: &Common, job: impl FnOnce(&Context<'_>) -> Outcome<T> + Send) -> Outcome<T> {
     let progress = Progress::new(common.quiet);
-    let show = |step: Step<'_>| progress.show(step);
+    let show = |step: Advance<'_>| progress.show(step);
     let hear = |note: &Note| match note {
         Note::LongInputs { .. } => memory::return_freed(),
         note if !common.quiet => say(note, common.json),

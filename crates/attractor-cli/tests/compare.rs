@@ -207,7 +207,9 @@ fn differences_that_cannot_be_asked_for_say_why() {
         (vec!["a", "a", "--fail-on", "induction"], 2, "METRIC<NUMBER"),
         (vec!["a", "a", "--fail-on", "inductoin<0"], 2, "the metrics are previous, induction"),
         (vec!["a", "a", "--fail-on", "loss>0"], 2, "nothing was tested"),
-        (vec!["a", "a", "--junit", "x.xml"], 2, "no --fail-on"),
+        (vec!["a", "a", "--junit", "x.xml"], 2, "--fail-on <METRIC<NUMBER>"),
+        (vec!["a", "a", "--draw", "entropy"], 2, "--output <FILE>"),
+        (vec!["a", "a", "--max-inputs", "1"], 2, "leave --max-inputs out"),
         (vec!["a", "a", "--seq-len", "3"], 2, "leave --seq-len out"),
         (
             vec![&model, &model, "--input", "once.json", "--fail-on", "induction<0"],

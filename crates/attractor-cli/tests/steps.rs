@@ -62,8 +62,21 @@ fn a_report_says_how_many_steps_there_are_and_a_picture_names_its_step() {
         serde_json::from_slice::<Value>(&output.stdout).unwrap()["provenance"].clone()
     };
     let (many, one) = (of("many"), of("one"));
-    assert_eq!((&many["inputs"], &many["extra"]["steps"]), (&json!(2), &json!("6 steps of 2 inputs")));
-    assert_eq!((&one["inputs"], &one["extra"]["steps"]), (&json!(2), &Value::Null));
+    assert_eq!((&many["inputs"], &many["steps"]), (&json!(2), &json!(6)));
+    assert_eq!((&one["inputs"], &one["steps"]), (&json!(2), &Value::Null));
+    let compared = said(&attractor(here, &["diff", "many", "many"]));
+    assert!(compared.contains("6 steps of 2 inputs, "), "{compared}");
+    let page = |show: &str| attractor(here, &["report", "many", "--show", show, "-o", "page.html", "--quiet"]);
+    assert!(page("5").status.success(), "every step can be shown");
+    let refused = page("6");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("6 steps of 2 inputs"));
+    let followed: Value = serde_json::from_str(&said(&attractor(
+        here,
+        &["rollout", "many", "--input-number", "3", "--skip-missing", "--json"],
+    )))
+    .unwrap();
+    assert_eq!((&followed["input"], &followed["step"]["number"]), (&json!(1), &json!(3)));
     let picture = |run: &str| {
         let export = ["export", run, "--heads", "0", "--input-number", "1", "-o", "map.svg", "--quiet"];
         said(&attractor(here, &export));

@@ -230,6 +230,8 @@ pub(crate) trait Worded {
         Check {
             id: m.id,
             group: m.id.group().number(),
+            // Known to the report, not to a finding.
+            stack: None,
             layer: m.place.layer,
             head: m.place.head,
             value: m.value,

@@ -1,18 +1,20 @@
 //! From patterns to a report.
 
+use std::collections::BTreeMap;
+
 use attractor_record::evidence::{Evidence, LossKind};
 use attractor_record::{Patterns, Watcher};
 
 use crate::conclusion::{Signs, decide};
 use crate::config::{Config, Key};
 use crate::detect::{Detecting, Detector, Finding};
-use crate::finding::{Place, Worded};
+use crate::finding::{Measured, Place, Worded};
 use crate::groups::{self, Case, Findings, class_of};
 use crate::legacy;
 use crate::measure::{HeadMeasure, Plan, watched};
-use crate::provenance::extra;
+use crate::place::named_stack;
 use crate::report::words;
-use crate::report::{self, HeadKind, HeadSummary, Provenance, Report, SCHEMA_VERSION};
+use crate::report::{self, HeadEstimate, HeadEstimates, HeadKind, HeadSummary, Provenance, Report, SCHEMA_VERSION};
 use crate::statistics::Bootstrap;
 use crate::verdict::{Check, Verdict};
 use attractor::{Context, Result};
@@ -60,21 +62,25 @@ pub fn judge_watched(
     let lengths =
         case.measures.geometry.first().map(|layer| layer.iter().map(|g| g.keys).collect()).unwrap_or_default();
     let steps = &case.measures.steps;
+    let stack = named_stack(patterns);
     let provenance = Provenance {
         tool: "attractor".to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
         model: patterns.info().clone(),
+        stack,
         inputs: steps.inputs(),
+        steps: steps.several(),
         lengths,
         live_model: evidence.is_some(),
-        extra: extra(patterns, steps),
+        extra: BTreeMap::new(),
     };
     let has_loss = evidence.is_none_or(|e| e.ablation_loss != LossKind::RelativeChange);
     let is_lost = |head: &&HeadMeasure| head.inputs.iter().any(|input| input.invalid_rows > 0);
     let lost: Vec<Place> = case.measures.heads.iter().filter(is_lost).map(Case::place).collect();
     let signs = Signs::of(&findings, config, has_loss);
     // Sentences are made here, and last.
-    let checks: Vec<Check> = findings.all().into_iter().map(Worded::check).collect();
+    let of_stack = |check: Check| Check { stack, ..check };
+    let checks: Vec<Check> = findings.all().into_iter().map(Worded::check).map(of_stack).collect();
     Ok(Report {
         schema_version: SCHEMA_VERSION,
         provenance,
@@ -118,18 +124,34 @@ fn summaries(case: &Case<'_>, findings: &Findings) -> Vec<HeadSummary> {
             if near.is_some_and(|finding| finding.verdict == Verdict::Pass) {
                 kinds.push(HeadKind::Local);
             }
+            let estimate = |measured: Option<&Measured>| {
+                measured.map(|m| HeadEstimate { null: m.null, interval: m.interval.clone(), threshold: m.threshold })
+            };
+            let previous = previous.get(&place).map(|finding| &finding.measured);
+            let induction = induction.get(&place).map(|finding| &finding.measured);
+            let near = near.map(|finding| &finding.measured);
+            let sink = sink.get(&place).map(|finding| &finding.measured);
+            let variation = variation.get(&place).map(|finding| &finding.measured);
             HeadSummary {
                 layer: head.layer,
                 head: head.head,
                 class: sharp.and_then(|m| m.value).map(|s| class_of(s, case.config)),
                 sharpness: sharp.and_then(|m| m.value),
                 effective_keys: sharp.and_then(|m| m.effect),
-                previous: previous.get(&place).and_then(|finding| finding.measured.value),
-                induction: induction.get(&place).and_then(|finding| finding.measured.value),
-                near: near.and_then(|finding| finding.measured.value),
-                sink: sink.get(&place).and_then(|finding| finding.measured.value),
-                variation: variation.get(&place).and_then(|finding| finding.measured.value),
+                previous: previous.and_then(|m| m.value),
+                induction: induction.and_then(|m| m.value),
+                near: near.and_then(|m| m.value),
+                sink: sink.and_then(|m| m.value),
+                variation: variation.and_then(|m| m.value),
                 kinds,
+                estimates: HeadEstimates {
+                    sharpness: estimate(sharp),
+                    previous: estimate(previous),
+                    induction: estimate(induction),
+                    near: estimate(near),
+                    sink: estimate(sink),
+                    variation: estimate(variation),
+                },
             }
         })
         .collect()

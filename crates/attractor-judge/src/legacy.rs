@@ -66,13 +66,13 @@ pub struct Legacy {
     /// Largest RMS deviation that a one-hot row of this length can reach.
     pub attainable_rms_deviation: f64,
     /// Why there is nothing, or what to bear in mind.
-    pub note: Note,
+    pub note: LegacyNote,
 }
 
 /// What there is to say of the figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub enum Note {
+pub enum LegacyNote {
     /// There are figures, of the first input.
     FirstInput,
     /// There is no input or no layer.
@@ -83,7 +83,7 @@ pub enum Note {
     NotKept,
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for LegacyNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FirstInput => f.write_str("the first input only; no verdict rests on these"),
@@ -96,13 +96,13 @@ impl fmt::Display for Note {
     }
 }
 
-impl From<Note> for String {
-    fn from(note: Note) -> Self {
+impl From<LegacyNote> for String {
+    fn from(note: LegacyNote) -> Self {
         note.to_string()
     }
 }
 
-impl TryFrom<String> for Note {
+impl TryFrom<String> for LegacyNote {
     type Error = String;
 
     fn try_from(text: String) -> std::result::Result<Self, String> {
@@ -219,7 +219,7 @@ pub fn uniform_map(mask: &Mask, n: usize) -> impl Rows + '_ {
 /// The formulas for all heads; like the original guide, for the first input only.
 pub(crate) fn of_patterns(patterns: &dyn Patterns) -> Result<Legacy> {
     let layers = patterns.layers();
-    let legacy = |length: usize, heads: Vec<HeadFigures>, null: Option<Figures>, note: Note| Legacy {
+    let legacy = |length: usize, heads: Vec<HeadFigures>, null: Option<Figures>, note: LegacyNote| Legacy {
         length,
         heads,
         null: null.unwrap_or(NOTHING),
@@ -228,11 +228,11 @@ pub(crate) fn of_patterns(patterns: &dyn Patterns) -> Result<Legacy> {
         note,
     };
     let (Some(first), true) = (layers.first(), patterns.inputs() > 0) else {
-        return Ok(legacy(0, Vec::new(), None, Note::NothingCaptured));
+        return Ok(legacy(0, Vec::new(), None, LegacyNote::NothingCaptured));
     };
     let (n, keys) = patterns.shape(first.layer, 0)?;
     if n != keys || n > LONGEST {
-        return Ok(legacy(n, Vec::new(), None, Note::LongOrNotSquare));
+        return Ok(legacy(n, Vec::new(), None, LegacyNote::LongOrNotSquare));
     }
     let mut heads = Vec::new();
     for shape in layers.iter().filter(|s| patterns.shape(s.layer, 0).is_ok_and(|shape| shape == (n, n))) {
@@ -244,7 +244,7 @@ pub(crate) fn of_patterns(patterns: &dyn Patterns) -> Result<Legacy> {
         }
     }
     let null = figures(&mut uniform_map(&patterns.mask(first.layer, 0)?, n), n)?;
-    let note = if heads.is_empty() { Note::NotKept } else { Note::FirstInput };
+    let note = if heads.is_empty() { LegacyNote::NotKept } else { LegacyNote::FirstInput };
     Ok(legacy(n, heads, null, note))
 }
 
@@ -267,10 +267,12 @@ mod tests {
 
     #[test]
     fn notes_are_read_as_they_are_written() {
-        for note in [Note::FirstInput, Note::NothingCaptured, Note::LongOrNotSquare, Note::NotKept] {
-            assert_eq!(Note::try_from(String::from(note)), Ok(note));
+        for note in
+            [LegacyNote::FirstInput, LegacyNote::NothingCaptured, LegacyNote::LongOrNotSquare, LegacyNote::NotKept]
+        {
+            assert_eq!(LegacyNote::try_from(String::from(note)), Ok(note));
         }
-        assert!(Note::try_from("perhaps".to_string()).is_err());
+        assert!(LegacyNote::try_from("perhaps".to_string()).is_err());
     }
 
     /// What causal attention that ignores its input shows under the original guide's formulas, to the digits printed:

@@ -20,7 +20,6 @@ mod judge;
 pub mod legacy;
 mod measure;
 mod place;
-mod provenance;
 pub mod report;
 pub mod statistics;
 mod untestable;

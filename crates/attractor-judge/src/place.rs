@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use attractor_record::{Patterns, Stack};
 use serde::{Serialize, Serializer};
 
 /// A head: "L5H1" where it is displayed, and in JSON.
@@ -23,6 +24,11 @@ impl Serialize for Head {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// The stack that a source shows, where its model has several.
+pub(crate) fn named_stack(patterns: &dyn Patterns) -> Option<Stack> {
+    Some(patterns.stack()).filter(|stack| !stack.is_only())
 }
 
 /// Serialises what has words as its words.

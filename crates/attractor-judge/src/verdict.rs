@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use attractor_record::Stack;
 use serde::{Deserialize, Serialize};
 
 use crate::id::CheckId;
@@ -68,6 +69,9 @@ pub struct Check {
     pub id: CheckId,
     /// 1 to 9.
     pub group: u8,
+    /// The stack that is judged, where the model has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
     /// The model's own layer number.
     pub layer: Option<usize>,
     /// The model's own head number.

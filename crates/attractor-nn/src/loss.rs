@@ -15,7 +15,7 @@ use attractor_record::evidence::{LossKind, NoLoss, Unpredictable};
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
-use crate::checkpoint::spec::Head;
+use crate::checkpoint::spec::OutputHead;
 use crate::model::{Input, Model, Overrides, Traced};
 use crate::ops::rows::{LogSoftmax, log_sum_exp};
 use crate::ops::{self, Matrix, unary};
@@ -69,13 +69,13 @@ impl Targets<'_> {
     pub fn loss(&self, model: &Model) -> (LossKind, Option<NoLoss>) {
         let none = |why| (LossKind::RelativeChange, Some(why));
         match model.spec().head {
-            Head::CausalLm => (LossKind::NextToken, None),
-            Head::MaskedLm if self.mask(model).is_some() => (LossKind::MaskedToken, None),
-            Head::MaskedLm => none(NoLoss::MaskTokenUnknown),
-            Head::Classifier { .. } | Head::DistilledClassifier { .. } if self.labels.is_some() => {
+            OutputHead::CausalLm => (LossKind::NextToken, None),
+            OutputHead::MaskedLm if self.mask(model).is_some() => (LossKind::MaskedToken, None),
+            OutputHead::MaskedLm => none(NoLoss::MaskTokenUnknown),
+            OutputHead::Classifier { .. } | OutputHead::DistilledClassifier { .. } if self.labels.is_some() => {
                 (LossKind::Label, None)
             }
-            Head::Classifier { .. } | Head::DistilledClassifier { .. } => none(NoLoss::NoLabels),
+            OutputHead::Classifier { .. } | OutputHead::DistilledClassifier { .. } => none(NoLoss::NoLabels),
             _ => none(NoLoss::BareEncoder),
         }
     }
@@ -95,7 +95,7 @@ impl Case {
         let spec = model.spec();
         input.check(spec)?;
         let target = match (spec.head, input.ids()) {
-            (Head::CausalLm, Some(ids)) => {
+            (OutputHead::CausalLm, Some(ids)) => {
                 if ids.len() < 2 {
                     return Ok(Err(Unpredictable::Short { tokens: ids.len() }));
                 }
@@ -105,7 +105,7 @@ impl Case {
                     tokens: ids[1..].to_vec(),
                 }
             }
-            (Head::MaskedLm, Some(ids)) => {
+            (OutputHead::MaskedLm, Some(ids)) => {
                 let Some(mask) = targets.mask(model) else {
                     return Ok(Ok(Self { input: input.clone(), target: Target::State }));
                 };
@@ -126,7 +126,8 @@ impl Case {
                 };
                 return Ok(Ok(Self { input, target: Target::Rows { kind: LossKind::MaskedToken, rows, tokens } }));
             }
-            (Head::Classifier { labels } | Head::DistilledClassifier { labels }, _) => match targets.labels {
+            (OutputHead::Classifier { labels } | OutputHead::DistilledClassifier { labels }, _) => match targets.labels
+            {
                 None => Target::State,
                 Some(given) => match given.get(index) {
                     Some(&label) if label < labels => Target::Label(label),
@@ -137,7 +138,7 @@ impl Case {
                     }
                     None => {
                         return Err(Error::usage(format!(
-                            "loss: {} labels, but there is an input {index}; give one label an input",
+                            "loss: {} labels, but there is an input {index}; give one label per input",
                             given.len()
                         )));
                     }

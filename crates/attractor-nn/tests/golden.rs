@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use attractor::retrieve::{dense, tiled};
 use attractor_nn::checkpoint::Checkpoint;
-use attractor_nn::model::{Input, Keep, Model, Observer, Overrides, Tap, Want};
+use attractor_nn::model::{Input, KeptParts, Model, Observer, Overrides, Tap, Want};
 use safetensors::SafeTensors;
 
 /// Tensors of golden.safetensors, numbers as f64.
@@ -130,7 +130,7 @@ fn check(kind: &str) {
                 let map = dense::weights(&tap.problem().unwrap(), head, 0..n).unwrap();
                 compare(&name, &map, &golden[head * n * n..(head + 1) * n * n], tolerance);
             }
-            let facts = model.record(tap, Keep::default()).unwrap().facts;
+            let facts = model.record(tap, KeptParts::default()).unwrap().facts;
             let scale = facts.output_scale.unwrap().max(1.0);
             assert!(facts.output_error.unwrap() < 1e-5 * scale, "{kind}: {facts:?}");
             assert!(facts.projection_error.unwrap() < 1e-5 * scale, "{kind}: {facts:?}");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use attractor::Result;
 use attractor::retrieve::{HeadStatistics, Mask};
-use attractor::{Error, Result};
 
 use crate::patterns::{LayerShape, Patterns, no_input};
 use crate::rows::Rows;
@@ -91,6 +91,11 @@ impl Steps {
     /// "input 3"; "input 0, step 8" where inputs have steps.
     pub fn name(&self, entry: usize) -> String {
         self.origin(entry).to_string()
+    }
+
+    /// Steps of all inputs together; `None` where every input has one.
+    pub fn several(&self) -> Option<usize> {
+        self.are_several().then_some(self.origins.len())
     }
 
     /// "7 inputs"; "24 steps of 2 inputs" where inputs have steps.
@@ -181,78 +186,26 @@ impl Patterns for Entries<'_> {
 }
 
 /// A table of a source whose inputs have steps: a row per step and row of the table `of` that step, with the step's number before
-/// the other columns. Where inputs have one step, the table of the source itself.
+/// the other columns. Where inputs have one step, the table of the source itself. The stack stands before both where the model
+/// has several.
 ///
 /// # Errors
 /// What `of` answers; `is_usage` if it answers tables with a column of the same name and another type.
 pub fn by_step(patterns: &dyn Patterns, of: impl Fn(&dyn Patterns) -> Result<Table>) -> Result<Table> {
     let steps = Steps::of(patterns);
     if !steps.are_several() {
-        return of(patterns);
+        return of(patterns)?.of_stack(patterns.stack());
     }
-    let mut numbers: Vec<Option<i64>> = Vec::new();
-    let mut joined: Vec<(String, Column)> = Vec::new();
+    let mut tables = Vec::new();
     for (number, entries) in steps.numbers() {
         let table = of(&Entries::new(patterns, entries)?)?;
-        let (before, rows) = (numbers.len(), table.rows());
-        numbers.resize(before + rows, number.map(|number| number as i64));
-        for (name, column) in table.columns() {
-            match joined.iter_mut().find(|(known, _)| known == name) {
-                Some((_, known)) => {
-                    append(known, before, column).map_err(|why| Error::usage(format!("{name}: {why}")))?
-                }
-                None => {
-                    let mut empty = nothing_like(column);
-                    append(&mut empty, before, column).map_err(Error::usage)?;
-                    joined.push((name.clone(), empty));
-                }
-            }
-        }
-        joined.iter_mut().for_each(|(_, column)| fill(column, before + rows));
+        let step = match number {
+            Some(number) => Column::Whole(vec![number as i64; table.rows()]),
+            None => Column::MaybeWhole(vec![None; table.rows()]),
+        };
+        tables.push(table.behind("step", step)?);
     }
-    let step = match numbers.iter().copied().collect::<Option<Vec<i64>>>() {
-        Some(numbers) => Column::Whole(numbers),
-        None => Column::MaybeWhole(numbers),
-    };
-    Table::new([("step".to_string(), step)].into_iter().chain(joined).collect())
-}
-
-fn nothing_like(column: &Column) -> Column {
-    match column {
-        Column::Whole(_) => Column::Whole(Vec::new()),
-        Column::Number(_) => Column::Number(Vec::new()),
-        Column::MaybeWhole(_) => Column::MaybeWhole(Vec::new()),
-        Column::Text(_) => Column::Text(Vec::new()),
-    }
-}
-
-/// Makes a column `rows` long; what was not there has no value.
-fn fill(column: &mut Column, rows: usize) {
-    if let Column::Whole(x) = column
-        && x.len() < rows
-    {
-        *column = Column::MaybeWhole(x.iter().copied().map(Some).collect());
-    }
-    match column {
-        Column::Whole(_) => {}
-        Column::Number(x) => x.resize(rows, f64::NAN),
-        Column::MaybeWhole(x) => x.resize(rows, None),
-        Column::Text(x) => x.resize(rows, String::new()),
-    }
-}
-
-/// Puts a column behind the first `before` rows of another.
-fn append(column: &mut Column, before: usize, more: &Column) -> std::result::Result<(), &'static str> {
-    fill(column, before);
-    match (column, more) {
-        (Column::Whole(x), Column::Whole(more)) => x.extend(more),
-        (Column::Number(x), Column::Number(more)) => x.extend(more),
-        (Column::MaybeWhole(x), Column::MaybeWhole(more)) => x.extend(more),
-        (Column::MaybeWhole(x), Column::Whole(more)) => x.extend(more.iter().copied().map(Some)),
-        (Column::Text(x), Column::Text(more)) => x.extend(more.iter().cloned()),
-        _ => return Err("the column is of another type at another step"),
-    }
-    Ok(())
+    Table::joined(tables)?.of_stack(patterns.stack())
 }
 
 #[cfg(test)]
@@ -268,19 +221,6 @@ mod tests {
             assert_eq!(steps.series(), [vec![0], vec![1]]);
             assert_eq!(steps.abreast(), [0, 1]);
         }
-    }
-
-    #[test]
-    fn columns_of_steps_stand_below_each_other_with_gaps_where_there_is_no_value() {
-        let mut whole = Column::Whole(vec![1, 2]);
-        fill(&mut whole, 2);
-        assert_eq!(whole, Column::Whole(vec![1, 2]));
-        append(&mut whole, 3, &Column::Whole(vec![4])).unwrap();
-        assert_eq!(whole, Column::MaybeWhole(vec![Some(1), Some(2), None, Some(4)]));
-        let mut late = nothing_like(&Column::Number(vec![0.5]));
-        append(&mut late, 1, &Column::Number(vec![0.5])).unwrap();
-        assert!(matches!(&late, Column::Number(x) if x[0].is_nan() && x[1] == 0.5));
-        assert!(append(&mut late, 2, &Column::Whole(vec![1])).is_err());
     }
 
     #[test]

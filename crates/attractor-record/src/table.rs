@@ -6,6 +6,7 @@ use attractor::retrieve::HeadStatistics;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
+use crate::Stack;
 use crate::patterns::Patterns;
 use attractor::{Error, Result};
 
@@ -26,6 +27,47 @@ pub enum Column {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
     columns: Vec<(String, Column)>,
+}
+
+fn nothing_like(column: &Column) -> Column {
+    match column {
+        Column::Whole(_) => Column::Whole(Vec::new()),
+        Column::Number(_) => Column::Number(Vec::new()),
+        Column::MaybeWhole(_) => Column::MaybeWhole(Vec::new()),
+        Column::Text(_) => Column::Text(Vec::new()),
+    }
+}
+
+/// Makes a column `rows` long; what was not there has no value.
+fn fill(column: &mut Column, rows: usize) {
+    if let Column::Whole(x) = column
+        && x.len() < rows
+    {
+        *column = Column::MaybeWhole(x.iter().copied().map(Some).collect());
+    }
+    match column {
+        Column::Whole(_) => {}
+        Column::Number(x) => x.resize(rows, f64::NAN),
+        Column::MaybeWhole(x) => x.resize(rows, None),
+        Column::Text(x) => x.resize(rows, String::new()),
+    }
+}
+
+/// Puts a column behind the first `before` rows of another.
+fn append(column: &mut Column, before: usize, more: &Column) -> std::result::Result<(), &'static str> {
+    fill(column, before);
+    if let (Column::Whole(x), Column::MaybeWhole(_)) = (&*column, more) {
+        *column = Column::MaybeWhole(x.iter().copied().map(Some).collect());
+    }
+    match (column, more) {
+        (Column::Whole(x), Column::Whole(more)) => x.extend(more),
+        (Column::Number(x), Column::Number(more)) => x.extend(more),
+        (Column::MaybeWhole(x), Column::MaybeWhole(more)) => x.extend(more),
+        (Column::MaybeWhole(x), Column::Whole(more)) => x.extend(more.iter().copied().map(Some)),
+        (Column::Text(x), Column::Text(more)) => x.extend(more.iter().cloned()),
+        _ => return Err("the column is of another type in another table"),
+    }
+    Ok(())
 }
 
 /// Means over rows, weighted by how many there are.
@@ -152,6 +194,53 @@ impl Table {
         Self::new(self.columns.into_iter().chain(more).collect())
     }
 
+    /// The same table with a column before the others.
+    ///
+    /// # Errors
+    /// As [`Table::new`].
+    pub fn behind(self, name: &str, column: Column) -> Result<Self> {
+        Self::new([(name.to_string(), column)].into_iter().chain(self.columns).collect())
+    }
+
+    /// The same table with its stack before the other columns, where a model has several.
+    ///
+    /// # Errors
+    /// `is_usage` if it names one already.
+    pub fn of_stack(self, stack: Stack) -> Result<Self> {
+        let rows = self.rows();
+        match stack.is_only() {
+            true => Ok(self),
+            false => self.behind("stack", Column::Text(vec![stack.to_string(); rows])),
+        }
+    }
+
+    /// Tables one below the other; where one lacks a column, its rows have no value there.
+    ///
+    /// # Errors
+    /// `is_usage` if a column of one name is of two types.
+    pub fn joined(tables: Vec<Self>) -> Result<Self> {
+        let mut joined: Vec<(String, Column)> = Vec::new();
+        let mut before = 0;
+        for table in tables {
+            let rows = table.rows();
+            for (name, column) in table.columns {
+                match joined.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, known)) => {
+                        append(known, before, &column).map_err(|why| Error::usage(format!("{name}: {why}")))?
+                    }
+                    None => {
+                        let mut empty = nothing_like(&column);
+                        append(&mut empty, before, &column).map_err(Error::usage)?;
+                        joined.push((name, empty));
+                    }
+                }
+            }
+            before += rows;
+            joined.iter_mut().for_each(|(_, column)| fill(column, before));
+        }
+        Self::new(joined)
+    }
+
     /// The columns, in order.
     pub fn columns(&self) -> &[(String, Column)] {
         &self.columns
@@ -228,6 +317,31 @@ mod tests {
     use serde_json::to_value;
 
     use super::*;
+
+    #[test]
+    fn tables_stand_below_each_other_with_gaps_where_there_is_no_value() {
+        let mut whole = Column::Whole(vec![1, 2]);
+        fill(&mut whole, 2);
+        assert_eq!(whole, Column::Whole(vec![1, 2]));
+        append(&mut whole, 3, &Column::Whole(vec![4])).unwrap();
+        assert_eq!(whole, Column::MaybeWhole(vec![Some(1), Some(2), None, Some(4)]));
+        let mut late = nothing_like(&Column::Number(vec![0.5]));
+        append(&mut late, 1, &Column::Number(vec![0.5])).unwrap();
+        assert!(matches!(&late, Column::Number(x) if x[0].is_nan() && x[1] == 0.5));
+        assert!(append(&mut late, 2, &Column::Whole(vec![1])).is_err());
+        let of = |name: &str, column| Table::new(vec![(name.to_string(), column)]).unwrap();
+        let joined = Table::joined(vec![
+            of("step", Column::Whole(vec![1])),
+            of("step", Column::MaybeWhole(vec![None])),
+            of("name", Column::Text(vec!["x".into()])),
+        ]);
+        let joined = joined.unwrap().of_stack(Stack::Encoder).unwrap();
+        let names: Vec<&str> = joined.columns().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["stack", "step", "name"]);
+        assert_eq!(joined.columns()[1].1, Column::MaybeWhole(vec![Some(1), None, None]));
+        assert!(joined.clone().of_stack(Stack::Decoder).unwrap_err().is_usage());
+        assert_eq!(joined.clone().of_stack(Stack::Only).unwrap(), joined);
+    }
 
     fn table() -> Table {
         let columns = [

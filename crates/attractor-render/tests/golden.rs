@@ -1,6 +1,6 @@
 //! Every kind of figure, pixel by pixel, against pictures that somebody has looked at.
 //!
-//! `ATTRACTOR_GOLDEN=write cargo nextest run -p attractor-render --features export golden` writes them anew: look at
+//! `ATTRACTOR_GOLDEN=write cargo nextest run --workspace --cargo-profile bench golden` writes them anew: look at
 //! each that changed before it is committed.
 #![cfg(feature = "export")]
 

@@ -1,6 +1,6 @@
 //! What the page's script reads is what Rust writes: `viewer/src/schema.ts` is generated from the structures themselves.
 //!
-//! `ATTRACTOR_GOLDEN=write cargo nextest run -p attractor-render the_scripts_types` writes it anew; then `cargo xtask viewer`.
+//! `ATTRACTOR_GOLDEN=write cargo nextest run --workspace --cargo-profile bench the_scripts_types` writes it anew; then `cargo xtask viewer`.
 
 #[path = "common/typescript.rs"]
 mod typescript;

@@ -9,7 +9,7 @@ use attractor_capture::run::budget::{self, Extent};
 pub use attractor_capture::run::{Keep, budget::human};
 use attractor_capture::{Run, RunWriter};
 use attractor_data::files::Durability;
-use attractor_nn::model::{Keep as Kept, Observer, Tap, Want};
+use attractor_nn::model::{KeptParts, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
 use attractor_record::kernel::problem_of;
 use attractor_record::{
@@ -25,7 +25,7 @@ use crate::target::{self, Live, Target};
 pub struct Recorder<'a> {
     model: &'a Model,
     selection: &'a Selection,
-    keep: Kept,
+    keep: KeptParts,
     tokens: &'a [Token],
     input_rows: Option<usize>,
     layers: Vec<LayerRecord>,
@@ -33,7 +33,7 @@ pub struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     /// A recorder of the selected layers for an input of these tokens.
-    pub fn new(model: &'a Model, selection: &'a Selection, keep: Kept, tokens: &'a [Token]) -> Self {
+    pub fn new(model: &'a Model, selection: &'a Selection, keep: KeptParts, tokens: &'a [Token]) -> Self {
         Self { model, selection, keep, tokens, input_rows: None, layers: Vec::new() }
     }
 
@@ -77,7 +77,7 @@ pub fn one(
     item: &Item,
     index: usize,
     selection: &Selection,
-    keep: Kept,
+    keep: KeptParts,
     input_rows: Option<usize>,
 ) -> Result<(InputRecord, Vec<f32>)> {
     let mut recorder = Recorder::new(model, selection, keep, &item.tokens);
@@ -110,7 +110,7 @@ pub fn in_memory(
     context: &Context<'_>,
 ) -> Result<(Captured, Vec<Option<Vec<f32>>>)> {
     selection.check(live.info.layers, live.info.heads)?;
-    let keep = Kept { values: false, z: false, input: true };
+    let keep = KeptParts { values: false, z: false, input: true };
     let (mut inputs, mut states, mut held) = (Vec::new(), Vec::new(), 0);
     for (index, item) in prepared.items.iter().enumerate() {
         context.check()?;
@@ -350,7 +350,7 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
     let (total, first) = (prepared.items.len(), writer.committed());
     let selection = writer.options().selection.clone();
     let keep =
-        Kept { values: writer.options().values, z: writer.options().outputs, input: writer.options().layer_input };
+        KeptParts { values: writer.options().values, z: writer.options().outputs, input: writer.options().layer_input };
     for (index, item) in prepared.items.iter().enumerate().skip(first) {
         if context.is_interrupted() {
             let why = format!("stopped: {index} of {total} inputs are kept in {}", options.output.display());

@@ -53,7 +53,7 @@ pub fn run_watched(watchers: &[&dyn Watcher], context: &Context<'_>) -> Result<J
         let folder = tempfile::tempdir()
             .map_err(|e| Error::io(format!("no temporary folder for the embedded model: {e}")).because(e))?;
         unpack(folder.path())?;
-        let given = Inputs { max_inputs: INPUTS, seq_len: Some(LENGTH), ..Inputs::default() };
+        let given = Inputs { max_inputs: Some(INPUTS), seq_len: Some(LENGTH), ..Inputs::default() };
         let mut options = Options::new("the embedded demo model");
         options.config.seed = context.seed();
         let rows = options.config.count(Key::DiversityRows);

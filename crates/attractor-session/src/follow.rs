@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use attractor::{Context, Result};
-use attractor_judge::analysis::{self, Attribution, Caveat, Stack};
-pub use attractor_judge::analysis::{By, Fuse, Method, Share, StackOptions};
+use attractor_judge::analysis::{self, Attribution, Caveat, Fused};
+pub use attractor_judge::analysis::{By, Fuse, FuseOptions, Method, Share};
 use attractor_record::table::{Column, Table};
-use attractor_record::{Selection, Token};
+use attractor_record::{Selection, Stack, Step, Token};
 use serde::Serialize;
 
 use crate::capture::{self, Opened};
@@ -31,7 +31,7 @@ pub struct Options {
     /// What a line stands for.
     pub by: By,
     /// Fusion of heads, residual share, discarded cells, first layer.
-    pub stack: StackOptions,
+    pub fuse: FuseOptions,
 }
 
 impl Options {
@@ -45,7 +45,7 @@ impl Options {
             query: None,
             method: Method::Rollout,
             by: By::Token,
-            stack: StackOptions::default(),
+            fuse: FuseOptions::default(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Options {
     /// `is_usage`.
     pub fn check(&self) -> Result<()> {
         self.inputs.check()?;
-        self.stack.check()
+        self.fuse.check()
     }
 }
 
@@ -77,12 +77,18 @@ pub struct Followed {
     pub target: PathBuf,
     /// How it was followed.
     pub method: Method,
+    /// The stack that was followed, where the model has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
     /// The input.
     pub input: usize,
+    /// Its step, where inputs have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
     /// The query.
     pub query: Query,
     /// Fusion, residual share and the rest.
-    pub options: StackOptions,
+    pub options: FuseOptions,
     /// The layers that were followed, in order.
     pub layers: Vec<usize>,
     /// What was taken as the identity, and the like.
@@ -141,7 +147,7 @@ fn image(live: &Live, given: &Inputs, input: usize) -> Option<Vec<u8>> {
 pub fn run(options: &Options, context: &Context<'_>) -> Result<Followed> {
     context.install(|| {
         options.check()?;
-        let (given, number, stack) = (&options.inputs, options.input_number, &options.stack);
+        let (given, number, fuse) = (&options.inputs, options.input_number, &options.fuse);
         let selection = options.selection.clone();
         let Opened { patterns, live, .. } = capture::open_input(&options.target, given, number, selection, context)?;
         context.check()?;
@@ -152,19 +158,22 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Followed> {
             None => 0,
         };
         // An input that is not there is refused by its number, before anything is said about its tokens.
-        Stack::open(patterns, number, stack)?;
+        Fused::open(patterns, number, fuse)?;
+        let origin = patterns.origin(number);
         let query = analysis::find_query(tokens, count, options.query.as_deref())?;
         let found = match options.method {
-            Method::Rollout => analysis::rollout(patterns, number, query, stack, context)?,
-            Method::Flow => analysis::flow(patterns, number, query, stack, context)?,
+            Method::Rollout => analysis::rollout(patterns, number, query, fuse, context)?,
+            Method::Flow => analysis::flow(patterns, number, query, fuse, context)?,
         };
         Ok(Followed {
             schema: "attractor.rollout/1",
             target: options.target.clone(),
             method: found.method,
-            input: found.input,
+            stack: Some(patterns.stack()).filter(|stack| !stack.is_only()),
+            input: origin.input,
+            step: origin.step,
             query: Query { position: found.query, token: tokens.get(found.query).map(|token| token.text.clone()) },
-            options: stack.clone(),
+            options: *fuse,
             layers: found.layers.clone(),
             notes: found.notes.clone(),
             shares: analysis::shares(tokens, &found, options.by),

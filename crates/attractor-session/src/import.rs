@@ -130,18 +130,13 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
             schema: "attractor.convert/1",
             run: options.output.clone(),
             inputs: Steps::of(&import).inputs(),
-            steps: several(&import),
+            steps: Steps::of(&import).several(),
             layers: import.layers().len(),
             missing,
             notes: import.notes().iter().cloned().map(ImportNote::Ignored).collect(),
             certificate: import.certificate()?,
         })
     })
-}
-
-/// Number of entries, where inputs have several steps.
-fn several(patterns: &dyn Patterns) -> Option<usize> {
-    Steps::of(patterns).are_several().then(|| patterns.inputs())
 }
 
 fn migrated(options: &Options) -> Result<Imported> {
@@ -152,7 +147,7 @@ fn migrated(options: &Options) -> Result<Imported> {
         schema: "attractor.convert/1",
         run: options.output.clone(),
         inputs: Steps::of(&new).inputs(),
-        steps: several(&new),
+        steps: Steps::of(&new).several(),
         layers: new.layers().len(),
         missing: Vec::new(),
         notes: vec![ImportNote::Migrated(from, to)],

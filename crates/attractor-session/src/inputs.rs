@@ -18,6 +18,8 @@ pub const TEXT: &str = include_str!("../demo/text.txt");
 
 /// Tokens per input, where nobody says and the model has more positions.
 pub const SEQUENCE: usize = 128;
+/// Inputs at most, if not said otherwise.
+pub const MOST_INPUTS: usize = 32;
 
 /// What goes through a checkpoint. One of `text`, `text_file` and `input`; none: the built-in text.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +32,8 @@ pub struct Inputs {
     pub input: Vec<PathBuf>,
     /// Tokens per input; `None`: 128, or what the model has positions for.
     pub seq_len: Option<usize>,
-    /// Inputs at most, the first ones.
-    pub max_inputs: usize,
+    /// Inputs at most, the first ones; `None`: [`MOST_INPUTS`].
+    pub max_inputs: Option<usize>,
     /// Configuration of a lone weight file.
     pub model_config: Option<PathBuf>,
     /// Which stack of a run's layers; `None`: the run has one.
@@ -45,7 +47,7 @@ impl Default for Inputs {
             text_file: None,
             input: Vec::new(),
             seq_len: None,
-            max_inputs: 32,
+            max_inputs: None,
             model_config: None,
             stack: None,
         }
@@ -65,11 +67,16 @@ impl Inputs {
             [_, second, ..] => {
                 return Err(Error::option(second, "", format!("{} is given too", given[0])).hinted(Hint::Omit(second)));
             }
-            _ if self.max_inputs == 0 => return Err(Error::option("max_inputs", 0, "give at least 1")),
+            _ if self.max_inputs == Some(0) => return Err(Error::option("max_inputs", 0, "give at least 1")),
             _ if self.seq_len == Some(0) => return Err(Error::option("seq_len", 0, "give at least 1 token")),
             _ => {}
         }
         Ok(())
+    }
+
+    /// How many inputs are used at most.
+    pub fn most_inputs(&self) -> usize {
+        self.max_inputs.unwrap_or(MOST_INPUTS)
     }
 
     /// True if nothing was given to run.
@@ -87,6 +94,7 @@ impl Inputs {
             ("text_file", self.text_file.is_some()),
             ("input", !self.input.is_empty()),
             ("seq_len", self.seq_len.is_some()),
+            ("max_inputs", self.max_inputs.is_some()),
             ("model_config", self.model_config.is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
@@ -223,7 +231,8 @@ pub fn read_text(path: &Path) -> Result<String> {
 pub(crate) fn check_length(live: &Live, asked: Option<usize>) -> Result<()> {
     match (asked, live.checkpoint.config().position_limit()) {
         (Some(length), Some(limit)) if length > limit => {
-            Err(Error::option("seq_len", length, format!("the model has {limit} positions; give at most {limit}")))
+            let why = format!("the model has {limit} positions");
+            Err(Error::option("seq_len", length, why).hinted(Hint::give("seq_len", limit)))
         }
         _ => Ok(()),
     }
@@ -294,9 +303,10 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
         }
     };
     let found = sequences.len();
-    if found > given.max_inputs {
-        sequences.truncate(given.max_inputs);
-        source.inputs = Some((given.max_inputs, found));
+    let most = given.most_inputs();
+    if found > most {
+        sequences.truncate(most);
+        source.inputs = Some((most, found));
     }
     let positions = sequences.iter().map(Vec::len).max().unwrap_or(0);
     if positions >= LONG {
@@ -357,7 +367,7 @@ fn images(live: &Live, given: &Inputs, image: &ImageSpec) -> Result<Prepared> {
         }
     }
     let found = items.len();
-    items.truncate(given.max_inputs);
+    items.truncate(given.most_inputs());
     let inputs = (found > items.len()).then_some((items.len(), found));
     let source = Source { inputs, ..Source::from(InputSource::Files(given.input.clone())) };
     Ok(Prepared { items, source, mask_token: None, special: Vec::new() })

@@ -49,13 +49,13 @@ pub mod training;
 
 // The experiments with memories, and the data they are fed: jobs that the hall itself holds.
 pub use attractor::{
-    Choice, Context, Error, Hint, Kind, Note, Result, Step, energy, experiment, numerals, sample, settle,
+    Advance, Choice, Context, Error, Hint, Kind, Note, Result, energy, experiment, numerals, sample, settle,
 };
 pub use attractor_capture::parquet;
 pub use attractor_data::files::{Durability, write_whole};
 pub use attractor_data::{Machine, graphs, machine, patterns};
 pub use attractor_record::table::{Column, Table};
-pub use attractor_record::{Patterns, Precision, Role, Selection, Stack, Token};
+pub use attractor_record::{Patterns, Precision, Role, Selection, Stack, Steps, Token};
 pub use inputs::Inputs;
 
 /// Serialises what has words as its words.

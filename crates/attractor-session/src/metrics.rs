@@ -106,7 +106,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Measured> {
         }
         let table = match Steps::of(patterns.as_ref()).are_several() {
             true => by_step(patterns.as_ref(), of)?,
-            false => heads.clone(),
+            false => heads.clone().of_stack(patterns.stack())?,
         };
         Ok(Measured { schema: "attractor.metrics/1", table, heads, patterns })
     })

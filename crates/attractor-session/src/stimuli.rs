@@ -45,11 +45,8 @@ pub fn repeated_tokens(live: &Live, given: &Inputs, context: &Context<'_>) -> Re
         Some(length) => length.saturating_sub(special) / 2,
         None => BLOCK.min(spec.position_limit().unwrap_or(usize::MAX).saturating_sub(special) / 2),
     };
-    if given.max_inputs == 0 {
-        return Err(Error::option("max_inputs", 0, "give at least 1"));
-    }
     let (block, seed) = (wanted.min(2 * words.len() / 3), context.seed());
-    let sequences = read_twice(&words, block, SEQUENCES.min(given.max_inputs), seed).map_err(|e| {
+    let sequences = read_twice(&words, block, SEQUENCES.min(given.most_inputs()), seed).map_err(|e| {
         Error::usage(format!("{}: random tokens cannot be repeated here: {e}", live.checkpoint.path().display()))
             .because(e)
             .hinted(attractor::Hint::GiveOne(vec!["text_file", "input", "seq_len"]))

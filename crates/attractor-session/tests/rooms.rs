@@ -27,7 +27,8 @@ fn every_room_knows_only_the_rooms_below_it() {
         let manifest = std::fs::read_to_string(crates.join(room).join("Cargo.toml")).unwrap();
         let used = manifest
             .split("\n[")
-            .filter(|section| section.starts_with("dependencies]"))
+            .filter(|section| section.split(']').next().is_some_and(|name| name.ends_with("dependencies")))
+            .filter(|section| !section.starts_with("dev-") && !section.starts_with("build-"))
             .flat_map(str::lines)
             .filter_map(|line| line.split(['.', ' ', '=']).next())
             .filter(|name| name.starts_with("attractor"))
@@ -119,28 +120,32 @@ fn no_files_import_each_other_in_a_circle() {
     }
 }
 
-/// The words of docs/notation.md, "Words of the code".
-fn words() -> Vec<String> {
+/// What docs/notation.md, "Words of the code", says: names of one type alone, and names that are read with their module.
+fn words() -> (BTreeSet<String>, BTreeSet<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/notation.md");
     let page = std::fs::read_to_string(path).unwrap();
-    let table = page.split("## Words of the code").nth(1).unwrap();
-    table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).map(str::to_string).collect()
+    let section = page.split("## Words of the code").nth(1).unwrap();
+    let (table, modules) = section.split_once("### Names that are read with their module").unwrap();
+    let alone = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let several = modules.split('`').skip(1).step_by(2);
+    (alone.map(str::to_string).collect(), several.map(str::to_string).collect())
 }
 
-/// Public types of the libraries whose name is one of `words`, with the file that declares them.
-fn declared(folder: &Path, words: &[String], found: &mut Vec<(String, String)>) {
+/// Public types of the libraries, with the files that declare them.
+fn declared(folder: &Path, found: &mut BTreeMap<String, Vec<String>>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            declared(&path, words, found);
+            declared(&path, found);
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let line = line.trim_start();
                 let words_of_line: Vec<&str> =
                     line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).collect();
                 if let ["pub", "struct" | "enum" | "trait" | "type", name, ..] = words_of_line[..]
-                    && words.iter().any(|word| word == name)
+                    && line.starts_with("pub ")
                 {
-                    found.push((name.to_string(), path.display().to_string()));
+                    found.entry(name.to_string()).or_default().push(path.display().to_string());
                 }
             }
         }
@@ -149,14 +154,19 @@ fn declared(folder: &Path, words: &[String], found: &mut Vec<(String, String)>) 
 
 #[test]
 fn one_word_has_one_meaning() {
-    let (words, mut found) = (words(), Vec::new());
-    assert!(words.len() >= 10, "docs/notation.md lists {words:?}");
+    let (alone, several) = words();
+    assert!(alone.len() >= 10 && several.len() >= 10, "docs/notation.md lists {alone:?}, {several:?}");
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = BTreeMap::new();
     for (room, _) in ROOMS.iter().filter(|(room, _)| *room != "attractor-cli") {
-        declared(&crates.join(room).join("src"), &words, &mut found);
+        declared(&crates.join(room).join("src"), &mut found);
     }
-    for word in &words {
-        let places: Vec<_> = found.iter().filter(|(name, _)| name == word).map(|(_, file)| file).collect();
-        assert_eq!(places.len(), 1, "{word}: {places:?}");
+    for word in &alone {
+        assert_eq!(found.get(word).map(Vec::len), Some(1), "{word}: {:?}", found.get(word));
     }
+    let twice: BTreeSet<&String> = found.iter().filter(|(_, files)| files.len() > 1).map(|(name, _)| name).collect();
+    let unlisted: Vec<_> = twice.iter().filter(|name| !several.contains(**name)).collect();
+    assert!(unlisted.is_empty(), "one word for several types: {unlisted:?}; rename all but one, or list the word");
+    let single: Vec<_> = several.iter().filter(|name| !twice.contains(name)).collect();
+    assert!(single.is_empty(), "listed in docs/notation.md as the name of several types, and is not: {single:?}");
 }

@@ -35,7 +35,7 @@ fn each_stack_is_judged_by_itself() {
         judgement::run(&judgement::Options { inputs, ..judgement::Options::new(&path) }, &context).map(|j| j.report)
     };
     let [encoder, decoder] = [Stack::Encoder, Stack::Decoder].map(|stack| of(Some(stack)).unwrap());
-    assert_eq!([&encoder, &decoder].map(|report| report.provenance.extra["stack"].as_str()), ["encoder", "decoder"]);
+    assert_eq!([&encoder, &decoder].map(|report| report.provenance.stack), [Stack::Encoder, Stack::Decoder].map(Some));
     assert_ne!(encoder.heads, decoder.heads, "layer 3 is another in every stack");
 
     let error = of(None).unwrap_err();

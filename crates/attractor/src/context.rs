@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// How far long work is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step<'a> {
+pub struct Advance<'a> {
     /// What is being done: "capturing", "ablations".
     pub stage: &'a str,
     /// Steps of it that are done.
@@ -88,7 +88,7 @@ pub enum Note {
     },
 }
 
-type Progress<'a> = &'a (dyn Fn(Step<'_>) + Sync);
+type Progress<'a> = &'a (dyn Fn(Advance<'_>) + Sync);
 type Listener<'a> = &'a (dyn Fn(&Note) + Sync);
 type Interrupt<'a> = &'a (dyn Fn() -> bool + Sync);
 
@@ -101,7 +101,7 @@ type Interrupt<'a> = &'a (dyn Fn() -> bool + Sync);
 /// ```
 /// use attractor::Context;
 /// let steps = std::sync::Mutex::new(Vec::new());
-/// let tell = |step: attractor::Step| steps.lock().unwrap().push(step.done);
+/// let tell = |step: attractor::Advance| steps.lock().unwrap().push(step.done);
 /// let context = Context::new(7).with_progress(&tell).with_threads(2)?;
 /// context.step("counting", 1, 3);
 /// assert_eq!((context.seed(), context.install(rayon::current_num_threads)), (7, 2));
@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
     }
 
     /// Says how far work is.
-    pub fn with_progress(self, progress: &'a (dyn Fn(Step<'_>) + Sync)) -> Self {
+    pub fn with_progress(self, progress: &'a (dyn Fn(Advance<'_>) + Sync)) -> Self {
         Self { progress: Some(progress), ..self }
     }
 
@@ -180,11 +180,11 @@ impl<'a> Context<'a> {
 
     /// Says how far a stage is.
     pub fn step(&self, stage: &str, done: usize, total: usize) {
-        self.tell(Step { stage, done, total, figure: None });
+        self.tell(Advance { stage, done, total, figure: None });
     }
 
     /// Says how far work is, with a number to look at.
-    pub fn tell(&self, step: Step<'_>) {
+    pub fn tell(&self, step: Advance<'_>) {
         if let Some(progress) = self.progress {
             progress(step);
         }

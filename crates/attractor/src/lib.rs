@@ -35,7 +35,7 @@ mod simd;
 mod state;
 
 pub use choice::Choice;
-pub use context::{Context, Note, Step};
+pub use context::{Advance, Context, Note};
 pub use error::{Error, Hint, Kind, Result};
 pub use product::product;
 pub use simd::rows;

@@ -103,7 +103,7 @@ impl Philox {
 /// | tempered RBM chains   | swaps, under a key of their own: [`swap`](stream::swap)                    |
 /// | language model        | a sequence: [`sequence`](stream::sequence); a tensor's first numbers: [`tensor`](stream::tensor) |
 /// | evidence              | masked positions of input n: [`masked`](stream::masked); its probe: [`probe`](stream::probe); the projection of the last state: [`PROJECTION`](stream::PROJECTION) |
-/// | judgement             | a [`Judged`](stream::Judged) purpose and its own counter: [`judged`](stream::judged) |
+/// | judgement             | a [`JudgementStream`](stream::JudgementStream) purpose and its own counter: [`judged`](stream::judged) |
 ///
 /// A recall by weights that were unlearned with the same seed shares numbers with the dreams, which use them otherwise.
 pub mod stream {
@@ -189,7 +189,7 @@ pub mod stream {
 
     /// What judgement draws.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Judged {
+    pub enum JudgementStream {
         /// Resampled inputs; counter: their number.
         Bootstrap = 1,
         /// Offset-stratified draws of repeated tokens; counter: the geometry.
@@ -215,7 +215,7 @@ pub mod stream {
     }
 
     /// What judgement draws for a purpose, by a counter below 2^32.
-    pub const fn judged(purpose: Judged, counter: u64) -> u64 {
+    pub const fn judged(purpose: JudgementStream, counter: u64) -> u64 {
         (purpose as u64) << 32 | counter
     }
 
@@ -290,8 +290,18 @@ mod tests {
         training.extend([0, 1, 1 << 62, (1 << 63) - 2].map(stream::epoch));
         let model = [[0, 1, (1 << 40) - 2].map(stream::sequence), [0, 1, 1 << 20].map(stream::tensor)].concat();
         let evidence = [&cues.map(stream::masked)[..], &cues.map(stream::probe), &[stream::PROJECTION]].concat();
-        use stream::Judged::{Blocks, Bootstrap, Detect, Mantel, Pairing, Pairings, Repeat, Repeated, SharedSigns};
-        let purposes = [Bootstrap, Repeat, Pairing, Mantel, stream::Judged::Signs, stream::Judged::Shuffle, Pairings];
+        use stream::JudgementStream::{
+            Blocks, Bootstrap, Detect, Mantel, Pairing, Pairings, Repeat, Repeated, SharedSigns,
+        };
+        let purposes = [
+            Bootstrap,
+            Repeat,
+            Pairing,
+            Mantel,
+            stream::JudgementStream::Signs,
+            stream::JudgementStream::Shuffle,
+            Pairings,
+        ];
         let purposes = purposes.into_iter().chain([SharedSigns, Detect, Blocks, Repeated]);
         let judged = purposes.flat_map(|purpose| cues.map(|n| stream::judged(purpose, n)));
         let swaps = pairs(&[0, 1, (1 << 40) - 1], &[0, 1, (1 << 24) - 1], |round, slot| stream::swap(0, round, slot).1);

@@ -3,8 +3,8 @@
 
 use attractor::energy::rules::{Margin, Rule};
 use attractor::energy::{
-    Condition, Couplings, DenseMemory, Descends, Energy, ExponentialMemory, Hebb, Interaction, Modern, SimplexMap,
-    SpinMemory, Updating, Weights, problems,
+    Couplings, DenseMemory, Descends, DescentCondition, Energy, ExponentialMemory, Hebb, Interaction, Modern,
+    SimplexMap, SpinMemory, Updating, Weights, problems,
 };
 use attractor::pattern::{RealPatterns, Spins, StoredPatterns};
 use attractor::random::Philox;
@@ -72,7 +72,7 @@ fn the_condition_of_a_diagonal_is_the_one_that_is_named() {
         let Descends::Conditional(condition) = memory.descends(Updating::Synchronous) else {
             panic!("{:?}", memory.descends(Updating::Synchronous))
         };
-        assert_eq!(condition, Condition::NoNegativeEigenvalue);
+        assert_eq!(condition, DescentCondition::NoNegativeEigenvalue);
         let rise = rise(memory, Updating::Synchronous);
         assert_eq!(rise > ROUNDING, rises, "rose by {rise}");
     }

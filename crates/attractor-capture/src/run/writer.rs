@@ -464,7 +464,12 @@ impl RunWriter {
         self.manifest.inputs = Some(self.committed());
         self.manifest.tokens_hash = Some(self.commit.tokens_hash.clone());
         if self.committed() > 0 {
-            let table = attractor_record::by_step(&Run::open(&self.root)?, attractor_record::Table::of)?;
+            let mut tables = Vec::new();
+            for stack in Run::open(&self.root)?.stacks() {
+                let run = Run::open(&self.root)?.of_stack(stack)?;
+                tables.push(attractor_record::by_step(&run, attractor_record::Table::of)?);
+            }
+            let table = attractor_record::Table::joined(tables)?;
             write_whole(&self.root.join("tables/heads.parquet"), &crate::parquet(&table)?, self.options().durability)?;
         }
         self.write_manifest()

@@ -27,13 +27,13 @@ pub struct DiffArgs {
     #[arg(long, value_name = "METRIC<NUMBER")]
     pub fail_on: Vec<String>,
     /// Also write what --fail-on found as JUnit XML
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "fail_on")]
     pub junit: Option<PathBuf>,
     /// Also draw it: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What is drawn: map (before, after and the difference, of the head that changed most), or a metric by layer and head
-    #[arg(long, default_value = "map", value_name = "map|METRIC")]
+    #[arg(long, default_value = "map", value_name = "map|METRIC", requires = "output")]
     pub draw: String,
     #[command(flatten)]
     pub chosen: Chosen,
@@ -61,19 +61,14 @@ fn text(compared: &Compared) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     for (name, path, info) in [("A", &compared.a, &compared.model_a), ("B", &compared.b, &compared.model_b)] {
-        let _ = writeln!(
-            out,
-            "{name}  {} ({}, {} layers x {} heads)",
-            path.display(),
-            info.family,
-            info.layers,
-            info.heads
-        );
+        let (layers, heads) = (counted(info.layers, "layer"), counted(info.heads, "head"));
+        let _ = writeln!(out, "{name}  {} ({}, {layers} x {heads})", path.display(), info.family);
     }
     let source = compared.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
     let _ = writeln!(
         out,
-        "{}{source}, {} compared; differences are B - A\n",
+        "{}{}{source}, {} compared; differences are B - A\n",
+        found.steps.map_or(String::new(), |steps| counted(steps, "step") + " of "),
         counted(found.inputs, "input"),
         counted(found.heads.len(), "head")
     );
@@ -200,9 +195,6 @@ pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
         fail_on: args.fail_on.iter().map(|text| Condition::parse(text)).collect::<Outcome<Vec<_>>>()?,
         ..Options::new(&args.a, &args.b)
     };
-    if args.junit.is_some() && options.fail_on.is_empty() {
-        return Err(Error::usage("--junit: there is no --fail-on, so there is nothing to pass or fail; give one"));
-    }
     let picture = drawn(args)?;
     let (found, svg) = work(common, |context| {
         let found = compare::run(&options, context)?;

@@ -9,7 +9,7 @@ use attractor_session::Error;
 use attractor_session::export::{self, By, Format, HeadGroups, Options, Written};
 use clap::{Args, ValueEnum};
 
-use crate::args::{Chosen, Common, Inputs, bytes, choice};
+use crate::args::{Chosen, Common, Inputs, bytes, choice, refuse_unused};
 use crate::console::{answer, counted, work};
 use crate::error::Outcome;
 use crate::{output, picture};
@@ -115,15 +115,14 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         ExportFormat::Csv => Format::Csv,
         _ => return draw(args, &options, &output::name(&format), common),
     };
-    if !args.hide.is_empty() || args.own_scale || args.scale != Spacing::Linear {
-        return Err(Error::usage("--hide, --scale and --own-scale are for pictures (.svg, .png, .pdf)"));
-    }
+    refuse_unused!(common, args, [hide, own_scale, scale], "numbers; it is for pictures (.svg, .png, .pdf)")?;
     let written = work(common, |context| export::run(&options, context)?.write(&args.output, numbers, args.max_bytes))?;
     told(&written, common);
     Ok(())
 }
 
 fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outcome {
+    refuse_unused!(common, args, [max_bytes], "a picture; it is for numbers (.npz, .safetensors, .csv)")?;
     let (svg, maps) = work(common, |context| {
         let exported = export::run(options, context)?;
         let svg = figure(&MapPicture {

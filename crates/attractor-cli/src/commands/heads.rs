@@ -7,10 +7,10 @@ use anstyle::{AnsiColor, Style};
 use attractor_render::results;
 use attractor_render::terminal::{listed, wrapped};
 use attractor_session::heads::{self, Correction, Detect, Detection, Detections, Detector, DetectorSummary, Finding};
-use attractor_session::{Error, parquet};
+use attractor_session::parquet;
 use clap::Args;
 
-use crate::args::{Chosen, Common, Inputs, choice, same};
+use crate::args::{Chosen, Common, Inputs, choice, refuse_unused, same};
 use crate::console::{counted, print, work};
 use crate::error::Outcome;
 use crate::files::write;
@@ -206,8 +206,8 @@ pub fn run(args: &Heads, common: &Common) -> Outcome {
         Some(path) => output::ending(path, &["json", "csv", "parquet", "svg", "png", "pdf"])?,
         None => String::new(),
     };
-    if args.histogram && !picture::is_picture(&ending) {
-        return Err(Error::usage("--histogram: name the picture with -o FILE.svg, .png or .pdf"));
+    if !picture::is_picture(&ending) {
+        refuse_unused!(common, args, [histogram], "what is no picture: name one with -o FILE.svg, .png or .pdf")?;
     }
     let found = work(common, |context| heads::run(&options, context))?;
     let json = format!("{}\n", found.to_json());

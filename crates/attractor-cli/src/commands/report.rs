@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 
 use attractor_render::Maps;
 use attractor_session::judgement::{self, Ablate, Options};
-use attractor_session::{Error, parquet};
+use attractor_session::{Error, Steps, parquet};
 
-use crate::args::{Common, Inputs, choice};
-use crate::console::{counted, print, work};
+use crate::args::{Common, Inputs, choice, refuse_unused};
+use crate::console::{print, work};
 use crate::error::Outcome;
 use crate::files::write;
 use crate::output;
@@ -66,6 +66,9 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     if format == ReportFormat::Parquet && args.output.is_none() {
         return Err(Error::usage("--format parquet is not for a terminal; name a file with --output checks.parquet"));
     }
+    if format != ReportFormat::Html {
+        refuse_unused!(common, args, [show], "a format without maps")?;
+    }
     let options = Options {
         inputs: args.inputs.given(),
         config: judgement::thresholds(args.config.as_deref())?,
@@ -80,9 +83,9 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
             true => judgement::run_watched(&options, &[&maps], context)?,
             false => judgement::run(&options, context)?,
         };
-        let inputs = judged.report.provenance.inputs;
-        if let Some(input) = args.show.iter().find(|input| **input >= inputs) {
-            let why = format!("the target holds {} (counted from 0)", counted(inputs, "input"));
+        let shown = judged.patterns.inputs();
+        if let Some(input) = args.show.iter().find(|input| **input >= shown) {
+            let why = format!("the target holds {} (counted from 0)", Steps::of(judged.patterns.as_ref()).counted());
             return Err(Error::option("show", input, why));
         }
         let page = draws.then(|| maps.page(&judged.report, Some(judged.patterns.as_ref())));

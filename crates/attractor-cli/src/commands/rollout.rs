@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use attractor_render::{results, terminal};
 use attractor_session::Selection;
 use attractor_session::export::By;
-use attractor_session::follow::{self, Fuse, Method, Options, StackOptions};
+use attractor_session::follow::{self, Fuse, FuseOptions, Method, Options};
 use clap::{Args, ValueEnum};
 
-use crate::args::{Common, Inputs, choice, same};
+use crate::args::{Common, Inputs, choice, refuse_unused, same};
 use crate::console::{json, print, work};
 use crate::error::Outcome;
 use crate::files::write;
@@ -77,7 +77,7 @@ fn options(args: &Rollout) -> Outcome<Options> {
         query: args.query.clone(),
         method: args.method,
         by: args.by,
-        stack: same!(args => StackOptions { fuse, residual, discard, start, skip_missing }),
+        fuse: same!(args => FuseOptions { fuse, residual, discard, start, skip_missing }),
         ..Options::new(&args.target)
     })
 }
@@ -86,6 +86,9 @@ fn options(args: &Rollout) -> Outcome<Options> {
 pub fn run(args: &Rollout, common: &Common) -> Outcome {
     let options = options(args)?;
     options.check()?;
+    if common.json {
+        refuse_unused!(common, args, [order, top], "--json, which lists all")?;
+    }
     // Refused before any work is done.
     let ending = match &args.out {
         Some(path) => output::ending(path, &["svg", "png", "pdf", "json", "csv"])?,

@@ -7,7 +7,7 @@ use clap::Args;
 use attractor_render::Maps;
 use attractor_session::judgement::{self, Ablate, Options};
 
-use crate::args::{Chosen, Common, Inputs, choice};
+use crate::args::{Chosen, Common, Inputs, choice, refuse_unused};
 use crate::console::{print, print_report, work};
 use crate::error::Outcome;
 use crate::files::write;
@@ -62,6 +62,14 @@ pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
     let mut config = judgement::thresholds(validate.config.as_deref())?;
     config.legacy = validate.legacy;
     if validate.print_config {
+        let here = "--print-config";
+        refuse_unused!(common, validate, [target, checkpoint, ablate, labels, junit, output, report], here)?;
+        refuse_unused!(
+            common,
+            validate.inputs,
+            [text, text_file, input, seq_len, max_inputs, model_config, stack],
+            here
+        )?;
         config.seed = if common.seed == 0 { config.seed } else { common.seed };
         print(&config.to_toml());
         return Ok(true);

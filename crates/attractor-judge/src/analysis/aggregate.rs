@@ -347,7 +347,7 @@ impl Rows for Means<'_> {
                 if self.block.len() != rows.len() * self.keys {
                     let (found, keys) = (self.block.len(), self.keys);
                     return Err(Error::format(format!(
-                        "rows {rows:?} came as {found} numbers, expected {keys} a row; the source contradicts its own shape"
+                        "rows {rows:?} came as {found} numbers, expected {keys} per row; the source contradicts its own shape"
                     )));
                 }
                 for (query, line) in rows.zip(self.block.chunks_exact(self.keys.max(1))) {

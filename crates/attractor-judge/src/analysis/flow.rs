@@ -12,8 +12,8 @@ use attractor_record::Patterns;
 use rayon::prelude::*;
 
 use super::Caveat;
+use super::fused::{FuseOptions, Fused};
 use super::rollout::{Attribution, Method, check_query};
-use super::stack::{Stack, StackOptions};
 use attractor::{Context, Error, Hint, Result};
 
 /// Most tokens for which flow is found.
@@ -28,15 +28,15 @@ const LEAST: f64 = 1e-12;
 /// # Cost
 /// One largest flow a token over layers x N^2 edges: N = 64 and 12 layers take well under a second, N = 512 minutes.
 /// # Errors
-/// What [`Stack::open`] refuses; `is_usage` if the query is not there or beyond [`MOST_TOKENS`] tokens; `is_interrupted`, before the next token.
+/// What [`Fused::open`] refuses; `is_usage` if the query is not there or beyond [`MOST_TOKENS`] tokens; `is_interrupted`, before the next token.
 pub fn flow(
     patterns: &dyn Patterns,
     input: usize,
     query: usize,
-    options: &StackOptions,
+    options: &FuseOptions,
     context: &Context<'_>,
 ) -> Result<Attribution> {
-    let stack = Stack::open(patterns, input, options)?;
+    let stack = Fused::open(patterns, input, options)?;
     let n = stack.tokens();
     check_query(query, n)?;
     if n > MOST_TOKENS || stack.len() * n * n > MOST_CELLS {
@@ -244,11 +244,11 @@ mod tests {
         for layer in 0..3 {
             maps = maps.head(layer, move |ids, _| noise(ids.len(), 1.3, 3 + layer as u64, |_, _| 0.0));
         }
-        let found = flow(&maps, 0, n - 1, &StackOptions::default(), &Context::new(0)).unwrap();
+        let found = flow(&maps, 0, n - 1, &FuseOptions::default(), &Context::new(0)).unwrap();
         assert!((found.shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(found, one.install(|| flow(&maps, 0, n - 1, &StackOptions::default(), &Context::new(0)).unwrap()));
-        let stack = Stack::open(&maps, 0, &StackOptions::default()).unwrap();
+        assert_eq!(found, one.install(|| flow(&maps, 0, n - 1, &FuseOptions::default(), &Context::new(0)).unwrap()));
+        let stack = Fused::open(&maps, 0, &FuseOptions::default()).unwrap();
         let network = Network::new(n, (0..3).rev().map(|place| stack.rows(place, 0..n).unwrap()).collect());
         for key in 0..n {
             let column: f64 = network.capacity[2].iter().skip(key).step_by(n).sum();
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn long_inputs_are_refused() {
         let maps = Maps::causal(&[vec![0; 600]], 1).head(0, crate::tests::uniform);
-        let error = flow(&maps, 0, 3, &StackOptions::default(), &Context::new(0)).unwrap_err();
+        let error = flow(&maps, 0, 3, &FuseOptions::default(), &Context::new(0)).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains("600 tokens"), "{error}");
     }
 }

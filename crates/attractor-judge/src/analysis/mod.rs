@@ -2,7 +2,7 @@
 //!
 //! | file          | question                                                                         |
 //! |---------------|----------------------------------------------------------------------------------|
-//! | `stack`       | the fused map of each layer, with the residual stream in it                       |
+//! | `fused`       | the fused map of each layer, with the residual stream in it                       |
 //! | `rollout`     | how much of each input token is in a query's last state, by products of maps      |
 //! | `nth`         | which cells are the smallest, of more than are held                               |
 //! | `flow`        | the same by the largest flow                                                      |
@@ -21,6 +21,7 @@ pub mod aggregate;
 mod caveat;
 pub mod distance;
 pub mod flow;
+pub mod fused;
 pub mod importance;
 pub mod metastable;
 mod nth;
@@ -31,16 +32,15 @@ pub mod rank;
 pub mod rollout;
 pub mod share;
 mod singular;
-pub mod stack;
 pub mod table;
 
 pub use aggregate::{Grouped, HeadGroups, Partition, query_groups};
 pub use caveat::Caveat;
 pub use flow::flow;
+pub use fused::{Fuse, FuseOptions, Fused};
 pub use importance::{HeadImportance, importance};
 pub use profile::{Profiles, profiles};
 pub use query::find_query;
 pub use rollout::{Attribution, Method, rollout};
 pub use share::{By, Share, shares};
 pub use singular::singular_values;
-pub use stack::{Fuse, Stack, StackOptions};

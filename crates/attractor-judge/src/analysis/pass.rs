@@ -37,7 +37,7 @@ pub(super) fn pass(
         map.read(rows.clone(), &mut block)?;
         if block.len() != rows.len() * m {
             return Err(Error::format(format!(
-                "rows {rows:?} of L{layer}H{head}, input {input}, came as {} numbers, expected {m} a row; the source \
+                "rows {rows:?} of L{layer}H{head}, input {input}, came as {} numbers, expected {m} per row; the source \
                  contradicts its own shape",
                 block.len()
             )));

@@ -8,7 +8,7 @@ use attractor_record::Patterns;
 use serde::{Deserialize, Serialize};
 
 use super::Caveat;
-use super::stack::{Stack, StackOptions};
+use super::fused::{FuseOptions, Fused};
 use attractor::{Context, Error, Result};
 
 attractor::choice! {
@@ -48,16 +48,16 @@ pub struct Attribution {
 /// # Cost
 /// O(layers x heads x N^2) time, at most 16 strips of about 1 Mi numbers.
 /// # Errors
-/// What [`Stack::open`] refuses; `is_usage` if the query is not there; `is_format` for weights that are not numbers;
+/// What [`Fused::open`] refuses; `is_usage` if the query is not there; `is_format` for weights that are not numbers;
 /// `is_interrupted`, before the next layer.
 pub fn rollout(
     patterns: &dyn Patterns,
     input: usize,
     query: usize,
-    options: &StackOptions,
+    options: &FuseOptions,
     context: &Context<'_>,
 ) -> Result<Attribution> {
-    let stack = Stack::open(patterns, input, options)?;
+    let stack = Fused::open(patterns, input, options)?;
     check_query(query, stack.tokens())?;
     let mut shares = vec![0.0; stack.tokens()];
     shares[query] = 1.0;
@@ -133,7 +133,7 @@ mod tests {
         let maps = stack(n);
         for fuse in [Fuse::Mean, Fuse::Max, Fuse::Min] {
             for (residual, start) in [(0.5, 0), (0.3, 0), (0.5, 1), (0.0, 2)] {
-                let options = StackOptions { fuse, residual, start, ..StackOptions::default() };
+                let options = FuseOptions { fuse, residual, start, ..FuseOptions::default() };
                 let expected = plain(&maps, n, residual, fuse, start);
                 for query in 0..n {
                     let row = rollout(&maps, 0, query, &options, &Context::new(0)).unwrap().shares;
@@ -153,8 +153,8 @@ mod tests {
     fn long_inputs_come_in_strips() {
         let n = 2100;
         let maps = stack(n);
-        let options = StackOptions::default();
-        assert_eq!(Stack::open(&maps, 0, &options).unwrap().strips(0..n).len(), 17);
+        let options = FuseOptions::default();
+        assert_eq!(Fused::open(&maps, 0, &options).unwrap().strips(0..n).len(), 17);
         let row = rollout(&maps, 0, n - 1, &options, &Context::new(0)).unwrap().shares;
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(row, one.install(|| rollout(&maps, 0, n - 1, &options, &Context::new(0)).unwrap().shares));
@@ -182,14 +182,14 @@ mod tests {
     fn what_cannot_be_asked_is_said() {
         let maps = stack(7);
         let ask =
-            |input, query, options: StackOptions| rollout(&maps, input, query, &options, &Context::new(0)).unwrap_err();
-        let base = StackOptions::default();
+            |input, query, options: FuseOptions| rollout(&maps, input, query, &options, &Context::new(0)).unwrap_err();
+        let base = FuseOptions::default();
         for (error, expected) in [
             (ask(0, 7, base), "positions 0..=6"),
             (ask(1, 0, base), "there is no input 1"),
-            (ask(0, 0, StackOptions { start: 3, ..base }), "layers 0..=2"),
-            (ask(0, 0, StackOptions { residual: f64::NAN, ..base }), "residual"),
-            (ask(0, 0, StackOptions { discard: 1.0, ..base }), "discard"),
+            (ask(0, 0, FuseOptions { start: 3, ..base }), "layers 0..=2"),
+            (ask(0, 0, FuseOptions { residual: f64::NAN, ..base }), "residual"),
+            (ask(0, 0, FuseOptions { discard: 1.0, ..base }), "discard"),
         ] {
             assert!(error.is_usage() && error.to_string().contains(expected), "{error}");
         }
@@ -200,10 +200,10 @@ mod tests {
     fn missing_layers_are_named() {
         let mut maps = stack(7);
         maps.info.layers = 5;
-        let options = StackOptions::default();
+        let options = FuseOptions::default();
         let error = rollout(&maps, 0, 3, &options, &Context::new(0)).unwrap_err().to_string();
         assert!(error.contains("layers 3, 4 of 5 have no map"), "{error}");
-        let skipped = rollout(&maps, 0, 3, &StackOptions { skip_missing: true, ..options }, &Context::new(0)).unwrap();
+        let skipped = rollout(&maps, 0, 3, &FuseOptions { skip_missing: true, ..options }, &Context::new(0)).unwrap();
         assert_eq!(skipped.layers, [0, 1, 2]);
         assert!(skipped.notes[0].to_string().contains("3, 4"), "{:?}", skipped.notes);
         maps.info.layers = 3;
@@ -220,7 +220,7 @@ mod tests {
                 .head(0, move |_, _| [&[1.0, 0.0, 0.0], &[0.5, 0.5, 0.0], &row[..]].concat())
         };
         let notes = |row| {
-            rollout(&with(row), 0, 2, &StackOptions::default(), &Context::new(0))
+            rollout(&with(row), 0, 2, &FuseOptions::default(), &Context::new(0))
                 .unwrap()
                 .notes
                 .iter()

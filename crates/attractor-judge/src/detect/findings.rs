@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use attractor_record::ModelInfo;
 use attractor_record::Patterns;
-use attractor_record::Steps;
 use attractor_record::table::{Column, Table};
+use attractor_record::{Stack, Steps};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{Observed, Sight};
@@ -16,8 +16,7 @@ use super::verdict::{Bench, Chances, Figure, Finding};
 use super::{Detector, Options};
 use crate::config::Config;
 use crate::measure::{Geometry, Repeated, Task, repeated_inputs, seen, tasks, watched};
-use crate::place::Head;
-use crate::provenance::extra;
+use crate::place::{Head, named_stack};
 use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
 use attractor::{Context, Result};
 
@@ -36,8 +35,14 @@ pub struct Provenance {
     pub version: String,
     /// What was captured.
     pub model: ModelInfo,
+    /// The stack whose layers these are, where the model has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
     /// Number of inputs.
     pub inputs: usize,
+    /// Steps of them all, where inputs have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
     /// Keys of each input.
     pub lengths: Vec<usize>,
     /// Anything that the caller adds.
@@ -325,9 +330,11 @@ impl<'a> Detecting<'a> {
                 tool: "attractor".into(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 model: patterns.info().clone(),
+                stack: named_stack(*patterns),
                 inputs: steps.inputs(),
+                steps: steps.several(),
                 lengths,
-                extra: extra(*patterns, steps),
+                extra: BTreeMap::new(),
             },
             seed: options.seed,
             fdr: options.fdr,

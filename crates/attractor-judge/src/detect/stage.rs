@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attractor::random::Philox;
-use attractor::random::stream::{Judged, judged};
+use attractor::random::stream::{JudgementStream, judged};
 use attractor_record::{Patterns, Steps};
 
 use super::labels::Labels;
@@ -153,7 +153,7 @@ impl Stage {
         let (mut all, mut full) = (false, false);
         for &input in fit {
             let g = &self.geometry[input];
-            let seed = judged(Judged::Detect, (detector as u64) << 24 | input as u64);
+            let seed = judged(JudgementStream::Detect, (detector as u64) << 24 | input as u64);
             let random = Philox::new(options.seed, seed);
             match &labels[input] {
                 Some(Labels::Keys { members, rows, .. }) => {

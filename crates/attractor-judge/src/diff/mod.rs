@@ -99,6 +99,9 @@ impl HeadDiff {
 pub struct Diff {
     /// Number of inputs.
     pub inputs: usize,
+    /// Steps of them all, where inputs have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
     /// Queries of each input, in the first matched layer.
     pub lengths: Vec<usize>,
     /// The heads that both have, by layer and head.
@@ -184,7 +187,7 @@ pub fn diff(
     let mut notes = Vec::new();
     same_inputs(a, b, &mut notes)?;
     notes.extend(reason::repeated(a)?);
-    let inputs = a.inputs();
+    let (steps, inputs) = (Steps::of(a), a.inputs());
     let all = a.layers();
     let others = b.layers();
     let mut matched = matched(&all, &others, &mut notes);
@@ -195,7 +198,7 @@ pub fn diff(
         for input in 0..inputs {
             let (a, b) = (a.shape(*layer, input)?, b.shape(*layer, input)?);
             if a != b {
-                notes.push(Disparity::OtherShape { layer: *layer, input, shapes: [a, b] });
+                notes.push(Disparity::OtherShape { layer: *layer, origin: steps.origin(input), shapes: [a, b] });
                 other_shape.push(*layer);
                 break;
             }
@@ -210,7 +213,7 @@ pub fn diff(
             if notes.is_empty() { "one of them holds no head".to_string() } else { joined(&notes, "; ") }
         )));
     }
-    let bootstrap = Bootstrap::new(context.seed(), options.resamples, options.level).over(&Steps::of(a));
+    let bootstrap = Bootstrap::new(context.seed(), options.resamples, options.level).over(&steps);
     // Layers whose masks are the same share theirs.
     let mut places: HashMap<Vec<usize>, Vec<Place>> = HashMap::new();
     let key = |layer: usize| geometry[index(layer)].iter().map(|g| g.id).collect::<Vec<_>>();
@@ -230,7 +233,7 @@ pub fn diff(
                 .map(|input| figures::pair([a, b], &places[input], layer, head, input))
                 .collect::<Result<Vec<_>>>()?;
             (0..2).for_each(|side| figures::set_sink(&mut pairs, places, side));
-            let unfit = unfit(&pairs);
+            let unfit = unfit(&pairs, &steps);
             let figures: Vec<_> = pairs.into_iter().map(|pair| pair.figures).collect();
             let mut changes = BTreeMap::new();
             for metric in Metric::ALL {
@@ -257,18 +260,21 @@ pub fn diff(
     unmatched.sort_unstable();
     unmatched.dedup();
     let unmatched = unmatched.into_iter().map(|(layer, head)| Head { layer, head }).collect();
-    Ok(Diff { inputs, lengths, heads, unmatched, loss, notes })
+    Ok(Diff { inputs: steps.inputs(), steps: steps.several(), lengths, heads, unmatched, loss, notes })
 }
 
 /// Why inputs of a head could not be compared: on how many, and the first reason.
-fn unfit(pairs: &[figures::Pair]) -> Option<Unfit> {
-    let faults = pairs.iter().filter_map(|pair| {
+fn unfit(pairs: &[figures::Pair], steps: &Steps) -> Option<Unfit> {
+    let fault = |pair: &figures::Pair| {
         let of = |side: Side| Some((side, pair.unfit[side as usize]?));
         Side::BOTH.into_iter().find_map(of)
-    });
-    let all: Vec<(Side, Fault)> = faults.collect();
-    let &(side, fault) = all.first()?;
-    Some(Unfit { side, fault, on: all.len(), inputs: pairs.len() })
+    };
+    let (side, fault) = {
+        let first = pairs.iter().find_map(fault);
+        first?
+    };
+    let has = |entries: &&Vec<usize>| entries.iter().any(|&entry| pairs[entry].unfit.iter().any(Option::is_some));
+    Some(Unfit { side, fault, on: steps.series().iter().filter(has).count(), inputs: steps.inputs() })
 }
 
 /// Some of what has words, joined.
@@ -298,7 +304,7 @@ fn change(a: &[Option<f64>], b: &[Option<f64>], between: bool, bootstrap: &Boots
         difference: mean(&differences),
         interval,
         why,
-        inputs: pairs.len(),
+        inputs: bootstrap.by_input(&entries, &differences).len(),
     })
 }
 
@@ -306,9 +312,9 @@ fn change(a: &[Option<f64>], b: &[Option<f64>], between: bool, bootstrap: &Boots
 fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<Disparity>) -> Result<()> {
     if a.inputs() != b.inputs() || a.inputs() == 0 {
         return Err(Error::usage(format!(
-            "diff: A has {} inputs, B has {}; both must have read the same: capture them with the same input options",
-            a.inputs(),
-            b.inputs()
+            "diff: A has {}, B has {}; both must have read the same: capture them with the same input options",
+            Steps::of(a).counted(),
+            Steps::of(b).counted()
         )));
     }
     let place = |patterns: &dyn Patterns, entry: usize| {
@@ -323,13 +329,10 @@ fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<Disparity>) -
             b.origin(entry)
         )));
     }
-    let mut unknown = 0;
-    for input in 0..a.inputs() {
+    let steps = Steps::of(a);
+    let unknown = |entry: &usize| a.tokens(*entry).is_empty() || b.tokens(*entry).is_empty();
+    for input in (0..a.inputs()).filter(|entry| !unknown(entry)) {
         let (left, right) = (a.tokens(input), b.tokens(input));
-        if left.is_empty() || right.is_empty() {
-            unknown += 1;
-            continue;
-        }
         let read = |tokens: &[Token], at: usize| tokens.get(at).map(|token| (token.id, token.text.clone()));
         if let Some(at) = (0..left.len().max(right.len())).find(|&at| read(left, at) != read(right, at)) {
             let say = |tokens: &[Token]| match tokens.get(at) {
@@ -337,16 +340,18 @@ fn same_inputs(a: &dyn Patterns, b: &dyn Patterns, notes: &mut Vec<Disparity>) -
                 None => format!("nothing, it has {} tokens", tokens.len()),
             };
             return Err(Error::usage(format!(
-                "diff: input {input}, position {at}: A read {}, B read {}; both must have read the same tokens: capture \
+                "diff: {}, position {at}: A read {}, B read {}; both must have read the same tokens: capture \
                  them with the same input options, or give token ids",
+                a.origin(input),
                 say(left),
                 say(right)
             ))
             .hinted(Hint::GiveOne(vec!["input"])));
         }
     }
+    let unknown = steps.series().iter().filter(|entries| entries.iter().any(unknown)).count();
     if unknown > 0 {
-        notes.push(Disparity::UnknownTokens { unknown, inputs: a.inputs() });
+        notes.push(Disparity::UnknownTokens { unknown, inputs: steps.inputs() });
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use attractor_record::Patterns;
+use attractor_record::{Origin, Patterns};
 
 use super::Metric;
 use crate::measure::Repeated;
@@ -54,8 +54,8 @@ pub enum Disparity {
     OtherShape {
         /// The layer.
         layer: usize,
-        /// The first such input.
-        input: usize,
+        /// The first such input, and its step where it has several.
+        origin: Origin,
         /// Queries and keys of A and of B.
         shapes: [(usize, usize); 2],
     },
@@ -73,9 +73,9 @@ impl fmt::Display for Disparity {
             }
             Self::OnlyLayers(side, layers) => write!(f, "layers only in {side}: {}", list(layers)),
             Self::OnlyHeads { layer, side, heads } => write!(f, "layer {layer}: heads only in {side}: {}", list(heads)),
-            Self::OtherShape { layer, input, shapes: [a, b] } => write!(
+            Self::OtherShape { layer, origin, shapes: [a, b] } => write!(
                 f,
-                "layer {layer}, input {input}: A has {} x {} queries and keys, B {} x {}; the layer is left out",
+                "layer {layer}, {origin}: A has {} x {} queries and keys, B {} x {}; the layer is left out",
                 a.0, a.1, b.0, b.1
             ),
             Self::NotTestable(Metric::Loss) => {

@@ -5,7 +5,7 @@
 //! pairs of positions, with the Mantel permutation: positions of one side are relabelled as a whole, since pairs that
 //! share a position depend on each other.
 
-use attractor::random::stream::{Judged, judged};
+use attractor::random::stream::{JudgementStream, judged};
 use rayon::prelude::*;
 
 use super::{Case, found};
@@ -244,8 +244,14 @@ fn correlate(case: &Case<'_>, index: usize, layer: usize) -> Result<std::result:
         let mut all: Vec<&[f64]> = vec![&fixed];
         all.extend(sides.iter().map(Vec::as_slice));
         // The same relabelling in every layer, so that layers add up permutation by permutation.
-        let draws =
-            mantel_null(&moved, &all, rows, case.config.seed, judged(Judged::Mantel, input as u64), permutations);
+        let draws = mantel_null(
+            &moved,
+            &all,
+            rows,
+            case.config.seed,
+            judged(JudgementStream::Mantel, input as u64),
+            permutations,
+        );
         for (b, draw) in draws.iter().enumerate() {
             null[b] += draw[0];
             head_null[b].iter_mut().zip(&draw[1..]).for_each(|(sum, x)| *sum += x);

@@ -1,7 +1,7 @@
 //! 6. Query-side variation: do different queries look differently, and does what they look at depend on content?
 
 use attractor::random::Philox;
-use attractor::random::stream::{Judged, judged};
+use attractor::random::stream::{JudgementStream, judged};
 
 use super::{Case, found};
 use crate::config::Key;
@@ -181,7 +181,7 @@ fn token_shuffle(case: &Case<'_>) -> TokenShuffle {
         return TokenShuffle::NoEqualTokens;
     };
     let permutations = case.config.count(Key::Permutations).min(999);
-    let mut random = Philox::new(case.config.seed, judged(Judged::Shuffle, paired.len() as u64));
+    let mut random = Philox::new(case.config.seed, judged(JudgementStream::Shuffle, paired.len() as u64));
     let null: Vec<f64> = (0..permutations).filter_map(|_| statistic(&random.permutation(paired.len()))).collect();
     TokenShuffle::Tested {
         closer: observed / heads.len() as f64,

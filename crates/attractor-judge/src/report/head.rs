@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::HeadSummary;
+use super::{HeadEstimate, HeadSummary};
 use crate::id::CheckId;
 
 /// What a head was recognised as.
@@ -139,7 +139,7 @@ impl HeadFigure {
         !matches!(self, Self::EffectiveKeys | Self::Near)
     }
 
-    /// The check whose value it is: that has its null, interval and threshold.
+    /// The check whose value it is.
     pub fn check(self) -> Option<CheckId> {
         match self {
             Self::Sharpness => Some(CheckId::HeadSharpness),
@@ -149,6 +149,20 @@ impl HeadFigure {
             Self::Near => Some(CheckId::PosLocal),
             Self::Sink => Some(CheckId::SinkRate),
             Self::Variation => Some(CheckId::QueryVariation),
+        }
+    }
+
+    /// What there is to doubt a head's; `None` if no check looked at it.
+    pub fn estimate(self, head: &HeadSummary) -> Option<&HeadEstimate> {
+        let of = &head.estimates;
+        match self {
+            Self::Sharpness => of.sharpness.as_ref(),
+            Self::EffectiveKeys => None,
+            Self::Previous => of.previous.as_ref(),
+            Self::Induction => of.induction.as_ref(),
+            Self::Near => of.near.as_ref(),
+            Self::Sink => of.sink.as_ref(),
+            Self::Variation => of.variation.as_ref(),
         }
     }
 

@@ -8,8 +8,8 @@ pub(crate) mod words;
 
 use std::collections::BTreeMap;
 
-use attractor_record::ModelInfo;
 use attractor_record::table::{Column, Table};
+use attractor_record::{ModelInfo, Stack};
 use serde::{Deserialize, Serialize};
 
 pub use head::{HeadFigure, HeadKind};
@@ -21,6 +21,7 @@ use crate::groups::Class;
 use crate::id::CheckId;
 use crate::id::Group;
 use crate::legacy::Legacy;
+use crate::statistics::Interval;
 use crate::verdict::{Check, Verdict};
 
 /// Version of the report's form in JSON; it grows when a field changes its meaning or goes away.
@@ -35,8 +36,14 @@ pub struct Provenance {
     pub version: String,
     /// What was captured.
     pub model: ModelInfo,
+    /// The stack whose layers these are, where the model has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
     /// Number of inputs.
     pub inputs: usize,
+    /// Steps of them all, where inputs have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
     /// Their lengths, tokens.
     pub lengths: Vec<usize>,
     /// Whether a live model contributed evidence.
@@ -85,11 +92,42 @@ pub struct HeadSummary {
     pub variation: Option<f64>,
     /// What it was recognised as.
     pub kinds: Vec<HeadKind>,
+    /// What there is to doubt its figures.
+    #[serde(default)]
+    pub estimates: HeadEstimates,
+}
+
+/// What a figure of a head is held against, and how far it is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeadEstimate {
+    /// What it would be if there were nothing.
+    pub null: Option<f64>,
+    /// Its interval over inputs.
+    pub interval: Option<Interval>,
+    /// What it is held against.
+    pub threshold: Option<f64>,
+}
+
+/// The estimates of a head's figures: of those that a check looked at.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HeadEstimates {
+    /// Of the sharpness.
+    pub sharpness: Option<HeadEstimate>,
+    /// Of the mass on the previous token.
+    pub previous: Option<HeadEstimate>,
+    /// Of the mass on successors of earlier occurrences.
+    pub induction: Option<HeadEstimate>,
+    /// Of the enrichment of near keys.
+    pub near: Option<HeadEstimate>,
+    /// Of the mass on the favourite position.
+    pub sink: Option<HeadEstimate>,
+    /// Of the divergence between rows.
+    pub variation: Option<HeadEstimate>,
 }
 
 /// Passed n of m.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct CheckCounts {
     /// Checks of the whole model that passed.
     pub passed: usize,
     /// Those that warned.
@@ -125,7 +163,7 @@ pub struct Report {
     /// Every head.
     pub heads: Vec<HeadSummary>,
     /// Passed n of m.
-    pub summary: Summary,
+    pub summary: CheckCounts,
     /// What it comes to.
     pub conclusion: Conclusion,
     /// The original guide's formulas, if asked for.
@@ -180,7 +218,7 @@ impl Report {
         let whole = |pick: &dyn Fn(&Check) -> Option<usize>| {
             Column::MaybeWhole(self.checks.iter().map(|c| pick(c).map(|x| x as i64)).collect())
         };
-        let columns = vec![
+        let mut columns = vec![
             ("id", text(&|c| c.id.to_string())),
             ("place", text(&Check::place)),
             ("group", Column::Whole(self.checks.iter().map(|c| i64::from(c.group)).collect())),
@@ -195,6 +233,9 @@ impl Report {
             ("verdict", text(&|c| c.verdict.to_string())),
             ("why", text(&|c| c.why.clone())),
         ];
+        if let Some(stack) = self.provenance.stack {
+            columns.insert(3, ("stack", text(&|_| stack.to_string())));
+        }
         Table::new(columns.into_iter().map(|(name, column)| (name.to_string(), column)).collect())
     }
 
@@ -232,12 +273,12 @@ pub(crate) fn groups(checks: &[Check]) -> Vec<GroupSummary> {
         .collect()
 }
 
-pub(crate) fn summary(checks: &[Check]) -> Summary {
+pub(crate) fn summary(checks: &[Check]) -> CheckCounts {
     let of = |verdict| checks.iter().filter(move |c| c.is_of_model() && c.judged && c.verdict == verdict);
     let said = |verdict| of(verdict).map(|c| format!("{}: {}", c.id, c.why)).collect();
     let count = |verdict| of(verdict).count();
     let (passed, warned, failed) = (count(Verdict::Pass), count(Verdict::Warn), count(Verdict::Fail));
-    Summary {
+    CheckCounts {
         passed,
         warned,
         failed,

@@ -4,7 +4,7 @@
 //! lengths are geometric: the resampled series is stationary, as a series cut into blocks of one length is not.
 
 use attractor::random::Philox;
-use attractor::random::stream::{Judged, judged};
+use attractor::random::stream::{JudgementStream, judged};
 
 use super::interval::{Interval, IntervalMethod, NoBootstrap, quantile};
 use super::mean;
@@ -44,7 +44,7 @@ impl BlockBootstrap {
 
     /// The steps of every resample, [resample x step].
     pub fn draws(&self, steps: usize) -> Vec<u32> {
-        let mut random = Philox::new(self.seed, judged(Judged::Blocks, steps as u64));
+        let mut random = Philox::new(self.seed, judged(JudgementStream::Blocks, steps as u64));
         let mut draws = Vec::with_capacity(self.resamples * steps);
         for _ in 0..self.resamples {
             let mut at = 0;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use attractor::random::Philox;
-use attractor::random::stream::{Judged, judged};
+use attractor::random::stream::{JudgementStream, judged};
 use attractor_record::Steps;
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -109,7 +109,7 @@ impl Bootstrap {
         // Drawn outside of the lock's guard elsewhere would be the same numbers: they are a function of (seed, n).
         let mut cache = self.draws.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let draw = || {
-            let mut random = Philox::new(self.seed, judged(Judged::Bootstrap, n as u64));
+            let mut random = Philox::new(self.seed, judged(JudgementStream::Bootstrap, n as u64));
             Arc::new((0..self.resamples * n).map(|_| random.below(n) as u32).collect())
         };
         cache.entry(n).or_insert_with(draw).clone()

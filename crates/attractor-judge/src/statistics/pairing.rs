@@ -7,7 +7,7 @@
 //! All scores T(pattern s, tokens t) are computed once; a permutation is then a sum of one number per input.
 
 use attractor::random::Philox;
-use attractor::random::stream::{Judged, judged};
+use attractor::random::stream::{JudgementStream, judged};
 
 use super::permuted::Permuted;
 
@@ -46,7 +46,7 @@ impl Pairings {
         if exact {
             orders = all_orders(groups);
         } else {
-            let mut random = Philox::new(seed, judged(Judged::Pairings, inputs.len() as u64));
+            let mut random = Philox::new(seed, judged(JudgementStream::Pairings, inputs.len() as u64));
             orders.reserve(permutations * inputs.len());
             for _ in 0..permutations {
                 for group in groups {

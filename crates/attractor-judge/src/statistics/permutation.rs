@@ -1,7 +1,7 @@
 //! Permutation p-values and the paired sign-flip test.
 
 use attractor::random::Philox;
-use attractor::random::stream::{Judged, judged};
+use attractor::random::stream::{JudgementStream, judged};
 
 use super::mean;
 use super::permuted::{Permuted, ROUNDING, p_value};
@@ -60,7 +60,7 @@ pub fn sign_flip(differences: &[f64], sides: Sides, seed: u64, permutations: usi
             .count();
         return Some(SignFlip { p: hits as f64 / patterns as f64, exact: true });
     }
-    let mut random = Philox::new(seed, judged(Judged::Signs, n as u64));
+    let mut random = Philox::new(seed, judged(JudgementStream::Signs, n as u64));
     let hits = (0..permutations)
         .filter(|_| {
             let mut bits = 0u32;
@@ -98,7 +98,7 @@ impl SignFlips {
         let bits = match exact {
             true => (0..1u32 << inputs).collect(),
             false => {
-                let mut random = Philox::new(seed, judged(Judged::SharedSigns, inputs as u64));
+                let mut random = Philox::new(seed, judged(JudgementStream::SharedSigns, inputs as u64));
                 (0..permutations * words).map(|_| random.next_u32()).collect()
             }
         };

@@ -69,7 +69,7 @@ fn steps_that_repeat_their_input_change_no_verdict() {
         let ((low, high), (other_low, other_high)) = (ends(a), ends(b));
         assert!(near(low, other_low) && near(high, other_high), "{}: {:?} {:?}", a.id, a.interval, b.interval);
     }
-    assert_eq!((repeated.provenance.inputs, repeated.provenance.extra["steps"].as_str()), (6, "12 steps of 6 inputs"));
+    assert_eq!((repeated.provenance.inputs, repeated.provenance.steps), (6, Some(12)));
 }
 
 #[test]

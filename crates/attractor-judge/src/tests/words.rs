@@ -1,6 +1,6 @@
 //! Every sentence of a report, against a file of sentences that somebody has read.
 //!
-//! `ATTRACTOR_GOLDEN=write cargo nextest run -p attractor-judge every_sentence` writes them anew: read each that
+//! `ATTRACTOR_GOLDEN=write cargo nextest run --workspace --cargo-profile bench every_sentence` writes them anew: read each that
 //! changed before it is committed. Numbers in sentences are rounded, so that the file is the same on every machine.
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Configuration against weights: every tensor that a model needs, by name and shape, and none that speaks against it.
 
-use super::spec::{Family, Head, Spec};
+use super::spec::{Family, OutputHead, Spec};
 use attractor::{Error, Result};
 
 /// A tensor that a model of this description has.
@@ -115,27 +115,27 @@ fn around(spec: &Spec) -> Vec<Expected> {
             want(format!("{base}embeddings.LayerNorm.weight"), &[d]);
             want(format!("{base}embeddings.LayerNorm.bias"), &[d]);
             match (spec.head, spec.family) {
-                (Head::MaskedLm, Family::Bert) => {
+                (OutputHead::MaskedLm, Family::Bert) => {
                     want("cls.predictions.transform.dense.weight".into(), &[d, d]);
                     want("cls.predictions.transform.dense.bias".into(), &[d]);
                     want("cls.predictions.transform.LayerNorm.weight".into(), &[d]);
                     want("cls.predictions.transform.LayerNorm.bias".into(), &[d]);
                     want("cls.predictions.bias".into(), &[spec.vocab]);
                 }
-                (Head::MaskedLm, _) => {
+                (OutputHead::MaskedLm, _) => {
                     want("lm_head.dense.weight".into(), &[d, d]);
                     want("lm_head.dense.bias".into(), &[d]);
                     want("lm_head.layer_norm.weight".into(), &[d]);
                     want("lm_head.layer_norm.bias".into(), &[d]);
                     want("lm_head.bias".into(), &[spec.vocab]);
                 }
-                (Head::Classifier { labels }, Family::Bert) => {
+                (OutputHead::Classifier { labels }, Family::Bert) => {
                     want(format!("{base}pooler.dense.weight"), &[d, d]);
                     want(format!("{base}pooler.dense.bias"), &[d]);
                     want("classifier.weight".into(), &[labels, d]);
                     want("classifier.bias".into(), &[labels]);
                 }
-                (Head::Classifier { labels }, _) => {
+                (OutputHead::Classifier { labels }, _) => {
                     want("classifier.dense.weight".into(), &[d, d]);
                     want("classifier.dense.bias".into(), &[d]);
                     want("classifier.out_proj.weight".into(), &[labels, d]);
@@ -164,8 +164,8 @@ fn around(spec: &Spec) -> Vec<Expected> {
             want(format!("{base}layernorm.weight"), &[d]);
             want(format!("{base}layernorm.bias"), &[d]);
             let heads: &[(&str, usize)] = match spec.head {
-                Head::Classifier { labels } => &[("classifier", labels)],
-                Head::DistilledClassifier { labels } => {
+                OutputHead::Classifier { labels } => &[("classifier", labels)],
+                OutputHead::DistilledClassifier { labels } => {
                     &[("cls_classifier", labels), ("distillation_classifier", labels)]
                 }
                 _ => &[],
@@ -180,7 +180,7 @@ fn around(spec: &Spec) -> Vec<Expected> {
             want(format!("{base}norm.weight"), &[d]);
         }
     }
-    if spec.head == Head::CausalLm && !spec.tied {
+    if spec.head == OutputHead::CausalLm && !spec.tied {
         want("lm_head.weight".into(), &[spec.vocab, d]);
     }
     list

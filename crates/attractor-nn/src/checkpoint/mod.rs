@@ -23,7 +23,7 @@ pub(crate) use source::{read_json, read_small};
 use crate::checkpoint::source::unreadable;
 use attractor::{Error, Result};
 use shards::Shards;
-use spec::{Head, Spec};
+use spec::{OutputHead, Spec};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -163,25 +163,25 @@ fn infer_head(spec: &mut Spec, shards: &Shards) {
     use spec::Family;
     let rows = |name: &str| shards.shape(name).and_then(|shape| shape.first().copied());
     let head = match spec.family {
-        Family::Bert if shards.shape("cls.predictions.transform.dense.weight").is_some() => Head::MaskedLm,
-        Family::Roberta if shards.shape("lm_head.dense.weight").is_some() => Head::MaskedLm,
+        Family::Bert if shards.shape("cls.predictions.transform.dense.weight").is_some() => OutputHead::MaskedLm,
+        Family::Roberta if shards.shape("lm_head.dense.weight").is_some() => OutputHead::MaskedLm,
         Family::Bert | Family::Vit | Family::Deit => match (rows("classifier.weight"), rows("cls_classifier.weight")) {
-            (Some(labels), _) => Head::Classifier { labels },
-            (None, Some(labels)) => Head::DistilledClassifier { labels },
-            (None, None) => Head::None,
+            (Some(labels), _) => OutputHead::Classifier { labels },
+            (None, Some(labels)) => OutputHead::DistilledClassifier { labels },
+            (None, None) => OutputHead::None,
         },
         Family::Roberta => match rows("classifier.out_proj.weight") {
-            Some(labels) => Head::Classifier { labels },
-            None => Head::None,
+            Some(labels) => OutputHead::Classifier { labels },
+            None => OutputHead::None,
         },
-        _ if spec.tied || shards.shape("lm_head.weight").is_some() => Head::CausalLm,
-        _ => Head::None,
+        _ if spec.tied || shards.shape("lm_head.weight").is_some() => OutputHead::CausalLm,
+        _ => OutputHead::None,
     };
     spec.head = head;
     spec.task = config::task_of(head);
     spec.pooler = match spec.family {
-        Family::Bert => !matches!(head, Head::MaskedLm),
-        Family::Roberta | Family::Vit | Family::Deit => matches!(head, Head::None),
+        Family::Bert => !matches!(head, OutputHead::MaskedLm),
+        Family::Roberta | Family::Vit | Family::Deit => matches!(head, OutputHead::None),
         _ => false,
     };
 }

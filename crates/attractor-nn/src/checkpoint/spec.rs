@@ -53,7 +53,7 @@ impl Family {
 /// What stands on top of the last hidden state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Head {
+pub enum OutputHead {
     /// Nothing: hidden states only.
     None,
     /// Next-token logits, [vocab].
@@ -229,7 +229,7 @@ pub struct Spec {
     /// What it predicts.
     pub task: Task,
     /// What stands on top.
-    pub head: Head,
+    pub head: OutputHead,
     /// Rows of the token table; 0 for image models.
     pub vocab: usize,
     /// Model width.

@@ -256,7 +256,7 @@ fn evidence_of_every_kind_of_model_holds_together() {
         let inputs: Vec<Input> = lengths.iter().enumerate().map(|(i, &n)| input(&model, n, 10 + i as u64)).collect();
         let options = Options { mask_token: Some(4), labels: Some(&[0, 1, 2, 1]), ..Options::default() };
         let steps = AtomicUsize::new(0);
-        let count = |_: attractor::Step<'_>| {
+        let count = |_: attractor::Advance<'_>| {
             steps.fetch_add(1, Ordering::Relaxed);
         };
         let evidence = gather(&model, &inputs, &options, &Context::new(2).with_progress(&count)).unwrap();

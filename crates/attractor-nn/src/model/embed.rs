@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::parts::{Linear, Normalise};
-use crate::checkpoint::spec::{Activation, Head, Position, Spec};
+use crate::checkpoint::spec::{Activation, OutputHead, Position, Spec};
 use crate::ops::elementwise::SoftCap;
 use crate::ops::{self, Matrix, unary};
 use attractor::Result;
@@ -163,9 +163,9 @@ impl Top {
     /// Logits for the whole input, whichever kind.
     pub(crate) fn of(&self, spec: &Spec, embedding: &Embedding, x: Matrix) -> Result<Option<Matrix>> {
         Ok(match spec.head {
-            Head::None => None,
-            Head::CausalLm | Head::MaskedLm => self.of_rows(spec, embedding, x),
-            Head::Classifier { .. } | Head::DistilledClassifier { .. } => self.of_input(x),
+            OutputHead::None => None,
+            OutputHead::CausalLm | OutputHead::MaskedLm => self.of_rows(spec, embedding, x),
+            OutputHead::Classifier { .. } | OutputHead::DistilledClassifier { .. } => self.of_input(x),
         })
     }
 }

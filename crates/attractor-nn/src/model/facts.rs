@@ -12,7 +12,7 @@ use attractor::{Error, Result, product};
 
 /// What of a tap goes into the record; queries and keys always do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Keep {
+pub struct KeptParts {
     /// Values.
     pub values: bool,
     /// z per head.
@@ -37,7 +37,7 @@ impl Model {
     ///
     /// # Errors
     /// `is_usage` for a tap of a layer that the model does not have, `is_shape` if something was not tapped.
-    pub fn record(&self, tap: Tap, keep: Keep) -> Result<LayerRecord> {
+    pub fn record(&self, tap: Tap, keep: KeptParts) -> Result<LayerRecord> {
         let facts = self.facts(&tap)?;
         let kept = |wanted: bool, x: Vec<f32>| if wanted { x } else { Vec::new() };
         Ok(LayerRecord {

@@ -90,7 +90,7 @@ impl Input {
                 let padding = self.padding();
                 if !padding.is_empty() && padding.len() != ids.len() {
                     return Err(Error::shape(format!(
-                        "input: {} padding flags for {} tokens; give one a token",
+                        "input: {} padding flags for {} tokens; give one per token",
                         padding.len(),
                         ids.len()
                     )));

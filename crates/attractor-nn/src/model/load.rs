@@ -4,7 +4,7 @@ use super::Model;
 use super::block::Block;
 use super::embed::{Embedding, Top};
 use super::parts::{Linear, Mlp, Normalise};
-use crate::checkpoint::spec::{Activation, Family, Head, Norm, Placement, Position, Spec};
+use crate::checkpoint::spec::{Activation, Family, Norm, OutputHead, Placement, Position, Spec};
 use crate::ops::{self, Matrix};
 use crate::weights::{Reader, Tensors};
 use attractor::{Error, Result};
@@ -74,14 +74,14 @@ fn block(spec: &Spec, layer: usize, [query, key, value, output]: [Linear; 4]) ->
 /// The projection from token table or `lm_head`.
 fn language(spec: &Spec, root: &Reader<'_>) -> Result<Top> {
     match spec.head {
-        Head::CausalLm => Ok(Top::Language {
+        OutputHead::CausalLm => Ok(Top::Language {
             decoder: match spec.tied {
                 true => None,
                 false => Some(root.transposed("lm_head.weight", spec.hidden, spec.vocab)?),
             },
             bias: None,
         }),
-        Head::None => Ok(Top::None),
+        OutputHead::None => Ok(Top::None),
         head => Err(Error::unsupported(format!("a {} model with head {head:?} is not built in", spec.family.name()))),
     }
 }
@@ -192,8 +192,8 @@ fn bert(spec: &Spec, tensors: &dyn Tensors) -> Result<Parts> {
     let root = r.root();
     let roberta = spec.family == Family::Roberta;
     let top = match spec.head {
-        Head::None => Top::None,
-        Head::MaskedLm => {
+        OutputHead::None => Top::None,
+        OutputHead::MaskedLm => {
             let (dense, layer_norm, base) = match roberta {
                 true => ("lm_head.dense", "lm_head.layer_norm", "lm_head"),
                 false => ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions"),
@@ -215,11 +215,11 @@ fn bert(spec: &Spec, tensors: &dyn Tensors) -> Result<Parts> {
                 bias: root.row(&bias, spec.vocab)?,
             }
         }
-        Head::Classifier { labels } if roberta => Top::Classifier {
+        OutputHead::Classifier { labels } if roberta => Top::Classifier {
             dense: Some(linear(&root, "classifier.dense", c, c, true)?),
             output: linear(&root, "classifier.out_proj", c, labels, true)?,
         },
-        Head::Classifier { labels } => Top::Classifier {
+        OutputHead::Classifier { labels } => Top::Classifier {
             dense: Some(linear(&r, "pooler.dense", c, c, true)?),
             output: linear(&root, "classifier", c, labels, true)?,
         },
@@ -324,11 +324,11 @@ fn vit(spec: &Spec, tensors: &dyn Tensors) -> Result<Parts> {
     };
     let root = r.root();
     let top = match spec.head {
-        Head::None => Top::None,
-        Head::Classifier { labels } => {
+        OutputHead::None => Top::None,
+        OutputHead::Classifier { labels } => {
             Top::Classifier { dense: None, output: linear(&root, "classifier", c, labels, true)? }
         }
-        Head::DistilledClassifier { labels } => Top::Distilled {
+        OutputHead::DistilledClassifier { labels } => Top::Distilled {
             class: linear(&root, "cls_classifier", c, labels, true)?,
             distillation: linear(&root, "distillation_classifier", c, labels, true)?,
         },

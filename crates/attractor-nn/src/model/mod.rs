@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use attractor::retrieve::Mask;
 
-pub use facts::Keep;
+pub use facts::KeptParts;
 pub use input::Input;
 pub use overrides::{Maps, Overrides, Replacement};
 pub use parameters::Parameter;

@@ -26,7 +26,7 @@ impl AdamW {
         Self { first: zeros.clone(), second: zeros, decay }
     }
 
-    /// Step number `step`, from 1.
+    /// TrainingStep number `step`, from 1.
     pub(super) fn step(&mut self, model: &mut Model, gradients: &[Option<Vec<f32>>], rate: f64, step: usize) {
         let power = i32::try_from(step).unwrap_or(i32::MAX);
         let scale_1 = 1.0 / (1.0 - BETA_1.powi(power));

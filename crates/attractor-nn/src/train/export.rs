@@ -15,7 +15,7 @@ use attractor::{Error, Result};
 
 /// How weights are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
+pub enum StoredPrecision {
     /// 32 bits.
     F32,
     /// 16 bits.
@@ -59,12 +59,12 @@ pub fn model_files(
     shape: &Shape,
     special: [Option<u32>; 3],
     tokenizer_json: &[u8],
-    precision: Precision,
+    precision: StoredPrecision,
 ) -> Result<[ModelFile; 3]> {
     let tensors = named(model, shape)?;
     let weights = match precision {
-        Precision::F32 => serialise(&tensors, Dtype::F32, |x| x.to_le_bytes().to_vec())?,
-        Precision::F16 => serialise(&tensors, Dtype::F16, |x| f16::from_f32(x).to_le_bytes().to_vec())?,
+        StoredPrecision::F32 => serialise(&tensors, Dtype::F32, |x| x.to_le_bytes().to_vec())?,
+        StoredPrecision::F16 => serialise(&tensors, Dtype::F16, |x| f16::from_f32(x).to_le_bytes().to_vec())?,
     };
     Ok([
         ("tokenizer.json", tokenizer_json.to_vec()),

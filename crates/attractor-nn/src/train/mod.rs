@@ -11,7 +11,7 @@ mod shape;
 use serde::{Deserialize, Serialize};
 
 pub use batch::Mixture;
-pub use export::{ModelFile, Precision, config_json, model_files};
+pub use export::{ModelFile, StoredPrecision, config_json, model_files};
 pub use shape::Shape;
 
 use crate::loss::cross_entropy;
@@ -109,7 +109,7 @@ impl Plan {
 
 /// One finished step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub struct TrainingStep {
     /// Its number, from 1.
     pub step: usize,
     /// Mean next-token cross-entropy of its batch before the step, nats.
@@ -172,7 +172,7 @@ impl Training {
     ///
     /// # Errors
     /// A text shorter than a sequence, tokens beyond the vocabulary, and a loss that is not a number.
-    pub fn advance(&mut self, text: &[u32]) -> Result<Step> {
+    pub fn advance(&mut self, text: &[u32]) -> Result<TrainingStep> {
         let batch = batch::draw(text, &self.plan, self.shape.vocab, self.step)?;
         let mut traced = Traced::new(&self.model);
         let inputs: Vec<&[u32]> = batch.rows.iter().map(|row| &row[..self.plan.length]).collect();
@@ -200,7 +200,7 @@ impl Training {
         let rate = self.plan.rate(self.step);
         self.optimiser.step(&mut self.model, &gradients, rate, self.step + 1);
         self.step += 1;
-        Ok(Step { step: self.step, loss: value, gradient_norm: norm, rate })
+        Ok(TrainingStep { step: self.step, loss: value, gradient_norm: norm, rate })
     }
 }
 
@@ -211,7 +211,7 @@ impl Training {
 pub fn train_causal_lm(
     training: &mut Training,
     text: &[u32],
-    report: &mut dyn FnMut(&Training, &Step) -> Result<bool>,
+    report: &mut dyn FnMut(&Training, &TrainingStep) -> Result<bool>,
 ) -> Result<()> {
     while !training.is_done() {
         let step = training.advance(text)?;

@@ -7,7 +7,7 @@ use attractor_record::Task;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Array;
-use crate::checkpoint::spec::{Activation, Family, Head, Norm, Placement, Position, Spec};
+use crate::checkpoint::spec::{Activation, Family, Norm, OutputHead, Placement, Position, Spec};
 use crate::model::Model;
 use attractor::{Error, Result};
 
@@ -76,7 +76,7 @@ impl Shape {
         Spec {
             family: Family::Gpt2,
             task: Task::CausalLm,
-            head: Head::CausalLm,
+            head: OutputHead::CausalLm,
             vocab: self.vocab,
             hidden: self.hidden,
             layers: self.layers,

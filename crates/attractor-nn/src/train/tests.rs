@@ -66,7 +66,7 @@ fn what_was_written_reads_back_as_the_same_model() {
         let folder = tempfile::tempdir().unwrap();
         let input = Input::Tokens((0..19).map(|i| i % 23).collect());
         let run = |model: &Model| model.forward(&input, &mut (), &Overrides::none()).unwrap().logits.unwrap();
-        for (precision, tolerance) in [(Precision::F32, 0.0), (Precision::F16, 1e-2)] {
+        for (precision, tolerance) in [(StoredPrecision::F32, 0.0), (StoredPrecision::F16, 1e-2)] {
             let files = model_files(&training.model, &shape, [Some(0), None, None], b"{}", precision).unwrap();
             files.iter().for_each(|(name, bytes)| std::fs::write(folder.path().join(name), bytes).unwrap());
             let read = Model::load(&Checkpoint::open(folder.path(), None).unwrap()).unwrap();

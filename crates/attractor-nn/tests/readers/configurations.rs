@@ -135,7 +135,7 @@ fn gemma_differs_from_llama_where_it_does() {
         {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34, "sliding_window": 1024}});
     let inside = spec(inside);
     assert_eq!((inside.heads, inside.key_heads, inside.head_dim, inside.vocab), (8, 4, 256, 262_208));
-    assert_eq!((inside.head, inside.windows[5], inside.windows[6]), (Head::CausalLm, None, Some(1024)));
+    assert_eq!((inside.head, inside.windows[5], inside.windows[6]), (OutputHead::CausalLm, None, Some(1024)));
 }
 
 #[test]
@@ -156,13 +156,13 @@ fn the_architecture_decides_what_stands_on_top() {
             json!({"model_type": family, "architectures": [architecture], "id2label": {"0": "a", "1": "b", "2": "c"}}),
         ))
     };
-    assert_eq!(of("bert", "BertModel").head, Head::None);
+    assert_eq!(of("bert", "BertModel").head, OutputHead::None);
     assert_eq!(
         (of("bert", "BertForMaskedLM").head, of("bert", "BertForMaskedLM").task),
-        (Head::MaskedLm, Task::MaskedLm)
+        (OutputHead::MaskedLm, Task::MaskedLm)
     );
-    assert_eq!(of("bert", "BertForPreTraining").head, Head::MaskedLm);
-    assert_eq!(of("bert", "BertForSequenceClassification").head, Head::Classifier { labels: 3 });
+    assert_eq!(of("bert", "BertForPreTraining").head, OutputHead::MaskedLm);
+    assert_eq!(of("bert", "BertForSequenceClassification").head, OutputHead::Classifier { labels: 3 });
     assert!(of("bert", "BertForSequenceClassification").pooler);
     assert_eq!(of("bert", "BertForQuestionAnswering").task, Task::Encoder);
     let roberta = of("xlm-roberta", "XLMRobertaForSequenceClassification");
@@ -175,7 +175,7 @@ fn weights_decide_what_stands_on_top_where_nothing_is_written() {
     let folder = Folder::new();
     folder.put("config.json", GPT2.replace("\"architectures\":[\"GPT2LMHeadModel\"],", ""));
     folder.put("model.safetensors", safetensors(&gpt2_tensors("")));
-    assert_eq!(Checkpoint::open(folder.path(), None).unwrap().config().head, Head::CausalLm);
+    assert_eq!(Checkpoint::open(folder.path(), None).unwrap().config().head, OutputHead::CausalLm);
 }
 
 #[test]
@@ -198,5 +198,8 @@ fn images_have_a_grid_and_their_first_tokens() {
     let (vit, deit) = (spec(vit), spec(deit));
     assert_eq!(vit.image.as_ref().unwrap().grid(), (7, 5));
     assert_eq!((vit.max_positions, deit.max_positions), (Some(36), Some(37)));
-    assert_eq!((vit.head, deit.head), (Head::Classifier { labels: 7 }, Head::DistilledClassifier { labels: 7 }));
+    assert_eq!(
+        (vit.head, deit.head),
+        (OutputHead::Classifier { labels: 7 }, OutputHead::DistilledClassifier { labels: 7 })
+    );
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use attractor_judge::report::HeadKind;
-use attractor_judge::{Check, CheckId, Report};
+use attractor_judge::Report;
+use attractor_judge::report::{HeadFigure, HeadKind};
 
 use super::{Budget, plain};
 use crate::Result;
@@ -17,12 +17,12 @@ const MOST: usize = 512;
 /// Classes that colours tell apart.
 const KINDS: usize = 8;
 
-/// Checks of heads that are drawn: which, heading, axis.
-const FIGURES: [(CheckId, &str, &str); 4] = [
-    (CheckId::HeadSharpness, "Sharpness", "1 − H / ln n"),
-    (CheckId::HeadPrevious, "Previous token", "mean weight"),
-    (CheckId::HeadInduction, "Induction", "mean weight"),
-    (CheckId::SinkRate, "Sink", "mean weight on the most-attended position"),
+/// Figures of heads that are drawn: which, heading, axis.
+const FIGURES: [(HeadFigure, &str, &str); 4] = [
+    (HeadFigure::Sharpness, "Sharpness", "1 − H / ln n"),
+    (HeadFigure::Previous, "Previous token", "mean weight"),
+    (HeadFigure::Induction, "Induction", "mean weight"),
+    (HeadFigure::Sink, "Sink", "mean weight on the most-attended position"),
 ];
 
 /// The figures; empty if there is nothing to draw.
@@ -32,7 +32,7 @@ pub(super) fn charts(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
     }
     let mut body = String::new();
     let mut gone = Vec::new();
-    let intervals = FIGURES.iter().map(|&(id, title, axis)| (title, estimates(report, id, title, axis)));
+    let intervals = FIGURES.iter().map(|&(figure, title, axis)| (title, estimates(report, figure, title, axis)));
     for (title, svg) in std::iter::once(("kinds", kinds(report))).chain(intervals) {
         match svg {
             Ok(None) => {}
@@ -94,26 +94,26 @@ fn kinds(report: &Report) -> Result<Option<String>> {
     Classes { title: "What heads were recognised as", notes, names: &titles, heads: &heads }.svg().map(Some)
 }
 
-/// A check's figure of every head with its interval.
-fn estimates(report: &Report, id: CheckId, title: &str, axis: &str) -> Result<Option<String>> {
-    let own: Vec<&Check> = report.checks.iter().filter(|c| c.id == id && c.head.is_some()).collect();
-    if own.iter().all(|c| c.value.is_none()) {
+/// A figure of every head with its interval.
+fn estimates(report: &Report, figure: HeadFigure, title: &str, axis: &str) -> Result<Option<String>> {
+    let own: Vec<_> = report.heads.iter().filter_map(|head| Some((head, figure.estimate(head)?))).collect();
+    if own.iter().all(|(head, _)| figure.of(head).is_none()) {
         return Ok(None);
     }
     let heads: Vec<Estimate> = own
         .iter()
-        .filter_map(|c| {
-            let interval = c.interval.as_ref().map(|i| (i.low, i.high));
-            Some(Estimate { layer: c.layer?, head: c.head?, value: c.value, interval })
+        .map(|(head, known)| {
+            let interval = known.interval.as_ref().map(|i| (i.low, i.high));
+            Estimate { layer: head.layer, head: head.head, value: figure.of(head), interval }
         })
         .collect();
-    let notes = match own.iter().find_map(|c| c.interval.as_ref()) {
+    let notes = match own.iter().find_map(|(_, known)| known.interval.as_ref()) {
         Some(i) => {
             vec![format!("bars: {:.0} % {}, over {} inputs", 100.0 * i.level, i.method, report.provenance.inputs)]
         }
         None => vec!["no intervals: they need five inputs".to_string()],
     };
     let references: Vec<(f64, &str)> =
-        own.iter().find_map(|c| c.threshold).map(|t| (t, "threshold")).into_iter().collect();
+        own.iter().find_map(|(_, known)| known.threshold).map(|t| (t, "threshold")).into_iter().collect();
     Intervals { title, notes, y: Side::new(axis), heads: &heads, references: &references }.svg().map(Some)
 }

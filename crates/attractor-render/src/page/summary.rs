@@ -174,7 +174,13 @@ pub(super) fn provenance(report: &Report) -> String {
         row("positions", n.to_string());
     }
     row("weights (SHA-256)", if m.weights_hash.is_empty() { "unknown".to_string() } else { m.weights_hash.clone() });
+    if let Some(stack) = p.stack {
+        row("stack", stack.to_string());
+    }
     row("inputs", p.inputs.to_string());
+    if let Some(steps) = p.steps {
+        row("steps", format!("{steps}, of all inputs together"));
+    }
     let shown: Vec<String> = p.lengths.iter().take(24).map(usize::to_string).collect();
     let more = if p.lengths.len() > 24 { format!(", and {} more", p.lengths.len() - 24) } else { String::new() };
     row("lengths, tokens", shown.join(", ") + &more);

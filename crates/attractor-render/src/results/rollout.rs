@@ -2,7 +2,7 @@
 
 use attractor::Result;
 use attractor_judge::analysis::distance::PatchGrid;
-use attractor_judge::analysis::{Attribution, Fuse, Method, Share, StackOptions};
+use attractor_judge::analysis::{Attribution, Fuse, FuseOptions, Method, Share};
 use attractor_record::Token;
 
 use super::percent;
@@ -24,7 +24,7 @@ fn name(tokens: &[Token], at: usize) -> String {
 }
 
 /// What is shown, and how it was found, in words.
-pub fn title(found: &Attribution, tokens: &[Token], options: &StackOptions) -> (String, String) {
+pub fn title(found: &Attribution, tokens: &[Token], options: &FuseOptions) -> (String, String) {
     let layers = match (found.layers.first(), found.layers.last()) {
         (Some(first), Some(last)) if first != last => format!("layers {first} to {last}"),
         (Some(only), _) => format!("layer {only}"),
@@ -67,7 +67,7 @@ pub fn figure(
     lines: &[Share],
     found: &Attribution,
     tokens: &[Token],
-    options: &StackOptions,
+    options: &FuseOptions,
     image: Option<&[u8]>,
 ) -> Result<String> {
     let (title, how) = title(found, tokens, options);

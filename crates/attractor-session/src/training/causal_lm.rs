@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use attractor::{Context, Error, Result, Step};
+use attractor::{Advance, Context, Error, Result};
 use attractor_data::files::{Durability, write_whole};
 use attractor_nn::text::{Tokenizer, train_byte_pairs};
-use attractor_nn::train::{Mixture, Plan, Precision, Shape, Training, model_files, train_causal_lm};
+use attractor_nn::train::{Mixture, Plan, Shape, StoredPrecision, Training, model_files, train_causal_lm};
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Counted, Folder, Setting};
@@ -169,7 +169,7 @@ impl Options {
         let trained = train_causal_lm(&mut training, &ids, &mut |training, step| {
             last = Some(step.loss);
             let figure = Some(("loss", step.loss));
-            context.tell(Step { stage: "steps", done: step.step, total, figure });
+            context.tell(Advance { stage: "steps", done: step.step, total, figure });
             let numbers = [("train/loss", step.loss), ("train/lr", step.rate), ("train/grad_norm", step.gradient_norm)];
             log.write(step.step as u64, &numbers)?;
             if step.step % SAVE_EVERY == 0 {
@@ -189,7 +189,7 @@ impl Options {
         }
         let tokenizer_json = std::fs::read(&tokenizer_file)
             .map_err(|e| Error::io(format!("{}: {e}", tokenizer_file.display())).because(e))?;
-        let files = model_files(training.model(), training.shape(), [None; 3], &tokenizer_json, Precision::F16)?;
+        let files = model_files(training.model(), training.shape(), [None; 3], &tokenizer_json, StoredPrecision::F16)?;
         for (name, bytes) in files {
             write_whole(&out.join(name), &bytes, Durability::Power)?;
         }
@@ -263,7 +263,7 @@ mod tests {
         assert!(whole.loss.is_some_and(f64::is_finite) && whole.steps == 7 && whole.seed == 4);
         let asked = AtomicUsize::new(0);
         let after_three = || asked.load(Ordering::Relaxed) >= 3;
-        let count = |_: Step<'_>| {
+        let count = |_: Advance<'_>| {
             asked.fetch_add(1, Ordering::Relaxed);
         };
         let stopping = Context::new(4).with_interrupt(&after_three).with_progress(&count);

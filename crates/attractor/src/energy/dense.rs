@@ -1,7 +1,7 @@
 //! Dense associative memory: energies that are steep functions of the overlaps.
 
 use super::bits::{step_by_set, sum_of_set};
-use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one_alone};
+use super::{Descends, Energy, SpinMemory, SpinWalk, Updating, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::{Spins, StoredPatterns};
 
@@ -166,7 +166,7 @@ impl DenseWalk<'_> {
     }
 }
 
-impl Walk for DenseWalk<'_> {
+impl SpinWalk for DenseWalk<'_> {
     fn state(&self) -> &Spins {
         &self.state
     }

@@ -1,7 +1,7 @@
 //! Dense associative memory with an exponential interaction.
 
 use super::bits::{masses_by_bit, step_by_set};
-use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one_alone};
+use super::{Descends, Energy, SpinMemory, SpinWalk, Updating, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::{Spins, StoredPatterns};
 
@@ -125,7 +125,7 @@ impl ExponentialWalk<'_> {
     }
 }
 
-impl Walk for ExponentialWalk<'_> {
+impl SpinWalk for ExponentialWalk<'_> {
     fn state(&self) -> &Spins {
         &self.state
     }

@@ -1,6 +1,6 @@
 //! The lowest energy by trying every state.
 
-use super::{Couplings, Energy, SpinMemory, Walk};
+use super::{Couplings, Energy, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 

@@ -20,7 +20,7 @@ impl Projection {
     pub fn new(outputs: usize, inputs: usize, weight: Vec<f64>, bias: Vec<f64>) -> Result<Self> {
         if !bias.is_empty() && bias.len() != outputs {
             return Err(Error::shape(format!(
-                "projection: {} biases for {outputs} outputs; give one an output, or none",
+                "projection: {} biases for {outputs} outputs; give one per output, or none",
                 bias.len()
             )));
         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::bits::{apart, step_by_set, sums_of_overlaps};
 use super::tables::{Tables, UNITS};
-use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one, one_by_one_alone};
+use super::{Descends, Energy, SpinMemory, SpinWalk, Updating, one_by_one, one_by_one_alone};
 use crate::pattern::{Spins, StoredPatterns};
 
 /// Hopfield's memory: w_ij = (1/N) sum_mu xi_i xi_j, w_ii = 0, E = -1/2 sum_ij w_ij x_i x_j.
@@ -162,7 +162,7 @@ impl HebbWalk<'_> {
 /// Units of a part of parallel work: some hundredths of a millisecond, less would not be worth a thread.
 const PART: usize = 1024;
 
-impl Walk for HebbWalk<'_> {
+impl SpinWalk for HebbWalk<'_> {
     fn state(&self) -> &Spins {
         &self.state
     }

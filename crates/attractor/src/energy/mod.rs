@@ -42,14 +42,14 @@ pub enum Descends {
     /// No update ever raises it, so that updating ends at a fixed point.
     Exact,
     /// Under a condition.
-    Conditional(Condition),
+    Conditional(DescentCondition),
     /// Some updates may raise it, or there is no such energy; why.
     None(Rises),
 }
 
 /// A condition under which no update raises an energy; JSON holds its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum DescentCondition {
     /// The weights have no negative eigenvalue.
     NoNegativeEigenvalue,
 }
@@ -67,7 +67,7 @@ pub enum Rises {
     Damping,
 }
 
-impl fmt::Display for Condition {
+impl fmt::Display for DescentCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoNegativeEigenvalue => {
@@ -90,7 +90,7 @@ impl fmt::Display for Rises {
     }
 }
 
-impl Serialize for Condition {
+impl Serialize for DescentCondition {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -141,7 +141,7 @@ fn one_by_one_alone(updating: Updating) -> Descends {
 /// A memory of states of +1 and -1.
 pub trait SpinMemory: Energy<State = Spins, Updating = Updating> + Sync {
     /// A state on its way, with what makes fields cheap.
-    type Walk<'a>: Walk
+    type Walk<'a>: SpinWalk
     where
         Self: 'a;
 
@@ -156,7 +156,7 @@ pub trait SpinMemory: Energy<State = Spins, Updating = Updating> + Sync {
 }
 
 /// A state on its way downhill.
-pub trait Walk {
+pub trait SpinWalk {
     /// The state.
     fn state(&self) -> &Spins;
 
@@ -207,7 +207,7 @@ pub trait Walk {
     }
 }
 
-fn one_by_one<W: Walk>(walk: &mut W, units: &[usize], turned: &mut dyn FnMut(&W)) -> usize {
+fn one_by_one<W: SpinWalk>(walk: &mut W, units: &[usize], turned: &mut dyn FnMut(&W)) -> usize {
     let mut count = 0;
     for &unit in units {
         if walk.update_site(unit) {

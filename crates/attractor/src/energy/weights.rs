@@ -1,6 +1,6 @@
 //! A memory of any weights, N x N, with its fields kept up to date.
 
-use super::{Condition, Descends, Energy, Rises, SpinMemory, Updating, Walk, one_by_one_alone};
+use super::{Descends, DescentCondition, Energy, Rises, SpinMemory, SpinWalk, Updating, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 
@@ -236,7 +236,7 @@ impl Energy for Weights {
             (true, true, Updating::Asynchronous) => Descends::Exact,
             // The eigenvalues sum to the diagonal: with zeros on it some are negative.
             (true, true, Updating::Synchronous) if (0..self.units).any(|i| self.values[i * (self.units + 1)] > 0.0) => {
-                Descends::Conditional(Condition::NoNegativeEigenvalue)
+                Descends::Conditional(DescentCondition::NoNegativeEigenvalue)
             }
             (true, true, Updating::Synchronous) => one_by_one_alone(updating),
         }
@@ -303,7 +303,7 @@ pub(super) fn add_scaled(to: &mut [f64], factor: f64, from: &[f64]) {
     }
 }
 
-impl Walk for WeightsWalk<'_> {
+impl SpinWalk for WeightsWalk<'_> {
     fn state(&self) -> &Spins {
         &self.state
     }

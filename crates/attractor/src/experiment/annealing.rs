@@ -122,6 +122,11 @@ pub struct Solution {
 }
 
 impl Solution {
+    /// An energy per spin.
+    pub fn per_spin(&self, energy: f64) -> f64 {
+        energy / self.units as f64
+    }
+
     /// Mean over the runs of their lowest energies.
     pub fn mean_energy(&self) -> f64 {
         self.energies.iter().sum::<f64>() / self.energies.len() as f64

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::lane::Lane;
 use super::{Dynamics, Schedule, ended, reads, single};
 use crate::context::Context;
-use crate::energy::{Couplings, Energy, SpinMemory, Walk};
+use crate::energy::{Couplings, Energy, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};

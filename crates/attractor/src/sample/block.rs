@@ -1,7 +1,7 @@
 //! Updating many units at once: those that are not coupled to each other.
 
 use super::Dynamics;
-use crate::energy::{Couplings, SpinMemory, Walk};
+use crate::energy::{Couplings, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::random::Philox;
 
@@ -117,7 +117,7 @@ impl Colouring {
 /// # Panics
 /// If the colouring is one of more units, or the temperature is not above zero.
 pub fn sweep(
-    walk: &mut impl Walk,
+    walk: &mut impl SpinWalk,
     colouring: &Colouring,
     rule: Dynamics,
     temperature: f64,

@@ -2,7 +2,7 @@
 
 use super::Dynamics;
 use super::exact::{Enumerated, MOST_UNITS, sign};
-use crate::energy::{Couplings, SpinMemory, Walk};
+use crate::energy::{Couplings, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::Philox;

@@ -1,7 +1,7 @@
 //! The Boltzmann distribution of a few spins, state by state: what every sampler is held to.
 
 use super::schedule::check_temperature;
-use crate::energy::{Couplings, SpinMemory, Walk};
+use crate::energy::{Couplings, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 

@@ -3,7 +3,7 @@
 use super::exact::Enumerated;
 use super::{Colouring, Dynamics, gibbs};
 use crate::energy::problems::grid;
-use crate::energy::{Couplings, SpinMemory, Walk};
+use crate::energy::{Couplings, SpinMemory, SpinWalk};
 use crate::pattern::Spins;
 use crate::random::Philox;
 

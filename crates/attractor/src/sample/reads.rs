@@ -289,7 +289,7 @@ impl<'a, T: Lane> Reads<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::Walk;
+    use crate::energy::SpinWalk;
     use crate::energy::problems::{grid, planted_loops, torus_glass};
     use crate::random::Philox;
 
@@ -323,7 +323,7 @@ mod tests {
                     walks[read].flip(unit);
                 }
             }
-            trace.push(walks.iter().map(Walk::energy).collect());
+            trace.push(walks.iter().map(SpinWalk::energy).collect());
             for (walk, best) in walks.iter().zip(&mut best).filter(|(walk, best)| walk.energy() < best.0) {
                 *best = (walk.energy(), walk.state().clone());
             }

@@ -1,6 +1,6 @@
 //! Which change of one unit is accepted at a temperature.
 
-use crate::energy::Walk;
+use crate::energy::SpinWalk;
 use crate::random::Philox;
 
 crate::choice! {
@@ -35,7 +35,7 @@ impl Dynamics {
     ///
     /// # Panics
     /// As [`flip_probability`](Self::flip_probability), and if there is no such unit.
-    pub fn update(self, walk: &mut impl Walk, unit: usize, temperature: f64, random: &mut Philox) -> bool {
+    pub fn update(self, walk: &mut impl SpinWalk, unit: usize, temperature: f64, random: &mut Philox) -> bool {
         let aligned = walk.field(unit) * f64::from(walk.state().sign(unit));
         let turns = random.uniform() < self.flip_probability(aligned, temperature);
         if turns {
@@ -50,7 +50,7 @@ impl Dynamics {
     ///
     /// # Panics
     /// As [`update`](Self::update).
-    pub fn sweep(self, walk: &mut impl Walk, temperature: f64, random: &mut Philox) -> usize {
+    pub fn sweep(self, walk: &mut impl SpinWalk, temperature: f64, random: &mut Philox) -> usize {
         (0..walk.state().len()).filter(|&unit| self.update(walk, unit, temperature, random)).count()
     }
 }

@@ -283,7 +283,7 @@ impl<'a> Read<'a> {
 mod tests {
     use super::*;
     use crate::energy::problems::{sherrington_kirkpatrick, torus_glass};
-    use crate::energy::{Energy, Walk};
+    use crate::energy::{Energy, SpinWalk};
     use crate::random::Philox;
 
     /// The definition: one walk in double precision, the same numbers, unit by unit.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Dynamics;
 use super::schedule::check_temperature;
-use crate::energy::{Couplings, CouplingsWalk, Energy, SpinMemory, Walk};
+use crate::energy::{Couplings, CouplingsWalk, Energy, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};

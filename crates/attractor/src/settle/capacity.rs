@@ -369,7 +369,7 @@ mod tests {
     fn a_run_is_its_loads() {
         let plan = Plan { neurons: 60, seeds: 3, cues: 2, ..plan(&[0.05, 0.2]) };
         let steps = std::sync::Mutex::new(Vec::new());
-        let tell = |step: crate::Step<'_>| steps.lock().unwrap().push((step.done, step.total));
+        let tell = |step: crate::Advance<'_>| steps.lock().unwrap().push((step.done, step.total));
         let found = run(&plan, &Context::new(3).with_progress(&tell)).unwrap();
         let each: Vec<Measured> = plan.loads.iter().map(|&load| measure(&plan, load, 3).unwrap()).collect();
         assert_eq!((found.rule, &found.loads), ("hebb", &each));

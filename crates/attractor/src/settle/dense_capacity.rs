@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::energy::{DenseMemory, Interaction, SpinMemory, Walk};
+use crate::energy::{DenseMemory, Interaction, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::StoredPatterns;
 use crate::random::{Philox, stream};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::energy::{SpinMemory, Walk};
+use crate::energy::{SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::{Cue, Spins};
 use crate::random::Philox;

@@ -93,9 +93,8 @@ impl Anneal {
 fn text(found: &Solution) -> String {
     let temperatures = found.schedule.temperatures();
     // An empty sum is -0: adding zero makes it 0.
-    let per_spin = |energy: f64| {
-        format!("{} ({} per spin)", number(energy + 0.0, 4), number(energy / found.units as f64 + 0.0, 5))
-    };
+    let per_spin =
+        |energy: f64| format!("{} ({} per spin)", number(energy + 0.0, 4), number(found.per_spin(energy) + 0.0, 5));
     let mut out = format!(
         "{}\n{} of {} each, temperature {} to {}, {:.2} s\n\n",
         found.problem,

@@ -23,8 +23,8 @@ pub struct Recall {
     #[arg(long, default_value_t = 0.2)]
     pub noise: f64,
     /// Fraction of a cue's units to mask, the last ones: they start at random and only they are updated
-    #[arg(long, default_value_t = 0.0, conflicts_with = "noise")]
-    pub mask: f64,
+    #[arg(long, conflicts_with = "noise")]
+    pub mask: Option<f64>,
     /// How units are updated
     #[arg(long, value_parser = choice::<Update>(), default_value = "random")]
     pub update: Update,
@@ -42,10 +42,7 @@ pub struct Recall {
 impl Recall {
     /// As the library reads it.
     pub fn options(&self, trace: Trace) -> recall::Recall {
-        let corruption = match self.mask == 0.0 {
-            true => Corruption::Noise(self.noise),
-            false => Corruption::Mask(self.mask),
-        };
+        let corruption = self.mask.map_or(Corruption::Noise(self.noise), Corruption::Mask);
         same!(self => recall::Recall { update, cues, sweeps }, corruption, trace)
     }
 }

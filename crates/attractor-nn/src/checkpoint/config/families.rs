@@ -6,7 +6,7 @@
 use super::keys::Keys;
 use super::rope::{self, Around};
 use super::{Top, activation, head_width, labels, task_of, top};
-use crate::checkpoint::spec::{Family, Head, ImageSpec, Norm, Placement, Position, Spec};
+use crate::checkpoint::spec::{Family, ImageSpec, Norm, OutputHead, Placement, Position, Spec};
 use attractor::{Error, Result};
 
 /// BERT and RoBERTa.
@@ -51,9 +51,9 @@ pub(super) fn bert(keys: Keys<'_>, family: Family) -> Result<Spec> {
         (Position::Learned { offset: 0, skip: None }, rows)
     };
     let head = match top(&keys)? {
-        Top::MaskedLm => Head::MaskedLm,
-        Top::Classifier => Head::Classifier { labels: labels(&keys)? },
-        Top::Unsaid | Top::Bare => Head::None,
+        Top::MaskedLm => OutputHead::MaskedLm,
+        Top::Classifier => OutputHead::Classifier { labels: labels(&keys)? },
+        Top::Unsaid | Top::Bare => OutputHead::None,
         Top::CausalLm | Top::Distilled => {
             return Err(keys.error(format_args!(
                 "`architectures` names a head that {} encoders do not have; expected e.g. BertModel, BertForMaskedLM or \
@@ -63,7 +63,7 @@ pub(super) fn bert(keys: Keys<'_>, family: Family) -> Result<Spec> {
         }
     };
     // RoBERTa's classifier has its own dense layer; BERT's stands on the pooler.
-    let pooler = matches!(head, Head::None) || (!roberta && matches!(head, Head::Classifier { .. }));
+    let pooler = matches!(head, OutputHead::None) || (!roberta && matches!(head, OutputHead::Classifier { .. }));
     Ok(Spec {
         family,
         task: task_of(head),
@@ -128,9 +128,9 @@ pub(super) fn gpt2(keys: Keys<'_>) -> Result<Spec> {
     }
     let head_dim = head_width(&keys, hidden, heads)?;
     let head = match top(&keys)? {
-        Top::CausalLm | Top::Unsaid => Head::CausalLm,
+        Top::CausalLm | Top::Unsaid => OutputHead::CausalLm,
         // Its classifier reads the last token, which no head of ours does: the hidden states are read.
-        Top::Bare | Top::Classifier => Head::None,
+        Top::Bare | Top::Classifier => OutputHead::None,
         Top::MaskedLm | Top::Distilled => {
             return Err(keys.error("`architectures` names a head that GPT-2 does not have; expected GPT2LMHeadModel"));
         }
@@ -190,8 +190,8 @@ fn decoder(keys: Keys<'_>, family: Family, head_dim: Option<usize>) -> Result<Sp
     };
     let max_positions = keys.rows("max_position_embeddings")?;
     let head = match top(&keys)? {
-        Top::CausalLm | Top::Unsaid => Head::CausalLm,
-        Top::Bare | Top::Classifier => Head::None,
+        Top::CausalLm | Top::Unsaid => OutputHead::CausalLm,
+        Top::Bare | Top::Classifier => OutputHead::None,
         Top::MaskedLm | Top::Distilled => {
             return Err(keys.error(format_args!(
                 "`architectures` names a head that {} does not have; expected a name that ends in ForCausalLM",
@@ -311,8 +311,8 @@ pub(super) fn gemma3(keys: Keys<'_>, outer: Keys<'_>) -> Result<Spec> {
     ]);
     let keys = Keys::of(outer.place(), &filled)?;
     let mut spec = decoder(keys, Family::Gemma3, Some(256))?;
-    if let (Head::None, Top::CausalLm) = (spec.head, top(&outer)?) {
-        spec.head = Head::CausalLm;
+    if let (OutputHead::None, Top::CausalLm) = (spec.head, top(&outer)?) {
+        spec.head = OutputHead::CausalLm;
         spec.task = task_of(spec.head);
     }
     gemma(keys, &mut spec)?;
@@ -399,9 +399,9 @@ pub(super) fn vit(keys: Keys<'_>, family: Family) -> Result<Spec> {
         )));
     }
     let head = match top(&keys)? {
-        Top::Classifier => Head::Classifier { labels: labels(&keys)? },
-        Top::Distilled if family == Family::Deit => Head::DistilledClassifier { labels: labels(&keys)? },
-        Top::Unsaid | Top::Bare => Head::None,
+        Top::Classifier => OutputHead::Classifier { labels: labels(&keys)? },
+        Top::Distilled if family == Family::Deit => OutputHead::DistilledClassifier { labels: labels(&keys)? },
+        Top::Unsaid | Top::Bare => OutputHead::None,
         Top::CausalLm | Top::MaskedLm | Top::Distilled => {
             return Err(keys.error(format_args!(
                 "`architectures` names a head that {} does not have; expected e.g. ViTModel or \
@@ -441,7 +441,7 @@ pub(super) fn vit(keys: Keys<'_>, family: Family) -> Result<Spec> {
         windows: vec![None; layers],
         causal: false,
         token_types: 0,
-        pooler: matches!(head, Head::None),
+        pooler: matches!(head, OutputHead::None),
         image: Some(image),
         pad_token: None,
         mask_token: None,

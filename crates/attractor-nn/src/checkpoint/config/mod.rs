@@ -8,7 +8,7 @@ mod families;
 mod keys;
 mod rope;
 
-use super::spec::{Activation, Family, Head, Spec};
+use super::spec::{Activation, Family, OutputHead, Spec};
 use attractor::{Error, Result};
 use attractor_record::Task;
 use keys::Keys;
@@ -179,11 +179,11 @@ fn labels(keys: &Keys<'_>) -> Result<usize> {
 }
 
 /// The task that goes with a head.
-pub(super) fn task_of(head: Head) -> Task {
+pub(super) fn task_of(head: OutputHead) -> Task {
     match head {
-        Head::None => Task::Encoder,
-        Head::CausalLm => Task::CausalLm,
-        Head::MaskedLm => Task::MaskedLm,
-        Head::Classifier { .. } | Head::DistilledClassifier { .. } => Task::Classifier,
+        OutputHead::None => Task::Encoder,
+        OutputHead::CausalLm => Task::CausalLm,
+        OutputHead::MaskedLm => Task::MaskedLm,
+        OutputHead::Classifier { .. } | OutputHead::DistilledClassifier { .. } => Task::Classifier,
     }
 }

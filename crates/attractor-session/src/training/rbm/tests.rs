@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use attractor::{Context, Note, Step};
+use attractor::{Advance, Context, Note};
 use attractor_data::patterns::Source;
 
 use super::*;
@@ -34,7 +34,7 @@ fn a_stopped_training_goes_on_to_the_same_bits() {
     assert!(whole.diagnostics.history.len() == 6 && whole.diagnostics.samples.len() == 50);
 
     let epochs = AtomicUsize::new(0);
-    let tell = |_: Step<'_>| {
+    let tell = |_: Advance<'_>| {
         epochs.fetch_add(1, Ordering::Relaxed);
     };
     let in_the_third = || epochs.load(Ordering::Relaxed) > 2;

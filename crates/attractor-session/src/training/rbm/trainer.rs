@@ -6,7 +6,7 @@ use std::time::Instant;
 use attractor::sample::rbm::sampling::Sampling;
 use attractor::sample::rbm::watch::{self, Measured};
 use attractor::sample::rbm::{Alarm, Rbm, Reading, Rows, Trainer, Trend, Visible, monitor};
-use attractor::{Context, Error, Hint, Note, Result, Step};
+use attractor::{Advance, Context, Error, Hint, Note, Result};
 use attractor_data::files::{Durability, write_whole};
 use attractor_data::machine::{BEST, MODEL};
 use attractor_data::patterns::cut;
@@ -190,7 +190,7 @@ impl Run<'_> {
         while self.trainer.epochs() < asked {
             let figure = self.last.as_ref().map(|found| ("ln p", found.train));
             let done = self.trainer.epochs() as usize;
-            self.context.tell(Step { stage: "epochs", done, total: asked as usize, figure });
+            self.context.tell(Advance { stage: "epochs", done, total: asked as usize, figure });
             self.epoch(asked)?;
             let numbers = self.watched(asked)?;
             log.write(self.trainer.epochs(), &numbers.0)?;

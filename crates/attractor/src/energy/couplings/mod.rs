@@ -6,7 +6,7 @@ mod walk;
 
 pub use walk::CouplingsWalk;
 
-use super::{Descends, Energy, SpinMemory, Updating, Walk, one_by_one_alone};
+use super::{Descends, Energy, SpinMemory, SpinWalk, Updating, one_by_one_alone};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 

@@ -1,7 +1,7 @@
 //! Both storages are the definition, and what is no coupling is refused.
 
 use super::*;
-use crate::energy::Walk;
+use crate::energy::SpinWalk;
 use crate::random::Philox;
 
 fn random_pair(units: usize, random: &mut Philox) -> (Couplings, Couplings) {

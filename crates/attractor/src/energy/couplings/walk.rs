@@ -1,7 +1,7 @@
 //! A state on its way through coupled spins, its fields kept up to date.
 
 use super::{Couplings, Storage};
-use crate::energy::Walk;
+use crate::energy::SpinWalk;
 use crate::pattern::Spins;
 
 /// A state on its way, with all its fields and its energy.
@@ -62,7 +62,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
-impl Walk for CouplingsWalk<'_> {
+impl SpinWalk for CouplingsWalk<'_> {
     fn state(&self) -> &Spins {
         &self.state
     }

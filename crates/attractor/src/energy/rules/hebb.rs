@@ -26,7 +26,7 @@ pub(super) fn learn(signs: &[Vec<f64>], activity: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::energy::{Hebb, Rule, SpinMemory, Walk};
+    use crate::energy::{Hebb, Rule, SpinMemory, SpinWalk};
     use crate::pattern::{Spins, StoredPatterns};
     use crate::random::Philox;
     use crate::settle::{Order, asynchronous};

@@ -38,4 +38,4 @@ pub use model::{CLIP, Rbm, Visible};
 pub use path::even_betas;
 pub use plan::{Decay, Plan, Rates, Sampler, Sparsity};
 pub use rows::{Mean, Rows};
-pub use train::{Epoch, State, Step, Trainer};
+pub use train::{Epoch, State, Trainer, UpdateStep};

@@ -81,7 +81,7 @@ enum Chains {
 
 /// What an update saw, at no cost worth naming.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub struct UpdateStep {
     /// Updates done, this one included.
     pub update: u64,
     /// Rows it used.
@@ -196,7 +196,7 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Rbm::accepts`]; `is_shape` for no rows or too many; `is_usage` when the parameters have left the finite numbers.
-    pub fn update(&mut self, batch: Rows<'_>) -> Result<Step> {
+    pub fn update(&mut self, batch: Rows<'_>) -> Result<UpdateStep> {
         self.rbm.accepts(batch)?;
         if batch.count() == 0 || batch.count() > self.plan.batch {
             return Err(Error::shape(format!(
@@ -208,7 +208,7 @@ impl Trainer {
         in_pool(|| self.update_on(&batch.iter().collect::<Vec<_>>()))
     }
 
-    fn update_on(&mut self, rows: &[&[f32]]) -> Result<Step> {
+    fn update_on(&mut self, rows: &[&[f32]]) -> Result<UpdateStep> {
         let Self { rbm, plan, chains, pairs_visible, pairs_hidden, .. } = self;
         let update = u32::try_from(self.update).ok().filter(|&update| update < 1 << 31).ok_or_else(|| {
             Error::usage(
@@ -289,7 +289,7 @@ impl Trainer {
                 self.update
             )));
         }
-        Ok(Step {
+        Ok(UpdateStep {
             update: self.update,
             rows: b,
             moment_gap: seen.moment_gap,
@@ -304,7 +304,7 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`update`](Self::update), and `is_shape` for no data, or other data than the epoch began with.
-    pub fn next(&mut self, data: Rows<'_>) -> Result<Step> {
+    pub fn next(&mut self, data: Rows<'_>) -> Result<UpdateStep> {
         let count = data.count();
         let order = match self.order.take() {
             Some(order) => order,

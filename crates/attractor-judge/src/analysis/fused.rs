@@ -38,7 +38,7 @@ attractor::choice! {
 
 /// How a stack is made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct StackOptions {
+pub struct FuseOptions {
     /// How heads are fused.
     pub fuse: Fuse,
     /// Share r of the residual stream, in [0, 1].
@@ -54,13 +54,13 @@ pub struct StackOptions {
     pub skip_missing: bool,
 }
 
-impl Default for StackOptions {
+impl Default for FuseOptions {
     fn default() -> Self {
         Self { fuse: Fuse::Mean, residual: 0.5, discard: 0.0, start: 0, skip_missing: false }
     }
 }
 
-impl StackOptions {
+impl FuseOptions {
     /// # Errors
     /// `is_usage` for a share outside its range.
     pub fn check(&self) -> Result<()> {
@@ -75,11 +75,11 @@ impl StackOptions {
 }
 
 /// The fused maps of one input, lowest layer first.
-pub struct Stack<'a> {
+pub struct Fused<'a> {
     patterns: &'a dyn Patterns,
     input: usize,
     tokens: usize,
-    options: StackOptions,
+    options: FuseOptions,
     layers: Vec<LayerShape>,
     /// The last cell, by weight and then by place, that is discarded in each layer; found when the layer is first read.
     discarded: Vec<OnceLock<(f64, usize)>>,
@@ -99,13 +99,13 @@ const BATCH: usize = 16;
 /// A row's sum may miss one by so much: maps stored in half precision do.
 const SLACK: f64 = 5e-3;
 
-impl<'a> Stack<'a> {
+impl<'a> Fused<'a> {
     /// Checks that every layer from the first one on can be given.
     ///
     /// # Errors
     /// `is_usage` for options out of range, an input or layer that is not there, a layer that was not kept or has no
     /// map (unless it may be skipped), and maps that are not square; `is_format` if the patterns cannot be read.
-    pub fn open(patterns: &'a dyn Patterns, input: usize, options: &StackOptions) -> Result<Self> {
+    pub fn open(patterns: &'a dyn Patterns, input: usize, options: &FuseOptions) -> Result<Self> {
         options.check()?;
         let inputs = patterns.inputs();
         if input >= inputs {
