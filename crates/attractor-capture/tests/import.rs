@@ -3,7 +3,7 @@
 mod common;
 
 use attractor::random::Philox;
-use attractor::retrieve::Mask;
+use attractor::retrieve::{Mask, Request, dense};
 use attractor_capture::certificate::{CaptureCheck, Grade};
 use attractor_capture::{Import, ImportOptions, Run, RunOptions};
 use attractor_record::Task;
@@ -317,6 +317,32 @@ fn a_converted_run_holds_what_the_import_holds() {
     import.write(folder.path().join("top"), &top).unwrap();
     let statistics = Run::open(folder.path().join("top")).unwrap().statistics(4, 0, 0).unwrap().unwrap();
     assert_eq!(statistics.row_top_keys.len(), 60);
+}
+
+/// Maps are written a strip at a time: what is kept does not depend on where strips end.
+#[test]
+fn a_long_map_is_converted_in_strips() {
+    let n = 150;
+    let import = import(&npz(&[("L0", &[2, n, n], &maps(5, 2, n, true), "f4")]));
+    let folder = tempfile::tempdir().unwrap();
+    let keeping = |keep: &str| {
+        let path = folder.path().join(keep);
+        let options =
+            RunOptions { keep: keep.parse().unwrap(), dtype: "f32".parse().unwrap(), ..RunOptions::default() };
+        import.write(&path, &options).unwrap();
+        Run::open(&path).unwrap()
+    };
+    let run = keeping("pattern");
+    run.verify().unwrap();
+    let top = keeping("topk:3");
+    for head in 0..2 {
+        let whole = weights(&import, 0, head, 0);
+        assert_eq!(weights(&run, 0, head, 0), whole);
+        let request = Request { row_top: 3, ..Request::core() };
+        let expected = dense::of_weights(&whole, n, n, &Mask::causal(), &request).unwrap();
+        let found = top.statistics(0, head, 0).unwrap().unwrap();
+        assert_eq!((found.row_top_keys, found.row_top_weights), (expected.row_top_keys, expected.row_top_weights));
+    }
 }
 
 fn npy(header: &str, data: &[u8]) -> Vec<u8> {

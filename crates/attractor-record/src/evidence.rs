@@ -177,9 +177,14 @@ impl fmt::Display for Unpredictable {
     }
 }
 
+/// Version of [`Evidence`] as it is serialised; it grows when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
 /// All that a live model contributed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
     /// What `losses` are.
     pub loss: LossKind,
     /// Why there is none, where `loss` is `RelativeChange`.

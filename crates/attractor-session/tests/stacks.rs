@@ -7,7 +7,7 @@ use std::path::Path;
 
 use attractor_capture::run::{RunOptions, RunWriter};
 use attractor_record::InputRecord;
-use attractor_session::{Context, Inputs, Selection, Stack, capture, judgement, target};
+use attractor_session::{Context, Inputs, Selection, Stack, Table, capture, judgement, metrics, target};
 use records::{info, input};
 
 /// Six inputs; encoder, decoder and cross each with layers 0 and 3 of their own numbers.
@@ -37,6 +37,12 @@ fn each_stack_is_judged_by_itself() {
     let [encoder, decoder] = [Stack::Encoder, Stack::Decoder].map(|stack| of(Some(stack)).unwrap());
     assert_eq!([&encoder, &decoder].map(|report| report.provenance.stack), [Stack::Encoder, Stack::Decoder].map(Some));
     assert_ne!(encoder.heads, decoder.heads, "layer 3 is another in every stack");
+    assert!(encoder.checks.iter().all(|check| check.stack == Some(Stack::Encoder)));
+    let named = |table: &Table| table.columns().iter().position(|(name, _)| name == "stack");
+    assert_eq!(named(&decoder.to_table().unwrap()), Some(3));
+    let inputs = Inputs { stack: Some(Stack::Decoder), ..Inputs::default() };
+    let measured = metrics::run(&metrics::Options { inputs, ..metrics::Options::new(&path) }, &context).unwrap();
+    assert!(measured.table.csv().starts_with("stack,layer,head,"), "{}", measured.table.csv());
 
     let error = of(None).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("encoder, decoder, cross"), "{error}");

@@ -27,10 +27,10 @@ A row that sees no key is *empty*, one whose scores are not all numbers *invalid
         let table = if s.in_table { "yes" } else { "" };
         page += &format!("| `{}` | {} | {when} | {table} | {} |\n", s.name, s.unit, s.meaning.replace('|', "\\|"));
     }
-    page += "\n## Sums over rows\n\n| name | per | what it is |\n|------|-----|------------|\n";
+    page += "\n## Sums over rows\n\n| name | per | unit | what it is |\n|------|-----|------|------------|\n";
     for s in HeadStatistics::SUMS {
         let axis = s.axis.replace('_', " ");
-        page += &format!("| `{}` | {axis} | {} |\n", s.name, s.meaning.replace('|', "\\|"));
+        page += &format!("| `{}` | {axis} | {} | {} |\n", s.name, s.unit, s.meaning.replace('|', "\\|"));
     }
     page
 }

@@ -103,6 +103,7 @@ mod tests {
         };
         let ablation = |scope, mode, losses: [Option<f64>; 2]| Ablation { scope, mode, losses: losses.to_vec() };
         Evidence {
+            schema_version: attractor_record::evidence::SCHEMA_VERSION,
             loss: LossKind::NextToken,
             no_loss: None,
             left_out: Vec::new(),

@@ -22,6 +22,7 @@ pub(super) fn evidence() -> Evidence {
         |head: usize, norm: f64| HeadGradient { layer: 0, head, norms: vec![norm; 6], importance: vec![norm / 2.0; 6] };
     let group = |name: &str, attention, norm| ParameterGroup { name: name.into(), attention, parameters: 100, norm };
     Evidence {
+        schema_version: attractor_record::evidence::SCHEMA_VERSION,
         loss: LossKind::NextToken,
         no_loss: None,
         left_out: vec![],

@@ -138,6 +138,7 @@ pub fn gather(model: &Model, inputs: &[Input], options: &Options<'_>, context: &
         Some(_) => short.iter().map(|case| case.loss(model)).collect::<Result<_>>()?,
     };
     Ok(Evidence {
+        schema_version: attractor_record::evidence::SCHEMA_VERSION,
         loss: kind,
         no_loss,
         left_out,

@@ -164,6 +164,8 @@ pub struct SummedStatistic {
     pub meaning: &'static str,
     /// "key" or "distance_bin".
     pub axis: &'static str,
+    /// In what it is measured.
+    pub unit: &'static str,
     /// Its numbers, widened; whole ones are exact below 2^53.
     pub read: fn(&HeadStatistics) -> Vec<f64>,
     /// Puts them back.
@@ -198,7 +200,7 @@ macro_rules! declare {
     (
         $(#[$of_struct:meta])*
         rows { $($row:ident: $kind:ident $($what:ident)?, $unit:literal, $when:ident, table: $table:literal, $row_doc:literal;)* }
-        sums { $($sum:ident: [$number:ident; $axis:literal], $sum_doc:literal;)* }
+        sums { $($sum:ident: [$number:ident; $axis:literal], $sum_unit:literal, $sum_doc:literal;)* }
         rest { $($(#[$of_field:meta])* pub $field:ident: $type:ty,)* }
     ) => {
         $(#[$of_struct])*
@@ -216,7 +218,7 @@ macro_rules! declare {
             )*
             $(
                 #[doc = $sum_doc]
-                #[doc = concat!("A sum over rows, per ", $axis, ".")]
+                #[doc = concat!("A sum over rows, per ", $axis, "; ", $sum_unit, ".")]
                 #[serde(with = "bits")]
                 pub $sum: Vec<$number>,
             )*
@@ -240,6 +242,7 @@ macro_rules! declare {
                 name: stringify!($sum),
                 meaning: $sum_doc,
                 axis: $axis,
+                unit: $sum_unit,
                 read: |s| s.$sum.iter().map(|&x| x as f64).collect(),
                 write: |s, numbers| s.$sum = numbers.into_iter().map(|x| x as $number).collect(),
                 join: |mine, theirs| mine.$sum.iter_mut().zip(&theirs.$sum).for_each(|(x, y)| *x += *y),
@@ -288,14 +291,14 @@ declare! {
         sink_mass: f32, "weight", Sinks, table: true, "Mass that a learned sink takes.";
     }
     sums {
-        column_mass: [f64; "key"], "Attention received: sum_i p_ij.";
-        column_enrichment: [f64; "key"],
+        column_mass: [f64; "key"], "weight", "Attention received: sum_i p_ij.";
+        column_enrichment: [f64; "key"], "times uniform",
             "Sum over rows that see key j of n_i p_ij: divided by `column_rows` it is 1 if uniform.";
-        column_rows: [u32; "key"], "Number of counted rows that see key j.";
-        distance_mass: [f64; "distance_bin"], "Mass in each bin of the distance |p - j|.";
-        distance_enrichment: [f64; "distance_bin"],
+        column_rows: [u32; "key"], "rows", "Number of counted rows that see key j.";
+        distance_mass: [f64; "distance_bin"], "weight", "Mass in each bin of the distance |p - j|.";
+        distance_enrichment: [f64; "distance_bin"], "times uniform",
             "n_i x that mass: divided by `distance_pairs` it is the mean of r_ij = n_i p_ij, 1 if uniform.";
-        distance_pairs: [u64; "distance_bin"], "Number of visible (row, key) pairs, over the rows that count.";
+        distance_pairs: [u64; "distance_bin"], "pairs", "Number of visible (row, key) pairs, over the rows that count.";
     }
     rest {
         /// Rows that see no key.
