@@ -54,7 +54,7 @@ fn the_detectors_find_exactly_these_heads() {
 
 /// Repeated random words: the induction head's one target lies at offset -(n - 1), another n in every input.
 #[test]
-fn induction_is_found_on_random_words_read_twice() {
+fn induction_is_found_on_repeated_random_words() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path(), &weights());
     let words: Vec<u32> = (0..BOS).collect();

@@ -16,7 +16,7 @@ if (!folder) {
   console.error("usage: node browser/report.mjs FOLDER [PAGE.html ...]");
   process.exit(2);
 }
-/** A page that has not opened by then hangs, ms. How long it takes is measured by bench/report.py, never judged here. */
+/** A page that has not opened by then hangs, ms. How long it takes is measured by bench/opening.mjs, never judged here. */
 const HANGS = 60_000;
 
 const profile = mkdtempSync(join(tmpdir(), "attractor-browser-"));

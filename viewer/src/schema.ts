@@ -191,7 +191,7 @@ export interface Check {
   interval: Interval | null;
   /** Why a check with a value has no interval. */
   no_interval: string | null;
-  /** What the value is held against. */
+  /** What the value is compared with. */
   threshold: number | null;
   /** Where the threshold comes from. */
   threshold_source: string;
@@ -203,13 +203,13 @@ export interface Check {
   why: string;
 }
 
-/** What a figure of a head is held against, and how far it is known. */
+/** What a figure of a head is compared with, and how far it is known. */
 export interface HeadEstimate {
   /** What it would be if there were nothing. */
   null: number | null;
   /** Its interval over inputs. */
   interval: Interval | null;
-  /** What it is held against. */
+  /** What it is compared with. */
   threshold: number | null;
 }
 

@@ -155,7 +155,7 @@ fn fuzz(seconds: &str) -> Result<(), String> {
             run("fuzz", &mut command)?;
         }
         rounds += 1;
-        println!("fuzz: {rounds} rounds of 4096 cases a target, {} s", start.elapsed().as_secs());
+        println!("fuzz: {rounds} rounds of 4096 cases per target, {} s", start.elapsed().as_secs());
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub struct Conclusion {
     pub scenario: Scenario,
     /// It in a sentence.
     pub headline: String,
-    /// The figures that decided.
+    /// The figures that the conclusion rests on.
     pub reasons: Vec<String>,
     /// What to do now.
     pub action: String,

@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_with_what_would() {
+    fn thresholds_that_do_not_fit_are_refused_with_what_would_fit() {
         let refuse = |text: &str, part: &str| {
             let error = Config::from_toml(text, "t.toml").unwrap_err();
             assert!(error.is_usage() && error.to_string().contains(part), "{error}");

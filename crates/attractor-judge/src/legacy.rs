@@ -107,7 +107,7 @@ impl TryFrom<String> for LegacyNote {
 
     fn try_from(text: String) -> std::result::Result<Self, String> {
         let all = [Self::FirstInput, Self::NothingCaptured, Self::LongOrNotSquare, Self::NotKept];
-        all.into_iter().find(|note| note.to_string() == text).ok_or(format!("{text:?} is not said of legacy figures"))
+        all.into_iter().find(|note| note.to_string() == text).ok_or(format!("{text:?} is not a note on legacy figures"))
     }
 }
 

@@ -87,7 +87,7 @@ pub struct Check {
     /// Why a check with a value has no interval.
     #[serde(default)]
     pub no_interval: Option<String>,
-    /// What the value is held against.
+    /// What the value is compared with.
     pub threshold: Option<f64>,
     /// Where the threshold comes from.
     pub threshold_source: String,

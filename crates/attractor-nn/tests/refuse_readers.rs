@@ -51,7 +51,7 @@ fn headers_that_lie_about_their_length() {
 }
 
 #[test]
-fn headers_that_are_no_json_or_the_wrong_one() {
+fn headers_that_are_not_the_expected_json() {
     for header in [
         "",
         "{",

@@ -204,7 +204,7 @@ pub struct Evidence {
     pub ablations: Vec<Ablation>,
     /// What the ablations' numbers are.
     pub ablation_loss: LossKind,
-    /// What the ablations are held against: the unablated loss over the same tokens; empty for `RelativeChange`.
+    /// What the ablations are compared with: the unablated loss over the same tokens; empty for `RelativeChange`.
     pub ablation_base: Vec<f64>,
     /// Gradients and ablations are of so many first tokens, where an input was longer.
     pub cut: Option<usize>,

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_drawn_two_units_high_a_character() {
+    fn a_character_draws_two_rows_of_units() {
         let state = vec![1.0, 0.0, 1.0, 1.0, 0.0, 0.0];
         assert_eq!(states(&[state.clone()], (3, 2), 1, &[]).unwrap(), "█▄\n··\n\n");
         assert_eq!(states(&[state], (1, 600), 1, &[]), None);

@@ -81,7 +81,7 @@ fn a_stripe_in_a_long_map_keeps_its_colour_and_the_figure_says_it_was_pooled() {
 }
 
 #[test]
-fn what_is_no_number_has_its_own_colour_and_is_counted() {
+fn cells_that_are_not_numbers_have_their_own_colour_and_are_counted() {
     let mut map = Map::exact(vec![0.5; 36], 6, 6).unwrap();
     map.cells[8] = f32::NAN;
     map.cells[20] = f32::INFINITY;

@@ -103,6 +103,7 @@ impl Philox {
 /// | tempered RBM chains   | swaps, under a key of their own: [`swap`](stream::swap)                    |
 /// | language model        | a sequence: [`sequence`](stream::sequence); a tensor's first numbers: [`tensor`](stream::tensor) |
 /// | evidence              | masked positions of input n: [`masked`](stream::masked); its probe: [`probe`](stream::probe); the projection of the last state: [`PROJECTION`](stream::PROJECTION) |
+/// | RBM completion        | the cue of row n, its recall and its chains, which use the numbers otherwise: [`item`](stream::item), [`row`](stream::row) |
 /// | judgement             | a [`JudgementStream`](stream::JudgementStream) purpose and its own counter: [`judged`](stream::judged) |
 ///
 /// A recall by weights that were unlearned with the same seed shares numbers with the dreams, which use them otherwise.
@@ -217,6 +218,11 @@ pub mod stream {
     /// What judgement draws for a purpose, by a counter below 2^32.
     pub const fn judged(purpose: JudgementStream, counter: u64) -> u64 {
         (purpose as u64) << 32 | counter
+    }
+
+    /// What the detector of number `detector`, below 2^8, draws within input number `input`, below 2^24.
+    pub const fn detected(detector: u64, input: u64) -> u64 {
+        judged(JudgementStream::Detect, detector << 24 | input)
     }
 
     /// Seed and stream of the swap of slot number `slot`, below 2^24, in round number `round`, below 2^40, of replicas that

@@ -207,7 +207,7 @@ pub fn run(args: &Heads, common: &Common) -> Outcome {
         None => String::new(),
     };
     if !picture::is_picture(&ending) {
-        refuse_unused!(common, args, [histogram], "what is no picture: name one with -o FILE.svg, .png or .pdf")?;
+        refuse_unused!(common, args, [histogram], "numbers; it is for pictures (-o FILE.svg, .png or .pdf)")?;
     }
     let found = work(common, |context| heads::run(&options, context))?;
     let json = format!("{}\n", found.to_json());

@@ -33,7 +33,7 @@ impl MetricLog {
     /// that was lost, and are taken away.
     ///
     /// # Errors
-    /// `is_io`; `is_format` if an earlier log has a line that is no entry.
+    /// `is_io`; `is_format` if an earlier log has a line that is not an entry.
     pub fn open(folder: &Path, counter: &'static str, after: Option<u64>) -> Result<Self> {
         let path = folder.join(LINES);
         let io =
@@ -85,7 +85,7 @@ impl MetricLog {
     /// The entries of a folder's log, oldest first: the counter, and the finite numbers by name.
     ///
     /// # Errors
-    /// `is_io`; `is_format` for a line that is no entry.
+    /// `is_io`; `is_format` for a line that is not an entry.
     pub fn read(folder: &Path, counter: &str) -> Result<History> {
         let numbers = |line: &str| {
             let entry: Map<String, Value> = serde_json::from_str(line).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attractor::random::Philox;
-use attractor::random::stream::{JudgementStream, judged};
+use attractor::random::stream::detected;
 use attractor_record::{Patterns, Steps};
 
 use super::labels::Labels;
@@ -153,8 +153,7 @@ impl Stage {
         let (mut all, mut full) = (false, false);
         for &input in fit {
             let g = &self.geometry[input];
-            let seed = judged(JudgementStream::Detect, (detector as u64) << 24 | input as u64);
-            let random = Philox::new(options.seed, seed);
+            let random = Philox::new(options.seed, detected(detector as u64, input as u64));
             match &labels[input] {
                 Some(Labels::Keys { members, rows, .. }) => {
                     let rotations = rotations(g, members, random, permutations, fit.len() == 1);

@@ -37,7 +37,7 @@ pub(crate) enum Perplexity {
         predictions: usize,
         unigram: f64,
         bigram: f64,
-        /// A masked-token loss, held against next-token baselines.
+        /// A masked-token loss, compared with next-token baselines.
         masked: bool,
         left_out: LeftOut,
     },

@@ -97,14 +97,14 @@ pub struct HeadSummary {
     pub estimates: HeadEstimates,
 }
 
-/// What a figure of a head is held against, and how far it is known.
+/// What a figure of a head is compared with, and how far it is known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeadEstimate {
     /// What it would be if there were nothing.
     pub null: Option<f64>,
     /// Its interval over inputs.
     pub interval: Option<Interval>,
-    /// What it is held against.
+    /// What it is compared with.
     pub threshold: Option<f64>,
 }
 

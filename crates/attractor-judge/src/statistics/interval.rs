@@ -119,7 +119,9 @@ impl TryFrom<String> for IntervalMethod {
                 }
             }
         };
-        read().filter(|method: &Self| method.to_string() == text).ok_or(format!("{text:?} is no method of an interval"))
+        read()
+            .filter(|method: &Self| method.to_string() == text)
+            .ok_or(format!("{text:?} is not a method of an interval"))
     }
 }
 

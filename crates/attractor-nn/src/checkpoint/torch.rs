@@ -164,7 +164,7 @@ impl Storages {
     fn view(&self, source: &Source, heap: &Heap, name: &str, tensor: &Tensor) -> Result<View> {
         let Tensor { storage, dtype, offset, shape, stride } = tensor;
         let Node::Storage(storage) = heap.get(*storage) else {
-            return Err(source.format(format_args!("tensor `{name}` lies in no storage")));
+            return Err(source.format(format_args!("tensor `{name}` does not lie in a storage")));
         };
         let &(begin, room) = self.places.get(&heap.key(storage)).ok_or_else(|| {
             source.format(format_args!(

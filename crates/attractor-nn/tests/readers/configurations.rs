@@ -179,7 +179,7 @@ fn weights_decide_what_stands_on_top_where_nothing_is_written() {
 }
 
 #[test]
-fn gpt2_scales_as_it_is_told() {
+fn gpt2_scales_as_its_configuration_says() {
     let base: Value = serde_json::from_str(GPT2).unwrap();
     assert_eq!(spec(base.clone()).beta, 0.5);
     assert_eq!(spec(base.clone()).intermediate, 32);

@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_at_the_edge_and_break_at_what_is_no_number() {
+    fn lines_end_at_the_edge_and_break_where_a_value_is_not_a_number() {
         let panel = panel(unit(), unit());
         assert_eq!(panel.path([(-1.0, 0.5), (0.5, 0.5), (0.5, 3.0)]), "M100 50L150 50L150 0");
         assert_eq!(panel.path([(0.0, 0.0), (f64::NAN, 0.0), (0.5, 0.5), (1.0, 0.5)]), "M150 50L200 50");

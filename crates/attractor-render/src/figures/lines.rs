@@ -101,7 +101,7 @@ impl Lines<'_> {
         for series in self.series {
             if !series.band.is_empty() && series.band.len() != series.points.len() {
                 return Err(Error::shape(format!(
-                    "curve {:?}: {} intervals for {} points; needs one a point, or none",
+                    "curve {:?}: {} intervals for {} points; needs one per point, or none",
                     series.name,
                     series.band.len(),
                     series.points.len()

@@ -44,7 +44,7 @@ impl Network<'_> {
         let (lower, upper) = self.units;
         if lower.checked_mul(upper).filter(|&n| n > 0) != Some(self.weights.len()) {
             return Err(Error::shape(format!(
-                "network {:?}: {} weights between layers of {lower} and {upper} units; needs one a pair, and a pair",
+                "network {:?}: {} weights between layers of {lower} and {upper} units; needs one per pair, and a pair",
                 self.title,
                 self.weights.len()
             )));

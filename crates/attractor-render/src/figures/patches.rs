@@ -40,7 +40,7 @@ impl Patches<'_> {
         let (down, across) = self.grid;
         let map = Map::exact(self.weights.to_vec(), down, across).map_err(|_| {
             Error::shape(format!(
-                "patches {:?}: {} weights for {down} x {across} patches; needs one a patch, at least one",
+                "patches {:?}: {} weights for {down} x {across} patches; needs one per patch, at least one",
                 self.title,
                 self.weights.len()
             ))

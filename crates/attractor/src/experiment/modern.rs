@@ -402,7 +402,7 @@ mod tests {
 
     /// Two equal patterns: noted, and no beta is blamed for them.
     #[test]
-    fn equal_patterns_are_noted_and_told() {
+    fn equal_patterns_are_noted_and_named() {
         let mut numbers: Vec<f64> = patterns(4, 9).patterns().flatten().copied().collect();
         numbers.copy_within(0..9, 27);
         let notes = std::sync::Mutex::new(Vec::new());

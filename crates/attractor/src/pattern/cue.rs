@@ -23,7 +23,7 @@ impl Cue {
     /// A pattern of which only some units are known, the others +1 or -1 with probability one half.
     ///
     /// # Errors
-    /// `is_shape` if there is not one entry a unit.
+    /// `is_shape` if there is not one entry per unit.
     pub fn hidden(pattern: &Spins, known: Vec<bool>, random: &mut Philox) -> Result<Self> {
         if known.len() != pattern.len() {
             return Err(Error::shape(format!(

@@ -217,7 +217,7 @@ fn project(
 /// # Accuracy
 /// Weights carry the f32 rounding of their scores: about 6e-8 x |score| relative.
 /// # Cost
-/// O(n m d) time; keys and values once more, packed, and 1 MiB a thread in memory.
+/// O(n m d) time; keys and values once more, packed, and 1 MiB per thread in memory.
 /// # Errors
 /// As [`Problem::check`].
 pub fn retrieve(problem: &Problem<'_>) -> Result<Retrieved> {
@@ -374,7 +374,7 @@ impl WithSimd for StatisticsTask<'_, '_> {
 /// Statistics of every head.
 ///
 /// # Cost
-/// O(n m d) time, the scores computed once; O(n + m) memory a head and 1 to 3 MiB a thread.
+/// O(n m d) time, the scores computed once; O(n + m) memory per head and 1 to 3 MiB per thread.
 /// # Errors
 /// As [`Problem::check`] and [`Request::check`]; `is_usage` if the weights of the separation form no distribution.
 pub fn statistics(problem: &Problem<'_>, request: &Request) -> Result<Vec<HeadStatistics>> {

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_at_a_look_decide_as_one_after_the_other() {
+    fn sixteen_spins_at_once_are_decided_as_one_after_the_other() {
         let mut random = Philox::new(71, 0);
         let temperatures: Vec<f64> = (0..150).map(|k| 3.0 * 0.97f64.powi(k)).collect();
         let torus = torus_glass(7, 11, &mut random).unwrap();

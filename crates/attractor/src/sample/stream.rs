@@ -176,7 +176,7 @@ mod tests {
 
     /// Every one of the 2^23 numbers: the share of those that turn a unit is the rule's probability.
     #[test]
-    fn all_numbers_together_turn_with_the_rules_probability() {
+    fn over_all_random_numbers_a_spin_flips_with_the_probability_of_the_rule() {
         let cases = [(0.0, 0.8), (1.0, 0.8), (-1.0, 1.3), (3.0, 1.3), (0.37, 0.05), (2.0, 0.45), (40.0, 25.0)];
         for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
             for (aligned, temperature) in cases {

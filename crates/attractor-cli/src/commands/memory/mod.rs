@@ -48,7 +48,7 @@ pub type Answer = (Value, String);
 /// What the library answered, and what only the command knows: which command it is, where the data came from.
 fn document(answer: &impl Serialize, about: &[(&str, &str)]) -> Outcome<Value> {
     let mut document = serde_json::to_value(answer)
-        .map_err(|error| Error::format(format!("the answer is no JSON: {error}")).because(error))?;
+        .map_err(|error| Error::format(format!("the answer is not JSON: {error}")).because(error))?;
     about.iter().for_each(|&(key, value)| document[key] = value.into());
     Ok(document)
 }

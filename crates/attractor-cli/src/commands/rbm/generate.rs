@@ -124,7 +124,7 @@ fn check(output: Option<&Path>) -> Outcome {
     match output {
         Some(path) if !["csv", "safetensors"].contains(&files::ending(path).as_str()) => picture::checked(path)
             .map(drop)
-            .map_err(|e| Error::usage(format!("{}; or .csv or .safetensors for numbers", e.message()))),
+            .map_err(|e| Error::usage(format!("{}; or .csv or .safetensors for numbers", e.message())).because(e)),
         _ => Ok(()),
     }
 }

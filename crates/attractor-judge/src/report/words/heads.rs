@@ -42,8 +42,7 @@ impl Say for Named {
         if parts.is_empty() {
             parts.push(format!("no {what}; the best, {}, scores {:.2}", self.best.0, self.best.1));
             if self.unasked {
-                let why =
-                    "a text may not elicit it; repeated random tokens do (run heads with the induction detector alone)";
+                let why = "a text may not elicit it; repeated random tokens do (ask the induction detector alone)";
                 parts.push(why.to_string());
             }
         }

@@ -22,7 +22,7 @@ impl<'a> Keys<'a> {
         match value {
             Value::Object(object) => Ok(Self { place, object }),
             other => Err(Error::format(format!(
-                "{place}: expected a JSON object of settings, got {}; this is no model configuration",
+                "{place}: expected a JSON object of settings, got {}; this is not a model configuration",
                 kind(other)
             ))),
         }

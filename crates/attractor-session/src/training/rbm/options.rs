@@ -190,7 +190,7 @@ impl Options {
             return Err(Error::option("alarm_patience", 0, "give 1 likelihood or more"));
         }
         Alarm::new(self.alarm_margin, self.alarm_patience)
-            .map_err(|_| Error::option("alarm_margin", self.alarm_margin, "give 0 nats or more"))
+            .map_err(|e| Error::option("alarm_margin", self.alarm_margin, "give 0 nats or more").because(e))
     }
 
     /// The sampler with its own options; those of another are refused.

@@ -61,7 +61,7 @@ fn a_stopped_training_goes_on_to_the_same_bits() {
 
 /// Nothing is whole yet: there is nothing to go on from, and the folder can be used again.
 #[test]
-fn a_training_of_no_whole_epoch_is_begun_again() {
+fn a_training_without_a_whole_epoch_is_started_again() {
     let here = tempfile::tempdir().unwrap();
     let asked = AtomicUsize::new(0);
     // The first question comes before the folder is taken.

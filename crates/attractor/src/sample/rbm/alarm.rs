@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn readings_that_are_no_numbers_are_refused() {
+    fn readings_that_are_not_numbers_are_refused() {
         let mut alarm = Alarm::default();
         for bad in [reading(0, f64::NAN, 0.0, 0.0), reading(0, 0.0, -1.0, 0.0), reading(0, 0.0, 0.0, f64::INFINITY)] {
             assert!(alarm.observe(bad).unwrap_err().is_usage());
