@@ -1,6 +1,6 @@
 //! Writes the pages that the browser test opens: hostile tokens, a failure, long inputs, very many heads, no maps.
 //!
-//! `cargo run -p attractor-render --example browser_pages -- FOLDER`
+//! `cargo run --release --workspace --example browser_pages -- FOLDER`
 
 use std::path::{Path, PathBuf};
 
