@@ -12,7 +12,7 @@ use super::reason::Unmet;
 use super::stage::{Chance, Stage, Within};
 use super::{Detector, Options, Permutations};
 use crate::measure::{Eye, Geometry, Row};
-use crate::statistics::{Gathered, Relabelling};
+use crate::statistics::LabelSums;
 use attractor::Result;
 
 /// Keys at a time when what they receive is added up: what stays in the nearest cache.
@@ -84,8 +84,9 @@ impl Observed {
             };
             self.enter(detector, input, owner, score);
         }
-        for (detector, relabelling, gathered) in sight.gathered {
-            let (observed, permuted) = relabelling.sums(gathered.weights());
+        for (detector, _, within) in sight.within {
+            let (observed, permuted) = within.sums();
+            let permuted = permuted.to_vec();
             self.within.entry(detector).or_default().insert(input, Permutations { observed, permuted });
         }
         self.within_keys(stage, input, received);
@@ -117,7 +118,7 @@ impl Observed {
                 let score =
                     |keys: &mut dyn Iterator<Item = usize>| (uniform + keys.map(|key| beyond[key]).sum::<f64>()) / rows;
                 let observed = score(&mut members.iter().copied());
-                let permuted = rotations.iter().map(|r| score(&mut r.iter().map(|&key| key as usize))).collect();
+                let permuted = rotations.shifts().map(|shift| score(&mut rotations.by(shift))).collect();
                 self.within.entry(detector).or_default().insert(input, Permutations { observed, permuted });
             }
         }
@@ -180,8 +181,8 @@ pub(crate) struct Sight<'a> {
     received: Option<Vec<f64>>,
     /// The strongest key of every row, where somebody asks.
     strongest: Option<Vec<u32>>,
-    /// Weights on the cells that labels may fall on.
-    gathered: Vec<(Detector, &'a Relabelling, Gathered<'a>)>,
+    /// Sums of the labels permuted within this input, and a row's share in the mean.
+    within: Vec<(Detector, f32, LabelSums<'a>)>,
     check: Check,
 }
 
@@ -200,7 +201,7 @@ impl<'a> Sight<'a> {
         }
         let within = stage.chance.iter().filter_map(|(&detector, chance)| match chance {
             Chance::Within { inputs, .. } => match inputs.get(&input) {
-                Some(Within::Cells(cells)) => Some((detector, cells, Gathered::new(cells, g.keys))),
+                Some(Within::Cells { labels, share }) => Some((detector, *share, LabelSums::new(labels, g.keys))),
                 _ => None,
             },
             _ => None,
@@ -209,7 +210,7 @@ impl<'a> Sight<'a> {
             meetings,
             received: stage.seen.get(input).map(|_| vec![0.0; g.keys]),
             strongest: stage.offsets.get(input).map(|_| Vec::with_capacity(g.queries)),
-            gathered: within.collect(),
+            within: within.collect(),
             check: Check::default(),
         }
     }
@@ -244,8 +245,8 @@ impl Eye for Sight<'_> {
                 }
             }
         }
-        for (_, _, gathered) in &mut self.gathered {
-            gathered.strip(rows.clone(), block, |_| 1.0);
+        for (_, share, within) in &mut self.within {
+            within.strip(rows.clone(), block, |_, _, weight| f64::from(weight * *share));
         }
     }
 }

@@ -19,17 +19,17 @@ use crate::statistics::{Pairings, Relabelling, SignFlips, mean_of};
 const PAIRED: usize = 64;
 /// Most inputs within which labels are permuted, where pairings are not to be had.
 const WITHIN: usize = 8;
-/// Most drawn cells held an input and detector (64 MiB).
+/// Most drawn cells held per input and detector (64 MiB; twice as many at the least number of permutations).
 const DRAWS: usize = 16 << 20;
 /// Least share of the labels that must be able to move.
 const LEAST_ROOM: f64 = 0.5;
 
 /// Where the labels of one input fall under each permutation within it.
 pub(super) enum Within {
-    /// Cells of the map, at the same offset.
-    Cells(Relabelling),
-    /// Keys, rotated along the sequence as a whole; [rotation][member].
-    Keys { rotations: Vec<Vec<u32>>, rows: f64 },
+    /// Cells of the map, at the same offset; every row has this share in the mean.
+    Cells { labels: Relabelling, share: f32 },
+    /// Keys, rotated along the sequence as a whole.
+    Keys { rotations: Rotations, rows: f64 },
 }
 
 /// How chance is drawn for a detector of token content.
@@ -156,18 +156,18 @@ impl Stage {
             let random = Philox::new(options.seed, detected(detector as u64, input as u64));
             match &labels[input] {
                 Some(Labels::Keys { members, rows, .. }) => {
-                    let rotations = rotations(g, members, random, permutations, fit.len() == 1);
+                    let rotations = Rotations::new(g, members, random, permutations, fit.len() == 1);
                     all = fit.len() == 1;
-                    rooms.push(if rotations.len() > 1 { 1.0 } else { 0.0 });
+                    rooms.push(if rotations.shifts.len() > 1 { 1.0 } else { 0.0 });
                     inputs.insert(input, Within::Keys { rotations, rows: *rows as f64 });
                 }
                 Some(own @ Labels::Cells { rows, .. })
                     if g.queries.saturating_mul(g.keys) <= LONGEST_MAP && most * permutations <= 2 * DRAWS =>
                 {
-                    match relabelling(detector, g, own, *rows, random, permutations) {
-                        Some(relabelling) => {
-                            rooms.push(relabelling.room());
-                            inputs.insert(input, Within::Cells(relabelling));
+                    match relabelling(detector, g, own, random, permutations) {
+                        Some(labels) => {
+                            rooms.push(labels.room());
+                            inputs.insert(input, Within::Cells { labels, share: 1.0 / *rows as f32 });
                         }
                         None => full = true,
                     }
@@ -180,9 +180,9 @@ impl Stage {
             None => Chance::None(Unmet::ShortInputs),
             Some(room) if room < LEAST_ROOM => Chance::None(Unmet::UnlabelledPairs),
             Some(_) => {
-                let count = inputs
-                    .values()
-                    .map(|w| if let Within::Keys { rotations, .. } = w { rotations.len() } else { permutations });
+                let count = inputs.values().map(|w| {
+                    if let Within::Keys { rotations, .. } = w { rotations.shifts.len() } else { permutations }
+                });
                 Chance::Within { permutations: count.min().unwrap_or(permutations), inputs, exact: all }
             }
         }
@@ -193,7 +193,6 @@ fn relabelling(
     detector: Detector,
     g: &Geometry,
     labels: &Labels,
-    rows: usize,
     random: Philox,
     permutations: usize,
 ) -> Option<Relabelling> {
@@ -212,24 +211,39 @@ fn relabelling(
             }
         }
     }
-    let weight = 1.0 / rows as f32;
-    let (labels, strata) = own
-        .into_iter()
-        .zip(strata)
-        .filter(|(cells, _)| !cells.is_empty())
-        .map(|(cells, stratum)| ((cells, weight), stratum))
-        .unzip();
-    Relabelling::new(labels, strata, random, permutations)
+    let (labels, strata): (Vec<_>, Vec<_>) = own.into_iter().zip(strata).filter(|(cells, _)| !cells.is_empty()).unzip();
+    Relabelling::new(&labels, strata, random, permutations)
 }
 
-/// The members moved along the visible keys after position 0, round the end: every rotation, or random ones.
-fn rotations(g: &Geometry, members: &[usize], mut random: Philox, permutations: usize, all: bool) -> Vec<Vec<u32>> {
-    let keys: Vec<usize> = (1..g.keys).filter(|&key| !g.mask.hides(key)).collect();
-    let slots: Vec<usize> = members.iter().filter_map(|key| keys.binary_search(key).ok()).collect();
-    let by = |shift: usize| slots.iter().map(|slot| keys[(slot + shift) % keys.len()] as u32).collect();
-    match all {
-        true => (0..keys.len()).map(by).collect(),
-        false => (0..permutations).map(|_| by(random.below(keys.len()))).collect(),
+/// The members moved along the visible keys after position 0, round the end.
+pub(super) struct Rotations {
+    /// Visible keys after position 0, ascending.
+    keys: Vec<u32>,
+    /// Places of the members among them.
+    slots: Vec<u32>,
+    shifts: Vec<u32>,
+}
+
+impl Rotations {
+    /// Every rotation, or random ones.
+    fn new(g: &Geometry, members: &[usize], mut random: Philox, permutations: usize, all: bool) -> Self {
+        let keys: Vec<u32> = (1..g.keys).filter(|&key| !g.mask.hides(key)).map(|key| key as u32).collect();
+        let slot = |key: &usize| keys.binary_search(&(*key as u32)).ok().map(|slot| slot as u32);
+        let slots = members.iter().filter_map(slot).collect();
+        let shifts = match all {
+            true => (0..keys.len() as u32).collect(),
+            false => (0..permutations).map(|_| random.below(keys.len()) as u32).collect(),
+        };
+        Self { keys, slots, shifts }
+    }
+
+    pub(super) fn shifts(&self) -> impl Iterator<Item = usize> {
+        self.shifts.iter().map(|&shift| shift as usize)
+    }
+
+    /// The members' keys, moved by `shift` keys.
+    pub(super) fn by(&self, shift: usize) -> impl Iterator<Item = usize> {
+        self.slots.iter().map(move |&slot| self.keys[(slot as usize + shift) % self.keys.len()] as usize)
     }
 }
 

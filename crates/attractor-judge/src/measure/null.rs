@@ -15,7 +15,7 @@ use super::head::contrast;
 use super::{Geometry, HeadInput, LONGEST_MAP};
 use crate::config::{Config, Key};
 use crate::statistics::bootstrap::FEWEST_INPUTS;
-use crate::statistics::{Gathered, Relabelling, mean_of, permutation::upper_p};
+use crate::statistics::{LabelSums, Relabelling, mean_of, permutation::upper_p};
 
 /// Most drawn pairs held a geometry and figure (8 MiB).
 const DRAWS: usize = 2 << 20;
@@ -93,7 +93,7 @@ pub(crate) enum NullPlan {
     /// Patterns against the tokens of other inputs of the same shape: the inputs, and the pairings.
     Mismatched { inputs: Vec<usize>, pairings: Vec<Vec<usize>>, room: f64 },
     /// Labels permuted among pairs of one offset, by input.
-    Stratified { inputs: Vec<usize>, draws: HashMap<usize, Relabelling> },
+    Stratified { inputs: Vec<usize>, draws: HashMap<usize, RepeatDraws> },
     /// No tokens, or nothing repeats.
     None,
 }
@@ -158,7 +158,7 @@ impl NullPlan {
         }
     }
 
-    /// What of an input's map the null needs, to be gathered while its rows pass by.
+    /// What the null takes from an input's map while its rows pass by.
     pub(crate) fn gather<'a>(&'a self, geometry: &'a [Arc<Geometry>], input: usize) -> Gathering<'a> {
         match self {
             Self::Mismatched { inputs, .. } if inputs.contains(&input) => {
@@ -168,7 +168,7 @@ impl NullPlan {
             Self::Stratified { inputs, draws } if inputs.contains(&input) => {
                 let g = &*geometry[input];
                 match draws.get(&g.id) {
-                    Some(draws) => Gathering::Stratified(g, Gathered::new(draws, g.keys)),
+                    Some(draws) => Gathering::Stratified(g, draws, LabelSums::new(&draws.labels, g.keys)),
                     None => Gathering::Nothing,
                 }
             }
@@ -192,15 +192,14 @@ impl NullPlan {
                     false => None,
                 }
             }
-            Self::Stratified { inputs, draws } => {
+            Self::Stratified { inputs, .. } => {
                 let each = inputs.iter().filter(|&&input| testable[input]).filter_map(|&input| {
                     let observed = figures[input].repeat?;
-                    let Gathering::Stratified(g, gathered) = &gathered[input] else { return None };
-                    let draws = draws.get(&g.id)?;
+                    let Gathering::Stratified(_, draws, sums) = &gathered[input] else { return None };
                     // The figure is a weighted sum of enrichment n p over labelled pairs plus a constant; it cancels.
-                    let (own, sums) = draws.sums(gathered.weights());
-                    let values = sums.into_iter().map(|sum| observed + sum - own).collect();
-                    Some(Null { observed, values, room: draws.room() })
+                    let (own, sums) = sums.sums();
+                    let values = sums.iter().map(|sum| observed + sum - own).collect();
+                    Some(Null { observed, values, room: draws.labels.room() })
                 });
                 Null::mean_over(&each.collect::<Vec<_>>())
             }
@@ -212,8 +211,8 @@ impl NullPlan {
 pub(crate) enum Gathering<'a> {
     /// Its enrichment on every input's pairs of one token.
     Mismatched(Vec<WithTokens<'a>>),
-    /// Its enrichment on the cells that labels may fall on.
-    Stratified(&'a Geometry, Gathered<'a>),
+    /// Its enrichment on the cells that labels fall on, summed.
+    Stratified(&'a Geometry, &'a RepeatDraws, LabelSums<'a>),
     /// Nothing.
     Nothing,
 }
@@ -223,9 +222,9 @@ impl Gathering<'_> {
     pub(crate) fn strip(&mut self, rows: Range<usize>, block: &[f32]) {
         match self {
             Self::Mismatched(each) => each.iter_mut().for_each(|with| with.strip(rows.clone(), block)),
-            Self::Stratified(g, gathered) => {
-                gathered.strip(rows, block, |query| g.visible[query] as f32);
-            }
+            Self::Stratified(g, draws, sums) => sums.strip(rows, block, |query, key, weight| {
+                f64::from(weight * g.visible[query] as f32 * draws.slope[g.offset_index(query, key)])
+            }),
             Self::Nothing => {}
         }
     }
@@ -289,21 +288,29 @@ fn by_offset(g: &Geometry, pairs: impl Iterator<Item = (usize, usize)>) -> Vec<V
     labels
 }
 
-fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<Relabelling> {
+/// Where the labels "same token" of an input fall under each permutation.
+#[derive(Debug)]
+pub(crate) struct RepeatDraws {
+    labels: Relabelling,
+    /// d contrast / d (sum of same-token enrichment), by offset.
+    slope: Vec<f32>,
+}
+
+fn repeat_draws(g: &Geometry, random: Philox, permutations: usize) -> Option<RepeatDraws> {
     let labels = by_offset(g, g.same.iter());
     let needed: Vec<bool> = labels.iter().map(|cells| !cells.is_empty()).collect();
     let strata = strata(g, &needed);
     // Offsets without a different-token pair are not in the contrast.
     let used = |offset: usize| !labels[offset].is_empty() && strata[offset].len() > labels[offset].len();
     let total: usize = (0..labels.len()).filter(|&o| used(o)).map(|o| labels[o].len()).sum();
-    let (mut kept, mut pools) = (Vec::new(), Vec::new());
+    let (mut kept, mut pools, mut slope) = (Vec::new(), Vec::new(), vec![0.0; labels.len()]);
     for offset in (0..labels.len()).filter(|&offset| used(offset)) {
         let (n, all) = (labels[offset].len() as f32, strata[offset].len() as f32);
-        // d contrast / d (sum of same-token enrichment at this offset).
-        kept.push((labels[offset].clone(), (1.0 + n / (all - n)) / total as f32));
+        slope[offset] = (1.0 + n / (all - n)) / total as f32;
+        kept.push(labels[offset].clone());
         pools.push(strata[offset].clone());
     }
-    Relabelling::new(kept, pools, random, permutations)
+    Some(RepeatDraws { labels: Relabelling::new(&kept, pools, random, permutations)?, slope })
 }
 
 /// Scores of every pattern with every input's tokens, then means along random pairings.

@@ -25,7 +25,7 @@ pub use pairing::Pairings;
 pub use permutation::{Sides, SignFlip, SignFlips, sign_flip};
 pub use permuted::{Permuted, p_value};
 pub use rank::{Triangle, ranks, spearman};
-pub use stratified::{Gathered, Relabelling};
+pub use stratified::{LabelSums, Relabelling};
 
 /// The mean; NaN of nothing.
 pub fn mean(values: &[f64]) -> f64 {

@@ -8,45 +8,45 @@ use std::ops::Range;
 
 use attractor::random::Philox;
 
-/// Labelled cells of a map and where their labels fall under each permutation.
+/// Which permutations put a label on each cell of a map.
 ///
-/// Of the map only [`cells`](Self::cells) are needed, a small part of it.
+/// The sums of a map are added up while its rows pass by ([`LabelSums`]): of the map nothing is kept.
 #[derive(Debug)]
 pub struct Relabelling {
     room: f64,
-    /// Cells that a label can fall on, ascending.
-    cells: Vec<u32>,
-    /// Places of the labels among the cells.
-    own: Vec<u32>,
-    weight: Vec<f32>,
-    /// The same under each permutation.
-    drawn: Vec<u32>,
+    /// Sums to be had: that of the labels themselves, then one per permutation.
+    sums: usize,
+    /// Cells that some label falls on, one bit each.
+    cells: Vec<u64>,
+    /// Sums that each of those cells belongs to, cell by cell; [`LAST`] marks the last of a cell.
+    falls: Vec<u32>,
 }
 
+/// Marks the last sum of a cell.
+const LAST: u32 = 1 << 31;
+
 impl Relabelling {
-    /// Permutes the labels among `strata[k]`; `labels[k]` are the labelled cells of that stratum, a part of it, with
-    /// the weight that each has in the figure. `None` without a label.
+    /// Permutes the labels among `strata[k]`, different cells of a map each; `labels[k]` are the labelled cells of that
+    /// stratum, a part of it. `None` without a label.
     ///
     /// # Panics
-    /// If a stratum has fewer cells than labels.
+    /// If a stratum has fewer cells than labels, or there are 2^31 permutations.
     pub fn new(
-        labels: Vec<(Vec<u32>, f32)>,
+        labels: &[Vec<u32>],
         mut strata: Vec<Vec<u32>>,
         mut random: Philox,
         permutations: usize,
     ) -> Option<Self> {
-        let slots: usize = labels.iter().map(|(cells, _)| cells.len()).sum();
+        assert!(permutations < LAST as usize, "relabelling: permutations are counted in 31 bits");
+        let slots: usize = labels.iter().map(Vec::len).sum();
         if slots == 0 {
             return None;
         }
-        let stuck: f64 =
-            labels.iter().zip(&strata).map(|((c, _), s)| (c.len() * c.len()) as f64 / s.len() as f64).sum();
-        let room = 1.0 - stuck / slots as f64;
-        let weight = labels.iter().flat_map(|(cells, w)| cells.iter().map(move |_| *w)).collect();
-        let mut own: Vec<u32> = labels.iter().flat_map(|(cells, _)| cells.iter().copied()).collect();
-        let mut drawn = Vec::with_capacity(slots * permutations);
+        let stuck: f64 = labels.iter().zip(&strata).map(|(c, s)| (c.len() * c.len()) as f64 / s.len() as f64).sum();
+        let mut drawn: Vec<u32> = Vec::with_capacity(slots * (permutations + 1));
+        drawn.extend(labels.iter().flatten());
         for _ in 0..permutations {
-            for ((cells, _), stratum) in labels.iter().zip(&mut strata) {
+            for (cells, stratum) in labels.iter().zip(&mut strata) {
                 // The first few of a Fisher-Yates shuffle; the rest stays in any order, which does no harm.
                 for slot in 0..cells.len() {
                     let other = slot + random.below(stratum.len() - slot);
@@ -55,108 +55,129 @@ impl Relabelling {
                 }
             }
         }
-        let cells = distinct(own.iter().chain(&drawn));
-        let places = Places::of(&cells);
-        own.iter_mut().chain(&mut drawn).for_each(|cell| *cell = places.of_cell(*cell));
-        Some(Self { room, cells, own, weight, drawn })
-    }
-
-    /// The cells whose weights are needed, ascending.
-    pub fn cells(&self) -> &[u32] {
-        &self.cells
+        drop(strata);
+        let cells = bits(&drawn);
+        let falls = by_cell(&cells, &drawn, slots);
+        Some(Self { room: 1.0 - stuck / slots as f64, sums: permutations + 1, cells, falls })
     }
 
     /// Share of the labels that a permutation can put elsewhere, in [0, 1].
     pub fn room(&self) -> f64 {
         self.room
     }
-
-    /// Weighted sum of the labelled cells, and that sum under each permutation; `weights` are those of
-    /// [`cells`](Self::cells).
-    ///
-    /// # Panics
-    /// If there is not one weight per cell.
-    pub fn sums(&self, weights: &[f32]) -> (f64, Vec<f64>) {
-        assert_eq!(weights.len(), self.cells.len(), "relabelling: one weight per cell");
-        let drawn = self.drawn.chunks_exact(self.own.len()).map(|places| self.sum(places, weights)).collect();
-        (self.sum(&self.own, weights), drawn)
-    }
-
-    fn sum(&self, places: &[u32], weights: &[f32]) -> f64 {
-        places.iter().zip(&self.weight).map(|(&place, &w)| f64::from(weights[place as usize] * w)).sum()
-    }
 }
 
-/// Weights of some cells of a map, gathered while its rows pass by.
-pub struct Gathered<'a> {
-    cells: &'a [u32],
+/// Weighted sums of the labelled cells of one map, under each permutation, added up while its rows pass by.
+pub struct LabelSums<'a> {
+    relabelling: &'a Relabelling,
     keys: usize,
-    weights: Vec<f32>,
+    /// Those of `relabelling.falls` that have been added.
+    added: usize,
+    sums: Vec<f64>,
 }
 
-impl<'a> Gathered<'a> {
-    /// Of the cells query x keys + key that a relabelling needs.
+impl<'a> LabelSums<'a> {
+    /// Of a map whose cells are query x keys + key.
     pub fn new(relabelling: &'a Relabelling, keys: usize) -> Self {
-        Self { cells: &relabelling.cells, keys, weights: Vec::with_capacity(relabelling.cells.len()) }
+        Self { relabelling, keys, added: 0, sums: vec![0.0; relabelling.sums] }
     }
 
-    /// Takes in some rows, in order; `worth` scales the weights of each.
-    pub fn strip(&mut self, rows: Range<usize>, block: &[f32], worth: impl Fn(usize) -> f32) {
+    /// Adds some rows, in order; `worth` is what a cell of this query, key and weight adds.
+    pub fn strip(&mut self, rows: Range<usize>, block: &[f32], worth: impl Fn(usize, usize, f32) -> f64) {
+        let Relabelling { cells, falls, .. } = self.relabelling;
         let (from, to) = (rows.start * self.keys, rows.end * self.keys);
-        while let Some(&cell) = self.cells.get(self.weights.len()).filter(|&&cell| (cell as usize) < to) {
-            let cell = cell as usize;
-            self.weights.push(block[cell - from] * worth(cell / self.keys));
+        for cell in listed(cells, from..to) {
+            let (query, key) = (cell / self.keys, cell % self.keys);
+            let worth = worth(query, key, block[cell - from]);
+            loop {
+                let fall = falls[self.added];
+                self.added += 1;
+                self.sums[(fall & !LAST) as usize] += worth;
+                if fall & LAST != 0 {
+                    break;
+                }
+            }
         }
     }
 
-    /// The weights, in the order of the cells; all are there once the last row has passed.
-    pub fn weights(&self) -> &[f32] {
-        &self.weights
+    /// The sum of the labels themselves, and that under each permutation; whole once the last row has passed.
+    pub fn sums(&self) -> (f64, &[f64]) {
+        (self.sums[0], &self.sums[1..])
     }
 }
 
-/// The different ones of these cells, ascending.
-fn distinct<'a>(cells: impl Iterator<Item = &'a u32>) -> Vec<u32> {
-    let mut bits: Vec<u64> = Vec::new();
-    for &cell in cells {
-        let word = cell as usize / 64;
-        if word >= bits.len() {
-            bits.resize(word + 1, 0);
-        }
-        bits[word] |= 1 << (cell % 64);
-    }
-    let of_word = |(word, &bits): (usize, &u64)| {
-        (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| (word * 64 + bit) as u32)
+/// These cells as one bit each.
+fn bits(cells: &[u32]) -> Vec<u64> {
+    let last = cells.iter().copied().max().map_or(0, |last| last as usize / 64 + 1);
+    let mut bits = vec![0u64; last];
+    cells.iter().for_each(|&cell| bits[cell as usize / 64] |= 1 << (cell % 64));
+    bits
+}
+
+/// The cells of a range whose bit is set, ascending.
+fn listed(bits: &[u64], range: Range<usize>) -> impl Iterator<Item = usize> {
+    let words = range.start / 64..range.end.div_ceil(64).min(bits.len());
+    let of_word = move |word: usize| {
+        let mut left = bits[word];
+        std::iter::from_fn(move || {
+            let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(word * 64 + bit)
+        })
     };
-    bits.iter().enumerate().flat_map(of_word).collect()
+    words.flat_map(of_word).filter(move |cell| range.contains(cell))
 }
 
-/// Where cells stand in an ascending list: the number of listed cells before each word of 64, and the words.
-struct Places {
-    bits: Vec<u64>,
+/// The sums that each cell belongs to, cell by cell; `drawn` holds `slots` cells per sum.
+fn by_cell(cells: &[u64], drawn: &[u32], slots: usize) -> Vec<u32> {
+    let places = Places::of(cells);
+    let mut ends = vec![0u32; places.len()];
+    drawn.iter().for_each(|&cell| ends[places.of_cell(cell)] += 1);
+    let mut total = 0;
+    for end in &mut ends {
+        total += *end;
+        *end = total;
+    }
+    let mut falls = vec![0u32; drawn.len()];
+    // From the last sum to the first, so that `ends` go down to where each cell begins; who comes first is the last.
+    let mut begun = vec![0u64; places.len().div_ceil(64)];
+    for (at, &cell) in drawn.iter().enumerate().rev() {
+        let place = places.of_cell(cell);
+        let mark = if begun[place / 64] >> (place % 64) & 1 == 0 { LAST } else { 0 };
+        begun[place / 64] |= 1 << (place % 64);
+        ends[place] -= 1;
+        falls[ends[place] as usize] = (at / slots) as u32 | mark;
+    }
+    falls
+}
+
+/// Where a cell stands among those whose bit is set.
+struct Places<'a> {
+    bits: &'a [u64],
+    /// Number of set bits before each word.
     before: Vec<u32>,
+    count: u32,
 }
 
-impl Places {
-    fn of(cells: &[u32]) -> Self {
-        let mut bits = vec![0u64; cells.last().map_or(0, |&last| last as usize / 64 + 1)];
-        cells.iter().for_each(|&cell| bits[cell as usize / 64] |= 1 << (cell % 64));
+impl<'a> Places<'a> {
+    fn of(bits: &'a [u64]) -> Self {
         let mut count = 0;
-        let before = bits
-            .iter()
-            .map(|word| {
-                let before = count;
-                count += word.count_ones();
-                before
-            })
-            .collect();
-        Self { bits, before }
+        let of_word = |word: &u64| {
+            let before = count;
+            count += word.count_ones();
+            before
+        };
+        let before = bits.iter().map(of_word).collect();
+        Self { bits, before, count }
     }
 
-    /// The place of a listed cell.
-    fn of_cell(&self, cell: u32) -> u32 {
+    fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    fn of_cell(&self, cell: u32) -> usize {
         let word = cell as usize / 64;
-        self.before[word] + (self.bits[word] & ((1 << (cell % 64)) - 1)).count_ones()
+        (self.before[word] + (self.bits[word] & ((1 << (cell % 64)) - 1)).count_ones()) as usize
     }
 }
 
@@ -167,16 +188,17 @@ mod tests {
     /// One stratum of three cells with one label: a third of the draws each; another of one cell, where nothing moves.
     #[test]
     fn labels_move_within_their_stratum_and_all_places_are_as_likely() {
-        let labels = vec![(vec![4], 1.0), (vec![8], 10.0)];
         let strata = vec![vec![0, 4, 7], vec![8]];
-        let relabelled = Relabelling::new(labels, strata, Philox::new(1, 0), 3000).unwrap();
+        let relabelled = Relabelling::new(&[vec![4], vec![8]], strata, Philox::new(1, 0), 3000).unwrap();
         assert!((relabelled.room() - (1.0 - (1.0 / 3.0 + 1.0) / 2.0)).abs() < 1e-12);
-        assert_eq!(relabelled.cells(), [0, 4, 7, 8]);
-        // Three rows of three keys, in two strips; the last row counts double.
-        let mut gathered = Gathered::new(&relabelled, 3);
-        gathered.strip(0..2, &[1.0, 0.0, 0.0, 0.0, 2.0, 0.0], |_| 1.0);
-        gathered.strip(2..3, &[0.0, 1.5, 0.25], |_| 2.0);
-        let (own, sums) = relabelled.sums(gathered.weights());
+        assert_eq!(listed(&relabelled.cells, 0..9).collect::<Vec<_>>(), [0, 4, 7, 8]);
+        // Three rows of three keys, in two strips; the last row counts double, its last key ten times that.
+        let mut passing = LabelSums::new(&relabelled, 3);
+        passing.strip(0..2, &[1.0, 0.0, 0.0, 0.0, 2.0, 0.0], |_, _, weight| f64::from(weight));
+        passing.strip(2..3, &[0.0, 1.5, 0.25], |_, key, weight| {
+            2.0 * f64::from(weight) * if key == 2 { 10.0 } else { 1.0 }
+        });
+        let (own, sums) = passing.sums();
         assert_eq!(own, 7.0);
         let mut counts = [0usize; 3];
         for sum in sums {
@@ -184,6 +206,31 @@ mod tests {
         }
         // Standard error of a count: sqrt(3000 x 1/3 x 2/3) = 25.8; accepted are four.
         assert!(counts.iter().all(|&c| (c as f64 - 1000.0).abs() < 4.0 * 25.8), "{counts:?}");
-        assert!(Relabelling::new(vec![], vec![], Philox::new(1, 0), 9).is_none());
+        assert!(Relabelling::new(&[], vec![], Philox::new(1, 0), 9).is_none());
+    }
+
+    /// However the rows are cut into strips, every permutation's sum is that of its own cells.
+    #[test]
+    fn sums_do_not_depend_on_the_strips() {
+        let keys = 70;
+        let strata: Vec<Vec<u32>> =
+            (0..5).map(|k| (0..keys as u32 * 9).filter(|cell| cell % 5 == k).collect()).collect();
+        let labels: Vec<Vec<u32>> = strata.iter().map(|s| s.iter().copied().step_by(7).collect()).collect();
+        let relabelled = Relabelling::new(&labels, strata, Philox::new(3, 1), 99).unwrap();
+        let map: Vec<f32> = (0..keys * 9).map(|cell| (cell % 13) as f32).collect();
+        let sums = |height: usize| {
+            let mut passing = LabelSums::new(&relabelled, keys);
+            for from in (0..9).step_by(height) {
+                let rows = from..(from + height).min(9);
+                passing.strip(rows.clone(), &map[rows.start * keys..rows.end * keys], |_, _, w| f64::from(w));
+            }
+            (passing.sums().0, passing.sums().1.to_vec())
+        };
+        let own: f64 = labels.iter().flatten().map(|&cell| f64::from(map[cell as usize])).sum();
+        assert_eq!(sums(9).0, own);
+        assert_eq!(sums(1), sums(9));
+        assert_eq!(sums(4), sums(9));
+        // Every permutation places every label once.
+        assert_eq!(relabelled.falls.len(), 100 * labels.iter().map(Vec::len).sum::<usize>());
     }
 }
