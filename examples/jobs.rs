@@ -7,13 +7,13 @@
 
 use std::path::{Path, PathBuf};
 
-use attractor_session::energy::{Standard, problems::Problem};
-use attractor_session::experiment::{annealing, boltzmann, dense, hopfield, landscape, modern};
+use attractor_session::energy::problems::Problem;
+use attractor_session::experiment::{annealing, boltzmann, capacity, dense, hopfield, landscape, modern};
 use attractor_session::generate::{self, Wanted};
+use attractor_session::learn::Standard;
 use attractor_session::likelihood::{self, Evaluation};
 use attractor_session::patterns::Source;
 use attractor_session::sample::rbm::sampling::Sampling;
-use attractor_session::settle::capacity;
 use attractor_session::training::{causal_lm, rbm};
 use attractor_session::{
     Advance, Context, Error, Inputs, Note, Result, Selection, capture, compare, demo, evidence, export, follow, heads,

@@ -113,7 +113,7 @@ fn words(note: &Note) -> String {
                 "pattern {first} has the same value at every unit{also}: it carries no information; if that is not intended, check --threshold"
             )
         }
-        Note::Changed { option, was, is, epoch } => format!("{option}: was {was}, from epoch {epoch} on {is}"),
+        Note::Changed { changed, epoch } => format!("{changed} from epoch {epoch} on"),
         Note::LogGap { epochs } => format!(
             "metrics.jsonl lacks epochs before {epochs}; training continues from there and the log keeps the gap"
         ),

@@ -1,8 +1,11 @@
 //! What a memory stores: data from a file, built-in sets, or random patterns.
 
+use std::fmt;
+
 use attractor::pattern::{MOST_UNITS, RealPatterns, Spins, StoredPatterns, twins};
 use attractor::random::{Philox, stream};
 use attractor::{Context, Error, Hint, Kind, Note, Result};
+use serde::{Serialize, Serializer};
 
 use crate::Samples;
 
@@ -34,6 +37,35 @@ pub const MOST_BYTES: u64 = 16 << 30;
 /// Of the digits' seventeen levels the upper nine are ink, as everywhere in this project.
 const DIGITS_THRESHOLD: f32 = 7.5 / 16.0;
 
+/// Where patterns came from; in JSON as it is displayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PatternOrigin {
+    /// A file, a folder or a built-in set, by the name that was given.
+    Named(String),
+    /// They were drawn.
+    Random {
+        /// Patterns.
+        count: usize,
+        /// Units of each.
+        units: usize,
+    },
+}
+
+impl fmt::Display for PatternOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::Random { count, units } => write!(f, "{count} random patterns of {units} units"),
+        }
+    }
+}
+
+impl Serialize for PatternOrigin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Patterns, and the picture that each is.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -42,7 +74,7 @@ pub struct Stored {
     /// Rows and columns of a pattern.
     pub picture: (usize, usize),
     /// Where they came from.
-    pub source: String,
+    pub source: PatternOrigin,
 }
 
 /// Patterns of real numbers, and the picture that each is.
@@ -53,7 +85,7 @@ pub struct Real {
     /// Rows and columns of a pattern.
     pub picture: (usize, usize),
     /// Where they came from.
-    pub source: String,
+    pub source: PatternOrigin,
 }
 
 /// Says what makes some patterns hard or impossible to recall.
@@ -136,7 +168,7 @@ impl Source {
         let samples = self.patterned(example)?;
         let picture = samples.picture();
         let patterns = RealPatterns::from_f32(samples.count, samples.features, &samples.values)?;
-        Ok(Real { patterns, picture, source: samples.source })
+        Ok(Real { patterns, picture, source: PatternOrigin::Named(samples.source) })
     }
 
     /// Patterns of +1 and -1; what is odd about them is noted.
@@ -166,7 +198,7 @@ impl Source {
             let side = units.isqrt();
             let picture = if side * side == units { (side, side) } else { (1, units) };
             note(&patterns, context);
-            return Ok(Stored { patterns, picture, source: format!("{count} random patterns of {units} units") });
+            return Ok(Stored { patterns, picture, source: PatternOrigin::Random { count, units } });
         }
         let samples = self.patterned(example)?;
         let picture = samples.picture();
@@ -174,7 +206,7 @@ impl Source {
         let rows = (0..samples.count).map(|row| spins(&samples, row, threshold)).collect::<Result<Vec<_>>>()?;
         let patterns = StoredPatterns::new(&rows)?;
         note(&patterns, context);
-        Ok(Stored { patterns, picture, source: samples.source })
+        Ok(Stored { patterns, picture, source: PatternOrigin::Named(samples.source) })
     }
 }
 

@@ -31,19 +31,6 @@ pub enum Scenario {
     Undecided,
 }
 
-/// The conclusion.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Conclusion {
-    /// Which story.
-    pub scenario: Scenario,
-    /// It in a sentence.
-    pub headline: String,
-    /// The figures that the conclusion rests on.
-    pub reasons: Vec<String>,
-    /// What to do now.
-    pub action: String,
-}
-
 /// What decides.
 pub(crate) struct Signs {
     /// Checks of correctness that prove a fault.

@@ -10,7 +10,7 @@ use crate::detect::Detection;
 use crate::id::CheckId;
 use crate::statistics::{Interval, NoBootstrap};
 use crate::untestable::Untestable;
-use crate::verdict::{Check, Verdict, place};
+use crate::verdict::{Verdict, place};
 
 /// Whom a finding speaks of: the whole model, a layer or a head; the model's own numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -223,29 +223,6 @@ pub(crate) trait Worded {
     fn verdict(&self) -> Verdict;
     /// The answer in a sentence.
     fn why(&self) -> String;
-
-    /// The check as it is reported.
-    fn check(&self) -> Check {
-        let m = self.measured();
-        Check {
-            id: m.id,
-            group: m.id.group().number(),
-            // Known to the report, not to a finding.
-            stack: None,
-            layer: m.place.layer,
-            head: m.place.head,
-            value: m.value,
-            null: m.null,
-            effect: m.effect,
-            interval: m.interval.clone(),
-            no_interval: m.no_interval.as_ref().map(NoInterval::to_string),
-            threshold: m.threshold,
-            threshold_source: m.threshold_source.clone(),
-            judged: m.judged,
-            verdict: self.verdict(),
-            why: self.why(),
-        }
-    }
 }
 
 impl<D: Say> Worded for Finding<D> {

@@ -8,15 +8,17 @@ use attractor_record::{Patterns, Watcher};
 use crate::conclusion::{Signs, decide};
 use crate::config::{Config, Key};
 use crate::detect::{Detecting, Detector, Finding};
-use crate::finding::{Measured, Place, Worded};
+use crate::finding::{Measured, Place};
 use crate::groups::{self, Case, Findings, class_of};
 use crate::legacy;
 use crate::measure::{HeadMeasure, Plan, watched};
 use crate::place::named_stack;
 use crate::report::words;
-use crate::report::{self, HeadEstimate, HeadEstimates, HeadKind, HeadSummary, Provenance, Report, SCHEMA_VERSION};
+use crate::report::{
+    self, Check, HeadEstimate, HeadEstimates, HeadKind, HeadSummary, Provenance, Report, SCHEMA_VERSION,
+};
 use crate::statistics::Bootstrap;
-use crate::verdict::{Check, Verdict};
+use crate::verdict::Verdict;
 use attractor::{Context, Result};
 
 /// Puts the nine groups of questions to attention patterns.
@@ -79,8 +81,7 @@ pub fn judge_watched(
     let lost: Vec<Place> = case.measures.heads.iter().filter(is_lost).map(Case::place).collect();
     let signs = Signs::of(&findings, config, has_loss);
     // Sentences are made here, and last.
-    let of_stack = |check: Check| Check { stack, ..check };
-    let checks: Vec<Check> = findings.all().into_iter().map(Worded::check).map(of_stack).collect();
+    let checks: Vec<Check> = findings.all().into_iter().map(|finding| Check::of(finding, stack)).collect();
     Ok(Report {
         schema_version: SCHEMA_VERSION,
         provenance,

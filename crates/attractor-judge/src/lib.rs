@@ -26,16 +26,16 @@ mod untestable;
 pub mod verdict;
 
 pub use attractor::{Error, Result};
-pub use conclusion::{Conclusion, Scenario};
+pub use conclusion::Scenario;
 pub use config::Config;
 pub use groups::Class;
 pub use id::{CheckId, Group};
 pub use judge::{judge, judge_watched};
 pub use measure::{Repeated, repeated_inputs};
 pub use place::Head;
-pub use report::Report;
+pub use report::{Check, Conclusion, Report};
 pub use statistics::Interval;
-pub use verdict::{Check, Mark, Verdict};
+pub use verdict::{Mark, Verdict};
 
 #[cfg(test)]
 mod tests;

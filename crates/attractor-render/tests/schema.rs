@@ -19,6 +19,7 @@ fn schema() -> String {
         include_str!("../src/page/payload.rs"),
         include_str!("../../attractor-record/src/place.rs"),
         include_str!("../../attractor-judge/src/verdict.rs"),
+        include_str!("../../attractor-judge/src/report/check.rs"),
         include_str!("../../attractor-judge/src/report/mod.rs"),
         include_str!("../../attractor-judge/src/report/head.rs"),
         include_str!("../../attractor-judge/src/groups/heads.rs"),

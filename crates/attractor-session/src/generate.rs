@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use attractor::energy::Standard;
+use attractor::learn::Standard;
 use attractor::sample::rbm::completion::{Completed, Completion};
 use attractor::sample::rbm::sampling::{Chained, Sampled, Sampling, chained};
 use attractor::{Context, Error, Result};

@@ -11,6 +11,7 @@ use attractor_nn::text::{Tokenizer, describe, read_ids};
 use attractor_record::{Role, Stack, Token};
 use serde::{Serialize, Serializer};
 
+use crate::given::given;
 use crate::target::Live;
 
 /// What is run when nothing is given: a held-out chapter of a public-domain novel.
@@ -60,9 +61,7 @@ impl Inputs {
     /// # Errors
     /// `is_usage`, naming the option.
     pub fn check(&self) -> Result<()> {
-        let given =
-            [("text", self.text.is_some()), ("text_file", self.text_file.is_some()), ("input", !self.input.is_empty())];
-        let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+        let given: Vec<&str> = given!(self, [text, text_file, input]).collect();
         match given[..] {
             [_, second, ..] => {
                 return Err(Error::option(second, "", format!("{} is given too", given[0])).hinted(Hint::Omit(second)));
@@ -81,7 +80,7 @@ impl Inputs {
 
     /// True if nothing was given to run.
     pub fn is_empty(&self) -> bool {
-        self.text.is_none() && self.text_file.is_none() && self.input.is_empty()
+        given!(self, [text, text_file, input]).next().is_none()
     }
 
     /// A run has its inputs already.
@@ -89,17 +88,9 @@ impl Inputs {
     /// # Errors
     /// `is_usage`, naming the option to leave out.
     pub fn refuse_for_a_run(&self, path: &Path) -> Result<()> {
-        let given = [
-            ("text", self.text.is_some()),
-            ("text_file", self.text_file.is_some()),
-            ("input", !self.input.is_empty()),
-            ("seq_len", self.seq_len.is_some()),
-            ("max_inputs", self.max_inputs.is_some()),
-            ("model_config", self.model_config.is_some()),
-        ];
-        match given.into_iter().find(|(_, given)| *given) {
+        match given!(self, [text, text_file, input, seq_len, max_inputs, model_config]).next() {
             None => Ok(()),
-            Some((option, _)) => Err(Error::usage(format!(
+            Some(option) => Err(Error::usage(format!(
                 "{}: is a run, which holds its inputs already; name the checkpoint",
                 path.display()
             ))

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::capture::{self, Opened};
 use crate::evidence;
+use crate::given::given;
 use crate::inputs::{self, Inputs};
 use crate::target;
 
@@ -54,8 +55,8 @@ impl Options {
         self.inputs.check()?;
         if target::is_run(&self.target) {
             let path = self.target.display();
-            let unfit = [("labels", self.labels.is_some()), ("ablate", self.ablate == Ablate::Full)];
-            if let Some((option, _)) = unfit.into_iter().find(|(_, given)| *given) {
+            let full = (self.ablate == Ablate::Full).then_some("ablate");
+            if let Some(option) = given!(self, [labels]).chain(full).next() {
                 let why = format!("{path} is a run, and this needs the model; name the checkpoint");
                 return Err(Error::option(option, "", why));
             }

@@ -36,6 +36,7 @@ pub mod evidence;
 pub mod export;
 pub mod follow;
 pub mod generate;
+mod given;
 pub mod heads;
 pub mod import;
 pub mod info;
@@ -49,7 +50,7 @@ pub mod training;
 
 // The experiments with memories, and the data they are fed: jobs that the hall itself holds.
 pub use attractor::{
-    Advance, Choice, Context, Error, Hint, Kind, Note, Result, energy, experiment, numerals, sample, settle,
+    Advance, Choice, Context, Error, Hint, Kind, Note, Result, energy, experiment, learn, numerals, sample, settle,
 };
 pub use attractor_capture::parquet;
 pub use attractor_data::files::{Durability, write_whole};

@@ -120,6 +120,64 @@ fn no_files_import_each_other_in_a_circle() {
     }
 }
 
+/// The rooms within the hall, as its own folders, know each other one way.
+#[test]
+fn no_folders_of_the_hall_import_each_other_in_a_circle() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("attractor/src");
+    let folders: Vec<PathBuf> = std::fs::read_dir(&src).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folders = folders.iter().filter(|path| path.is_dir()).map(|path| path.file_name().unwrap().to_str().unwrap());
+    let folders: Vec<&str> = folders.collect();
+    let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for folder in &folders {
+        let mut files = Vec::new();
+        sources(&src.join(folder), &mut files);
+        let mut known = BTreeSet::new();
+        for file in &files {
+            let text = std::fs::read_to_string(file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            known.extend(folders.iter().filter(|other| code.contains(&format!("use crate::{other}::"))));
+        }
+        known.remove(folder);
+        left.insert(folder, known);
+    }
+    // A folder that knows none of those left lies on no circle.
+    loop {
+        let names: BTreeSet<&str> = left.keys().copied().collect();
+        left.retain(|_, known| known.intersection(&names).next().is_some());
+        if left.len() == names.len() {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "these know each other in a circle: {left:#?}");
+}
+
+/// Options that code names in refusals and hints.
+fn named(code: &str) -> Vec<&str> {
+    let after = |mark: &'static str| code.match_indices(mark).map(move |(at, _)| code[at + mark.len()..].trim_start());
+    let one = ["Error::option(", "Hint::give(", "Hint::Omit(", "Hint::Raise("].into_iter().flat_map(after);
+    let one = one.filter_map(|from| from.strip_prefix('"')?.split('"').next());
+    let several = after("GiveOne(vec![").filter_map(|from| from.split(']').next());
+    one.chain(several.flat_map(|list| list.split('"').skip(1).step_by(2))).collect()
+}
+
+/// A misspelt option in a refusal sends its reader after something that is not there.
+#[test]
+fn refusals_name_options_that_exist() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = Vec::new();
+    ROOMS.iter().for_each(|(room, _)| sources(&crates.join(room).join("src"), &mut files));
+    let texts: Vec<String> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let code = || texts.iter().map(|text| text.split("#[cfg(test)]").next().unwrap());
+    let fields: BTreeSet<&str> = code()
+        .flat_map(str::lines)
+        .filter_map(|line| line.trim_start().trim_start_matches("pub ").split_once(':').map(|(name, _)| name))
+        .collect();
+    let asked: BTreeSet<&str> = code().flat_map(named).collect();
+    assert!(asked.len() > 50, "refusals were not found: {asked:?}");
+    let missing: Vec<_> = asked.difference(&fields).collect();
+    assert!(missing.is_empty(), "no structure has these options: {missing:?}");
+}
+
 /// What docs/notation.md, "Words of the code", says: names of one type alone, and names that are read with their module.
 fn words() -> (BTreeSet<String>, BTreeSet<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/notation.md");

@@ -6,9 +6,9 @@
 //! straight lines). Then alpha(N) = alpha_c + c N^(-2/3) by least squares, the exponent of a mean-field spinodal. Interval: 2.5 %
 //! and 97.5 % of 500 bootstraps over pattern sets, all sizes resampled at once.
 
-use attractor::energy::Rule;
+use attractor::experiment::capacity::{CRITICAL_LOAD, Plan, measure};
+use attractor::learn::Rule;
 use attractor::random::Philox;
-use attractor::settle::capacity::{CRITICAL_LOAD, Plan, measure};
 
 const LOADS: [f64; 10] = [0.130, 0.135, 0.140, 0.145, 0.150, 0.155, 0.160, 0.170, 0.180, 0.190];
 const RETRIEVED: f64 = 0.7;

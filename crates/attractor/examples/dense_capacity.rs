@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p attractor --example dense_capacity`; one JSON line a degree.
 
-use attractor::settle::dense_capacity::{DensePlan, capacity_slope, measure_dense};
+use attractor::experiment::dense_capacity::{DensePlan, capacity_slope, measure_dense};
 
 fn main() {
     for (degree, cues) in [(2, 100), (3, 100), (4, 40)] {

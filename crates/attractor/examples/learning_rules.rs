@@ -4,7 +4,8 @@
 //! so, all loads or one. One JSON line a cell: the fraction of patterns that are fixed points, the mean overlap after recall,
 //! and the share recalled exactly, each as mean, standard deviation, smallest and largest over the draws.
 
-use attractor::energy::{Margin, Rule, SpinMemory, SpinWalk};
+use attractor::energy::{SpinMemory, SpinWalk};
+use attractor::learn::{Margin, Rule};
 use attractor::pattern::StoredPatterns;
 use attractor::random::Philox;
 use attractor::settle::{Order, asynchronous};

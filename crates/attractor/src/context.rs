@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::sample::rbm::Changed;
 
 /// How far long work is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,12 +55,9 @@ pub enum Note {
     },
     /// An option of a training that goes on is another than before.
     Changed {
-        /// Its name.
-        option: &'static str,
-        /// What it was, as JSON.
-        was: String,
-        /// What it is now, as JSON.
-        is: String,
+        /// Which, with both values.
+        #[serde(flatten)]
+        changed: Changed,
         /// The first epoch with it.
         epoch: u64,
     },

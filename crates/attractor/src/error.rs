@@ -1,4 +1,4 @@
-//! The one error of the whole house, with questions instead of variants.
+//! The one error of all crates, with questions instead of variants.
 //!
 //! Every crate answers with it, so that a refusal keeps its kind, its hint and its cause on the way up. The faces (command
 //! line, Python) decide what a kind means to them: an exit code, an exception.

@@ -4,7 +4,7 @@
 //! against a query (*similarity*), separate the scores into weights (*separation*), and project the weights onto
 //! values. [`retrieve`] is that operation, with everything one may ask about the weights, and never an N x N matrix.
 //!
-//! This crate knows no framework and no file. Conventions of the whole house: axes are `[head, query, key]`;
+//! This crate knows no framework and no file. Conventions of all crates: axes are `[head, query, key]`;
 //! a row is a query (destination), a column a key (source); beta is the inverse temperature; energies go down; logs
 //! are natural and entropies in nats.
 
@@ -23,6 +23,7 @@ mod context;
 pub mod energy;
 pub mod error;
 pub mod experiment;
+pub mod learn;
 mod moments;
 pub mod numerals;
 pub mod pattern;

@@ -1,11 +1,11 @@
 //! The energy contract, held against every memory: what is said to descend does, and what is not has a state from which it
 //! rises.
 
-use attractor::energy::rules::{Margin, Rule};
 use attractor::energy::{
     Couplings, DenseMemory, Descends, DescentCondition, Energy, ExponentialMemory, Hebb, Interaction, Modern,
     SimplexMap, SpinMemory, Updating, Weights, problems,
 };
+use attractor::learn::{Margin, Rule};
 use attractor::pattern::{RealPatterns, Spins, StoredPatterns};
 use attractor::random::Philox;
 use attractor::settle::{Order, asynchronous, synchronous};

@@ -4,7 +4,7 @@
 use attractor::random::Philox;
 use attractor::retrieve::{
     Class, Cosine, Dot, HeadStatistics, Heads, Mask, Modifiers, NegativeSquaredEuclid, Partial, Problem, Request,
-    RowNumbers, Separation, Similarity, dense, tiled,
+    RowNumbers, Separation, Similarity, Summary, dense, tiled,
 };
 use half::{bf16, f16};
 
@@ -323,17 +323,25 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
+fn merged(parts: [Summary; 3]) -> Summary {
+    let mut all = Summary::empty();
+    parts.iter().for_each(|part| all.merge(part));
+    all
+}
+
 #[test]
 fn summaries_of_parts_merge_into_the_retrieval() {
     let numbers = Numbers::new(7, 1, 1, 30, 30, 5, 3);
     let mask = Mask::causal();
     let problem = numbers.problem(&Dot, Separation::Softmax { beta: 1.3 }, &mask);
     let whole = tiled::retrieve(&problem).unwrap();
-    for row in 0..30 {
-        let mut merged = attractor::retrieve::Summary::empty();
-        for part in [19..30, 0..7, 7..19] {
-            merged.merge(&dense::summarise(&problem, 0, row, part).unwrap());
-        }
+    let parts = [19..30, 0..7, 7..19];
+    let each = |row: usize| parts.clone().map(|part| dense::summarise(&problem, 0, row, part).unwrap());
+    let defined: Vec<Summary> = (0..30).map(|row| merged(each(row))).collect();
+    let parts = parts.clone().map(|part| tiled::summarise(&problem, 0, 0..30, part).unwrap());
+    let engine: Vec<Summary> = (0..30).map(|row| merged(parts.clone().map(|part| part[row].clone()))).collect();
+    for (at, merged) in defined.iter().chain(&engine).enumerate() {
+        let row = at % 30;
         close("lse", merged.log_sum_exp(), whole.log_sum_exp[row].into(), 1e-5);
         close("energy", merged.energy(f64::from(1.3f32)), whole.energy[row].into(), 1e-5);
         for (e, x) in merged.retrieved().iter().enumerate() {
@@ -354,11 +362,13 @@ fn moments_of_parts_merge_into_the_statistics_sinks_included() {
         (tiled::statistics(&problem, &Request::core()).unwrap(), tiled::retrieve(&problem).unwrap());
     for head in 0..2 {
         let (s, sink) = (&whole[head], f64::from(sinks[head]));
-        for row in 0..31 {
-            let mut merged = attractor::retrieve::Summary::empty();
-            for part in [29..43, 0..11, 11..29] {
-                merged.merge(&dense::summarise(&problem, head, row, part).unwrap());
-            }
+        let parts = [29..43, 0..11, 11..29];
+        let each = |row: usize| parts.clone().map(|part| dense::summarise(&problem, head, row, part).unwrap());
+        let defined: Vec<Summary> = (0..31).map(|row| merged(each(row))).collect();
+        let parts = parts.clone().map(|part| tiled::summarise(&problem, head, 0..31, part).unwrap());
+        let engine: Vec<Summary> = (0..31).map(|row| merged(parts.clone().map(|part| part[row].clone()))).collect();
+        for (at, merged) in defined.iter().chain(&engine).enumerate() {
+            let row = at % 31;
             let moments = merged.moments;
             close("lse", moments.log_sum_exp(Some(sink)), s.log_sum_exp[row].into(), 2e-5);
             close("sink", moments.sink_mass(sink), s.sink_mass[row].into(), 2e-5);

@@ -12,15 +12,11 @@ use std::ops::Range;
 
 use attractor::Result;
 use attractor::retrieve::Mask;
-use attractor::settle::metastable::Regime;
+use attractor::settle::metastable::{Regime, fewest_keys};
 use attractor_record::Patterns;
 
 use super::pass::{Taker, pass};
 
-/// Mass that a state holds.
-pub const MASS: f64 = 0.90;
-/// What f32 rows are known to: 0.9 of ten equal keys is nine of them.
-const SLACK: f64 = 1e-6;
 /// Most rows of a map that are counted; longer inputs give blocks at equal distances.
 pub const MOST_ROWS: usize = 512;
 /// Rows of such a block.
@@ -42,36 +38,6 @@ impl Metastable {
     pub fn regime(&self) -> Option<Regime> {
         Regime::of_median(self.keys, self.share)
     }
-}
-
-/// The fewest keys of a row with 0.90 of its mass; `None` for a row without mass, or with a weight that is not a number.
-///
-/// The order of `row` is lost.
-/// # Cost
-/// O(keys): halves of the row are put in order only as far as the mass goes.
-pub fn fewest_keys(row: &mut [f32]) -> Option<usize> {
-    let mass = |part: &[f32]| part.iter().map(|&w| f64::from(w)).sum::<f64>();
-    let sum = mass(row);
-    // Negated, so that a NaN is no mass.
-    if !(sum > 0.0 && sum.is_finite()) {
-        return None;
-    }
-    let mut wanted = (MASS - SLACK) * sum;
-    let (mut rest, mut count) = (row, 0);
-    while rest.len() > 1 {
-        let half = rest.len() / 2;
-        rest.select_nth_unstable_by(half - 1, |a, b| b.total_cmp(a));
-        let (large, small) = rest.split_at_mut(half);
-        let here = mass(large);
-        if here >= wanted {
-            rest = large;
-        } else {
-            wanted -= here;
-            count += half;
-            rest = small;
-        }
-    }
-    Some(count + 1)
 }
 
 /// The rows of a map of `n` queries that are counted.
@@ -154,33 +120,7 @@ fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Maps, noise, previous, random_ids, uniform};
-
-    #[test]
-    fn sizes_by_hand() {
-        assert_eq!(fewest_keys(&mut [0.1, 0.5, 0.05, 0.35]), Some(3));
-        assert_eq!(fewest_keys(&mut [0.1f32; 10]), Some(9), "nine of ten equal keys hold 0.9");
-        assert_eq!(fewest_keys(&mut [0.0, 1.0, 0.0]), Some(1));
-        assert_eq!(fewest_keys(&mut [0.45, 0.45, 0.1]), Some(2));
-        // Half of the mass went elsewhere (a learned sink): the rest counts as a whole.
-        assert_eq!(fewest_keys(&mut [0.23, 0.22, 0.05]), Some(2));
-        assert_eq!(fewest_keys(&mut [0.0; 3]), None);
-        assert_eq!(fewest_keys(&mut [0.5, f32::NAN]), None);
-        assert_eq!(fewest_keys(&mut []), None);
-    }
-
-    #[test]
-    fn halving_agrees_with_sorting() {
-        let map = noise(97, 1.7, 4, |_, _| 0.0);
-        for row in map.chunks_exact(97) {
-            let mut sorted = row.to_vec();
-            sorted.sort_by(|a, b| b.total_cmp(a));
-            let wanted = 0.9 * row.iter().map(|&w| f64::from(w)).sum::<f64>() - 1e-6;
-            let mut sum = 0.0;
-            let expected = sorted.iter().take_while(|&&w| (sum < wanted, sum += f64::from(w)).0).count();
-            assert_eq!(fewest_keys(&mut row.to_vec()), Some(expected));
-        }
-    }
+    use crate::tests::{Maps, previous, random_ids, uniform};
 
     #[test]
     fn regimes_at_their_cut_offs() {

@@ -363,7 +363,7 @@ fn adjusted(correction: Correction, tests: &[&Chances]) -> Adjusted {
         Correction::By => Adjusted { q: benjamini_yekutieli(&p), price },
         Correction::MaxT => {
             // Max-T within each family of shared permutations, Bonferroni over the families.
-            let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            let mut families: BTreeMap<_, Vec<usize>> = BTreeMap::new();
             for (index, test) in tests.iter().enumerate() {
                 families.entry(&test.family).or_default().push(index);
             }

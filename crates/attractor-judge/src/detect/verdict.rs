@@ -36,6 +36,17 @@ impl Finding {
     }
 }
 
+/// What tests of one detector must share to share their permutations.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    /// Signs flipped over so many inputs.
+    Signs(usize),
+    /// Inputs paired within these groups.
+    Pairings(Vec<Vec<usize>>),
+    /// Labels permuted within so many inputs.
+    Within(usize),
+}
+
 /// How p was found.
 pub(crate) struct Chances {
     pub p: f64,
@@ -46,7 +57,7 @@ pub(crate) struct Chances {
     /// True if these are all there are.
     pub exact: bool,
     /// Tests of one family share their permutations.
-    pub family: String,
+    pub family: (Detector, Family),
     /// Kept for max-T.
     pub test: Option<Permuted>,
 }
@@ -136,11 +147,10 @@ impl Bench<'_> {
                 flips.test(&rows.collect::<Vec<_>>(), candidates)
             }
         };
-        let family = format!("{} by sign flips over {inputs} inputs", detector.name());
-        Ok(self.chances(test, flips.smallest_p(), flips.is_exact(), family))
+        Ok(self.chances(test, flips.smallest_p(), flips.is_exact(), (detector, Family::Signs(inputs))))
     }
 
-    fn chances(&self, test: Permuted, smallest: f64, exact: bool, family: String) -> Chances {
+    fn chances(&self, test: Permuted, smallest: f64, exact: bool, family: (Detector, Family)) -> Chances {
         let (p, permutations) = (test.p, test.permuted.len());
         Chances { p, smallest, permutations, exact, family, test: self.keep.then_some(test) }
     }
@@ -164,7 +174,7 @@ impl Bench<'_> {
                     .collect();
                 match groups.iter().map(Vec::len).sum::<usize>() {
                     count if count < FEWEST_INPUTS => chances = Err(Unmet::PairedInputs),
-                    count => {
+                    _ => {
                         let pairings = self.shared.pairings(&groups);
                         // Only scores within a group are asked for; the side is that of the last input that takes part.
                         let last = groups.iter().flatten().max().map_or(0, |&last| last + 1);
@@ -172,7 +182,7 @@ impl Bench<'_> {
                             (0..last).flat_map(|s| &crossed[s * side..s * side + last]).copied().collect();
                         let test = pairings.test(&square);
                         null = test.mean();
-                        let family = format!("{} by pairings of {count} inputs {groups:?}", detector.name());
+                        let family = (detector, Family::Pairings(groups));
                         chances = Ok(self.chances(test, pairings.smallest_p(), pairings.is_exact(), family));
                     }
                 }
@@ -190,7 +200,7 @@ impl Bench<'_> {
                     let test = Permuted::new(observed, permuted, *exact);
                     null = test.mean();
                     let smallest = if *exact { 1.0 / *permutations as f64 } else { 1.0 / (*permutations as f64 + 1.0) };
-                    let family = format!("{} within {} inputs", detector.name(), each.len());
+                    let family = (detector, Family::Within(each.len()));
                     chances = Ok(self.chances(test, smallest, *exact, family));
                 } else {
                     chances = Err(Unmet::Permutations);

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use super::Check;
 use super::Report;
 use crate::id::Group;
-use crate::verdict::{Check, Verdict};
+use crate::verdict::Verdict;
 
 pub(super) fn render(report: &Report) -> String {
     let count = |checks: &[&Check], verdict| checks.iter().filter(|c| c.verdict == verdict).count();

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::Check;
 use super::Report;
-use crate::verdict::{Check, Mark, Verdict};
+use crate::verdict::{Mark, Verdict};
 
 /// Heads in the table; those that were recognised come first.
 const HEADS: usize = 32;

@@ -1,5 +1,7 @@
 //! The report: everything that was found, put into words, and its three forms.
 
+mod check;
+mod conclusion;
 mod head;
 mod junit;
 mod markdown;
@@ -12,17 +14,18 @@ use attractor_record::table::{Column, Table};
 use attractor_record::{ModelInfo, Stack};
 use serde::{Deserialize, Serialize};
 
+pub use check::Check;
+pub use conclusion::Conclusion;
 pub use head::{HeadFigure, HeadKind};
 pub(crate) use junit::escape;
 pub use text::{Line, LineKind};
 
-use crate::conclusion::Conclusion;
 use crate::groups::Class;
 use crate::id::CheckId;
 use crate::id::Group;
 use crate::legacy::Legacy;
 use crate::statistics::Interval;
-use crate::verdict::{Check, Verdict};
+use crate::verdict::Verdict;
 
 /// Version of the report's form in JSON; it grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -1,9 +1,10 @@
 //! The report as lines for a terminal, in the numbered form of the original guide; the terminal adds colour.
 
+use super::Check;
 use super::{HeadSummary, Report};
 use crate::groups::Class;
 use crate::id::Group;
-use crate::verdict::{Check, Mark, Verdict, place};
+use crate::verdict::{Mark, Verdict, place};
 
 /// What a line is, so that a terminal can dress it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

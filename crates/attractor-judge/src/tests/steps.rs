@@ -65,7 +65,7 @@ fn steps_that_repeat_their_input_change_no_verdict() {
     for (a, b) in alone.checks.iter().zip(&repeated.checks) {
         assert_eq!((&a.id, a.layer, a.head, a.verdict), (&b.id, b.layer, b.head, b.verdict), "{}\n{}", a.why, b.why);
         assert!(near(a.value, b.value) && near(a.null, b.null), "{} {:?} {:?}\n{}", a.id, a.layer, a.head, b.why);
-        let ends = |check: &crate::verdict::Check| check.interval.as_ref().map(|i| (i.low, i.high)).unzip();
+        let ends = |check: &crate::Check| check.interval.as_ref().map(|i| (i.low, i.high)).unzip();
         let ((low, high), (other_low, other_high)) = (ends(a), ends(b));
         assert!(near(low, other_low) && near(high, other_high), "{}: {:?} {:?}", a.id, a.interval, b.interval);
     }

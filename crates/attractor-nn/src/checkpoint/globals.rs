@@ -165,12 +165,12 @@ pub(super) fn make(heap: &mut Heap, callable: Id, arguments: Id, depth: usize) -
         ("collections", "defaultdict" | "Counter") => Made::New(Node::Dict(Vec::new())),
         ("torch", "Size") => match heap.get(argument(0)?) {
             Node::Tuple(items) | Node::List(items) => Made::New(Node::Tuple(items.clone())),
-            _ => return Err("torch.Size of something that is no tuple".into()),
+            _ => return Err("torch.Size of something that is not a tuple".into()),
         },
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Made::New(tensor(heap, arguments, None)?),
         ("torch._utils", "_rebuild_tensor_v3") => {
             let Node::Global(format) = heap.get(argument(6)?) else {
-                return Err("a tensor's number format is no name".into());
+                return Err("a tensor's number format is not a name".into());
             };
             Made::New(tensor(heap, arguments, Some(dtype(&format.1)))?)
         }
@@ -188,13 +188,13 @@ fn pairs(heap: &Heap, items: Id) -> Result<Vec<(Id, Id)>, String> {
     let items = match heap.get(items) {
         Node::List(items) | Node::Tuple(items) => items,
         Node::Dict(dict) => return Ok(dict.clone()),
-        _ => return Err("a dictionary is made from something that is no list".into()),
+        _ => return Err("a dictionary is made from something that is not a list".into()),
     };
     items
         .iter()
         .map(|&item| match heap.get(item) {
             Node::List(pair) | Node::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
-            _ => Err("a dictionary is made from something that is no pair".into()),
+            _ => Err("a dictionary is made from something that is not a pair".into()),
         })
         .collect()
 }
@@ -222,7 +222,7 @@ fn tensor(heap: &Heap, arguments: &[Id], format: Option<Result<Dtype, String>>) 
 
 fn whole_numbers(heap: &Heap, id: Id, what: &str) -> Result<Vec<u64>, String> {
     let (Node::Tuple(items) | Node::List(items)) = heap.get(id) else {
-        return Err(format!("a tensor's {what} is no tuple"));
+        return Err(format!("a tensor's {what} is not a tuple"));
     };
     if items.len() > MOST_AXES {
         return Err(format!("a tensor has {} axes", items.len()));
@@ -238,23 +238,23 @@ fn whole_numbers(heap: &Heap, id: Id, what: &str) -> Result<Vec<u64>, String> {
 
 /// The storage that a persistent id stands for.
 pub(super) fn storage(heap: &Heap, id: Id) -> Result<Storage, String> {
-    let Node::Tuple(items) = heap.get(id) else { return Err("a persistent object is no tuple".into()) };
+    let Node::Tuple(items) = heap.get(id) else { return Err("a persistent object is not a tuple".into()) };
     let [kind, class, key, _location, count, view @ ..] = items.as_slice() else {
         return Err(format!("a persistent object has {} fields", items.len()));
     };
     if heap.text(*kind) != Some("storage") {
-        return Err("a persistent object is no storage".into());
+        return Err("a persistent object is not a storage".into());
     }
     if view.iter().any(|&view| !matches!(heap.get(view), Node::None)) {
         return Err("a storage is a view of another, as torch 0.1 wrote them; save the file again".into());
     }
-    let Node::Global(class) = heap.get(*class) else { return Err("a storage's type is no name".into()) };
+    let Node::Global(class) = heap.get(*class) else { return Err("a storage's type is not a name".into()) };
     if class.0.split('.').next() != Some("torch") || !class.1.ends_with("Storage") {
         return Err(format!("a storage has the type {}.{}", class.0, class.1));
     }
     let dtype = (class.1 != "UntypedStorage").then(|| dtype(&class.1));
     if !matches!(heap.get(*key), Node::Text(_) | Node::Int(_)) {
-        return Err("a storage's key is no text".into());
+        return Err("a storage's key is not a string".into());
     }
     let key = *key;
     match heap.get(*count) {

@@ -345,7 +345,7 @@ impl Machine<'_, '_> {
                             let (module, name) = (cut(module), cut(name));
                             self.global(module, name)?;
                         }
-                        _ => return Err(self.wrong("a name is fetched that is no text")),
+                        _ => return Err(self.wrong("a name is fetched that is not a string")),
                     }
                 }
                 b'R' => {
@@ -418,22 +418,22 @@ impl Machine<'_, '_> {
 
     /// Puts items into the list on top; a foreign object swallows them.
     fn extend(&mut self, items: &[Id]) -> Result<()> {
-        let top = *self.stack.last().ok_or_else(|| self.wrong("there is no list to extend"))?;
+        let top = *self.stack.last().ok_or_else(|| self.wrong("there is not a list to extend"))?;
         match &mut self.heap.nodes[top as usize] {
             Node::List(list) => list.extend_from_slice(items),
             Node::Inert(_) => {}
-            _ => return Err(self.wrong("items are put into something that is no list")),
+            _ => return Err(self.wrong("items are put into something that is not a list")),
         }
         Ok(())
     }
 
     fn set(&mut self, items: &[Id]) -> Result<()> {
         let pairs = self.pairs(items)?;
-        let top = *self.stack.last().ok_or_else(|| self.wrong("there is no dictionary to fill"))?;
+        let top = *self.stack.last().ok_or_else(|| self.wrong("there is not a dictionary to fill"))?;
         match &mut self.heap.nodes[top as usize] {
             Node::Dict(dict) => dict.extend(pairs),
             Node::Inert(_) => {}
-            _ => return Err(self.wrong("keys are put into something that is no dictionary")),
+            _ => return Err(self.wrong("keys are put into something that is not a dictionary")),
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ impl Torch {
     }
 
     /// A configuration kept beside the weights as a plain dictionary with a `model_type`.
-    pub fn configuration(&self) -> Option<&Value> {
+    pub(super) fn configuration(&self) -> Option<&Value> {
         self.configuration.as_ref()
     }
 
@@ -288,7 +288,7 @@ fn from_pickles(source: &Source, heap: &mut Heap) -> Result<(Id, Storages)> {
         let key = match heap.get(key) {
             Node::Text(key) => key.clone(),
             Node::Int(key) => key.to_string(),
-            _ => return Err(source.format("a storage's key is no text")),
+            _ => return Err(source.format("a storage's key is not a string")),
         };
         let Some(width) = formats.get(key.as_str()) else {
             return Err(source.format(format_args!("storage {key:?} is listed but belongs to no tensor")));

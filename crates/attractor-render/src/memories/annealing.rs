@@ -48,7 +48,7 @@ fn about(solution: &Solution) -> Vec<String> {
     let temperatures = solution.schedule.temperatures();
     let (first, last) = (temperatures[0], temperatures[temperatures.len() - 1]);
     vec![
-        solution.problem.clone(),
+        solution.problem.to_string(),
         format!("{} runs of {} sweeps, temperature {first:.3} to {last:.3}", solution.reads, temperatures.len()),
     ]
 }
@@ -126,7 +126,7 @@ fn against_temperature(solution: &Solution) -> Result<String> {
 
 /// The best run's state of lowest energy, and where it ended, of a lattice.
 fn state(solution: &Solution) -> Result<String> {
-    let Some(side) = solution.side else {
+    let Some(side) = solution.problem.side() else {
         return Err(Error::option("draw", "state", "only the states of lattices are pictures; draw run"));
     };
     let best = solution.annealed.best();

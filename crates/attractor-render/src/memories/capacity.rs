@@ -1,7 +1,7 @@
 //! Capacity: overlap and exact recall against load, beside what theory says.
 
 use attractor::Result;
-use attractor::settle::capacity::{CRITICAL_LOAD, Capacity, Measured, retrieval_overlap};
+use attractor::experiment::capacity::{CRITICAL_LOAD, Capacity, Measured, retrieval_overlap};
 
 use crate::canvas::axis::Side;
 use crate::canvas::numbers::percent;
@@ -83,8 +83,8 @@ fn exact(found: &Capacity) -> Result<String> {
 mod tests {
     use super::*;
     use attractor::Context;
-    use attractor::energy::Rule;
-    use attractor::settle::capacity::{Plan, run};
+    use attractor::experiment::capacity::{Plan, run};
+    use attractor::learn::Rule;
 
     /// Limits and theory are those of Hebb's rule: limits stand beside no other.
     #[test]

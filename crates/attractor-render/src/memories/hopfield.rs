@@ -143,9 +143,9 @@ fn fields(weights: &Weights, recalled: &Recalled, shown: &Shown<'_>) -> Result<S
 mod tests {
     use super::*;
     use attractor::Context;
-    use attractor::energy::Standard;
     use attractor::experiment::hopfield::Hopfield;
     use attractor::experiment::recall::{Corruption, Recall};
+    use attractor::learn::Standard;
     use attractor::pattern::StoredPatterns;
     use attractor::random::Philox;
 
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn fields_say_where_a_flip_would_be() {
         let patterns = StoredPatterns::random(36, 3, &mut Philox::new(1, 0)).unwrap();
-        let shown = Shown { patterns: &patterns, picture: (6, 6), source: "three patterns" };
+        let shown = Shown { patterns: &patterns, picture: (6, 6), source: "three patterns".to_string() };
         let recall = Recall { corruption: Corruption::Noise(0.1), ..Recall::default() };
         for rule in [Standard::PseudoInverse, Standard::Hebb] {
             let found = Hopfield { rule, recall: recall.clone() }.run(&patterns, &Context::new(2)).unwrap();
@@ -173,7 +173,7 @@ mod tests {
     fn too_many_weights_are_refused() {
         let patterns = StoredPatterns::random(5000, 1, &mut Philox::new(1, 0)).unwrap();
         let found = Hopfield::default().run(&patterns, &Context::new(2)).unwrap();
-        let shown = Shown { patterns: &patterns, picture: (1, 5000), source: "" };
+        let shown = Shown { patterns: &patterns, picture: (1, 5000), source: String::new() };
         assert!(figure(Draw::Weights, &found, &shown, false).unwrap_err().is_usage());
     }
 }

@@ -17,14 +17,14 @@ use crate::canvas::scale::Scale;
 use crate::figures::heatmap::Style;
 
 /// The patterns that a figure shows, as pictures.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Shown<'a> {
     /// What is stored.
     pub patterns: &'a StoredPatterns,
     /// Rows and columns of a pattern.
     pub picture: (usize, usize),
     /// Where the patterns came from.
-    pub source: &'a str,
+    pub source: String,
 }
 
 /// How states of +1 and -1 are drawn: +1 dark on white.

@@ -56,7 +56,7 @@ pub fn cue(recall: &Recall) -> String {
 /// # Errors
 /// `is_usage` for energies or frames that were not kept; `is_shape` for pictures of another size than the patterns.
 pub fn figure(draw: Draw, recalls: &Recalls, shown: &Shown<'_>, memory: &str, moves: bool) -> Result<String> {
-    let (patterns, source) = (shown.patterns, shown.source);
+    let (patterns, source) = (shown.patterns, &shown.source);
     let notes = vec![
         format!("{source}, {} patterns of {} units, {memory}", patterns.count(), patterns.units()),
         cue(&recalls.how),
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn each_figure_shows_what_was_kept() {
         let patterns = StoredPatterns::random(36, 2, &mut Philox::new(1, 0)).unwrap();
-        let shown = Shown { patterns: &patterns, picture: (6, 6), source: "two patterns" };
+        let shown = Shown { patterns: &patterns, picture: (6, 6), source: "two patterns".to_string() };
         let drawn_moving = |trace, draw, moves| {
             let recall = Recall { cues: 4, trace, ..Recall::default() };
             let found = Hopfield { recall, ..Hopfield::default() }.run(&patterns, &Context::new(2)).unwrap();

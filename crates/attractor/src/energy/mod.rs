@@ -14,9 +14,8 @@ pub mod landscape;
 mod max_cut;
 pub(crate) mod modern;
 pub mod problems;
-pub mod rules;
 mod tables;
-mod weights;
+pub(crate) mod weights;
 
 pub use couplings::{Couplings, CouplingsWalk, Lost};
 pub use dense::{DenseMemory, DenseWalk, Interaction};
@@ -26,7 +25,6 @@ pub use heads::{Associated, Heads, Projection};
 pub use hebb::{Hebb, HebbWalk};
 pub use max_cut::MaxCut;
 pub use modern::{Modern, SimplexMap};
-pub use rules::{Learned, Margin, Report, Rule, Standard};
 pub use weights::{Weights, WeightsWalk};
 
 use std::fmt;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use super::{Couplings, MaxCut};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
@@ -63,7 +65,7 @@ pub enum Problem {
     },
 }
 
-/// Its name in tables.
+/// Its name in tables and JSON.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -73,6 +75,12 @@ impl fmt::Display for Problem {
             Self::Ferromagnet { side } => write!(f, "Ising's ferromagnet on a torus, {side} x {side}"),
             Self::MaxCut { source, .. } => write!(f, "largest cut of {source}"),
         }
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -284,7 +284,7 @@ impl WeightsWalk<'_> {
 
 /// Eight sums side by side.
 #[inline(always)]
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0; 8];
     for (a, b) in a.iter().zip(b) {
@@ -297,7 +297,7 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// to += factor x from.
 #[inline(always)]
-pub(super) fn add_scaled(to: &mut [f64], factor: f64, from: &[f64]) {
+pub(crate) fn add_scaled(to: &mut [f64], factor: f64, from: &[f64]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to += factor * from;
     }

@@ -80,8 +80,8 @@ impl Options {
 pub struct Solution {
     /// "attractor.memory.anneal/1".
     pub schema: &'static str,
-    /// The problem's name.
-    pub problem: String,
+    /// The problem; in JSON its name.
+    pub problem: Problem,
     /// Spins.
     pub units: usize,
     /// Seed of the problem and the runs.
@@ -110,9 +110,6 @@ pub struct Solution {
     pub state: Spins,
     /// Wall time of the runs.
     pub seconds: f64,
-    /// Spins along a side, of a lattice.
-    #[serde(skip)]
-    pub side: Option<usize>,
     /// Temperature of each sweep.
     #[serde(skip)]
     pub schedule: Schedule,
@@ -190,7 +187,7 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
     let graph = options.problem.graph();
     Ok(Solution {
         schema: "attractor.memory.anneal/1",
-        problem: options.problem.to_string(),
+        problem: options.problem.clone(),
         units,
         seed: context.seed(),
         sweeps: annealing.schedule.sweeps(),
@@ -205,7 +202,6 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
         total_weight: graph.map(|graph| graph.total()),
         state: best.state.clone(),
         seconds,
-        side: options.problem.side(),
         schedule: annealing.schedule,
         annealed,
     })
@@ -237,7 +233,7 @@ mod tests {
         let options = Options { sweeps: 50, ..Options::new(Problem::MaxCut { graph, source: "path".to_string() }) };
         let found = run(&options, &Context::new(1)).unwrap();
         assert_eq!(
-            (found.cut, found.total_weight, found.problem.as_str()),
+            (found.cut, found.total_weight, found.problem.to_string().as_str()),
             (Some(8.0), Some(8.0), "largest cut of path")
         );
         assert_eq!(energy.energy(&found.state), found.energy);

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::energy::{Couplings, Energy, Rule};
+use crate::energy::{Couplings, Energy};
+use crate::learn::Rule;
 use crate::pattern::{Spins, StoredPatterns};
 use crate::random::{Philox, stream};
 use crate::sample::{self, EnergyLevel, Enumerated, Schedule, follow, gibbs::probability_of_up};
@@ -276,7 +277,7 @@ fn sampled(patterns: &StoredPatterns, options: &Options, context: &Context<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::Margin;
+    use crate::learn::Margin;
 
     fn stored(units: usize) -> StoredPatterns {
         StoredPatterns::random(units, 2, &mut Philox::new(9, 0)).unwrap()

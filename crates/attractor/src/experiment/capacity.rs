@@ -3,12 +3,13 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Order, asynchronous};
 use crate::context::Context;
-use crate::energy::{Hebb, Rule, SpinMemory};
+use crate::energy::{Hebb, SpinMemory};
 use crate::error::{Error, Kind, Result};
+use crate::learn::Rule;
 use crate::pattern::{MOST_UNITS, StoredPatterns};
 use crate::random::{Philox, stream};
+use crate::settle::{Order, asynchronous};
 
 /// Load beyond which no retrieval state is left (replica-symmetric theory).
 ///

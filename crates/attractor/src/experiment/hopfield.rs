@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::capacity::most_patterns;
 use super::recall::{Recall, Recalls};
 use crate::context::Context;
-use crate::energy::{Hebb, Report, Rule, Standard, Weights};
+use crate::energy::{Hebb, Weights};
 use crate::error::Result;
+use crate::learn::{Report, Rule, Standard};
 use crate::pattern::StoredPatterns;
-use crate::settle::capacity::most_patterns;
 
 /// A Hopfield memory and what is asked of it.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -6,7 +6,9 @@
 
 pub mod annealing;
 pub mod boltzmann;
+pub mod capacity;
 pub mod dense;
+pub mod dense_capacity;
 pub mod hopfield;
 pub mod landscape;
 pub mod modern;

@@ -26,7 +26,8 @@ pub(super) fn learn(signs: &[Vec<f64>], activity: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::energy::{Hebb, Rule, SpinMemory, SpinWalk};
+    use crate::energy::{Hebb, SpinMemory, SpinWalk};
+    use crate::learn::Rule;
     use crate::pattern::{Spins, StoredPatterns};
     use crate::random::Philox;
     use crate::settle::{Order, asynchronous};

@@ -23,14 +23,14 @@ pub use standard::Standard;
 
 use serde::Serialize;
 
-use super::{SpinMemory, Weights};
+use crate::energy::{SpinMemory, Weights, weights};
 use crate::error::{Error, Result};
 use crate::pattern::StoredPatterns;
 
 /// A learning rule and its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
-    /// w_ij = (1/N) sum_mu xi_i xi_j, zero diagonal: the weights that [`Hebb`](super::Hebb) does without.
+    /// w_ij = (1/N) sum_mu xi_i xi_j, zero diagonal: the weights that [`Hebb`](crate::energy::Hebb) does without.
     ///
     /// Source: Hopfield 1982.
     Hebb,
@@ -124,10 +124,10 @@ impl Rule {
     /// `is_usage` for a parameter outside its range, `is_budget` for more units than weights can be held for.
     pub fn learn(self, patterns: &StoredPatterns) -> Result<Learned> {
         let units = patterns.units();
-        if units > super::weights::MOST_UNITS {
+        if units > weights::MOST_UNITS {
             return Err(Error::budget(format!(
                 "learn: {units} units need {units} x {units} weights; at most {} (the weightless Hebb memory holds more)",
-                super::weights::MOST_UNITS
+                weights::MOST_UNITS
             )));
         }
         let signs: Vec<Vec<f64>> = (0..patterns.count())
@@ -183,7 +183,7 @@ fn smallest_stability(weights: &Weights, signs: &[Vec<f64>]) -> f64 {
 fn sum_of_products(a: &[f64], b: &[f64]) -> f64 {
     pulp::Arch::new().dispatch(
         #[inline(always)]
-        || super::weights::dot(a, b),
+        || weights::dot(a, b),
     )
 }
 
@@ -191,7 +191,7 @@ fn sum_of_products(a: &[f64], b: &[f64]) -> f64 {
 fn add(to: &mut [f64], factor: f64, from: &[f64]) {
     pulp::Arch::new().dispatch(
         #[inline(always)]
-        || super::weights::add_scaled(to, factor, from),
+        || weights::add_scaled(to, factor, from),
     );
 }
 

@@ -72,7 +72,7 @@ pub(super) fn learn(signs: &[Vec<f64>], margin: Margin, symmetric: bool, epochs:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::Rule;
+    use crate::learn::Rule;
     use crate::pattern::{Spins, StoredPatterns};
     use crate::random::Philox;
 

@@ -49,7 +49,7 @@ pub(super) fn learn(signs: &[Vec<f64>]) -> (Vec<f64>, usize) {
 
 #[cfg(test)]
 mod tests {
-    use crate::energy::Rule;
+    use crate::learn::Rule;
     use crate::pattern::{Spins, StoredPatterns};
     use crate::random::Philox;
 

@@ -31,7 +31,7 @@ pub(super) fn learn(signs: &[Vec<f64>]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::energy::Rule;
+    use crate::learn::Rule;
     use crate::pattern::StoredPatterns;
     use crate::random::Philox;
 

@@ -31,7 +31,7 @@ pub(super) fn learn(signs: &[Vec<f64>], dreams: usize, strength: f64, seed: u64)
 
 #[cfg(test)]
 mod tests {
-    use crate::energy::Rule;
+    use crate::learn::Rule;
     use crate::pattern::{Spins, StoredPatterns};
     use crate::random::Philox;
     use crate::settle::{Order, asynchronous};

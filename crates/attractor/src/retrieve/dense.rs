@@ -169,7 +169,7 @@ pub fn retrieve(problem: &Problem<'_>) -> Result<Retrieved> {
     Ok(answer)
 }
 
-/// The softmax summary of one row over a range of keys, in f64: what tiles, processes and machines merge.
+/// The softmax summary of one row over a range of keys, in f64: what [`tiled::summarise`](super::tiled::summarise) is held to.
 ///
 /// Keys outside `keys`, hidden keys and keys of score -inf are left out; a learned sink joins when all keys are in
 /// ([`Moments::log_sum_exp`](super::Moments::log_sum_exp)).
@@ -184,7 +184,7 @@ pub fn summarise(problem: &Problem<'_>, head: usize, row: usize, keys: Range<usi
     let vectors = Head::of(problem, head);
     let dense = row_of(problem, &vectors, head, row);
     if dense.state == State::Invalid {
-        return Err(Error::usage(format!("summarise: row {row} of head {head} has a score that is not a number")));
+        return Err(invalid(head, row));
     }
     let width = problem.values.map_or(0, |v| v.width);
     let seen: Vec<usize> = keys.filter(|&j| j < problem.keys.rows && dense.visible[j]).collect();
@@ -194,6 +194,11 @@ pub fn summarise(problem: &Problem<'_>, head: usize, row: usize, keys: Range<usi
         Some(v) => seen.iter().map(|&j| v[j * width..(j + 1) * width].iter().map(|&x| x.into()).collect()).collect(),
     };
     Ok(Summary::of(&scores, &values.iter().map(Vec::as_slice).collect::<Vec<_>>()))
+}
+
+/// A row that has no summary.
+pub(super) fn invalid(head: usize, row: usize) -> Error {
+    Error::usage(format!("summarise: row {row} of head {head} has a score that is not a number"))
 }
 
 /// Weights of some rows of a head, [rows, keys]; zero where hidden, NaN in invalid rows.

@@ -86,8 +86,7 @@ impl<'a> Shared<'a> {
 
     /// Does a row see a key of its range?
     fn sees(&self, head: usize, row: usize, key: usize) -> bool {
-        !self.problem.modifiers.mask.hides(key)
-            && bias_row(self.problem, head, row).is_none_or(|b| b[key] != f32::NEG_INFINITY)
+        super::strip::sees(self.problem, head, row, key)
     }
 }
 

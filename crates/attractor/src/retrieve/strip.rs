@@ -85,6 +85,8 @@ pub(crate) struct Strip {
     pub ranges: Vec<Range<usize>>,
     /// What became of each row.
     pub states: Vec<RowState>,
+    /// Keys that are looked at; the others are as if they were not there.
+    pub within: Range<usize>,
     /// Is the spread of the scores wanted?
     pub wants_spread: bool,
     packed_queries: Vec<f32>,
@@ -104,6 +106,7 @@ impl Strip {
             first: 0,
             ranges: vec![0..0; slots],
             states: vec![RowState::Empty; slots],
+            within: 0..problem.keys.rows,
             wants_spread: false,
             packed_queries: vec![0.0; slots * problem.keys.width],
             slots,
@@ -172,7 +175,9 @@ impl Strip {
         debug_assert!(slot + count <= self.slots);
         let mask = problem.modifiers.mask;
         for (at, row) in rows.clone().enumerate() {
-            self.ranges[slot + at] = mask.range(row, problem.keys.rows);
+            let range = mask.range(row, problem.keys.rows);
+            let start = range.start.max(self.within.start);
+            self.ranges[slot + at] = start..range.end.min(self.within.end).max(start);
         }
         let finite = match problem.similarity.inner_product() {
             Some(kind) => self.score_by_product(s, problem, keys, head, rows.clone(), slot, kind),
@@ -346,8 +351,12 @@ fn spread<S: Simd>(s: S, scores: &[f32], top: f32) -> f64 {
 
 /// True if the row sees any key at all: what tells a broken query from an empty row.
 fn sees_any(problem: &Problem<'_>, head: usize, row: usize, range: &Range<usize>) -> bool {
-    let mask = problem.modifiers.mask;
-    range.clone().any(|j| !mask.hides(j) && bias_row(problem, head, row).is_none_or(|b| b[j] != f32::NEG_INFINITY))
+    range.clone().any(|j| sees(problem, head, row, j))
+}
+
+/// Does a row see a key of its range?
+pub(crate) fn sees(problem: &Problem<'_>, head: usize, row: usize, key: usize) -> bool {
+    !problem.modifiers.mask.hides(key) && bias_row(problem, head, row).is_none_or(|b| b[key] != f32::NEG_INFINITY)
 }
 
 /// The additive bias of a row, [keys].

@@ -13,8 +13,8 @@ use rayon::prelude::*;
 
 use super::packed::PackedKeys;
 use super::partial::{Partial, Shared};
-use super::strip::{RowState, Strip, strip_rows};
-use super::{Elements, HeadStatistics, Problem, Request, Retrieved};
+use super::strip::{RowState, Strip, sees, strip_rows};
+use super::{Elements, HeadStatistics, Heads, Problem, Request, Retrieved, Separation, Summary};
 use crate::error::{Error, Result};
 
 /// Row groups a head, at most: enough to balance threads, few enough that partial sums stay small.
@@ -87,26 +87,27 @@ struct Values<'a> {
 
 fn values<'a>(problem: &Problem<'a>) -> Vec<Values<'a>> {
     let Some(v) = problem.values else { return Vec::new() };
-    (0..v.heads)
-        .into_par_iter()
-        .map(|head| {
-            // Copied only where they must be widened, or hold what is no number.
-            let mut numbers = match v.elements {
-                Elements::F32(all) => Cow::Borrowed(&all[head * v.rows * v.width..(head + 1) * v.rows * v.width]),
-                _ => Cow::Owned(v.head(head)),
-            };
-            let mut broken = Vec::new();
-            for j in 0..v.rows {
-                let value = j * v.width..(j + 1) * v.width;
-                if !numbers[value.clone()].iter().all(|x| x.is_finite()) {
-                    broken.resize(v.rows, false);
-                    broken[j] = true;
-                    numbers.to_mut()[value].fill(0.0);
-                }
+    (0..v.heads).into_par_iter().map(|head| Values::of(&v, head)).collect()
+}
+
+impl<'a> Values<'a> {
+    /// Copied only where they must be widened, or hold what is no number.
+    fn of(v: &Heads<'a>, head: usize) -> Self {
+        let mut numbers = match v.elements {
+            Elements::F32(all) => Cow::Borrowed(&all[head * v.rows * v.width..(head + 1) * v.rows * v.width]),
+            _ => Cow::Owned(v.head(head)),
+        };
+        let mut broken = Vec::new();
+        for j in 0..v.rows {
+            let value = j * v.width..(j + 1) * v.width;
+            if !numbers[value.clone()].iter().all(|x| x.is_finite()) {
+                broken.resize(v.rows, false);
+                broken[j] = true;
+                numbers.to_mut()[value].fill(0.0);
             }
-            Values { numbers, broken }
-        })
-        .collect()
+        }
+        Self { numbers, broken }
+    }
 }
 
 struct RetrieveTask<'a, 'b> {
@@ -153,8 +154,31 @@ impl WithSimd for RetrieveTask<'_, '_> {
     }
 }
 
-/// output = weights x values for the rows of a strip.
+/// output = weights x values for the rows of a strip; NaN where a row sees a value that is not a number.
 fn project(
+    problem: &Problem<'_>,
+    head: usize,
+    strip: &mut Strip,
+    rows: Range<usize>,
+    values: &Values<'_>,
+    width: usize,
+    output: &mut [f32],
+) {
+    sum_of_values(problem, head, strip, rows.clone(), values, width, output);
+    for (slot, output) in output.chunks_exact_mut(width.max(1)).enumerate() {
+        match strip.states[slot] {
+            RowState::Invalid => output.fill(f32::NAN),
+            RowState::Empty => {}
+            RowState::Counts(c) => {
+                let scale = (1.0 / c.z) as f32;
+                output.iter_mut().for_each(|o| *o *= scale);
+            }
+        }
+    }
+}
+
+/// output = e x values: the values before normalisation, of width at least one.
+fn sum_of_values(
     problem: &Problem<'_>,
     head: usize,
     strip: &mut Strip,
@@ -194,20 +218,11 @@ fn project(
     }
     for (slot, row) in rows.enumerate() {
         let output = &mut output[slot * width..(slot + 1) * width];
-        let range = strip.ranges[slot].clone();
-        let hidden = |j: usize| {
-            problem.modifiers.mask.hides(j)
-                || super::strip::bias_row(problem, head, row).is_some_and(|b| b[j] == f32::NEG_INFINITY)
-        };
-        let poisoned = !values.broken.is_empty() && range.clone().any(|j| values.broken[j] && !hidden(j));
-        match strip.states[slot] {
-            RowState::Invalid => output.fill(f32::NAN),
-            _ if poisoned => output.fill(f32::NAN),
-            RowState::Empty => output.fill(0.0),
-            RowState::Counts(c) => {
-                let scale = (1.0 / c.z) as f32;
-                output.iter_mut().for_each(|o| *o *= scale);
-            }
+        let mut range = strip.ranges[slot].clone();
+        if !values.broken.is_empty() && range.any(|j| values.broken[j] && sees(problem, head, row, j)) {
+            output.fill(f32::NAN);
+        } else if strip.states[slot] == RowState::Empty {
+            output.fill(0.0);
         }
     }
 }
@@ -246,6 +261,73 @@ pub fn retrieve(problem: &Problem<'_>) -> Result<Retrieved> {
         arch.dispatch(RetrieveTask { problem, keys, values, task, answer });
     });
     Ok(answer)
+}
+
+struct SummariesTask<'a, 'b> {
+    problem: &'a Problem<'b>,
+    packed: &'a PackedKeys,
+    values: Option<&'a Values<'b>>,
+    head: usize,
+    rows: Range<usize>,
+    keys: Range<usize>,
+}
+
+impl WithSimd for SummariesTask<'_, '_> {
+    type Output = Result<Vec<Summary>>;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> Self::Output {
+        let Self { problem, packed, values, head, rows, keys } = self;
+        let width = problem.values.map_or(0, |v| v.width);
+        let rows_a_strip = strip_rows(problem.keys.rows);
+        let mut strip = Strip::new::<S>(problem, rows_a_strip.min(rows.len().max(1)));
+        strip.within = keys;
+        let mut summaries = Vec::with_capacity(rows.len());
+        let mut output = vec![0.0f32; rows_a_strip * width];
+        for start in rows.clone().step_by(rows_a_strip) {
+            let part = start..(start + rows_a_strip).min(rows.end);
+            strip.fill(s, problem, packed, head, part.clone(), 0);
+            if let Some(values) = values.filter(|_| width > 0) {
+                let output = &mut output[..part.len() * width];
+                sum_of_values(problem, head, &mut strip, part.clone(), values, width, output);
+            }
+            for (slot, row) in part.enumerate() {
+                summaries.push(match strip.states[slot] {
+                    RowState::Empty => Summary::empty(),
+                    RowState::Invalid => return Err(super::dense::invalid(head, row)),
+                    RowState::Counts(c) => {
+                        let mut moments = c.moments;
+                        let seen = strip.ranges[slot].clone().filter(|&key| sees(problem, head, row, key));
+                        moments.keys = seen.count() as u64;
+                        let output = &output[slot * width..(slot + 1) * width];
+                        Summary { moments, output: output.iter().map(|&o| o.into()).collect() }
+                    }
+                });
+            }
+        }
+        Ok(summaries)
+    }
+}
+
+/// The softmax summaries of some rows of a head over a range of keys: what workers with other keys merge with theirs.
+///
+/// Hidden keys and keys of score -inf are left out; a learned sink joins when all keys are in
+/// ([`Moments::log_sum_exp`](super::Moments::log_sum_exp)).
+///
+/// # Cost
+/// O(rows x keys x d) time; the keys of the head once more, packed.
+/// # Errors
+/// As [`Problem::check`]; `is_shape` if the head or the rows are not there; `is_usage` for another separation than softmax,
+/// or an invalid row.
+pub fn summarise(problem: &Problem<'_>, head: usize, rows: Range<usize>, keys: Range<usize>) -> Result<Vec<Summary>> {
+    problem.check()?;
+    problem.check_tile(head, &rows)?;
+    if !matches!(problem.separation, Separation::Softmax { .. }) {
+        return Err(Error::usage("summarise: only a softmax has mergeable summaries"));
+    }
+    let (arch, key_head) = (Arch::new(), problem.key_head(head));
+    let packed = &arch.dispatch(Pack { problem, key_head });
+    let values = problem.values.map(|values| Values::of(&values, key_head));
+    arch.dispatch(SummariesTask { problem, packed, values: values.as_ref(), head, rows, keys })
 }
 
 struct WeightsTask<'a, 'b> {

@@ -1,7 +1,5 @@
 //! Settling: what a memory makes of a cue.
 
-pub mod capacity;
-pub mod dense_capacity;
 mod ending;
 mod hopfield;
 pub mod metastable;

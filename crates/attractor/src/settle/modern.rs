@@ -1,6 +1,6 @@
 //! Descent in a modern memory, to a residual; and how the end depends on beta.
 
-use super::metastable::{Regime, fewest_keys};
+use super::metastable::{Regime, members};
 use crate::energy::Modern;
 use crate::error::{Error, Result};
 use crate::pattern::real::distance;
@@ -145,7 +145,7 @@ pub fn sweep_beta(memory: &Modern, betas: &[f64], queries: &[Vec<f64>], iteratio
             let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let pattern = weights.iter().position(|&w| w == most).unwrap_or(0);
             let entropy = -weights.iter().filter(|w| **w > 0.0).map(|w| w * w.ln()).sum::<f64>();
-            let keys = fewest_keys(weights);
+            let keys = members(weights).len();
             let regime = Regime::of(keys, weights.len());
             all.push(Swept { beta, query, pattern, entropy, effective: entropy.exp(), keys, regime, outcome });
         }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use attractor_render::memories::boltzmann as figures;
 use attractor_session::Context;
-use attractor_session::energy::Standard;
 use attractor_session::experiment::boltzmann::{self, Firing, Law, Options, Samples};
+use attractor_session::learn::Standard;
 use attractor_session::patterns::Stored;
 use clap::{Args, ValueEnum};
 
@@ -138,9 +138,10 @@ pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<
         Draw::Law => {
             refuse_unused!(common, args, [samples, sweeps], "--draw law, which adds up all states")?;
             let stored = args.stored(context)?;
+            let source = &stored.source.to_string();
             let law = boltzmann::law(&stored.patterns, &options, context)?;
-            save(&|| figures::law(&law, &stored.source))?;
-            (document(&law, &[("draw", "law"), ("source", &stored.source)])?, law_text(&law, &stored.source))
+            save(&|| figures::law(&law, source))?;
+            (document(&law, &[("draw", "law"), ("source", source)])?, law_text(&law, source))
         }
         Draw::Firing => {
             let here = "--draw firing, which is the same of every memory";
@@ -152,10 +153,10 @@ pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<
         }
         Draw::Samples => {
             let stored = args.stored(context)?;
+            let source = &stored.source.to_string();
             let samples = boltzmann::samples(&stored.patterns, &options, context)?;
-            save(&|| figures::samples(&samples, &stored.source, stored.picture))?;
-            let document = document(&samples, &[("draw", "samples"), ("source", &stored.source)])?;
-            (document, samples_text(&samples, &stored.source))
+            save(&|| figures::samples(&samples, source, stored.picture))?;
+            (document(&samples, &[("draw", "samples"), ("source", source)])?, samples_text(&samples, source))
         }
     })
 }

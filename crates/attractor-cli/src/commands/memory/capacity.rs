@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use attractor_render::memories::capacity::{Criterion, figure};
 use attractor_session::Context;
-use attractor_session::energy::Standard;
-use attractor_session::settle::capacity::{self, CRITICAL_LOAD, Plan};
+use attractor_session::experiment::capacity::{self, CRITICAL_LOAD, Plan};
+use attractor_session::learn::Standard;
 use clap::Args;
 use serde_json::json;
 

@@ -61,8 +61,7 @@ fn text(found: &DenseRecall, source: &str) -> String {
 pub fn run(args: &Dense, context: &Context<'_>) -> Outcome<Answer> {
     let stored = args.data.source().stored("glyphs-8", context)?;
     let found = args.options().run(&stored.patterns, context)?;
-    picture::draw(args.recall.output.as_deref(), |moves| {
-        figure(args.draw, &found.recalled, &recall::shown(&stored), &found.energy.to_string(), moves)
-    })?;
-    Ok((recall::json(&found, &found.recalled, &stored.source)?, text(&found, &stored.source)))
+    let (shown, energy) = (recall::shown(&stored), found.energy.to_string());
+    picture::draw(args.recall.output.as_deref(), |moves| figure(args.draw, &found.recalled, &shown, &energy, moves))?;
+    Ok((recall::json(&found, &found.recalled, &shown.source)?, text(&found, &shown.source)))
 }

@@ -2,8 +2,8 @@
 
 use attractor_render::memories::hopfield::{Draw, figure};
 use attractor_render::memories::recall::cue;
-use attractor_session::energy::Standard;
 use attractor_session::experiment::hopfield::{self, HopfieldRecall};
+use attractor_session::learn::Standard;
 use attractor_session::{Choice, Context};
 use clap::Args;
 
@@ -69,5 +69,5 @@ pub fn run(args: &Hopfield, common: &Common, context: &Context<'_>) -> Outcome<A
     let found = hopfield::Hopfield { rule: args.rule, recall }.run(&stored.patterns, context)?;
     let shown = recall::shown(&stored);
     picture::draw(args.recall.output.as_deref(), |moves| figure(args.draw, &found, &shown, moves))?;
-    Ok((recall::json(&found, &found.recalled, &stored.source)?, text(&found, &stored.source, !common.quiet)))
+    Ok((recall::json(&found, &found.recalled, &shown.source)?, text(&found, &shown.source, !common.quiet)))
 }

@@ -180,7 +180,7 @@ pub fn run(args: &ModernArgs, common: &Common, context: &Context<'_>) -> Outcome
     let options = args.options();
     options.check()?;
     let rows = args.data.source().real("glyphs-8", context)?;
-    let source = rows.source.as_str();
+    let source = &rows.source.to_string();
     let found = modern::run(rows.patterns, &options, context)?;
     let case = &found.case;
     picture::draw(args.output.as_deref(), |_| match args.draw {

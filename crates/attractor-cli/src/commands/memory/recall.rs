@@ -49,7 +49,7 @@ impl Recall {
 
 /// Patterns as their figures show them.
 pub fn shown(stored: &Stored) -> Shown<'_> {
-    Shown { patterns: &stored.patterns, picture: stored.picture, source: &stored.source }
+    Shown { patterns: &stored.patterns, picture: stored.picture, source: stored.source.to_string() }
 }
 
 /// Whether recall goes downhill, in words.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use attractor_render::memories::rbm::{self as figures, Sheet};
 use attractor_render::terminal;
-use attractor_session::energy::Standard;
 use attractor_session::generate::{self, Cue, Format, Generated, Made, Options, Rows, Wanted};
+use attractor_session::learn::Standard;
 use attractor_session::sample::rbm::sampling::Sampling;
 use attractor_session::{Error, Machine};
 use clap::{Args, Subcommand, ValueEnum};

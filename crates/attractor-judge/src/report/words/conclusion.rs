@@ -1,9 +1,10 @@
 //! What it all comes to, in words.
 
 use super::listed;
-use crate::conclusion::{Conclusion, Scenario, Signs};
+use crate::conclusion::{Scenario, Signs};
 use crate::finding::{Place, Worded};
 use crate::groups::Findings;
+use crate::report::Conclusion;
 use crate::verdict::Verdict;
 
 /// The conclusion; `lost` are the heads whose maps hold what is not a number.
@@ -59,7 +60,7 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
         ),
         Scenario::SharpAndMatters if !s.has_loss => (
             "Attention has structure, and replacing it by a uniform average changes the model's output.",
-            "Whether the change matters can only be told on a task: give labels, or a checkpoint with its language-model head. Look at \
+            "Whether the change matters can only be measured on a task: give labels, or a checkpoint with its language-model head. Look at \
              the heads named in the table; groups 2, 3 and 5 say what they do.",
         ),
         Scenario::SharpAndMatters => (
@@ -81,7 +82,7 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
         ),
         Scenario::WorksLooksUniform if !s.has_loss => (
             "Attention looks uniform, yet replacing it by a uniform average changes the model's output.",
-            "Whether the change matters can only be told on a task: give labels, or a checkpoint with its language-model head.",
+            "Whether the change matters can only be measured on a task: give labels, or a checkpoint with its language-model head.",
         ),
         Scenario::WorksLooksUniform => (
             "Attention looks uniform and works: its small differences matter to the loss.",
@@ -89,7 +90,7 @@ fn words(scenario: Scenario, s: &Signs) -> (&'static str, &'static str) {
         ),
         Scenario::Broad if s.matters == Some(true) && !s.has_loss => (
             "Attention is broad, yet replacing it by a uniform average changes the model's output.",
-            "Whether the change matters can only be told on a task: give labels, or a checkpoint with its language-model head.",
+            "Whether the change matters can only be measured on a task: give labels, or a checkpoint with its language-model head.",
         ),
         Scenario::Broad if s.matters == Some(true) => (
             "Attention is broad and matters: replacing it by a uniform average raises the loss.",
@@ -144,7 +145,10 @@ mod tests {
     fn without_a_loss_nothing_is_said_to_matter() {
         let moved = Signs { structured: true, ablated: true, matters: Some(true), has_loss: false, ..blank() };
         let (headline, action) = words(decide(&moved), &moved);
-        assert!(!headline.contains("matters") && action.contains("can only be told on a task"), "{headline} {action}");
+        assert!(
+            !headline.contains("matters") && action.contains("can only be measured on a task"),
+            "{headline} {action}"
+        );
     }
 
     /// What the equivalence test did not show is not said in words either.

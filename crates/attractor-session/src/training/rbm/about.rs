@@ -5,7 +5,7 @@
 //! only watches. A change is kept in the checkpoint under `changes`, and the rate of every epoch stands in the metric log.
 //! All else is what the training is: data, sizes, sampler, batch, seed.
 
-use attractor::sample::rbm::{Alarm, Decay, Plan, Rates, Sampler};
+use attractor::sample::rbm::{Alarm, Changed, Plan, Sampler};
 use attractor::{Context, Error, Hint, Note, Result};
 use serde::{Deserialize, Serialize};
 
@@ -21,57 +21,8 @@ pub enum Units {
     Gaussian,
 }
 
-/// A setting that was changed when a training went on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "option", rename_all = "snake_case")]
-pub enum Changed {
-    /// The learning rates.
-    Rates {
-        /// Until then.
-        was: Rates,
-        /// From then on.
-        is: Rates,
-    },
-    /// How they fall.
-    Decay {
-        /// Until then.
-        was: Decay,
-        /// From then on.
-        is: Decay,
-    },
-    /// Gradient clipping.
-    Clip {
-        /// Until then; none: not at all.
-        was: Option<f32>,
-        /// From then on.
-        is: Option<f32>,
-    },
-}
-
 /// Parts of a plan that may be others when a training goes on.
 const MAY_CHANGE: [&str; 3] = ["rates", "decay", "clip"];
-
-impl Changed {
-    /// What may change and did.
-    fn between(was: &Plan, is: &Plan) -> Vec<Self> {
-        let rates = (was.rates != is.rates).then_some(Self::Rates { was: was.rates, is: is.rates });
-        let decay = (was.decay != is.decay).then_some(Self::Decay { was: was.decay, is: is.decay });
-        let clip = (was.clip != is.clip).then_some(Self::Clip { was: was.clip, is: is.clip });
-        [rates, decay, clip].into_iter().flatten().collect()
-    }
-
-    fn note(self, epoch: u64) -> Note {
-        fn json(value: impl Serialize) -> String {
-            serde_json::to_value(value).unwrap_or_default().to_string()
-        }
-        let (option, was, is) = match self {
-            Self::Rates { was, is } => ("rates", json(was), json(is)),
-            Self::Decay { was, is } => ("decay", json(was), json(is)),
-            Self::Clip { was, is } => ("clip", json(was), json(is)),
-        };
-        Note::Changed { option, was, is, epoch }
-    }
-}
 
 /// A change, and when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -159,7 +110,7 @@ impl About {
         self.changes.clone_from(&earlier.changes);
         for changed in Changed::between(&earlier.plan, &self.plan) {
             self.changes.push(Change { after_epoch: epochs, changed });
-            context.note(&changed.note(epochs + 1));
+            context.note(&Note::Changed { changed, epoch: epochs + 1 });
         }
     }
 }

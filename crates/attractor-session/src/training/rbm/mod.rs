@@ -14,7 +14,7 @@ use attractor_data::Machine;
 use attractor_data::training::History;
 use serde::Serialize;
 
-pub use about::{About, Change, Changed, Units};
+pub use about::{About, Change, Units};
 pub use options::{Options, Preset, SamplerName};
 
 /// When the likelihood fell although the reconstruction improved.

@@ -56,7 +56,10 @@ fn a_stopped_training_goes_on_to_the_same_bits() {
     let slower = Options { lr: Some(0.05), epochs: Some(7), ..resumed };
     let found = run(&slower, &Context::new(3).with_listener(&listen)).unwrap();
     assert_eq!(found.training.changes.len(), 1);
-    assert!(matches!(notes.lock().unwrap()[..], [Note::Changed { option: "rates", epoch: 7, .. }]));
+    assert!(matches!(
+        notes.lock().unwrap()[..],
+        [Note::Changed { changed: attractor::sample::rbm::Changed::Rates { .. }, epoch: 7 }]
+    ));
 }
 
 /// Nothing is whole yet: there is nothing to go on from, and the folder can be used again.

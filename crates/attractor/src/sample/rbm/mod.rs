@@ -36,6 +36,6 @@ pub mod watch;
 pub use alarm::{Alarm, Reading, Trend};
 pub use model::{CLIP, Rbm, Visible};
 pub use path::even_betas;
-pub use plan::{Decay, Plan, Rates, Sampler, Sparsity};
+pub use plan::{Changed, Decay, Plan, Rates, Sampler, Sparsity};
 pub use rows::{Mean, Rows};
 pub use train::{Epoch, State, Trainer, UpdateStep};

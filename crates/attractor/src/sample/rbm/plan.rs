@@ -1,5 +1,7 @@
 //! What a training does, checked once.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -52,6 +54,16 @@ impl Rates {
     }
 }
 
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { weights, visible, hidden } = self;
+        match weights == visible && weights == hidden {
+            true => write!(f, "{weights}"),
+            false => write!(f, "{weights} (visible biases {visible}, hidden biases {hidden})"),
+        }
+    }
+}
+
 /// How the rates fall after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -70,6 +82,16 @@ pub enum Decay {
         /// What is left, from 0 to 1.
         end: f32,
     },
+}
+
+impl fmt::Display for Decay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Inverse { half } => write!(f, "1 / (1 + updates / {half})"),
+            Self::Linear { updates, end } => write!(f, "linear to {end} over {updates} updates"),
+        }
+    }
 }
 
 /// A hidden unit should be active in `target` of the data.
@@ -211,6 +233,54 @@ impl Plan {
                 let done = (after as f64 / updates as f64).min(1.0);
                 (1.0 - done * (1.0 - f64::from(end))) as f32
             }
+        }
+    }
+}
+
+/// A setting that was changed when a training went on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "option", rename_all = "snake_case")]
+pub enum Changed {
+    /// The learning rates.
+    Rates {
+        /// Until then.
+        was: Rates,
+        /// From then on.
+        is: Rates,
+    },
+    /// How they fall.
+    Decay {
+        /// Until then.
+        was: Decay,
+        /// From then on.
+        is: Decay,
+    },
+    /// Gradient clipping.
+    Clip {
+        /// Until then; none: not at all.
+        was: Option<f32>,
+        /// From then on.
+        is: Option<f32>,
+    },
+}
+
+impl Changed {
+    /// What may change and did.
+    pub fn between(was: &Plan, is: &Plan) -> Vec<Self> {
+        let rates = (was.rates != is.rates).then_some(Self::Rates { was: was.rates, is: is.rates });
+        let decay = (was.decay != is.decay).then_some(Self::Decay { was: was.decay, is: is.decay });
+        let clip = (was.clip != is.clip).then_some(Self::Clip { was: was.clip, is: is.clip });
+        [rates, decay, clip].into_iter().flatten().collect()
+    }
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let norm = |clip: &Option<f32>| clip.map_or("none".to_string(), |norm| norm.to_string());
+        match self {
+            Self::Rates { was, is } => write!(f, "rates: was {was}, {is}"),
+            Self::Decay { was, is } => write!(f, "decay: was {was}, {is}"),
+            Self::Clip { was, is } => write!(f, "clip: was {}, {}", norm(was), norm(is)),
         }
     }
 }
