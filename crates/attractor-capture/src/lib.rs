@@ -1,5 +1,6 @@
 //! Runs on disk, readers of imported attention maps, and the capture certificate.
 
+mod aside;
 pub mod certificate;
 pub mod export;
 pub mod import;

@@ -6,7 +6,7 @@ use attractor::numerals::significant;
 use attractor_record::{MaskOrigin, Origin};
 use serde::{Serialize, Serializer};
 
-use crate::import::Absent;
+use crate::aside::Absent;
 
 /// A check of a certificate; JSON and tables know it by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

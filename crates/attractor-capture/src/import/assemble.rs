@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use attractor::retrieve::{HeadStatistics, Mask, dense};
 use rayon::prelude::*;
 
-use super::aside::{Absent, Aside, Ignored, NotWeights};
 use super::raw::{Contents, SHAPES};
 use super::{Import, ImportOptions, Layer, Map};
+use crate::aside::{Absent, Aside, Ignored, NotWeights};
 use attractor::{Error, Result};
 use attractor_data::archive::Array;
 use attractor_record::Precision;

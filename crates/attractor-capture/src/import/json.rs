@@ -10,10 +10,10 @@
 //! `a` is nested to [q][k], [head][q][k] or [batch][head][q][k]. Beside `attention_maps`, `tokens` and
 //! `prompt_length` are read; beside a step's number, that of the "block" of decoding that it belongs to.
 
-use super::aside::{Aside, Ignored};
 use super::names::{self, Name};
 use super::raw::{Contents, Raw, SHAPES};
 use super::tree::{Node, numbers_for_constants};
+use crate::aside::{Aside, Ignored};
 use attractor::{Error, Result};
 use attractor_data::archive::Array;
 use attractor_record::{Precision, Step};

@@ -3,7 +3,6 @@
 //! Readers hand on named arrays ([`raw`]); here they become layers, heads and inputs. Layer numbers are the file's own
 //! and are never renumbered; what is missing stays missing, with the reason.
 
-mod aside;
 mod assemble;
 mod json;
 mod names;
@@ -18,9 +17,9 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
+pub use crate::aside::{Absent, Aside, Ignored, NotWeights};
 use crate::certificate::{Account, CaptureCheck, Certificate, Certified, Entry, Grade, certify, not_testable};
 use crate::run::{RunOptions, RunWriter};
-pub use aside::{Absent, Aside, Ignored, NotWeights};
 use attractor::{Error, Result};
 use attractor_data::archive::{Array, Value, Whole, npy, zip};
 use attractor_record::Observations;

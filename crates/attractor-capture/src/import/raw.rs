@@ -4,8 +4,8 @@ use attractor::{Error, Result};
 use attractor_data::archive::{Array, Value, Whole};
 use attractor_record::Step;
 
-use super::aside::{Aside, Ignored};
 use super::names::Name;
+use crate::aside::{Aside, Ignored};
 
 /// One map or stack of maps.
 #[derive(Debug, Clone, PartialEq)]

@@ -39,7 +39,7 @@ pub enum Ignored {
 }
 
 impl Aside {
-    pub(super) fn new(name: impl Into<String>, why: Ignored) -> Self {
+    pub(crate) fn new(name: impl Into<String>, why: Ignored) -> Self {
         Self { name: name.into(), why }
     }
 }
