@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use attractor_session::energy::problems::Problem;
 use attractor_session::experiment::{annealing, boltzmann, capacity, dense, hopfield, landscape, modern};
-use attractor_session::generate::{self, Wanted};
+use attractor_session::generate::{self, Rows, Wanted};
 use attractor_session::learn::Standard;
 use attractor_session::likelihood::{self, Evaluation};
 use attractor_session::patterns::Source;
+use attractor_session::sample::rbm::completion::Cue;
 use attractor_session::sample::rbm::sampling::Sampling;
 use attractor_session::training::{causal_lm, rbm};
 use attractor_session::{
@@ -72,7 +73,7 @@ pub fn attention(model: &Path, folder: &Path, context: &Context<'_>) -> Result<(
 
     // Which head does what.
     let found = heads::run(&heads::Options::new(&path), context)?;
-    for detector in &found.detectors {
+    for detector in &found.detections.detectors {
         println!("{}: {} found", detector.detector.kind(), detector.found.len());
     }
 
@@ -122,6 +123,12 @@ pub fn trainings(folder: &Path, context: &Context<'_>) -> Result<()> {
     let wanted = Wanted::Samples(Sampling { samples: 4, steps: 100, gibbs: false, drawn: true });
     let made = generate::run(&generate::Options { model: Some(folder.join("rbm")), wanted }, context)?;
     println!("{} states", made.values().len());
+
+    // Rows that it completes from their first half.
+    let rows = Rows { source: "glyphs-5".to_string(), threshold: None, most: 4 };
+    let wanted = Wanted::Completion { rows, cue: Cue::Mask(0.5), steps: 20, against: None };
+    let made = generate::run(&generate::Options { model: Some(folder.join("rbm")), wanted }, context)?;
+    println!("{} numbers", made.values().len());
 
     // How likely data are under it, between two estimates.
     let evaluation = Evaluation { betas: 100, runs: 20, steps: 50 };

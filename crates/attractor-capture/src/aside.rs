@@ -22,7 +22,7 @@ pub enum Ignored {
     Type(String),
     /// Neither weights nor tokens.
     Other,
-    /// A length that is no whole number, but this.
+    /// A length that is not an integer, but this.
     NotWhole(String),
     /// An entry beside the maps that is none.
     NoMaps,

@@ -32,14 +32,32 @@ pub struct Common {
 impl Common {
     /// Refuses options that were given and would do nothing here.
     pub fn refuse_unused(&self, options: &[&str], here: &str) -> Outcome {
-        match options.iter().find(|option| self.given.iter().any(|given| given == *option)) {
+        self.refuse(here, |given| options.contains(&given))
+    }
+
+    /// Refuses options that were given, but those that do something here.
+    pub fn refuse_all_but(&self, options: &[&str], here: &str) -> Outcome {
+        self.refuse(here, |given| !options.contains(&given))
+    }
+
+    fn refuse(&self, here: &str, unused: impl Fn(&str) -> bool) -> Outcome {
+        match self.given.iter().find(|given| unused(given)) {
             None => Ok(()),
             Some(option) => {
-                Err(Error::usage(format!("--{} does nothing with {here}; leave it out", option.replace('_', "-"))))
+                Err(Error::usage(format!("--{} has no effect with {here}; omit it", option.replace('_', "-"))))
             }
         }
     }
 }
+
+/// Refuses every option of the command that was given but these fields of `$args`, which the compiler knows.
+macro_rules! refuse_all_but {
+    ($common:expr, $args:expr, [$($field:ident),+ $(,)?], $here:expr) => {{
+        let _ = ($(&$args.$field,)+);
+        $common.refuse_all_but(&[$(stringify!($field)),+, "seed", "threads", "quiet"], $here)
+    }};
+}
+pub(crate) use refuse_all_but;
 
 /// Refuses options that were given and would do nothing here: fields of `$args`, which the compiler knows.
 macro_rules! refuse_unused {
@@ -115,6 +133,17 @@ impl Chosen {
     }
 }
 
+/// One input, and one step of it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OneInput {
+    /// Which input, counted from 0
+    #[arg(long, default_value_t = 0)]
+    pub input_number: usize,
+    /// Which step of it, by its number, in a run whose inputs have several
+    #[arg(long)]
+    pub step: Option<u64>,
+}
+
 /// `--seq_len` is `--seq-len`: both spellings are in use.
 pub fn hyphenated(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut plain = false;
@@ -132,27 +161,6 @@ pub fn hyphenated(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
         .collect()
 }
 
-/// Bytes as people write them: 4GiB, 500MB, 1048576.
-pub fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "k" | "kib" => 1024.0,
-        "m" | "mib" => 1024.0f64.powi(2),
-        "g" | "gib" => 1024.0f64.powi(3),
-        "t" | "tib" => 1024.0f64.powi(4),
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "tb" => 1e12,
-        other => return Err(format!("{text:?}: {other:?} is not a unit of bytes; write 500MB or 4GiB")),
-    };
-    match text[..digits].parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok((number * unit) as u64),
-        _ => Err(format!("{text:?} is not a number of bytes; write 500MB or 4GiB")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,14 +170,5 @@ mod tests {
         let given = ["attractor", "--seq_len=a_b", "--text_file", "my_file", "--", "--x_y"].map(OsString::from);
         let read = hyphenated(given.into_iter());
         assert_eq!(read, ["attractor", "--seq-len=a_b", "--text-file", "my_file", "--", "--x_y"]);
-    }
-
-    #[test]
-    fn bytes_are_read_with_their_units() {
-        assert_eq!(bytes("4GiB"), Ok(4 << 30));
-        assert_eq!(bytes("1.5MB"), Ok(1_500_000));
-        assert_eq!(bytes("17"), Ok(17));
-        assert!(bytes("4 parsecs").is_err());
-        assert!(bytes("GiB").is_err());
     }
 }

@@ -44,7 +44,7 @@ fn worded(hint: &Hint) -> String {
                 _ => format!("give {}", options.concat()),
             }
         }
-        Hint::Omit(name) => format!("leave {} out", option(name)),
+        Hint::Omit(name) => format!("omit {}", option(name)),
         Hint::Raise(name) => format!("raise {}", option(name)),
         Hint::Capture { keep } => format!("capture with --keep {keep}, or name the checkpoint"),
         Hint::Job(words) => format!("next: attractor {words}"),
@@ -89,7 +89,7 @@ mod tests {
         let said = |hint| message(&Error::usage("no").hinted(hint));
         assert_eq!(said(Hint::give("seq_len", 128)), "no; give --seq-len 128");
         assert_eq!(said(Hint::GiveOne(vec!["text", "text_file", "input"])), "no; give --text, --text-file or --input");
-        assert_eq!(said(Hint::Omit("seq_len")), "no; leave --seq-len out");
+        assert_eq!(said(Hint::Omit("seq_len")), "no; omit --seq-len");
         assert_eq!(said(Hint::Raise("max_bytes")), "no; raise --max-bytes");
         assert_eq!(message(&Error::option("seq_len", 0, "give at least 1")), "--seq-len 0: give at least 1");
     }

@@ -14,11 +14,9 @@ pub fn ending(path: &Path, known: &[&str]) -> Outcome<String> {
     let ending = files::ending(path);
     match known.contains(&ending.as_str()) {
         true => Ok(ending),
-        false => Err(Error::usage(format!(
-            "{}: the file extension selects the format; use {}",
-            path.display(),
-            alternatives(known)
-        ))),
+        false => {
+            Err(Error::usage(format!("{}: unsupported file extension; use {}", path.display(), alternatives(known))))
+        }
     }
 }
 
@@ -49,7 +47,7 @@ pub fn format<F: ValueEnum + PartialEq>(output: Option<&Path>, given: Option<F>,
         ))),
         (Some(format), _) | (None, Some(format)) => Ok(format),
         (None, None) => Err(Error::usage(format!(
-            "{}: the file extension selects no format; use {}, or give --format",
+            "{}: unknown file extension; use {}, or give --format",
             path.display(),
             alternatives(&F::value_variants().iter().flat_map(endings).collect::<Vec<_>>())
         ))),

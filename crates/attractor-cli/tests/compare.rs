@@ -107,13 +107,13 @@ fn a_rollout_of_a_model_and_of_its_run_is_one() {
 
     for (arguments, code, expected) in [
         (vec!["--query", "cls"], 2, "no token of this input is a class token"),
-        (vec!["--query", "99"], 2, "positions are 0..=31"),
-        (vec!["--start", "2"], 2, "layers 0..=1"),
+        (vec!["--query", "99"], 2, "positions are 0 to 31"),
+        (vec!["--start", "2"], 2, "layers 0 to 1"),
         (vec!["--residual", "2"], 2, "from 0 to 1"),
         (vec!["--input-number", "3"], 2, "the target holds 3 inputs, numbered from 0"),
-        (vec!["--out", "map.doc"], 2, "the file extension selects the format"),
-        (vec!["--text", "x"], 2, "leave --text out"),
-        (vec!["--heads", "9"], 2, "--heads 9: there is none"),
+        (vec!["--out", "map.doc"], 2, "unsupported file extension"),
+        (vec!["--text", "x"], 2, "omit --text"),
+        (vec!["--heads", "9"], 2, "--heads 9: the model has heads 0 to"),
     ] {
         let output = attractor(here, &[&["rollout", "run"], &arguments[..]].concat());
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
@@ -203,14 +203,14 @@ fn differences_that_cannot_be_asked_for_say_why() {
     for (arguments, code, expected) in [
         (vec!["a", "b"], 2, "input 0, position 24: A read nothing, it has 24 tokens"),
         (vec!["a", &model], 2, "name two runs or two checkpoints"),
-        (vec!["a", "nowhere"], 3, "there is nothing here"),
+        (vec!["a", "nowhere"], 3, "no such file or folder"),
         (vec!["a", "a", "--fail-on", "induction"], 2, "METRIC<NUMBER"),
         (vec!["a", "a", "--fail-on", "inductoin<0"], 2, "the metrics are previous, induction"),
         (vec!["a", "a", "--fail-on", "loss>0"], 2, "nothing was tested"),
         (vec!["a", "a", "--junit", "x.xml"], 2, "--fail-on <METRIC<NUMBER>"),
         (vec!["a", "a", "--draw", "entropy"], 2, "--output <FILE>"),
-        (vec!["a", "a", "--max-inputs", "1"], 2, "leave --max-inputs out"),
-        (vec!["a", "a", "--seq-len", "3"], 2, "leave --seq-len out"),
+        (vec!["a", "a", "--max-inputs", "1"], 2, "omit --max-inputs"),
+        (vec!["a", "a", "--seq-len", "3"], 2, "omit --seq-len"),
         (
             vec![&model, &model, "--input", "once.json", "--fail-on", "induction<0"],
             2,

@@ -112,7 +112,7 @@ fn what_is_not_there_is_refused_with_what_is() {
         (&["--permutations", "10"], "--permutations 10: give 99 to 1000000"),
         (&["--permutations", "99999999999"], "--permutations 99999999999: give 99 to 1000000"),
         (&["--correction", "bonferroni"], "bh"),
-        (&["--layers", "7"], "--layers 7: there is none"),
+        (&["--layers", "7"], "--layers 7: the model has layers 0 to"),
         (&["--detect", "induction", "--seq-len", "5"], "cannot be repeated"),
         (&["--detect", "induction", "--seq-len", "4000"], "positions"),
         (&["--detect", "induction", "--max-inputs", "0"], "at least 1"),

@@ -73,17 +73,40 @@ fn a_report_says_how_many_steps_there_are_and_a_picture_names_its_step() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("6 steps of 2 inputs"));
     let followed: Value = serde_json::from_str(&said(&attractor(
         here,
-        &["rollout", "many", "--input-number", "3", "--skip-missing", "--json"],
+        &["rollout", "many", "--input-number", "1", "--step", "3", "--skip-missing", "--json"],
     )))
     .unwrap();
     assert_eq!((&followed["input"], &followed["step"]["number"]), (&json!(1), &json!(3)));
-    let picture = |run: &str| {
-        let export = ["export", run, "--heads", "0", "--input-number", "1", "-o", "map.svg", "--quiet"];
-        said(&attractor(here, &export));
+    let export = |run: &str, step: &[&str]| {
+        let export = ["export", run, "--heads", "0", "--input-number", "1", "-o", "map.svg", "--json"];
+        attractor(here, &[&export[..], step].concat())
+    };
+    let picture = |run: &str, step: &[&str]| {
+        said(&export(run, step));
         std::fs::read_to_string(here.join("map.svg")).unwrap()
     };
-    assert!(picture("many").contains("L0H0, input 1, step 0"));
-    assert!(picture("one").contains("L0H0, input 1") && !picture("one").contains("step"));
+    assert!(picture("many", &["--step", "12"]).contains("L0H0, input 1, step 12"));
+    assert!(picture("one", &[]).contains("L0H0, input 1") && !picture("one", &[]).contains("step"));
+    let written: Value = serde_json::from_str(&said(&export("many", &["--step", "3"]))).unwrap();
+    assert_eq!(
+        (&written["input"], &written["step"]["number"], &written["stack"]),
+        (&json!(1), &json!(3), &Value::Null)
+    );
+    for (run, step, says) in [
+        ("many", &[][..], "input 1 has 3 steps, [0, 3, 12]; choose one; give --step 12"),
+        ("many", &["--step", "4"], "--step 4: the steps of input 1 are [0, 3, 12]"),
+        ("one", &["--step", "4"], "--step 4: input 1 has no numbered steps; omit --step"),
+    ] {
+        let refused = export(run, step);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(
+            String::from_utf8_lossy(&refused.stderr).contains(says),
+            "{}",
+            String::from_utf8_lossy(&refused.stderr)
+        );
+    }
+    let refused = attractor(here, &["rollout", "many", "--input-number", "2", "--step", "3"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the target holds 2 inputs, numbered from 0"));
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Source {
             None => samples,
             Some(count @ 1..) if count <= samples.count => samples.chosen(&(0..count).collect::<Vec<_>>()),
             Some(count) => {
-                let why = format!("{} holds {} rows; give 1 to so many", samples.source, samples.count);
+                let why = format!("{} holds {} rows; give 1 to {1}", samples.source, samples.count);
                 return Err(Error::option("patterns", count, why));
             }
         })

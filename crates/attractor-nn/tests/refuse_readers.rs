@@ -397,9 +397,9 @@ fn invalid_token_ids() {
     let folder = Folder::new();
     let error = |content: &str| read_ids(&folder.put("x.json", content), 11).unwrap_err();
     says(&error("[1, 2"), Error::is_format, &["not valid JSON"]);
-    says(&error("{\"a\": 1}"), Error::is_format, &["list of token numbers"]);
+    says(&error("{\"a\": 1}"), Error::is_format, &["list of token ids"]);
     says(&error("[1, \"two\"]"), Error::is_format, &["two"]);
-    says(&error("[[1], 2]"), Error::is_format, &["list of token numbers"]);
+    says(&error("[[1], 2]"), Error::is_format, &["list of token ids"]);
     says(&error("[1.5]"), Error::is_format, &["1.5"]);
     says(&error("[]"), Error::is_usage, &["without tokens"]);
     says(&error("[[1], []]"), Error::is_usage, &["without tokens"]);

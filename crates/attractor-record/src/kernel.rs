@@ -74,7 +74,7 @@ pub fn problem_of(record: &LayerRecord) -> Result<Problem<'_>> {
 pub fn head_problem(record: &LayerRecord, head: usize) -> Result<Problem<'_>> {
     if head >= record.heads {
         return Err(Error::usage(format!(
-            "layer {}: there is no head {head}; the layer has heads 0..={}",
+            "layer {}: there is no head {head}; the layer has heads 0 to {}",
             record.layer,
             record.heads.saturating_sub(1)
         )));

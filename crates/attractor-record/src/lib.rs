@@ -33,7 +33,7 @@ pub use place::{Origin, Stack, Step};
 pub use restricted::Restricted;
 pub use rows::{Held, Made, Rows};
 pub use selection::Selection;
-pub use steps::{Entries, Steps, by_step};
+pub use steps::{Entries, Steps, by_step, counted};
 pub use table::Table;
 pub use token::{Role, Token};
 pub use walk::{Strip, Walk, Watch, Watcher};

@@ -72,7 +72,7 @@ pub trait Patterns: Send + Sync {
 pub fn no_input(input: usize, inputs: usize) -> Error {
     match inputs {
         0 => Error::usage(format!("there is no input {input}: nothing was captured")),
-        n => Error::usage(format!("there is no input {input}; inputs are 0..={}", n - 1)),
+        n => Error::usage(format!("there is no input {input}; inputs are 0 to {}", n - 1)),
     }
 }
 

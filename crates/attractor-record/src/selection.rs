@@ -138,7 +138,7 @@ impl Selection {
         let inside = |what: &'static str, number: usize, count: usize| match number < count {
             true => Ok(()),
             false if count == 0 => Err(Error::option(what, number, format!("the model has no {what}"))),
-            false => Err(Error::option(what, number, format!("there is none; the model has {what} 0..={}", count - 1))),
+            false => Err(Error::option(what, number, format!("the model has {what} 0 to {}", count - 1))),
         };
         for &(_, last) in self.layers.iter().flatten() {
             inside("layers", last, layers)?;
@@ -237,8 +237,8 @@ mod tests {
             assert!(error.is_usage() && error.to_string().contains(says), "{error}");
         }
         let check = |layers, heads| Selection::parse(layers, heads).unwrap().check(6, 12).unwrap_err().to_string();
-        assert_eq!(check(None, Some("99")), "heads = 99: there is none; the model has heads 0..=11");
-        assert_eq!(check(Some("2-6"), None), "layers = 6: there is none; the model has layers 0..=5");
+        assert_eq!(check(None, Some("99")), "heads = 99: the model has heads 0 to 11");
+        assert_eq!(check(Some("2-6"), None), "layers = 6: the model has layers 0 to 5");
         assert!(check(Some("0"), Some("5.5")).contains("not among the selected layers"));
     }
 }

@@ -100,12 +100,17 @@ impl Steps {
 
     /// "7 inputs"; "24 steps of 2 inputs" where inputs have steps.
     pub fn counted(&self) -> String {
-        let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        match self.are_several() {
-            true => format!("{} of {}", counted(self.origins.len(), "step"), counted(self.inputs(), "input")),
-            false => counted(self.inputs(), "input"),
-        }
+        counted(None, self.inputs(), self.several())
     }
+}
+
+/// What was looked at, in words: "7 inputs", "24 steps of 2 inputs", "decoder, 7 inputs".
+///
+/// `stack` is named where the model has several, `steps` are those of all inputs together where inputs have several.
+pub fn counted(stack: Option<Stack>, inputs: usize, steps: Option<usize>) -> String {
+    let stack = stack.map_or(String::new(), |stack| format!("{stack}, "));
+    let steps = steps.map_or(String::new(), |steps| format!("{steps} step{} of ", if steps == 1 { "" } else { "s" }));
+    format!("{stack}{steps}{inputs} input{}", if inputs == 1 { "" } else { "s" })
 }
 
 /// Some entries of another source, for example those of one step.

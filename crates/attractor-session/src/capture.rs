@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attractor::retrieve::tiled;
-use attractor::{Context, Error, Kind, Result};
+use attractor::{Context, Error, Hint, Kind, Result};
 use attractor_capture::run::RunOptions;
 use attractor_capture::run::budget::{self, Extent};
 pub use attractor_capture::run::{Keep, budget::human};
@@ -13,7 +13,7 @@ use attractor_nn::model::{KeptParts, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
 use attractor_record::kernel::problem_of;
 use attractor_record::{
-    Captured, InputRecord, LayerRecord, Origin, Patterns, Precision, Restricted, Role, Selection, Token,
+    Captured, InputRecord, LayerRecord, Origin, Patterns, Precision, Restricted, Role, Selection, Steps, Token,
     default_request, spaced_rows,
 };
 use serde::Serialize;
@@ -159,7 +159,7 @@ pub fn open_with(
         Target::Run(run) => {
             given.refuse_for_a_run(path)?;
             if run.inputs() == 0 {
-                let why = "holds no input: its capture was cut short; go on with it (capture, resume)";
+                let why = "holds no input: its capture was cut short";
                 return Err(Error::format(why).at(path.display()));
             }
             Ok(Opened { patterns: Box::new(Restricted::new(*run, selection)?), live: None, states: Vec::new() })
@@ -175,32 +175,53 @@ pub fn open(path: &std::path::Path, given: &Inputs, selection: Selection, contex
     open_with(path, given, selection, 0, context, |live| inputs::prepare(live, given, context))
 }
 
-/// Opens a target of which one input is asked for; a checkpoint does not run those behind it.
+/// Opens a target of which one input, or one step of it, is asked for, and answers which entry that is; a checkpoint does
+/// not run the inputs behind it.
 ///
 /// # Errors
-/// As [`open`]; `is_usage` if there is no such input.
-pub fn open_input(
+/// As [`open`]; `is_usage` if there is no such input or step, or none is named where there are several.
+pub fn open_entry(
     path: &std::path::Path,
     given: &Inputs,
-    number: usize,
+    (number, step): (usize, Option<u64>),
     selection: Selection,
     context: &Context<'_>,
-) -> Result<Opened> {
-    let within = |count: usize| match number < count {
-        true => Ok(()),
-        false => {
-            let inputs = if count == 1 { "1 input".to_string() } else { format!("{count} inputs") };
-            Err(Error::option("input_number", number, format!("the target holds {inputs}, numbered from 0")))
-        }
-    };
+) -> Result<(Opened, usize)> {
     let opened = open_with(path, given, selection, 0, context, |live| {
         let mut prepared = inputs::prepare(live, given, context)?;
-        within(prepared.items.len())?;
+        let origins = (0..prepared.items.len()).map(Origin::of).collect();
+        entry(&Steps::new(origins), number, step)?;
         prepared.items.truncate(number + 1);
         Ok(prepared)
     })?;
-    within(opened.patterns.inputs())?;
-    Ok(opened)
+    let entry = entry(&Steps::of(opened.patterns.as_ref()), number, step)?;
+    Ok((opened, entry))
+}
+
+/// The entry that shows this step of this input.
+fn entry(steps: &Steps, number: usize, step: Option<u64>) -> Result<usize> {
+    let is_it = |entries: &&Vec<usize>| entries.first().is_some_and(|&entry| steps.origin(entry).input == number);
+    let Some(entries) = steps.series().iter().find(is_it) else {
+        let inputs = if steps.inputs() == 1 { "1 input".to_string() } else { format!("{} inputs", steps.inputs()) };
+        return Err(Error::option("input_number", number, format!("the target holds {inputs}, numbered from 0")));
+    };
+    let numbers: Vec<u64> = entries.iter().filter_map(|&entry| steps.origin(entry).number()).collect();
+    match (step, entries[..].split_last()) {
+        (None, Some((only, []))) => Ok(*only),
+        (Some(step), Some((_, []))) if numbers.is_empty() => {
+            let why = format!("input {number} has no numbered steps");
+            Err(Error::option("step", step, why).hinted(Hint::Omit("step")))
+        }
+        (Some(step), _) => entries
+            .iter()
+            .copied()
+            .find(|&entry| steps.origin(entry).number() == Some(step))
+            .ok_or_else(|| Error::option("step", step, format!("the steps of input {number} are {numbers:?}"))),
+        (None, _) => {
+            let why = format!("input {number} has {} steps, {numbers:?}; choose one", entries.len());
+            Err(Error::usage(why).hinted(Hint::give("step", numbers.last().copied().unwrap_or(0))))
+        }
+    }
 }
 
 /// What is captured onto disk, and how.
@@ -337,10 +358,20 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
     within_budget(&live, &prepared, &kept)?;
     let mut writer = match options.resume {
         true => {
-            if Run::open(&options.output)?.info() != &live.info {
+            let run = Run::open(&options.output)?;
+            if run.info() != &live.info {
                 return Err(Error::usage(format!(
                     "{}: was captured from another model; name a new folder, or the model that it began with",
                     options.output.display()
+                )));
+            }
+            let is_another = |&index: &usize| prepared.items.get(index).is_none_or(|i| i.tokens != run.tokens(index));
+            if let Some(index) = (0..run.inputs()).find(is_another) {
+                return Err(Error::usage(format!(
+                    "{}: holds {} inputs, of which number {index} is not the one given here; name a new folder, or give the \
+                     inputs that it began with",
+                    options.output.display(),
+                    run.inputs()
                 )));
             }
             RunWriter::resume(&options.output)?

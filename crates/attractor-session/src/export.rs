@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use attractor::{Context, Error, Hint, Result};
 use attractor_capture::export::{self, Array};
 pub use attractor_judge::analysis::{Grouped, HeadGroups, Partition};
-use attractor_record::{LayerShape, Patterns, Selection};
+use attractor_record::{LayerShape, Origin, Patterns, Selection, Stack, Step, Steps};
 use serde::Serialize;
 
 pub use attractor_capture::export::Format;
@@ -24,6 +24,8 @@ pub struct Options {
     pub inputs: Inputs,
     /// Which input, from 0.
     pub input_number: usize,
+    /// Which step of it, by its number, where inputs have several.
+    pub step: Option<u64>,
     /// Which layers and heads.
     pub selection: Selection,
     /// Tokens or whole words: weights add up over keys and are averaged over queries, so rows still sum to one.
@@ -41,6 +43,7 @@ impl Options {
             target: target.into(),
             inputs: Inputs::default(),
             input_number: 0,
+            step: None,
             selection: Selection::all(),
             by: By::Token,
             spans: Vec::new(),
@@ -71,8 +74,10 @@ pub struct Exported {
     pub patterns: Box<dyn Patterns>,
     /// The layers and heads that were captured.
     pub captured: Vec<LayerShape>,
-    /// The input.
-    pub input: usize,
+    /// The entry of the patterns whose maps are exported.
+    pub entry: usize,
+    /// Which input that is, and which step of it where inputs have several.
+    pub origin: Origin,
     /// Which heads became one map.
     pub heads: HeadGroups,
 }
@@ -95,6 +100,14 @@ pub struct Written {
     pub output: PathBuf,
     /// Its size.
     pub bytes: u64,
+    /// The stack, where the model has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
+    /// The input.
+    pub input: usize,
+    /// Its step, where inputs have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
     /// What it holds.
     pub maps: Vec<Map>,
 }
@@ -104,9 +117,9 @@ impl Exported {
     ///
     /// # Errors
     /// What reading the shapes answers.
-    pub fn maps(&self) -> Result<Vec<Map>> {
+    fn maps(&self) -> Result<Vec<Map>> {
         let map = |shape: &LayerShape| {
-            let (rows, columns) = self.patterns.shape(shape.layer, self.input)?;
+            let (rows, columns) = self.patterns.shape(shape.layer, self.entry)?;
             Ok(Map { name: format!("L{}", shape.layer), shape: [shape.heads.len(), rows, columns] })
         };
         self.patterns.layers().iter().map(map).collect()
@@ -117,23 +130,36 @@ impl Exported {
     /// # Errors
     /// `is_budget` for a file of more than `max_bytes`; `is_io`; what reading the maps answers.
     pub fn write(&self, path: &Path, format: Format, max_bytes: u64) -> Result<Written> {
-        let mut arrays = export::arrays(self.patterns.as_ref(), self.input)?;
+        let mut arrays = export::arrays(self.patterns.as_ref(), self.entry)?;
         if self.heads == HeadGroups::Mean {
             // One map, without an axis of heads.
             arrays.iter_mut().for_each(|array| (array.is_mean, array.whole) = (true, false));
         }
-        let names: Vec<String> = self.patterns.tokens(self.input).iter().map(|token| token.text.clone()).collect();
+        let names: Vec<String> = self.patterns.tokens(self.entry).iter().map(|token| token.text.clone()).collect();
         let bytes = export::write(path, format, &arrays, (&names, &names), max_bytes);
         let bytes = bytes.map_err(|e| e.at(path.display()))?;
         let map = |a: &Array<'_>| Map { name: a.name(), shape: [a.heads.len(), a.rows, a.columns] };
-        let maps = arrays.iter().map(map).collect();
-        Ok(Written { schema: "attractor.export/1", output: path.to_path_buf(), bytes, maps })
+        Ok(self.written(path, bytes, arrays.iter().map(map).collect()))
+    }
+
+    /// A picture of all maps, that was written to a file of so many bytes.
+    ///
+    /// # Errors
+    /// As [`maps`](Self::maps).
+    pub fn drawn(&self, path: &Path, bytes: u64) -> Result<Written> {
+        Ok(self.written(path, bytes, self.maps()?))
+    }
+
+    fn written(&self, path: &Path, bytes: u64, maps: Vec<Map>) -> Written {
+        let stack = Some(self.patterns.stack()).filter(|stack| !stack.is_only());
+        let Origin { input, step } = self.origin;
+        Written { schema: "attractor.export/1", output: path.to_path_buf(), bytes, stack, input, step, maps }
     }
 }
 
 /// Groups of positions, as the options name them.
-fn positions(options: &Options, patterns: &dyn Patterns) -> Result<Partition> {
-    let tokens = patterns.tokens(options.input_number);
+fn positions(options: &Options, entry: usize, patterns: &dyn Patterns) -> Result<Partition> {
+    let tokens = patterns.tokens(entry);
     if options.by == By::Word {
         return match tokens.is_empty() {
             true => Err(Error::option("by", "word", "the tokens are not known").hinted(Hint::Omit("by"))),
@@ -143,7 +169,7 @@ fn positions(options: &Options, patterns: &dyn Patterns) -> Result<Partition> {
     if options.spans.is_empty() {
         return Ok(Partition::identity(tokens.len()));
     }
-    let shape = patterns.layers().first().map(|shape| patterns.shape(shape.layer, options.input_number));
+    let shape = patterns.layers().first().map(|shape| patterns.shape(shape.layer, entry));
     let count = shape.transpose()?.map_or(0, |(_, keys)| keys);
     for span in &options.spans {
         let text = format!("{}-{}", span.start, span.end.saturating_sub(1));
@@ -164,18 +190,19 @@ fn positions(options: &Options, patterns: &dyn Patterns) -> Result<Partition> {
 pub fn run(options: &Options, context: &Context<'_>) -> Result<Exported> {
     context.install(|| {
         options.check()?;
-        let (number, selection) = (options.input_number, options.selection.clone());
-        let opened = capture::open_input(&options.target, &options.inputs, number, selection, context)?;
+        let (which, selection) = ((options.input_number, options.step), options.selection.clone());
+        let (opened, entry) = capture::open_entry(&options.target, &options.inputs, which, selection, context)?;
         context.check()?;
         let patterns = opened.patterns;
         let captured = patterns.layers();
         let patterns: Box<dyn Patterns> = match options.is_plain() {
             true => patterns,
             false => {
-                let positions = positions(options, patterns.as_ref())?;
-                Box::new(Grouped::new(patterns, number, options.groups, positions)?)
+                let positions = positions(options, entry, patterns.as_ref())?;
+                Box::new(Grouped::new(patterns, entry, options.groups, positions)?)
             }
         };
-        Ok(Exported { patterns, captured, input: number, heads: options.groups })
+        let origin = Steps::of(patterns.as_ref()).origin(entry);
+        Ok(Exported { patterns, captured, entry, origin, heads: options.groups })
     })
 }

@@ -6,7 +6,7 @@ use attractor::{Context, Result};
 use attractor_judge::analysis::{self, Attribution, Caveat, Fused};
 pub use attractor_judge::analysis::{By, Fuse, FuseOptions, Method, Share};
 use attractor_record::table::{Column, Table};
-use attractor_record::{Selection, Stack, Step, Token};
+use attractor_record::{Selection, Stack, Step, Steps, Token};
 use serde::Serialize;
 
 use crate::capture::{self, Opened};
@@ -22,6 +22,8 @@ pub struct Options {
     pub inputs: Inputs,
     /// Which input, from 0.
     pub input_number: usize,
+    /// Which step of it, by its number, where inputs have several.
+    pub step: Option<u64>,
     /// Only these heads.
     pub selection: Selection,
     /// "cls", "last", a position, a token's text or a word; `None`: cls, else last.
@@ -41,6 +43,7 @@ impl Options {
             target: target.into(),
             inputs: Inputs::default(),
             input_number: 0,
+            step: None,
             selection: Selection::all(),
             query: None,
             method: Method::Rollout,
@@ -147,9 +150,10 @@ fn image(live: &Live, given: &Inputs, input: usize) -> Option<Vec<u8>> {
 pub fn run(options: &Options, context: &Context<'_>) -> Result<Followed> {
     context.install(|| {
         options.check()?;
-        let (given, number, fuse) = (&options.inputs, options.input_number, &options.fuse);
-        let selection = options.selection.clone();
-        let Opened { patterns, live, .. } = capture::open_input(&options.target, given, number, selection, context)?;
+        let (given, fuse, selection) = (&options.inputs, &options.fuse, options.selection.clone());
+        let which = (options.input_number, options.step);
+        let (opened, number) = capture::open_entry(&options.target, given, which, selection, context)?;
+        let Opened { patterns, live, .. } = opened;
         context.check()?;
         let patterns = patterns.as_ref();
         let tokens = patterns.tokens(number);
@@ -159,7 +163,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Followed> {
         };
         // An input that is not there is refused by its number, before anything is said about its tokens.
         Fused::open(patterns, number, fuse)?;
-        let origin = patterns.origin(number);
+        let origin = Steps::of(patterns).origin(number);
         let query = analysis::find_query(tokens, count, options.query.as_deref())?;
         let found = match options.method {
             Method::Rollout => analysis::rollout(patterns, number, query, fuse, context)?,

@@ -7,9 +7,10 @@ use attractor_judge::detect;
 pub use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, Finding, Options as Detect};
 pub use attractor_judge::statistics::Correction;
 use attractor_record::Selection;
+use serde::Serialize;
 
 use crate::capture;
-use crate::inputs::{self, Inputs, Prepared};
+use crate::inputs::{self, Inputs, Prepared, Source};
 use crate::stimuli;
 use crate::target::Live;
 
@@ -48,6 +49,20 @@ impl Options {
     }
 }
 
+/// What was found, and in what; serialised it is what was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Found {
+    /// What was found.
+    pub detections: Detections,
+    /// What was opened.
+    #[serde(skip)]
+    pub target: PathBuf,
+    /// Where a checkpoint's inputs came from.
+    #[serde(skip)]
+    pub source: Option<Source>,
+}
+
 /// What goes through the model: what was given, or repeated random tokens where repetitions are all that is asked for and
 /// nothing is given, or where the model has no tokenizer for a text.
 fn prepare(live: &Live, options: &Options, context: &Context<'_>) -> Result<Prepared> {
@@ -63,20 +78,22 @@ fn prepare(live: &Live, options: &Options, context: &Context<'_>) -> Result<Prep
 ///
 /// # Errors
 /// `is_usage` for options that do not fit; `is_interrupted`; what reading, running and judging answer.
-pub fn run(options: &Options, context: &Context<'_>) -> Result<Detections> {
+pub fn run(options: &Options, context: &Context<'_>) -> Result<Found> {
     context.install(|| {
         options.check()?;
-        let detecting = detect::Options { seed: context.seed(), ..options.detect.clone() };
+        // A seed that the caller gave stands above that of the options.
+        let seed = if context.seed() != 0 { context.seed() } else { options.detect.seed };
+        let detecting = detect::Options { seed, ..options.detect.clone() };
         let selection = options.selection.clone();
         let opened = capture::open_with(&options.target, &options.inputs, selection, 0, context, |live| {
             prepare(live, options, context)
         })?;
         context.check()?;
-        let mut found = detect::detect_with(opened.patterns.as_ref(), &detecting, context)?;
-        found.provenance.extra.insert("target".into(), options.target.display().to_string());
-        if let Some((_, prepared)) = opened.live {
-            found.provenance.extra.insert("inputs".into(), prepared.source.to_string());
-        }
-        Ok(found)
+        let mut detections = detect::detect_with(opened.patterns.as_ref(), &detecting, context)?;
+        let (target, source) = (options.target.clone(), opened.live.map(|(_, prepared)| prepared.source));
+        let extra = &mut detections.provenance.extra;
+        extra.insert("target".into(), target.display().to_string());
+        extra.extend(source.as_ref().map(|source| ("inputs".into(), source.to_string())));
+        Ok(Found { detections, target, source })
     })
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use attractor::{Context, Result};
+use attractor::{Context, Error, Hint, Result};
 use attractor_capture::run::Manifest;
 use attractor_capture::{Certificate, Run};
-use attractor_record::{ModelInfo, Origin, Patterns, Steps};
+use attractor_record::{LayerShape, ModelInfo, Origin, Patterns, Stack, Steps};
 use serde::Serialize;
 
 use crate::target;
@@ -27,18 +27,29 @@ impl Options {
         Self { target: target.into(), model_config: None, verify: false }
     }
 
-    /// Refuses a target that is not there.
+    /// Refuses a target that is not there, and what says nothing about one of its kind.
     ///
     /// # Errors
-    /// `is_io`.
+    /// `is_io`; `is_usage`, naming the option to leave out.
     pub fn check(&self) -> Result<()> {
-        target::exists(&self.target, "a checkpoint or a run")
+        target::exists(&self.target, "a checkpoint or a run")?;
+        let path = self.target.display();
+        match (target::is_run(&self.target), &self.model_config, self.verify) {
+            (true, Some(_), _) => Err(Error::usage(format!("{path}: is a run, which holds its model's facts"))
+                .hinted(Hint::Omit("model_config"))),
+            (false, _, true) => Err(Error::usage(format!("{path}: is a checkpoint; only a run's arrays are verified"))
+                .hinted(Hint::Omit("verify"))),
+            _ => Ok(()),
+        }
     }
 }
 
 /// The heads of a layer that a run kept.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Kept {
+    /// Its stack, where the model has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
     /// The model's own layer number.
     pub layer: usize,
     /// Its kept heads.
@@ -132,6 +143,14 @@ fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
     if verify {
         run.verify()?;
     }
+    let (mut layers, mut certificate) = (Vec::new(), Certificate::default());
+    for stack in run.stacks() {
+        let run = Run::open(path)?.of_stack(stack)?;
+        let named = Some(stack).filter(|stack| !stack.is_only());
+        let kept = |shape: LayerShape| Kept { stack: named, layer: shape.layer, heads: shape.heads };
+        layers.extend(run.layers().into_iter().map(kept));
+        certificate.entries.extend(run.certificate()?.entries);
+    }
     let steps = Steps::of(&run);
     Ok(RunInfo {
         schema: "attractor.info/1",
@@ -145,10 +164,10 @@ fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
             Vec::new()
         },
         lengths: (0..run.inputs()).map(|input| run.tokens(input).len()).collect(),
-        layers: run.layers().into_iter().map(|shape| Kept { layer: shape.layer, heads: shape.heads }).collect(),
+        layers,
         bytes: run.bytes()?,
         verified: verify,
-        certificate: run.certificate()?,
+        certificate,
     })
 }
 

@@ -269,7 +269,7 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
     } else {
         let Some(tokenizer) = &tokenizer else {
             return Err(Error::usage(format!(
-                "{}: has no tokenizer.json, so text cannot be read; give token ids (for example [[5, 17, 3], [8, 2, 9]])",
+                "{}: has no tokenizer.json, so text cannot be read, but token ids can, such as [[5, 17, 3], [8, 2, 9]]",
                 live.checkpoint.folder().display()
             ))
             .hinted(Hint::give("input", "ids.json")));

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::capture::{self, Opened};
 use crate::evidence;
 use crate::given::given;
-use crate::inputs::{self, Inputs};
+use crate::inputs::{self, Inputs, Source};
 use crate::target;
 
 /// What is judged, and how.
@@ -28,8 +28,8 @@ pub struct Options {
     pub selection: Selection,
     /// Thresholds and seed.
     pub config: Config,
-    /// How much is ablated.
-    pub ablate: Ablate,
+    /// How much is ablated; `None`: the standard ablations. A run holds no model to ablate.
+    pub ablate: Option<Ablate>,
     /// Label of each input, for a classifier.
     pub labels: Option<Vec<usize>>,
 }
@@ -42,7 +42,7 @@ impl Options {
             inputs: Inputs::default(),
             selection: Selection::all(),
             config: Config::default(),
-            ablate: Ablate::Standard,
+            ablate: None,
             labels: None,
         }
     }
@@ -55,8 +55,7 @@ impl Options {
         self.inputs.check()?;
         if target::is_run(&self.target) {
             let path = self.target.display();
-            let full = (self.ablate == Ablate::Full).then_some("ablate");
-            if let Some(option) = given!(self, [labels]).chain(full).next() {
+            if let Some(option) = given!(self, [labels, ablate]).next() {
                 let why = format!("{path} is a run, and this needs the model; name the checkpoint");
                 return Err(Error::option(option, "", why));
             }
@@ -77,6 +76,9 @@ impl Options {
 pub struct Judged {
     /// The verdicts.
     pub report: Report,
+    /// Where a checkpoint's inputs came from.
+    #[serde(skip)]
+    pub source: Option<Source>,
     /// Where figures come from.
     #[serde(skip)]
     pub patterns: Box<dyn Patterns>,
@@ -141,17 +143,17 @@ pub fn of_opened(
     let context = context.with_seed(config.seed);
     let mut found = None;
     if let Some((live, prepared)) = &live {
-        let labels = options.labels.as_deref();
-        let asked =
-            evidence::Options { selection: options.selection.clone(), ablate: options.ablate, labels, states: &states };
+        let (labels, ablate) = (options.labels.as_deref(), options.ablate.unwrap_or(Ablate::Standard));
+        let asked = evidence::Options { selection: options.selection.clone(), ablate, labels, states: &states };
         found = Some(evidence::run(live, prepared, &asked, &context)?);
     }
     drop(states);
     context.check()?;
     let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &config, watchers, &context)?;
     report.provenance.extra.insert("target".into(), options.target.display().to_string());
-    if let Some((_, prepared)) = live {
-        report.provenance.extra.insert("inputs".into(), prepared.source.to_string());
+    let source = live.map(|(_, prepared)| prepared.source);
+    if let Some(source) = &source {
+        report.provenance.extra.insert("inputs".into(), source.to_string());
     }
-    Ok(Judged { report, patterns })
+    Ok(Judged { report, source, patterns })
 }

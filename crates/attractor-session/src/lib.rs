@@ -1,8 +1,10 @@
 //! The jobs of Attractor as a library: options in, typed results out.
 //!
 //! Every job is a module with plain `Options`, their `check()`, and `run(&options, &context)` that answers with a typed,
-//! serialisable result. Nothing here prints, exits, reads the environment, handles signals or touches the global thread
-//! pool: several callers in one process work side by side. The command line, Python and the tests are its faces.
+//! serialisable result. Nothing here prints, exits, reads the environment, handles signals or configures the global thread
+//! pool: several callers in one process work side by side. A job runs on its context's threads, or on those of rayon's
+//! global pool where it has none of its own; progress, notes and the question whether to stop come from those threads. The
+//! command line, Python and the tests are its faces.
 //!
 //! | job           | from                    | to                                                     |
 //! |---------------|-------------------------|--------------------------------------------------------|

@@ -38,7 +38,7 @@ pub fn is_run(path: &Path) -> bool {
 pub fn exists(path: &Path, wanted: &str) -> Result<()> {
     match path.exists() {
         true => Ok(()),
-        false => Err(Error::io(format!("{}: there is nothing here; name {wanted}", path.display()))),
+        false => Err(Error::io(format!("{}: no such file or folder; name {wanted}", path.display()))),
     }
 }
 

@@ -3,16 +3,17 @@
 #[path = "../../attractor-capture/tests/common/records.rs"]
 mod records;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use attractor_capture::run::{RunOptions, RunWriter};
 use attractor_record::InputRecord;
-use attractor_session::{Context, Inputs, Selection, Stack, Table, capture, judgement, metrics, target};
-use records::{info, input};
+use attractor_session::{Context, Inputs, Selection, Stack, Table, capture, info, judgement, metrics, target};
+use records::input;
 
 /// Six inputs; encoder, decoder and cross each with layers 0 and 3 of their own numbers.
 fn write(path: &Path) {
-    let mut writer = RunWriter::create(path, &RunOptions::default(), &info()).unwrap();
+    let mut writer = RunWriter::create(path, &RunOptions::default(), &records::info()).unwrap();
     for index in 0..6 {
         let layers = [Stack::Encoder, Stack::Decoder, Stack::Cross].into_iter().enumerate().flat_map(|(at, stack)| {
             let mut layers = input(20 + at as u64, index, 24).layers;
@@ -53,11 +54,26 @@ fn each_stack_is_judged_by_itself() {
     assert!(error.is_unsupported() && error.to_string().contains("another sequence"), "{error}");
 }
 
+/// What a run is, is told of all its stacks.
+#[test]
+fn info_tells_of_every_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    write(&path);
+    let found = info::run(&info::Options::new(&path), &Context::new(7)).unwrap();
+    let info::Info::Run(run) = found else { panic!("a run") };
+    let kept: Vec<(Option<Stack>, usize)> = run.layers.iter().map(|kept| (kept.stack, kept.layer)).collect();
+    let each = |stack| [(Some(stack), 0), (Some(stack), 3)];
+    assert_eq!(kept, [Stack::Encoder, Stack::Decoder, Stack::Cross].map(each).concat());
+    let certified: BTreeSet<_> = run.certificate.entries.iter().map(|entry| (entry.stack, entry.layer)).collect();
+    assert_eq!(certified, kept.into_iter().collect());
+}
+
 #[test]
 fn a_run_of_one_stack_and_a_checkpoint_need_no_choice() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let mut writer = RunWriter::create(&path, &RunOptions::default(), &info()).unwrap();
+    let mut writer = RunWriter::create(&path, &RunOptions::default(), &records::info()).unwrap();
     writer.append(&input(1, 0, 8)).unwrap();
     writer.finish().unwrap();
     for stack in [None, Some(Stack::Only)] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::sample::rbm::Changed;
+use crate::rates::Changed;
 
 /// How far long work is.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -95,7 +95,7 @@ impl fmt::Display for Hint {
         match self {
             Self::Give { option, value } => write!(f, "give {option} = {value}"),
             Self::GiveOne(options) => write!(f, "give {}", options.join(" or ")),
-            Self::Omit(option) => write!(f, "leave {option} out"),
+            Self::Omit(option) => write!(f, "omit {option}"),
             Self::Raise(option) => write!(f, "raise {option}"),
             Self::Capture { keep } => write!(f, "capture with keep = {keep}"),
             Self::Job(words) => write!(f, "run {words}"),
@@ -268,7 +268,7 @@ mod tests {
         let error = Error::io("cannot be read").because(cause).hinted(Hint::Omit("threads")).at("file.npz");
         assert!(error.is_io() && !error.is_usage());
         assert_eq!(error.message(), "file.npz: cannot be read");
-        assert_eq!(error.to_string(), "file.npz: cannot be read; leave threads out");
+        assert_eq!(error.to_string(), "file.npz: cannot be read; omit threads");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the disk is gone"));
     }
 

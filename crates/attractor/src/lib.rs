@@ -29,6 +29,7 @@ pub mod numerals;
 pub mod pattern;
 mod product;
 pub mod random;
+mod rates;
 pub mod retrieve;
 pub mod sample;
 pub mod settle;

@@ -103,7 +103,7 @@ impl Philox {
 /// | tempered RBM chains   | swaps, under a key of their own: [`swap`](stream::swap)                    |
 /// | language model        | a sequence: [`sequence`](stream::sequence); a tensor's first numbers: [`tensor`](stream::tensor) |
 /// | evidence              | masked positions of input n: [`masked`](stream::masked); its probe: [`probe`](stream::probe); the projection of the last state: [`PROJECTION`](stream::PROJECTION) |
-/// | RBM completion        | the cue of row n, its recall and its chains, which use the numbers otherwise: [`item`](stream::item), [`row`](stream::row) |
+/// | RBM completion        | the cue of row n: [`cue_of`](stream::cue_of); its chains: [`row`](stream::row); the recall beside it: [`recall_beside`](stream::recall_beside) |
 /// | judgement             | a [`JudgementStream`](stream::JudgementStream) purpose and its own counter: [`judged`](stream::judged) |
 ///
 /// A recall by weights that were unlearned with the same seed shares numbers with the dreams, which use them otherwise.
@@ -175,6 +175,16 @@ pub mod stream {
         (1 << 40) + at
     }
 
+    /// The cue of completed row number `n`, below 2^62.
+    pub const fn cue_of(n: u64) -> u64 {
+        1 << 63 | n
+    }
+
+    /// The order of updates in the recall that completed row number `n`, below 2^62, is compared with.
+    pub const fn recall_beside(n: u64) -> u64 {
+        3 << 62 | n
+    }
+
     /// The masked positions of input number `n`, below 2^32 ("mask").
     pub const fn masked(n: u64) -> u64 {
         0x6d61_736b_0000 + n
@@ -194,9 +204,9 @@ pub mod stream {
         /// Resampled inputs; counter: their number.
         Bootstrap = 1,
         /// Offset-stratified draws of repeated tokens; counter: the geometry.
-        Repeat = 2,
+        RepeatLabels = 2,
         /// Mismatched pairings of patterns and tokens; counter: number of inputs.
-        Pairing = 4,
+        RepeatPairings = 4,
         /// Mantel permutations; counter: the input.
         Mantel = 5,
         /// Sign flips; counter: number of inputs.
@@ -204,15 +214,15 @@ pub mod stream {
         /// Shuffled token sequences; counter: number of inputs.
         Shuffle = 7,
         /// Mismatched pairings of the detectors; counter: number of inputs.
-        Pairings = 8,
+        DetectorPairings = 8,
         /// Sign flips shared by all heads; counter: number of inputs.
         SharedSigns = 9,
         /// Offset-stratified draws of the detectors; counter: detector and input.
-        Detect = 10,
+        DetectorLabels = 10,
         /// Blocks along steps; counter: number of steps.
         Blocks = 11,
         /// Random words that are repeated; counter: the sequence.
-        Repeated = 12,
+        RepeatedWords = 12,
     }
 
     /// What judgement draws for a purpose, by a counter below 2^32.
@@ -222,7 +232,7 @@ pub mod stream {
 
     /// What the detector of number `detector`, below 2^8, draws within input number `input`, below 2^24.
     pub const fn detected(detector: u64, input: u64) -> u64 {
-        judged(JudgementStream::Detect, detector << 24 | input)
+        judged(JudgementStream::DetectorLabels, detector << 24 | input)
     }
 
     /// Seed and stream of the swap of slot number `slot`, below 2^24, in round number `round`, below 2^40, of replicas that
@@ -294,27 +304,31 @@ mod tests {
         let ladder = [&[stream::EXCHANGES][..], &cues.map(stream::rung)].concat();
         let mut training = pairs(&[0, 1, (1 << 31) - 1], &cues, |update, row| stream::row(update as u32, row as u32));
         training.extend([0, 1, 1 << 62, (1 << 63) - 2].map(stream::epoch));
+        let mut completion = pairs(&[0, 1, (1 << 31) - 1], &cues, |update, row| stream::row(update as u32, row as u32));
+        completion.extend([cues.map(stream::cue_of), cues.map(stream::recall_beside)].concat());
         let model = [[0, 1, (1 << 40) - 2].map(stream::sequence), [0, 1, 1 << 20].map(stream::tensor)].concat();
         let evidence = [&cues.map(stream::masked)[..], &cues.map(stream::probe), &[stream::PROJECTION]].concat();
         use stream::JudgementStream::{
-            Blocks, Bootstrap, Detect, Mantel, Pairing, Pairings, Repeat, Repeated, SharedSigns,
+            Blocks, Bootstrap, DetectorLabels, DetectorPairings, Mantel, RepeatLabels, RepeatPairings, RepeatedWords,
+            SharedSigns,
         };
         let purposes = [
             Bootstrap,
-            Repeat,
-            Pairing,
+            RepeatLabels,
+            RepeatPairings,
             Mantel,
             stream::JudgementStream::Signs,
             stream::JudgementStream::Shuffle,
-            Pairings,
+            DetectorPairings,
         ];
-        let purposes = purposes.into_iter().chain([SharedSigns, Detect, Blocks, Repeated]);
+        let purposes = purposes.into_iter().chain([SharedSigns, DetectorLabels, Blocks, RepeatedWords]);
         let judged = purposes.flat_map(|purpose| cues.map(|n| stream::judged(purpose, n)));
         let swaps = pairs(&[0, 1, (1 << 40) - 1], &[0, 1, (1 << 24) - 1], |round, slot| stream::swap(0, round, slot).1);
         assert_ne!(stream::swap(5, 0, 0).0, 5);
         for (job, mut streams) in [
             ("recall", recall),
             ("unlearning", dreams),
+            ("RBM completion", completion),
             ("capacity", capacity),
             ("dense capacity", dense.collect()),
             ("tempering", ladder),

@@ -1,6 +1,6 @@
 //! What follows from the declaration of the statistics: their page in the documentation, and their names.
 
-use attractor::retrieve::{HeadStatistics, RowNumbers, When};
+use attractor::retrieve::{HeadStatistics, Over, RowNumbers, When};
 
 /// The page as the declaration says it.
 fn page() -> String {
@@ -27,6 +27,14 @@ A row that sees no key is *empty*, one whose scores are not all numbers *invalid
         let table = if s.in_table { "yes" } else { "" };
         page += &format!("| `{}` | {} | {when} | {table} | {} |\n", s.name, s.unit, s.meaning.replace('|', "\\|"));
     }
+    page += "\n## Numbers per row, several times\n\n| name | once per | unit | what it is |\n|------|-----|------|------------|\n";
+    for s in HeadStatistics::FAMILIES {
+        let over = match s.over {
+            Over::Class => "class of keys",
+            Over::Lag => "lag",
+        };
+        page += &format!("| `{}` | {over} | {} | {} |\n", s.name, s.unit, s.meaning.replace('|', "\\|"));
+    }
     page += "\n## Sums over rows\n\n| name | per | unit | what it is |\n|------|-----|------|------------|\n";
     for s in HeadStatistics::SUMS {
         let axis = s.axis.replace('_', " ");
@@ -50,6 +58,8 @@ fn the_documentation_is_what_is_declared() {
 fn names_are_told_apart_and_every_statistic_has_its_own_numbers() {
     let names: Vec<&str> =
         HeadStatistics::ROWS.iter().map(|s| s.name).chain(HeadStatistics::SUMS.iter().map(|s| s.name)).collect();
+    let families = HeadStatistics::FAMILIES.iter().map(|s| s.name);
+    let names: Vec<&str> = names.into_iter().chain(families).collect();
     let mut distinct = names.clone();
     distinct.sort_unstable();
     distinct.dedup();

@@ -16,11 +16,7 @@ use bounds::violations;
 
 use crate::run::Run;
 use attractor::Result;
-use attractor_record::Captured;
-use attractor_record::Patterns;
-use attractor_record::Precision;
-use attractor_record::{MaskOrigin, Observations};
-use attractor_record::{Origin, Steps};
+use attractor_record::{Captured, MaskOrigin, Observations, Origin, Patterns, Precision, Stack, Steps};
 
 /// What came out of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +46,9 @@ impl fmt::Display for Grade {
 /// One check of one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
+    /// The stack of the layer, where the model has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
     /// The model's own layer number.
     pub layer: usize,
     /// Which check.
@@ -64,7 +63,7 @@ pub struct Entry {
     pub why: Account,
 }
 
-/// All checks of all layers.
+/// All checks of all layers, of one stack or of several.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Certificate {
     /// Layer by layer.
@@ -146,12 +145,20 @@ impl Worst {
         let means = (verdict != Grade::Pass).then_some(means);
         let nats = matches!(name, CaptureCheck::Entropy | CaptureCheck::Stored);
         let why = Account::Worst { value, spot, nats, means };
-        Entry { layer, name, value: value.is_finite().then_some(value), tolerance: Some(fail), verdict, why }
+        Entry {
+            stack: None,
+            layer,
+            name,
+            value: value.is_finite().then_some(value),
+            tolerance: Some(fail),
+            verdict,
+            why,
+        }
     }
 }
 
 pub(crate) fn not_testable(layer: usize, name: CaptureCheck, why: Account) -> Entry {
-    Entry { layer, name, value: None, tolerance: None, verdict: Grade::NotTestable, why }
+    Entry { stack: None, layer, name, value: None, tolerance: None, verdict: Grade::NotTestable, why }
 }
 
 /// One layer over all heads and inputs.
@@ -274,6 +281,8 @@ pub(crate) fn certify(source: &dyn Certified) -> Result<Certificate> {
         entries.push(projections.entry(layer, CaptureCheck::Projection, OUTPUT_TOLERANCE, means, nothing()));
         entries.push(evaluation(layer, &evaluated, &observed));
     }
+    let stack = Some(source.stack()).filter(|stack| !stack.is_only());
+    entries.iter_mut().for_each(|entry| entry.stack = stack);
     Ok(Certificate { entries })
 }
 
@@ -405,7 +414,8 @@ impl Certified for Run {
 }
 
 impl Run {
-    /// Certifies the run: what was checked while the model ran, what the statistics show, and what storing changed.
+    /// Certifies the stack that the run shows: what was checked while the model ran, what the statistics show, and what
+    /// storing changed.
     ///
     /// # Errors
     /// `is_format` if the run is damaged.

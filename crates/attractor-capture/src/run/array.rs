@@ -19,8 +19,8 @@ use zarrs::filesystem::FilesystemStore;
 use zarrs::storage::store::MemoryStore;
 use zarrs::storage::{ReadableStorageTraits, StoreKey};
 
-use super::shard;
-use attractor::{Error, Result};
+use super::shard::{self, damaged};
+use attractor::{Error, Kind as ErrorKind, Result};
 use attractor_data::files::{self, Durability, create_folder, write_by, write_whole};
 
 /// Numbers at the precision in which they are stored.
@@ -161,7 +161,7 @@ pub(crate) fn write(
     durability: Durability,
 ) -> Result<(ArrayEntry, u64)> {
     let path = format!("/{group}/{}", spec.name);
-    let failed = |what: &str, error: &dyn std::fmt::Display| Error::io(format!("{what} of {path}: {error}"));
+    let failed = |what: &str, error: Error| error.of_kind(ErrorKind::Io).at(format_args!("{what} of {path}"));
     let kind = match &spec.numbers {
         Numbers::Held(data) => data.kind(),
         Numbers::Maps(float, _) => float.kind(),
@@ -172,10 +172,10 @@ pub(crate) fn write(
     }
     let inner: Vec<usize> = spec.inner.iter().zip(&spec.shape).map(|(&inner, &axis)| inner.min(axis)).collect();
     let store = Arc::new(MemoryStore::new());
-    let array = described(spec, &path, &inner, &kind, store.clone()).map_err(|error| failed("layout", &error))?;
+    let array = described(spec, &path, &inner, &kind, store.clone()).map_err(|error| failed("layout", error))?;
     array
         .store_metadata_opt(&ArrayMetadataOptions::default().with_include_zarrs_metadata(false))
-        .map_err(|error| failed("metadata", &error).because(error))?;
+        .map_err(|error| failed("metadata", damaged(error)))?;
     let shard = root.join(array.chunk_key(&vec![0; spec.shape.len()]).as_str());
     if let Some(folder) = shard.parent() {
         create_folder(folder)?;
@@ -184,9 +184,9 @@ pub(crate) fn write(
     let mut bytes = write_by(&shard, durability, |file| {
         let (shape, size) = (spec.shape.clone(), kind.size);
         let mut writer =
-            shard::Writer::new(file, &inner, (kind.data, size, kind.zero)).map_err(|e| failed("encoding", &e))?;
-        fill(&mut writer, &mut spec.numbers, &shape, &inner, &|error| failed("encoding", &error))?;
-        is_needed = writer.finish().map_err(|error| failed("encoding", &error))?;
+            shard::Writer::new(file, &inner, (kind.data, size, kind.zero)).map_err(|e| failed("encoding", e))?;
+        fill(&mut writer, &mut spec.numbers, &shape, &inner, &|error| failed("encoding", error))?;
+        is_needed = writer.finish().map_err(|error| failed("encoding", error))?;
         Ok(())
     })?;
     if !is_needed {
@@ -194,8 +194,8 @@ pub(crate) fn write(
         bytes = 0;
     }
     let metadata = format!("{}/zarr.json", &path[1..]);
-    let key = StoreKey::new(&metadata).map_err(|error| failed("name", &error).because(error))?;
-    let described = store.get(&key).map_err(|error| failed("metadata", &error).because(error))?.unwrap_or_default();
+    let key = StoreKey::new(&metadata).map_err(|error| failed("name", damaged(error)))?;
+    let described = store.get(&key).map_err(|error| failed("metadata", damaged(error)))?.unwrap_or_default();
     write_whole(&root.join(key.as_str()), &described, durability)?;
     let entry = ArrayEntry { shape: spec.shape.clone(), dtype: kind.name.to_string(), bytes };
     Ok((entry, bytes + described.len() as u64))
@@ -208,7 +208,7 @@ fn described(
     inner: &[usize],
     kind: &Kind,
     store: Arc<MemoryStore>,
-) -> std::result::Result<Array<MemoryStore>, String> {
+) -> Result<Array<MemoryStore>> {
     let wide = |shape: &[usize]| shape.iter().map(|&x| x as u64).collect::<Vec<u64>>();
     let shard: Vec<usize> = inner.iter().zip(&spec.shape).map(|(&inner, &axis)| axis.next_multiple_of(inner)).collect();
     ArrayBuilder::new(wide(&spec.shape), wide(&shard), kind.data.clone(), kind.zero.clone())
@@ -218,7 +218,7 @@ fn described(
         .dimension_names(Some(spec.axes.clone()))
         .attributes(spec.attributes.clone())
         .build(store, path)
-        .map_err(|error| error.to_string())
+        .map_err(damaged)
 }
 
 /// Gives every chunk of an array to a shard, last axis fastest.
@@ -227,7 +227,7 @@ fn fill(
     numbers: &mut Numbers<'_>,
     shape: &[usize],
     inner: &[usize],
-    failed: &dyn Fn(String) -> Error,
+    failed: &dyn Fn(Error) -> Error,
 ) -> Result<()> {
     let grid: Vec<Range<usize>> = shape.iter().zip(inner).map(|(axis, inner)| 0..axis.div_ceil(*inner)).collect();
     let last = shape.len() - 1;
@@ -243,7 +243,8 @@ fn fill(
                 if at[last] == 0 {
                     read(start[0], start[1]..start[1] + overlap[1], &mut rows)?;
                     if rows.len() != overlap[1] * shape[last] {
-                        return Err(failed(format!("{} numbers for {} rows", rows.len(), overlap[1])));
+                        let what = format!("{} numbers for {} rows", rows.len(), overlap[1]);
+                        return Err(failed(Error::usage(what)));
                     }
                     band = float.of(&rows);
                 }
@@ -368,8 +369,11 @@ impl Opened {
         part: &[Range<usize>],
         see: impl FnMut(&[usize], &[usize], Vec<T>),
     ) -> Result<()> {
-        self.decoded(part, see)
-            .map_err(|error| Error::format(format!("{}: {error}; the shard is damaged", self.shard.display())))
+        let shard = self.shard.display();
+        self.decoded(part, see).map_err(|error| match error.kind() {
+            ErrorKind::Io => error.at(shard),
+            _ => Error::format(format!("{shard}: {}; the shard is damaged", error.message())).because(error),
+        })
     }
 
     /// Each chunk is held to its checksum. The store's own partial reads skip it, take an absent chunk's place in the index for
@@ -379,24 +383,26 @@ impl Opened {
         &self,
         part: &[Range<usize>],
         mut see: impl FnMut(&[usize], &[usize], Vec<T>),
-    ) -> std::result::Result<(), String> {
+    ) -> Result<()> {
         let (array, shape) = (&self.array, &self.shape);
-        let wide = array.subchunk_shape().ok_or("the array is not sharded")?;
+        let wide = array.subchunk_shape().ok_or_else(|| Error::format("the array is not sharded"))?;
         let inner: Vec<usize> = wide.iter().map(|x| x.get() as usize).collect();
         if inner.len() != shape.len() || inner.iter().zip(shape).any(|(inner, axis)| inner > axis) {
-            return Err(format!("inner chunks of {inner:?} in an array of {shape:?}"));
+            return Err(Error::format(format!("inner chunks of {inner:?} in an array of {shape:?}")));
         }
         // The shard is the array filled up to whole chunks: anything else would have another index.
-        let shard = array.chunk_shape(&vec![0; shape.len()]).map_err(|error| error.to_string())?;
+        let shard = array.chunk_shape(&vec![0; shape.len()]).map_err(damaged)?;
         let fits = |((shard, &axis), &inner): ((&NonZeroU64, &usize), &usize)| {
             axis.checked_next_multiple_of(inner).is_some_and(|whole| shard.get() == whole as u64)
         };
         if shard.len() != shape.len() || !shard.iter().zip(shape).zip(&inner).all(fits) {
-            return Err(format!("a shard of {shard:?} for an array of {shape:?} in chunks of {inner:?}"));
+            let what = format!("a shard of {shard:?} for an array of {shape:?} in chunks of {inner:?}");
+            return Err(Error::format(what));
         }
         let counts: Vec<usize> = shape.iter().zip(&inner).map(|(axis, inner)| axis.div_ceil(*inner)).collect();
         let places = shard::Index::read(&self.shard, self.bytes, &counts)?;
-        let chain = shard::chain(array.data_type().fixed_size().ok_or("the type has no fixed size")?)?;
+        let size = array.data_type().fixed_size().ok_or_else(|| Error::format("the type has no fixed size"))?;
+        let chain = shard::chain(size)?;
         if part.iter().any(Range::is_empty) {
             return Ok(());
         }
@@ -407,10 +413,10 @@ impl Opened {
             let Some(encoded) = places.chunk(at)? else { return Ok(()) };
             let decoded = chain
                 .decode(encoded.into(), &wide, array.data_type(), array.fill_value(), &shard::one_thread())
-                .map_err(|error| error.to_string())?;
-            let values = T::from_array_bytes(array.data_type(), decoded).map_err(|error| error.to_string())?;
+                .map_err(damaged)?;
+            let values = T::from_array_bytes(array.data_type(), decoded).map_err(damaged)?;
             if values.len() != count {
-                return Err(format!("a chunk of {} numbers, expected {inner:?}", values.len()));
+                return Err(Error::format(format!("a chunk of {} numbers, expected {inner:?}", values.len())));
             }
             see(at, &inner, values);
             Ok(())

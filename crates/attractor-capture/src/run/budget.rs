@@ -157,7 +157,7 @@ pub fn check(options: &RunOptions, layers: &[Extent], tokens: usize, used: u64) 
         let left = budget.saturating_sub(used);
         if read(&cost) > left {
             return Err(Error::budget(format!(
-                "budget: this input ({} layers, {} positions, keep={}) may take up to {} of {what}, {} of {} are left; {}",
+                "budget: this input ({} layers, {} positions, keep={}) needs up to {} of {what}, but only {} of {} remain; {}",
                 layers.len(),
                 layers.iter().map(|l| l.queries).max().unwrap_or(0),
                 options.keep,

@@ -198,7 +198,7 @@ fn read_group<T: Serialize + DeserializeOwned>(path: &Path, version: u32) -> Res
         serde_json::from_slice(&bytes).map_err(|error| damaged(&error).because(error))?;
     let attributes = group.remove("attributes").ok_or_else(|| damaged(&"no attributes"))?;
     schema::read(attributes, version).map_err(|refusal| match refusal {
-        Refusal::Damaged(what) => damaged(&what),
+        Refusal::Damaged(error) => damaged(&error).because(error),
         Refusal::Unknown(what) => Error::unsupported(format!("{}: {what}", path.display())),
     })
 }
@@ -232,7 +232,7 @@ fn read_manifest(root: &Path) -> Result<Manifest> {
         )));
     };
     schema::read(value, version as u32).map_err(|refusal| match refusal {
-        Refusal::Damaged(what) => broken(&what),
+        Refusal::Damaged(error) => broken(&error).because(error),
         Refusal::Unknown(what) => Error::unsupported(format!("{}: {what}", path.display())),
     })
 }

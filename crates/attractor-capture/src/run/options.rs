@@ -13,12 +13,12 @@ use attractor_record::{Precision, Selection};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Keep {
-    /// Row statistics only: O(N) a head.
+    /// Row statistics only: O(N) per head.
     Stats,
     /// Statistics, queries and keys: any tile of any map can be recomputed.
     #[default]
     StatsQk,
-    /// Statistics and the map itself: O(N^2) a head.
+    /// Statistics and the map itself: O(N^2) per head.
     Pattern,
     /// Statistics and the k strongest keys of every row.
     TopK(usize),

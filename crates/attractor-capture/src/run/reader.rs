@@ -85,7 +85,7 @@ impl Run {
             }
             for layer in entry.layers.iter().filter(|_| version > 1) {
                 schema::arrays(&format!("L{}", layer.layer), layer.arrays.keys()).map_err(|refusal| match refusal {
-                    Refusal::Damaged(what) => damaged(what),
+                    Refusal::Damaged(error) => damaged(error.to_string()).because(error),
                     Refusal::Unknown(what) => Error::unsupported(format!("{}: {what}", path.display())),
                 })?;
             }

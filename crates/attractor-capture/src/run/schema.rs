@@ -61,7 +61,7 @@ const ARRAYS: [&str; 17] = [
 /// Why something cannot be read from a value.
 pub(super) enum Refusal {
     /// It does not have the form that it must have.
-    Damaged(String),
+    Damaged(serde_json::Error),
     /// It says something that this program does not know.
     Unknown(String),
 }
@@ -77,14 +77,13 @@ fn unknown(at: &str, name: &str) -> Refusal {
 
 /// Reads a value of a run of `version`; from version 2 on, a field that is not understood is refused.
 pub(super) fn read<T: Serialize + DeserializeOwned>(value: Value, version: u32) -> Result<T, Refusal> {
-    let damaged = |error: serde_json::Error| Refusal::Damaged(error.to_string());
     if version < 2 {
-        return serde_json::from_value(value).map_err(damaged);
+        return serde_json::from_value(value).map_err(Refusal::Damaged);
     }
     named_but_not_read(&value, "")?;
-    let read: T = serde_json::from_value(value.clone()).map_err(damaged)?;
+    let read: T = serde_json::from_value(value.clone()).map_err(Refusal::Damaged)?;
     // What was understood is what comes out again; whatever else the value holds was passed over.
-    let understood = serde_json::to_value(&read).map_err(damaged)?;
+    let understood = serde_json::to_value(&read).map_err(Refusal::Damaged)?;
     passed_over(&value, &understood, "")?;
     Ok(read)
 }

@@ -13,6 +13,22 @@ use zarrs::array::{
 };
 use zarrs::metadata_ext::codec::blosc::{BloscCompressionLevel, BloscCompressor, BloscShuffleMode};
 
+use attractor::{Error, Result};
+
+/// What the file system answers.
+fn unreadable(error: std::io::Error) -> Error {
+    Error::io(error.to_string()).because(error)
+}
+
+/// What a codec answers.
+pub(super) fn damaged<E: std::error::Error + Send + Sync + 'static>(error: E) -> Error {
+    Error::format(error.to_string()).because(error)
+}
+
+fn positive(count: usize, otherwise: &str) -> Result<NonZeroU64> {
+    NonZeroU64::new(count as u64).ok_or_else(|| Error::format(otherwise))
+}
+
 /// One thread: the order of chunks in the shard, and so the file, is the same every time.
 pub(super) fn one_thread() -> CodecOptions {
     CodecOptions::default().with_concurrent_target(1)
@@ -37,31 +53,30 @@ impl<'a> Writer<'a> {
         file: &'a mut File,
         inner: &[usize],
         (kind, size, zero): (DataType, usize, FillValue),
-    ) -> Result<Self, String> {
-        let inner =
-            inner.iter().map(|&x| NonZeroU64::new(x as u64).ok_or("an empty chunk")).collect::<Result<_, _>>()?;
+    ) -> Result<Self> {
+        let inner = inner.iter().map(|&x| positive(x, "an empty chunk")).collect::<Result<_>>()?;
         let (file, chain) = (BufWriter::new(file), chain(size)?);
         Ok(Self { file, chain, inner, kind, zero, places: Vec::new(), bytes: 0 })
     }
 
     /// The next chunk; `None`: all zeros, which takes no room.
-    pub(super) fn chunk(&mut self, values: Option<ArrayBytes<'_>>) -> Result<(), String> {
+    pub(super) fn chunk(&mut self, values: Option<ArrayBytes<'_>>) -> Result<()> {
         let Some(values) = values else {
             self.places.extend([ABSENT; 2]);
             return Ok(());
         };
         let encoded = self.chain.encode(values, &self.inner, &self.kind, &self.zero, &one_thread());
-        let encoded = encoded.map_err(|error| error.to_string())?;
-        self.file.write_all(&encoded).map_err(|error| error.to_string())?;
+        let encoded = encoded.map_err(damaged)?;
+        self.file.write_all(&encoded).map_err(unreadable)?;
         self.places.extend([self.bytes, encoded.len() as u64]);
         self.bytes += encoded.len() as u64;
         Ok(())
     }
 
     /// Writes the index; false if every chunk is absent, and so the file is not needed.
-    pub(super) fn finish(mut self) -> Result<bool, String> {
+    pub(super) fn finish(mut self) -> Result<bool> {
         let index = encoded(&self.places)?;
-        self.file.write_all(&index).and_then(|()| self.file.flush()).map_err(|error| error.to_string())?;
+        self.file.write_all(&index).and_then(|()| self.file.flush()).map_err(unreadable)?;
         Ok(self.bytes > 0)
     }
 }
@@ -71,12 +86,12 @@ fn index_chain() -> CodecChain {
 }
 
 /// The index as it stands at the end of the file, with its checksum.
-fn encoded(places: &[u64]) -> Result<Vec<u8>, String> {
-    let shape = [NonZeroU64::new(places.len() as u64).ok_or("no chunks")?];
+fn encoded(places: &[u64]) -> Result<Vec<u8>> {
+    let shape = [positive(places.len(), "no chunks")?];
     let kind = data_type::uint64();
-    let numbers = u64::into_array_bytes(&kind, places.to_vec()).map_err(|error| error.to_string())?;
+    let numbers = u64::into_array_bytes(&kind, places.to_vec()).map_err(damaged)?;
     let encoded = index_chain().encode(numbers, &shape, &kind, &ABSENT.into(), &one_thread());
-    Ok(encoded.map_err(|error| error.to_string())?.into_owned())
+    Ok(encoded.map_err(damaged)?.into_owned())
 }
 
 /// Where a shard's chunks lie in its file.
@@ -95,31 +110,31 @@ const ABSENT: u64 = u64::MAX;
 
 impl Index {
     /// Reads the index, which stands at the end of the file with its checksum.
-    pub(super) fn read(path: &Path, bytes: u64, counts: &[usize]) -> Result<Self, String> {
+    pub(super) fn read(path: &Path, bytes: u64, counts: &[usize]) -> Result<Self> {
         let count = counts.iter().try_fold(1usize, |product, &count| product.checked_mul(count));
         let size = count.and_then(|count| count.checked_mul(16)?.checked_add(4));
-        let (Some(count), Some(size)) = (count, size) else { return Err(format!("chunks of {counts:?}")) };
+        let (Some(count), Some(size)) = (count, size) else {
+            return Err(Error::format(format!("chunks of {counts:?}")));
+        };
         if bytes == 0 {
             return Ok(Self { file: None, counts: counts.to_vec(), places: Vec::new(), end: 0 });
         }
         let Some(end) = bytes.checked_sub(size as u64) else {
-            return Err(format!("{bytes} bytes do not hold the index of {count} chunks"));
+            return Err(Error::format(format!("{bytes} bytes do not hold the index of {count} chunks")));
         };
-        let mut file = File::open(path).map_err(|error| error.to_string())?;
+        let mut file = File::open(path).map_err(unreadable)?;
         let mut encoded = vec![0; size];
-        file.seek(SeekFrom::Start(end))
-            .and_then(|_| file.read_exact(&mut encoded))
-            .map_err(|error| error.to_string())?;
-        let shape = [NonZeroU64::new(2 * count as u64).ok_or("no chunks")?];
+        file.seek(SeekFrom::Start(end)).and_then(|_| file.read_exact(&mut encoded)).map_err(unreadable)?;
+        let shape = [positive(2 * count, "no chunks")?];
         let places = index_chain()
             .decode(encoded.into(), &shape, &data_type::uint64(), &ABSENT.into(), &one_thread())
-            .map_err(|error| format!("index: {error}"))?;
-        let places = u64::from_array_bytes(&data_type::uint64(), places).map_err(|error| format!("index: {error}"))?;
+            .map_err(|error| damaged(error).at("index"))?;
+        let places = u64::from_array_bytes(&data_type::uint64(), places).map_err(|error| damaged(error).at("index"))?;
         Ok(Self { file: Some(file), counts: counts.to_vec(), places, end })
     }
 
     /// A chunk as it is stored; `None`: all zeros.
-    pub(super) fn chunk(&self, at: &[usize]) -> Result<Option<Vec<u8>>, String> {
+    pub(super) fn chunk(&self, at: &[usize]) -> Result<Option<Vec<u8>>> {
         let Some(mut file) = self.file.as_ref() else { return Ok(None) };
         let place = at.iter().zip(&self.counts).fold(0, |place, (at, count)| place * count + at);
         let (offset, length) = (self.places[2 * place], self.places[2 * place + 1]);
@@ -127,24 +142,23 @@ impl Index {
             return Ok(None);
         }
         if offset.checked_add(length).is_none_or(|end| end > self.end) {
-            return Err(format!("chunk {at:?} lies at {offset} with {length} bytes, beyond the shard's {}", self.end));
+            let what = format!("chunk {at:?} lies at {offset} with {length} bytes, beyond the shard's {}", self.end);
+            return Err(Error::format(what));
         }
         let mut bytes = vec![0; length as usize];
-        file.seek(SeekFrom::Start(offset))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|error| error.to_string())?;
+        file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(unreadable)?;
         Ok(Some(bytes))
     }
 }
 
 /// What an inner chunk goes through.
-pub(super) fn bytes_codecs(size: usize) -> Result<Vec<Arc<dyn BytesToBytesCodecTraits>>, String> {
-    let level = BloscCompressionLevel::try_from(5u8).map_err(|_| "blosc has no level 5")?;
+pub(super) fn bytes_codecs(size: usize) -> Result<Vec<Arc<dyn BytesToBytesCodecTraits>>> {
+    let level = BloscCompressionLevel::try_from(5u8).map_err(|_| Error::unsupported("blosc has no level 5"))?;
     let blosc = BloscCodec::new(BloscCompressor::LZ4, level, None, BloscShuffleMode::Shuffle, Some(size));
-    Ok(vec![Arc::new(blosc.map_err(|error| error.to_string())?), Arc::new(Crc32cCodec::new())])
+    Ok(vec![Arc::new(blosc.map_err(damaged)?), Arc::new(Crc32cCodec::new())])
 }
 
-pub(super) fn chain(size: usize) -> Result<CodecChain, String> {
+pub(super) fn chain(size: usize) -> Result<CodecChain> {
     Ok(CodecChain::new(vec![], Arc::new(BytesCodec::little()), bytes_codecs(size)?))
 }
 
@@ -171,7 +185,7 @@ mod tests {
         let (file, bytes) = shard([0, 6, 6, 0, u64::MAX, 1, 1, u64::MAX]);
         let index = Index::read(file.path(), bytes, &[2, 2]).unwrap();
         for at in [[0, 0], [0, 1], [1, 0], [1, 1]] {
-            assert!(index.chunk(&at).unwrap_err().contains("beyond the shard's 5"), "{at:?}");
+            assert!(index.chunk(&at).unwrap_err().message().contains("beyond the shard's 5"), "{at:?}");
         }
         assert!(Index::read(file.path(), bytes, &[3, 2]).is_err(), "another index, another checksum");
         assert!(Index::read(file.path(), 60, &[2, 2]).is_err());

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use attractor::retrieve::{HeadStatistics, Link, RowNumbers, SummedStatistic};
+use attractor::retrieve::{FamilyStatistic, HeadStatistics, Link, Over, RowNumbers, SummedStatistic};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zarrs::array::ElementOwned;
@@ -65,20 +65,23 @@ pub(crate) struct HeadEntry {
     pub links: usize,
 }
 
-fn class_label(class: usize, names: &[String]) -> String {
-    names.get(class).map_or_else(|| format!("class_mass[{class}]"), |name| format!("class_mass[{class}]:{name}"))
-}
-
-fn lag_label(place: usize, lags: &[usize]) -> String {
-    lags.get(place).map_or_else(|| format!("divergence[{place}]"), |lag| format!("divergence[{place}]:{lag}"))
+/// "class_mass[2]:special", "divergence[0]:1"; without the member's name where that is not known.
+fn label(family: &FamilyStatistic, place: usize, classes: &[String], lags: &[usize]) -> String {
+    let member = match family.over {
+        Over::Class => classes.get(place).cloned(),
+        Over::Lag => lags.get(place).map(usize::to_string),
+    };
+    format!("{}[{place}]{}", family.name, member.map_or(String::new(), |name| format!(":{name}")))
 }
 
 /// All per-row f32 vectors of a head that are there, by label.
 fn row_vectors<'a>(s: &'a HeadStatistics, classes: &[String], lags: &[usize]) -> Vec<(String, &'a Vec<f32>)> {
     let mut vectors: Vec<(String, &Vec<f32>)> =
         rows().map(|(name, get, _)| (name.to_string(), get(s))).filter(|(_, x)| !x.is_empty()).collect();
-    vectors.extend(s.class_mass.iter().enumerate().map(|(i, x)| (class_label(i, classes), x)));
-    vectors.extend(s.divergence.iter().enumerate().map(|(i, x)| (lag_label(i, lags), x)));
+    for family in HeadStatistics::FAMILIES {
+        let members = (family.read)(s).iter().enumerate();
+        vectors.extend(members.map(|(place, x)| (label(family, place, classes, lags), x)));
+    }
     vectors
 }
 
@@ -245,12 +248,14 @@ pub(crate) fn unpack(
         s.log_sum_exp = x;
     }
     for (label, x) in entry.rows.iter().zip(stacked::<f32>(source, "row_statistics", &places)?) {
+        let row = rows().find(|(name, ..)| name == label);
+        let head = label.split_once('[').map(|(name, _)| name);
+        let family = HeadStatistics::FAMILIES.iter().find(|family| Some(family.name) == head);
         for (s, x) in heads.iter_mut().zip(x) {
-            match rows().find(|(name, ..)| name == label) {
-                Some((_, _, field)) => *field(s) = x,
-                None if label.starts_with("class_mass[") => s.class_mass.push(x),
-                None if label.starts_with("divergence[") => s.divergence.push(x),
-                None => return Err(Error::format(format!("row_statistics: the label {label:?} is unknown"))),
+            match (&row, family) {
+                (Some((_, _, field)), _) => *field(s) = x,
+                (None, Some(family)) => (family.write)(s).push(x),
+                (None, None) => return Err(Error::format(format!("row_statistics: the label {label:?} is unknown"))),
             }
         }
     }

@@ -45,8 +45,7 @@ impl RunWriter {
             return Err(Error::usage(format!("{}: a file is in the way; give another folder", root.display())));
         }
         if root.join(MANIFEST).exists() {
-            let why =
-                "there is already a run here, and runs are never overwritten; give another folder, or to go on with it";
+            let why = "there is already a run here, and runs are never overwritten; choose another folder, or continue this run";
             return Err(Error::usage(format!("{}: {why}", root.display())).hinted(Hint::GiveOne(vec!["resume"])));
         }
         if root.is_dir() {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use attractor_session::capture::{self, Options, human};
+use attractor_session::numerals::bytes;
 use clap::Args;
 
-use crate::args::{Chosen, Common, Inputs, bytes, same};
+use crate::args::{Chosen, Common, Inputs, same};
 use crate::console::{answer, counted, work};
 use crate::error::Outcome;
 

@@ -29,7 +29,7 @@ pub struct DiffArgs {
     /// Also write what --fail-on found as JUnit XML
     #[arg(long, value_name = "FILE", requires = "fail_on")]
     pub junit: Option<PathBuf>,
-    /// Also draw it: .svg, .png or .pdf
+    /// Also save a figure: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What is drawn: map (before, after and the difference, of the head that changed most), or a metric by layer and head
@@ -67,9 +67,8 @@ fn text(compared: &Compared) -> String {
     let source = compared.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
     let _ = writeln!(
         out,
-        "{}{}{source}, {} compared; differences are B - A\n",
-        found.steps.map_or(String::new(), |steps| counted(steps, "step") + " of "),
-        counted(found.inputs, "input"),
+        "{}{source}, {} compared; differences are B - A\n",
+        found.counted(),
         counted(found.heads.len(), "head")
     );
     let reason = found.heads.iter().flat_map(|head| head.changes.values()).find_map(|change| change.why);
@@ -144,7 +143,9 @@ fn text(compared: &Compared) -> String {
             let _ = writeln!(out, "  and {} more; --json has them all", lost.len() - SHOWN);
         }
     }
-    out.push_str("* the interval of this head excludes zero (not corrected for multiple testing)\n");
+    if out.contains('*') {
+        out.push_str("* the interval of this head excludes zero (not corrected for multiple testing)\n");
+    }
     found.notes.iter().for_each(|note| {
         let _ = writeln!(out, "note: {note}");
     });
@@ -210,7 +211,7 @@ pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
         picture::save(path, ending, &svg)?;
     }
     if let Some(path) = &args.junit {
-        write(path, junit(&found.fail_on).as_bytes())?;
+        write(path, junit(found.diff.stack, &found.fail_on).as_bytes())?;
     }
     if common.json {
         print(&format!("{}\n", json(&found)));

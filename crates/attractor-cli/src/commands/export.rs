@@ -7,9 +7,10 @@ use attractor_render::canvas::scale::Spacing;
 use attractor_render::results::export::{MapPicture, MapUnit, figure};
 use attractor_session::Error;
 use attractor_session::export::{self, By, Format, HeadGroups, Options, Written};
+use attractor_session::numerals::bytes;
 use clap::{Args, ValueEnum};
 
-use crate::args::{Chosen, Common, Inputs, bytes, choice, refuse_unused};
+use crate::args::{Chosen, Common, Inputs, OneInput, choice, refuse_unused};
 use crate::console::{answer, counted, work};
 use crate::error::Outcome;
 use crate::{output, picture};
@@ -26,9 +27,8 @@ pub struct Export {
     /// The file
     #[arg(long, short)]
     pub output: PathBuf,
-    /// Which input, counted from 0
-    #[arg(long, default_value_t = 0)]
-    pub input_number: usize,
+    #[command(flatten)]
+    pub one: OneInput,
     /// By token or by word: weights are summed over the keys and averaged over the queries of a word, so rows still sum to one
     #[arg(long, value_parser = choice::<By>(), default_value = "token")]
     pub by: By,
@@ -98,7 +98,8 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
     let format = output::format(Some(&args.output), args.format, ExportFormat::Svg)?;
     let options = Options {
         inputs: args.inputs.given(),
-        input_number: args.input_number,
+        input_number: args.one.input_number,
+        step: args.one.step,
         selection: args.chosen.selection()?,
         by: args.by,
         spans: args.spans.iter().map(span).collect::<Outcome<Vec<_>>>()?,
@@ -123,11 +124,11 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
 
 fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outcome {
     refuse_unused!(common, args, [max_bytes], "a picture; it is for numbers (.npz, .safetensors, .csv)")?;
-    let (svg, maps) = work(common, |context| {
+    let (svg, exported) = work(common, |context| {
         let exported = export::run(options, context)?;
         let svg = figure(&MapPicture {
             patterns: exported.patterns.as_ref(),
-            input: exported.input,
+            input: exported.entry,
             captured: &exported.captured,
             by: match (args.by, args.spans.is_empty()) {
                 (_, false) => MapUnit::Span,
@@ -139,10 +140,10 @@ fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outc
             spacing: args.scale,
             own_scale: args.own_scale,
         })?;
-        Ok((svg, exported.maps()?))
+        Ok((svg, exported))
     })?;
     picture::save(&args.output, ending, &svg)?;
     let bytes = std::fs::metadata(&args.output).map_or(0, |m| m.len());
-    told(&Written { schema: "attractor.export/1", output: args.output.clone(), bytes, maps }, common);
+    told(&exported.drawn(&args.output, bytes)?, common);
     Ok(())
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 use attractor_render::results;
 use attractor_render::terminal::{listed, wrapped};
-use attractor_session::heads::{self, Correction, Detect, Detection, Detections, Detector, DetectorSummary, Finding};
+use attractor_session::heads::{
+    self, Correction, Detect, Detection, Detections, Detector, DetectorSummary, Finding, Found,
+};
 use attractor_session::parquet;
 use clap::Args;
 
@@ -26,7 +28,7 @@ pub struct Heads {
     /// only induction or duplicate is named, they are tested on repeated random tokens
     #[arg(long, default_value = "all", value_name = "LIST")]
     pub detect: String,
-    /// Level: false discovery rate (bh, by) or family-wise error rate (maxt)
+    /// Significance level: false discovery rate (bh, by) or family-wise error rate (maxt)
     #[arg(long, default_value_t = 0.05)]
     pub fdr: f64,
     /// Correction for multiple testing
@@ -135,7 +137,7 @@ fn section(summary: &DetectorSummary, detections: &Detections, all: bool, text: 
     let dimmed = |line: &str| painted(Style::new().dimmed(), line);
     let about = [
         summary.definition.to_string(),
-        format!("threshold {}: {}", summary.threshold, summary.source),
+        format!("threshold {}; {}", summary.threshold, summary.source),
         format!("chance: {}", summary.null),
     ];
     for line in about.iter().flat_map(|about| wrapped(about)) {
@@ -170,10 +172,9 @@ fn section(summary: &DetectorSummary, detections: &Detections, all: bool, text: 
     }
 }
 
-fn text(detections: &Detections, all: bool) -> String {
+fn text(Found { detections, target, source }: &Found, all: bool) -> String {
     let p = &detections.provenance;
-    let target = p.extra.get("target").map_or("", String::as_str);
-    let inputs = p.extra.get("inputs").map_or(String::new(), |source| format!(" ({source})"));
+    let inputs = source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
     let lengths = match (p.lengths.iter().min(), p.lengths.iter().max()) {
         (Some(least), Some(most)) if least == most => format!(" of {}", counted(*most, "position")),
         (Some(least), Some(most)) => format!(" of {least} to {most} positions"),
@@ -181,9 +182,9 @@ fn text(detections: &Detections, all: bool) -> String {
     };
     let mut text = format!(
         "{}\n{}: {}{lengths}{inputs}\n{}: at most {} over {}; seed {}; intervals over inputs\n",
-        painted(Style::new().bold(), &format!("Heads of {target}")),
+        painted(Style::new().bold(), &format!("Heads of {}", target.display())),
         "data",
-        counted(p.inputs, "input"),
+        p.counted(),
         detections.correction.describe(),
         detections.fdr,
         counted(detections.tests, "test"),
@@ -210,15 +211,15 @@ pub fn run(args: &Heads, common: &Common) -> Outcome {
         refuse_unused!(common, args, [histogram], "numbers; it is for pictures (-o FILE.svg, .png or .pdf)")?;
     }
     let found = work(common, |context| heads::run(&options, context))?;
-    let json = format!("{}\n", found.to_json());
+    let json = format!("{}\n", found.detections.to_json());
     if let Some(path) = &args.output {
         match ending.as_str() {
             "json" => write(path, json.as_bytes())?,
-            "csv" => write(path, found.to_table()?.csv().as_bytes())?,
-            "parquet" => write(path, &parquet(&found.to_table()?)?)?,
+            "csv" => write(path, found.detections.to_table()?.csv().as_bytes())?,
+            "parquet" => write(path, &parquet(&found.detections.to_table()?)?)?,
             _ => {
                 let target = args.target.file_name().and_then(|name| name.to_str()).unwrap_or("?");
-                picture::save(path, &ending, &results::heads::figure(&found, target, args.histogram)?)?;
+                picture::save(path, &ending, &results::heads::figure(&found.detections, target, args.histogram)?)?;
             }
         }
     }

@@ -32,9 +32,9 @@ pub struct ReportArgs {
     /// Thresholds (TOML)
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// Which ablations to run
-    #[arg(long, value_parser = choice::<Ablate>(), default_value = "standard")]
-    pub ablate: Ablate,
+    /// Which ablations to run [default: standard]
+    #[arg(long, value_parser = choice::<Ablate>())]
+    pub ablate: Option<Ablate>,
     /// Label of each input, for a classifier: 3,0,7
     #[arg(long, value_delimiter = ',')]
     pub labels: Option<Vec<usize>>,

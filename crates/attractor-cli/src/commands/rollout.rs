@@ -8,7 +8,7 @@ use attractor_session::export::By;
 use attractor_session::follow::{self, Fuse, FuseOptions, Method, Options};
 use clap::{Args, ValueEnum};
 
-use crate::args::{Common, Inputs, choice, refuse_unused, same};
+use crate::args::{Common, Inputs, OneInput, choice, refuse_unused, same};
 use crate::console::{json, print, work};
 use crate::error::Outcome;
 use crate::files::write;
@@ -52,9 +52,8 @@ pub struct Rollout {
     /// Treat layers without a map as the identity
     #[arg(long)]
     pub skip_missing: bool,
-    /// Which input, from 0
-    #[arg(long, default_value_t = 0)]
-    pub input_number: usize,
+    #[command(flatten)]
+    pub one: OneInput,
     /// Only these heads, for example 0-3 or 5.5,L0H2
     #[arg(long)]
     pub heads: Option<String>,
@@ -72,7 +71,8 @@ pub struct Rollout {
 fn options(args: &Rollout) -> Outcome<Options> {
     Ok(Options {
         inputs: args.inputs.given(),
-        input_number: args.input_number,
+        input_number: args.one.input_number,
+        step: args.one.step,
         selection: Selection::parse(None, args.heads.as_deref())?,
         query: args.query.clone(),
         method: args.method,

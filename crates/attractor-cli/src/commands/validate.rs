@@ -7,7 +7,7 @@ use clap::Args;
 use attractor_render::Maps;
 use attractor_session::judgement::{self, Ablate, Options};
 
-use crate::args::{Chosen, Common, Inputs, choice, refuse_unused};
+use crate::args::{Chosen, Common, Inputs, choice, refuse_all_but};
 use crate::console::{print, print_report, work};
 use crate::error::Outcome;
 use crate::files::write;
@@ -26,9 +26,9 @@ pub struct Validate {
     /// Thresholds (TOML)
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// Which ablations to run
-    #[arg(long, value_parser = choice::<Ablate>(), default_value = "standard")]
-    pub ablate: Ablate,
+    /// Which ablations to run [default: standard]
+    #[arg(long, value_parser = choice::<Ablate>())]
+    pub ablate: Option<Ablate>,
     /// Label of each input, for a classifier: 3,0,7
     #[arg(long, value_delimiter = ',')]
     pub labels: Option<Vec<usize>>,
@@ -62,14 +62,7 @@ pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
     let mut config = judgement::thresholds(validate.config.as_deref())?;
     config.legacy = validate.legacy;
     if validate.print_config {
-        let here = "--print-config";
-        refuse_unused!(common, validate, [target, checkpoint, ablate, labels, junit, output, report], here)?;
-        refuse_unused!(
-            common,
-            validate.inputs,
-            [text, text_file, input, seq_len, max_inputs, model_config, stack],
-            here
-        )?;
+        refuse_all_but!(common, validate, [config, print_config], "--print-config")?;
         config.seed = if common.seed == 0 { config.seed } else { common.seed };
         print(&config.to_toml());
         return Ok(true);

@@ -56,7 +56,7 @@ impl Samples {
         let path = Path::new(source);
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::io(format!(
-                "{source}: there is nothing here; name a file (IDX, .npy, .npz, .csv, .png), a folder of .png, or {}",
+                "{source}: no such file or folder; name a file (IDX, .npy, .npz, .csv, .png), a folder of .png, or {}",
                 embedded::NAMES.join(", ")
             ))
             .because(error),
@@ -94,7 +94,7 @@ impl Samples {
                 let [member] = &members[..] else {
                     let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).take(8).collect();
                     return Err(Error::format(format!(
-                        "the archive holds {} arrays ({}); save the one that is meant by itself",
+                        "the archive holds {} arrays ({}); save one of them by itself",
                         members.len(),
                         names.join(", ")
                     )));

@@ -171,9 +171,7 @@ impl SavedState {
     /// `is_io`; `is_format` for a file that is torn or foreign.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::io(format!("{}: there is nothing here", path.display())).because(error)
-            }
+            std::io::ErrorKind::NotFound => Error::io(format!("{}: no such file", path.display())).because(error),
             _ => Error::io(format!("{}: cannot be read: {error}", path.display())).because(error),
         })?;
         match zip::is_zip(&bytes) {
@@ -264,6 +262,6 @@ mod tests {
             std::fs::write(&path, &bytes[..end]).unwrap();
             assert!(SavedState::read(&path).unwrap_err().is_format(), "{end} bytes");
         }
-        assert!(SavedState::read(&folder.path().join("none")).unwrap_err().to_string().contains("nothing here"));
+        assert!(SavedState::read(&folder.path().join("none")).unwrap_err().to_string().contains("no such file"));
     }
 }

@@ -111,13 +111,13 @@ impl<'a> Fused<'a> {
         if input >= inputs {
             return Err(Error::usage(match inputs {
                 0 => "rollout: there is no input; nothing was captured".to_string(),
-                n => format!("rollout: there is no input {input}; inputs are 0..={}", n - 1),
+                n => format!("rollout: there is no input {input}; inputs are 0 to {}", n - 1),
             }));
         }
         let all = patterns.info().layers;
         if options.start >= all {
             return Err(Error::usage(format!(
-                "rollout: the first layer is {}, the model has layers 0..={}",
+                "rollout: the first layer is {}, the model has layers 0 to {}",
                 options.start,
                 all.saturating_sub(1)
             )));

@@ -32,7 +32,7 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
     }
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse().ok().filter(|&position: &usize| position < count).ok_or_else(|| {
-            refused(format!("there is no such position; positions are 0..={}", count.saturating_sub(1)))
+            refused(format!("there is no such position; positions are 0 to {}", count.saturating_sub(1)))
         });
     }
     let wanted = text.strip_prefix("token:").unwrap_or(text);
@@ -56,7 +56,7 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
             Err(refused("the tokens of this input are not known; ask for last or a position".to_string()))
         }
         [] => Err(refused(format!(
-            "no token of this input reads {wanted:?}; ask for cls, last, a position (0..={}), a token's text or a word",
+            "no token of this input reads {wanted:?}; ask for cls, last, a position (0 to {}), a token's text or a word",
             count.saturating_sub(1)
         ))),
         _ => {

@@ -74,7 +74,7 @@ pub(crate) fn check_query(query: usize, tokens: usize) -> Result<()> {
     match query < tokens {
         true => Ok(()),
         false => Err(Error::usage(format!(
-            "rollout: there is no position {query}; the input has positions 0..={}",
+            "rollout: there is no position {query}; the input has positions 0 to {}",
             tokens.saturating_sub(1)
         ))),
     }
@@ -185,9 +185,9 @@ mod tests {
             |input, query, options: FuseOptions| rollout(&maps, input, query, &options, &Context::new(0)).unwrap_err();
         let base = FuseOptions::default();
         for (error, expected) in [
-            (ask(0, 7, base), "positions 0..=6"),
+            (ask(0, 7, base), "positions 0 to 6"),
             (ask(1, 0, base), "there is no input 1"),
-            (ask(0, 0, FuseOptions { start: 3, ..base }), "layers 0..=2"),
+            (ask(0, 0, FuseOptions { start: 3, ..base }), "layers 0 to 2"),
             (ask(0, 0, FuseOptions { residual: f64::NAN, ..base }), "residual"),
             (ask(0, 0, FuseOptions { discard: 1.0, ..base }), "discard"),
         ] {

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use attractor_record::ModelInfo;
-use attractor_record::Patterns;
 use attractor_record::table::{Column, Table};
-use attractor_record::{Stack, Steps};
+use attractor_record::{ModelInfo, Patterns, Stack, Steps, counted};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{Observed, Sight};
@@ -47,6 +45,13 @@ pub struct Provenance {
     pub lengths: Vec<usize>,
     /// Anything that the caller adds.
     pub extra: BTreeMap<String, String>,
+}
+
+impl Provenance {
+    /// What was looked at, in words: the stack where it is named, inputs, steps.
+    pub fn counted(&self) -> String {
+        counted(self.stack, self.inputs, self.steps)
+    }
 }
 
 /// What a detector says of a head.

@@ -43,7 +43,7 @@ pub fn read_twice(words: &[u32], n: usize, sequences: usize, seed: u64) -> Resul
         )));
     }
     let sequence = |s: usize| {
-        let mut random = Philox::new(seed, judged(JudgementStream::Repeated, s as u64));
+        let mut random = Philox::new(seed, judged(JudgementStream::RepeatedWords, s as u64));
         let mut pool = words.to_vec();
         let period = n - s % (n - n / 2 + 1);
         let rest = 2 * (n - period);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use attractor_record::Stack;
+
 use super::{Checked, joined};
 use crate::place::Head;
 use crate::report::escape;
@@ -13,13 +15,14 @@ fn some(heads: &[Head]) -> String {
 }
 
 /// One case a condition; one that nothing could be tested by is skipped there and an error of the command.
-pub fn junit(checked: &[Checked]) -> String {
+pub fn junit(stack: Option<Stack>, checked: &[Checked]) -> String {
     let failures = checked.iter().filter(|c| c.tested > 0 && !c.is_ok()).count();
     let skipped = checked.iter().filter(|c| c.tested == 0).count();
     let counts = format!("tests=\"{}\" failures=\"{failures}\" skipped=\"{skipped}\"", checked.len());
+    let stack = stack.map_or(String::new(), |stack| format!(" {stack}"));
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"attractor diff\" {counts}>\n  <testsuite \
-         name=\"fail-on\" errors=\"0\" {counts}>\n"
+         name=\"fail-on{stack}\" errors=\"0\" {counts}>\n"
     );
     for found in checked {
         let _ =

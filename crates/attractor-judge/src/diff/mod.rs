@@ -11,10 +11,7 @@ mod reason;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use attractor_record::LayerShape;
-use attractor_record::Patterns;
-use attractor_record::Steps;
-use attractor_record::Token;
+use attractor_record::{LayerShape, Patterns, Stack, Steps, Token, counted};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -25,7 +22,7 @@ pub use reason::{Disparity, Fault, Side, Unfit, Whom};
 
 use crate::config::Config;
 use crate::measure::Geometry;
-use crate::place::Head;
+use crate::place::{Head, named_stack};
 use crate::statistics::{Bootstrap, Interval, NoBootstrap, mean};
 use attractor::{Context, Error, Hint, Result};
 
@@ -97,6 +94,9 @@ impl HeadDiff {
 /// Two sources, compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diff {
+    /// The stack whose layers were compared, where the model has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
     /// Number of inputs.
     pub inputs: usize,
     /// Steps of them all, where inputs have several.
@@ -135,6 +135,11 @@ impl Checked {
 }
 
 impl Diff {
+    /// What was compared, in words: the stack where it is named, inputs, steps.
+    pub fn counted(&self) -> String {
+        counted(self.stack, self.inputs, self.steps)
+    }
+
     /// The head that changed most by a metric; the first of equals.
     pub fn most(&self, metric: Metric) -> Option<(&HeadDiff, &Change)> {
         let changes = self.heads.iter().filter_map(|head| Some((head, head.changes.get(&metric)?)));
@@ -260,7 +265,8 @@ pub fn diff(
     unmatched.sort_unstable();
     unmatched.dedup();
     let unmatched = unmatched.into_iter().map(|(layer, head)| Head { layer, head }).collect();
-    Ok(Diff { inputs: steps.inputs(), steps: steps.several(), lengths, heads, unmatched, loss, notes })
+    let stack = named_stack(a);
+    Ok(Diff { stack, inputs: steps.inputs(), steps: steps.several(), lengths, heads, unmatched, loss, notes })
 }
 
 /// Why inputs of a head could not be compared: on how many, and the first reason.

@@ -109,7 +109,7 @@ impl NullPlan {
         let offsets = inputs.iter().map(|&input| first[input].same_offsets.len()).max().unwrap_or(0).max(1);
         inputs.truncate((SCORED / offsets).isqrt());
         if inputs.len() >= FEWEST_INPUTS {
-            let mut random = Philox::new(config.seed, judged(JudgementStream::Pairing, inputs.len() as u64));
+            let mut random = Philox::new(config.seed, judged(JudgementStream::RepeatPairings, inputs.len() as u64));
             let pairings = (0..permutations).map(|_| random.permutation(inputs.len())).collect();
             let cells: Vec<HashSet<(usize, usize)>> =
                 inputs.iter().map(|&input| first[input].same.iter().collect()).collect();
@@ -140,7 +140,7 @@ impl NullPlan {
             .iter()
             .filter(|(_, g)| fits(g))
             .filter_map(|(&id, g)| {
-                let random = Philox::new(config.seed, judged(JudgementStream::Repeat, id as u64));
+                let random = Philox::new(config.seed, judged(JudgementStream::RepeatLabels, id as u64));
                 Some((id, repeat_draws(g, random, permutations)?))
             })
             .collect();

@@ -1,5 +1,7 @@
 //! A check as it is reported: its figures, its verdict, and everything needed to doubt it, in words.
 
+use std::fmt;
+
 use attractor_record::Stack;
 use serde::{Deserialize, Serialize};
 
@@ -95,4 +97,38 @@ impl Check {
 
 fn yes() -> bool {
     true
+}
+
+/// A check's answer in a line; in JSON "norm.rows: ...".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Said {
+    /// Which check.
+    pub id: CheckId,
+    /// Its answer in words.
+    pub why: String,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.id, self.why)
+    }
+}
+
+impl From<Said> for String {
+    fn from(said: Said) -> Self {
+        said.to_string()
+    }
+}
+
+impl TryFrom<String> for Said {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let of = |(id, why): (&str, &str)| {
+            let id = CheckId::ALL.iter().copied().find(|known| known.as_str() == id)?;
+            Some(Self { id, why: why.to_string() })
+        };
+        text.split_once(": ").and_then(of).ok_or_else(|| format!("{text:?} does not begin with the id of a check"))
+    }
 }

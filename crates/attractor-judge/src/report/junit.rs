@@ -31,7 +31,8 @@ pub(super) fn render(report: &Report) -> String {
             count(&own, Verdict::Skipped)
         );
         for check in own {
-            let name = format!("{} {}", check.id, check.place());
+            let stack = check.stack.map_or(String::new(), |stack| format!("{stack} "));
+            let name = format!("{} {stack}{}", check.id, check.place());
             let _ = write!(xml, "    <testcase classname=\"attractor.{}\" name=\"{}\"", group.key(), escape(&name));
             let why = escape(&check.why);
             let _ = match check.verdict {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Check;
 use super::Report;
+use super::words::plural;
 use crate::verdict::{Mark, Verdict};
 
 /// Heads in the table; those that were recognised come first.
@@ -16,16 +17,16 @@ pub(super) fn render(report: &Report) -> String {
     let _ = writeln!(out, "## Attention of {}: {}\n", escape(&p.model.family), escape(&report.conclusion.headline));
     let _ = writeln!(
         out,
-        "**{} of {} checks passed**, {} warned, {} failed, {} could not be tested. {} layers x {} heads, {} inputs of {} \
+        "**{} of {} checks passed**, {} warned, {} failed, {} could not be tested. {} x {}, {} of {} \
          tokens, seed {}.\n",
         s.passed,
         s.tested,
         s.warned,
         s.failed,
         s.skipped,
-        p.model.layers,
-        p.model.heads,
-        p.inputs,
+        plural(p.model.layers, "layer"),
+        plural(p.model.heads, "head"),
+        p.counted(),
         span(&p.lengths),
         report.seed
     );
@@ -34,7 +35,7 @@ pub(super) fn render(report: &Report) -> String {
         if !items.is_empty() {
             let _ = writeln!(out, "### {title}\n");
             for item in items {
-                let _ = writeln!(out, "- {}", escape(item));
+                let _ = writeln!(out, "- {}", escape(&item.to_string()));
             }
             out.push('\n');
         }

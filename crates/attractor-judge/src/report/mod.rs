@@ -11,10 +11,10 @@ pub(crate) mod words;
 use std::collections::BTreeMap;
 
 use attractor_record::table::{Column, Table};
-use attractor_record::{ModelInfo, Stack};
+use attractor_record::{ModelInfo, Stack, counted};
 use serde::{Deserialize, Serialize};
 
-pub use check::Check;
+pub use check::{Check, Said};
 pub use conclusion::Conclusion;
 pub use head::{HeadFigure, HeadKind};
 pub(crate) use junit::escape;
@@ -53,6 +53,13 @@ pub struct Provenance {
     pub live_model: bool,
     /// What the caller adds: paths, hashes, options.
     pub extra: BTreeMap<String, String>,
+}
+
+impl Provenance {
+    /// What was looked at, in words: the stack where it is named, inputs, steps.
+    pub fn counted(&self) -> String {
+        counted(self.stack, self.inputs, self.steps)
+    }
 }
 
 /// A group in a line.
@@ -144,10 +151,10 @@ pub struct CheckCounts {
     /// Figures that are there to be read, counted in none of the above.
     #[serde(default)]
     pub reported: usize,
-    /// Ids and reasons of the failures.
-    pub critical: Vec<String>,
-    /// Ids and reasons of the warnings.
-    pub warnings: Vec<String>,
+    /// The failures.
+    pub critical: Vec<Said>,
+    /// The warnings.
+    pub warnings: Vec<Said>,
 }
 
 /// What [`judge`](crate::judge) answers.
@@ -278,7 +285,7 @@ pub(crate) fn groups(checks: &[Check]) -> Vec<GroupSummary> {
 
 pub(crate) fn summary(checks: &[Check]) -> CheckCounts {
     let of = |verdict| checks.iter().filter(move |c| c.is_of_model() && c.judged && c.verdict == verdict);
-    let said = |verdict| of(verdict).map(|c| format!("{}: {}", c.id, c.why)).collect();
+    let said = |verdict| of(verdict).map(|c| Said { id: c.id, why: c.why.clone() }).collect();
     let count = |verdict| of(verdict).count();
     let (passed, warned, failed) = (count(Verdict::Pass), count(Verdict::Warn), count(Verdict::Fail));
     CheckCounts {

@@ -1,6 +1,7 @@
 //! The report as lines for a terminal, in the numbered form of the original guide; the terminal adds colour.
 
 use super::Check;
+use super::words::plural;
 use super::{HeadSummary, Report};
 use crate::groups::Class;
 use crate::id::Group;
@@ -48,20 +49,19 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
     page.rule('=');
     let p = &report.provenance;
     let lengths = match (p.lengths.iter().min(), p.lengths.iter().max()) {
-        (Some(1), Some(1)) => "1 token each".to_string(),
-        (Some(a), Some(b)) if a == b => format!("{a} tokens each"),
+        (Some(a), Some(b)) if a == b => plural(*a, "token") + if p.lengths.len() == 1 { "" } else { " each" },
         (Some(a), Some(b)) => format!("{a} to {b} tokens"),
         _ => "no tokens".to_string(),
     };
-    let inputs = if p.inputs == 1 { "1 input".to_string() } else { format!("{} inputs", p.inputs) };
+    let inputs = p.counted();
     page.line(
         LineKind::Plain,
         None,
         &format!(
-            "{} ({} layers, {} heads{}), {inputs}, {lengths}, seed {}",
+            "{} ({}, {}{}), {inputs}, {lengths}, seed {}",
             clean(&p.model.family),
-            p.model.layers,
-            p.model.heads,
+            plural(p.model.layers, "layer"),
+            plural(p.model.heads, "head"),
             if p.model.causal { ", causal" } else { ", bidirectional" },
             report.seed
         ),
@@ -147,7 +147,7 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
         }
         page.line(LineKind::Check, Some(verdict), &format!("{} {what}: {}", sign(verdict), items.len()));
         for item in items {
-            page.wrapped(LineKind::Plain, None, "   - ", item);
+            page.wrapped(LineKind::Plain, None, "   - ", &item.to_string());
         }
     }
     page.blank();

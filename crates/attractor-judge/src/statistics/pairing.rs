@@ -46,7 +46,7 @@ impl Pairings {
         if exact {
             orders = all_orders(groups);
         } else {
-            let mut random = Philox::new(seed, judged(JudgementStream::Pairings, inputs.len() as u64));
+            let mut random = Philox::new(seed, judged(JudgementStream::DetectorPairings, inputs.len() as u64));
             orders.reserve(permutations * inputs.len());
             for _ in 0..permutations {
                 for group in groups {

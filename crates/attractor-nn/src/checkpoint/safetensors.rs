@@ -51,8 +51,8 @@ impl Safetensors {
         let room = source.length() - 8;
         if header > room || header > HEADER_LIMIT {
             return Err(source.format(format_args!(
-                "the first 8 bytes announce a header of {header} bytes, at most {} fit here; the file is truncated or \
-                 no safetensors file",
+                "the first 8 bytes announce a header of {header} bytes, at most {} fit here; the file is truncated, or \
+                 not a safetensors file",
                 room.min(HEADER_LIMIT)
             )));
         }

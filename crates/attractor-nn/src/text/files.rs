@@ -80,7 +80,7 @@ fn added(content: &str, id: u64) -> Value {
 fn word_pieces(vocabulary: &Path, settings: &Path) -> Result<Value> {
     let bytes = read_small(vocabulary, LARGEST, "the vocabulary")?;
     let text = String::from_utf8(bytes)
-        .map_err(|e| Error::format(format!("{}: the vocabulary is no UTF-8 text", vocabulary.display())).because(e))?;
+        .map_err(|e| Error::format(format!("{}: the vocabulary is not UTF-8 text", vocabulary.display())).because(e))?;
     let mut numbers = Map::new();
     for (number, piece) in text.lines().enumerate() {
         // A piece on two lines keeps the later number, as in the original reader.

@@ -1,4 +1,4 @@
-//! Inputs given as token numbers instead of text.
+//! Inputs given as token ids instead of text.
 
 use super::Tokenizer;
 use crate::checkpoint::npy::Npy;
@@ -10,7 +10,7 @@ use attractor_record::{Role, Token};
 use serde_json::Value;
 use std::path::Path;
 
-/// Reads token numbers: a JSON list (one input) or list of lists (several), or integers in a `.npy` or `.safetensors`
+/// Reads token ids: a JSON list (one input) or list of lists (several), or integers in a `.npy` or `.safetensors`
 /// file (`input_ids`, or the only tensor there), [positions] or [inputs, positions].
 ///
 /// # Errors
@@ -36,18 +36,18 @@ pub fn read_ids(path: &Path, vocabulary: usize) -> Result<Vec<Vec<u32>>> {
             };
             rows(file.integers(name)?, path)?
         }
-        _ => from_json(&read_json(path, "the token numbers")?, path)?,
+        _ => from_json(&read_json(path, "the file of token ids")?, path)?,
     };
     if inputs.is_empty() || inputs.iter().any(Vec::is_empty) {
         return Err(Error::usage(format!(
-            "{}: an input without tokens; expected at least one number in each",
+            "{}: an input without tokens; expected at least one token id in each",
             path.display()
         )));
     }
     for (number, input) in inputs.iter().enumerate() {
         if let Some(position) = input.iter().position(|&id| id < 0 || id >= vocabulary as i64) {
             return Err(Error::usage(format!(
-                "{}: input {number}, position {position}: expected a token number from 0 to {}, got {}; the numbers are \
+                "{}: input {number}, position {position}: expected a token id from 0 to {}, got {}; the ids are \
                  from another model's tokenizer",
                 path.display(),
                 vocabulary.saturating_sub(1),
@@ -58,7 +58,7 @@ pub fn read_ids(path: &Path, vocabulary: usize) -> Result<Vec<Vec<u32>>> {
     Ok(inputs.into_iter().map(|input| input.into_iter().map(|id| id as u32).collect()).collect())
 }
 
-/// Tokens of given numbers: as the tokenizer knows them, or bare numbers with the roles that the configuration gives.
+/// Tokens of given ids: as the tokenizer knows them, or bare numbers with the roles that the configuration gives.
 ///
 /// # Errors
 /// As [`Tokenizer::tokens`].
@@ -81,7 +81,7 @@ fn rows((shape, values): (Vec<usize>, Vec<i64>), path: &Path) -> Result<Vec<Vec<
         [_, 0] | [0, _] => Ok(Vec::new()),
         [_, width] => Ok(values.chunks_exact(*width).map(<[i64]>::to_vec).collect()),
         other => Err(Error::shape(format!(
-            "{}: expected token numbers of shape [positions] or [inputs, positions], got {other:?}",
+            "{}: expected token ids of shape [positions] or [inputs, positions], got {other:?}",
             path.display()
         ))),
     }
@@ -90,7 +90,7 @@ fn rows((shape, values): (Vec<usize>, Vec<i64>), path: &Path) -> Result<Vec<Vec<
 fn from_json(value: &Value, path: &Path) -> Result<Vec<Vec<i64>>> {
     let wrong = |what: &Value| {
         Error::format(format!(
-            "{}: expected a JSON list of token numbers or a list of such lists, got {}",
+            "{}: expected a JSON list of token ids or a list of such lists, got {}",
             path.display(),
             what.to_string().chars().take(60).collect::<String>()
         ))

@@ -168,7 +168,7 @@ impl Training {
         self.step >= self.plan.steps
     }
 
-    /// One step on `text`, the token numbers of all training text.
+    /// One step on `text`, the token ids of all training text.
     ///
     /// # Errors
     /// A text shorter than a sequence, tokens beyond the vocabulary, and a loss that is not a number.

@@ -239,7 +239,7 @@ pub(crate) fn dot(svg: &mut Svg, (x, y): (f64, f64), radius: f64, shape: usize, 
     svg.element("path", &[("class", &class), ("d", &d), ("fill", &fill)]);
 }
 
-/// "3 values are no finite numbers and are left out", or nothing.
+/// "3 values are not finite numbers and are left out", or nothing.
 pub(crate) fn left_out(count: usize) -> String {
     match count {
         0 => String::new(),

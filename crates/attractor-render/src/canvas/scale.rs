@@ -124,7 +124,7 @@ impl Scale {
         Ok(Self { spacing, low, high, knots: [0.0; KNOTS] })
     }
 
-    /// Where `value` lies, clamped to [0, 1]; NaN for what is no finite number.
+    /// Where `value` lies, clamped to [0, 1]; NaN for what is not a finite number.
     pub fn position(&self, value: f64) -> f64 {
         if !value.is_finite() {
             return f64::NAN;

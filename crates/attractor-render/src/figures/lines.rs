@@ -58,7 +58,7 @@ pub struct Lines<'a> {
 impl Lines<'_> {
     /// The figure as SVG.
     ///
-    /// Points that are no finite numbers, or not above zero on a logarithmic axis, are left out and counted under the
+    /// Points that are not finite numbers, or not above zero on a logarithmic axis, are left out and counted under the
     /// title; if none is left the frame stands empty. A constant curve runs through the middle.
     ///
     /// # Errors

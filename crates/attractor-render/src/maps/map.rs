@@ -99,7 +99,7 @@ impl Map {
         self.rows < self.queries || self.columns < self.keys
     }
 
-    /// Number of cells that are no finite number.
+    /// Number of cells that are not finite numbers.
     pub fn not_numbers(&self) -> usize {
         self.cells.iter().enumerate().filter(|(i, c)| !c.is_finite() && !self.is_forbidden(*i)).count()
     }

@@ -22,7 +22,7 @@ attractor::choice! {
         /// Stored, corrupted and recalled patterns.
         #[default]
         Recall = "recall",
-        /// One recall unit by unit; an .svg moves.
+        /// One recall unit by unit, animated as .svg.
         Frames = "frames",
         /// Energy after each flip.
         Energy = "energy",

@@ -36,7 +36,7 @@ pub const VERSION: u32 = 2;
 
 /// Code of a cell that the mask forbids.
 pub const MASKED: u8 = 0;
-/// Code of a cell that is no finite number.
+/// Code of a cell that is not a finite number.
 pub const NOT_A_NUMBER: u8 = 255;
 /// Steps of the logarithmic scale.
 const STEPS: f64 = 168.0;

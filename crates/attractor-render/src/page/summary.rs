@@ -94,9 +94,9 @@ pub(super) fn opening(report: &Report) -> String {
 fn subject(report: &Report) -> String {
     let p = &report.provenance;
     let lengths = match (p.lengths.iter().min(), p.lengths.iter().max()) {
-        (Some(a), Some(b)) if a == b => format!("{} of {a} tokens", plural(p.inputs, "input")),
-        (Some(a), Some(b)) => format!("{} of {a} to {b} tokens", plural(p.inputs, "input")),
-        _ => plural(p.inputs, "input"),
+        (Some(a), Some(b)) if a == b => format!("{} of {a} tokens", p.counted()),
+        (Some(a), Some(b)) => format!("{} of {a} to {b} tokens", p.counted()),
+        _ => p.counted(),
     };
     format!(
         "{} · {} × {} · {} · {lengths} · seed {}",

@@ -94,9 +94,9 @@ impl Heads {
     /// Retrieves for each query from the stored patterns, and returns what goes with them in `values`.
     ///
     /// # Cost
-    /// O(queries x stored x d) a step, in f64.
+    /// O(queries x stored x d) per step, in f64.
     /// # Errors
-    /// `is_shape` for axes that disagree, `is_usage` for no heads or a beta that is no positive number.
+    /// `is_shape` for axes that disagree, `is_usage` for no heads or a beta that is not a positive number.
     /// # Source
     /// Ramsauer et al. 2021, eq. (10); Vaswani et al. 2017 for no steps.
     pub fn associate(

@@ -82,7 +82,7 @@ impl SimplexMap {
 }
 
 /// # Errors
-/// `is_usage` if beta is no positive number.
+/// `is_usage` if beta is not a positive number.
 pub(crate) fn check_beta(beta: f64) -> Result<()> {
     match beta > 0.0 && beta.is_finite() {
         true => Ok(()),
@@ -121,7 +121,7 @@ impl Modern {
     /// Stores patterns.
     ///
     /// # Errors
-    /// `is_usage` if beta is no positive number.
+    /// `is_usage` if beta is not a positive number.
     pub fn new(patterns: RealPatterns, beta: f64, separator: SimplexMap) -> Result<Self> {
         check_beta(beta)?;
         let offset = separator.most_entropy(patterns.count()) / beta + patterns.largest_norm().powi(2) / 2.0;

@@ -165,7 +165,7 @@ pub fn sherrington_kirkpatrick(units: usize, random: &mut Philox) -> Result<Coup
 /// Neighbouring pairs of a rectangle, rows first; closed to a torus, each site has four neighbours.
 ///
 /// # Errors
-/// `is_shape` if the torus has fewer than three sites a side (a pair would meet twice), or there is no site.
+/// `is_shape` if the torus has fewer than three sites per side (a pair would meet twice), or there is no site.
 pub fn grid(rows: usize, columns: usize, closed: bool) -> Result<Vec<(usize, usize)>> {
     let least = if closed { 3 } else { 1 };
     if rows < least || columns < least || rows.checked_mul(columns).is_none() {
@@ -189,7 +189,7 @@ pub fn grid(rows: usize, columns: usize, closed: bool) -> Result<Vec<(usize, usi
 /// Ising's ferromagnet on a rectangle or torus: every neighbouring pair coupled by `coupling`.
 ///
 /// # Errors
-/// As [`grid`]; `is_usage` for a coupling that is no finite number.
+/// As [`grid`]; `is_usage` for a coupling that is not a finite number.
 /// # Source
 /// Onsager 1944, *Crystal statistics*: on the torus with J = 1 it orders below T = 2 / ln(1 + sqrt 2) = 2.269185.
 pub fn ferromagnet(rows: usize, columns: usize, closed: bool, coupling: f64) -> Result<Couplings> {

@@ -167,7 +167,7 @@ impl Plan {
             return Err(Error::option("loads", load, "give numbers above zero"));
         }
         if !(0.0..=1.0).contains(&self.noise) {
-            return Err(Error::option("noise", self.noise, "give a share from 0 to 1"));
+            return Err(Error::option("noise", self.noise, "give a fraction from 0 to 1"));
         }
         if !(1..=MOST_UNITS).contains(&self.neurons) {
             return Err(Error::option("neurons", self.neurons, format!("give 1 to {MOST_UNITS} units")));
@@ -259,7 +259,7 @@ fn recalled(
 /// The answer does not depend on the number of threads.
 ///
 /// # Cost
-/// seeds x cues recalls of O(N P) a sweep; memory P N / 4 bytes per thread. Rules but Hebb's: what learning costs for each seed,
+/// seeds x cues recalls of O(N P) per sweep; memory P N / 4 bytes per thread. Rules but Hebb's: what learning costs for each seed,
 /// recalls of O(N) a flip, 8 N^2 bytes per thread.
 /// # Errors
 /// As [`Plan::check`].

@@ -394,7 +394,7 @@ fn end(patterns: &[[f64; 2]], reach: f64, [x, y]: [f64; 2]) -> End {
 /// Stores the patterns and retrieves from every start.
 ///
 /// # Errors
-/// As [`PlaneOptions::check`]; `is_usage` for a beta that is no positive number or a damping that does not lie in (0, 2).
+/// As [`PlaneOptions::check`]; `is_usage` for a beta that is not a positive number or a damping that does not lie in (0, 2).
 pub fn plane(options: &PlaneOptions, context: &Context<'_>) -> Result<Plane> {
     options.check()?;
     let (stored, starts) = (&options.stored, &options.from);

@@ -199,7 +199,7 @@ impl Retrievals {
 /// Stores patterns and retrieves each from a noisy query.
 ///
 /// # Cost
-/// O(N d) a step of each of N queries.
+/// O(N d) per step of each of N queries.
 /// # Errors
 /// As [`Case::new`]; `is_interrupted`.
 pub fn run(patterns: RealPatterns, options: &Options, context: &Context<'_>) -> Result<Retrievals> {

@@ -132,7 +132,7 @@ impl Recall {
             Corruption::Mask(share) => ("mask", share),
         };
         if !(0.0..=1.0).contains(&share) {
-            return Err(Error::option(name, share, "give a share from 0 to 1"));
+            return Err(Error::option(name, share, "give a fraction from 0 to 1"));
         }
         if name == "mask" && self.update == Update::Synchronous {
             let why = "known units can be clamped only when units are updated one by one";

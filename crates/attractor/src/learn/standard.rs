@@ -20,11 +20,11 @@ crate::choice! {
         Storkey = "storkey",
         /// Pseudo-inverse (projection) rule, with zero diagonal.
         PseudoInverse = "pseudo-inverse",
-        /// The same with its diagonal.
+        /// Pseudo-inverse rule with its diagonal.
         PseudoInverseDiagonal = "pseudo-inverse-diagonal",
         /// Perceptron learning up to a margin (Gardner), symmetric weights.
         PerceptronSymmetric = "perceptron-symmetric",
-        /// The same, not symmetric: there is no energy function.
+        /// Perceptron learning, asymmetric weights: there is no energy function.
         Perceptron = "perceptron",
         /// Hebbian unlearning of spurious states (Hopfield, Feinstein and Palmer 1983).
         Unlearning = "unlearning",

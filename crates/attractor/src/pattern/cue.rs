@@ -56,7 +56,7 @@ impl Spins {
     /// `is_usage` if the share lies outside [0, 1].
     pub fn with_noise(&self, share: f64, random: &mut Philox) -> Result<Self> {
         if !(0.0..=1.0).contains(&share) {
-            return Err(Error::usage(format!("spins: a noise of {share}; expected a share from 0 to 1")));
+            return Err(Error::usage(format!("spins: a noise of {share}; expected a fraction from 0 to 1")));
         }
         let mut spins = self.clone();
         for unit in 0..self.len() {

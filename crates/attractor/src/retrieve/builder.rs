@@ -2,7 +2,7 @@
 //!
 //! The reference engine and foreign maps go through here; the fast engine is held to it.
 
-use super::statistics::{HeadStatistics, Link, Request, When, zhai_bound};
+use super::statistics::{HeadStatistics, Link, Over, Request, When, zhai_bound};
 use super::{Mask, Problem};
 use std::collections::HashMap;
 
@@ -59,17 +59,20 @@ pub(crate) fn blank(
 ) -> HeadStatistics {
     let (width, bins) = distance_bins(request.bins, queries, keys, mask.offset);
     let side = request.pooled.map_or(0, |side| side.min(queries).min(keys));
-    let blank = HeadStatistics::blank_rows(rows, |when| match when {
+    let wanted = |when| match when {
         When::Always => true,
         When::Sinks => sinks,
         When::Extended => request.extended,
         When::Tokens => !request.tokens.is_empty(),
-    });
-    let nan = || vec![f32::NAN; rows];
+    };
+    let members = |over| match over {
+        Over::Class => request.classes.len(),
+        Over::Lag => request.lags.len(),
+    };
+    let blank = HeadStatistics::blank_rows(rows, wanted, members);
     HeadStatistics {
         queries,
         keys,
-        class_mass: vec![nan(); request.classes.len()],
         distance_bin_width: width,
         distance_mass: vec![0.0; bins],
         distance_enrichment: vec![0.0; bins],
@@ -77,7 +80,6 @@ pub(crate) fn blank(
         column_mass: vec![0.0; keys],
         column_enrichment: vec![0.0; keys],
         column_rows: vec![0; keys],
-        divergence: vec![nan(); request.lags.len()],
         row_top_keys: vec![u32::MAX; rows * request.row_top],
         row_top_weights: vec![0.0; rows * request.row_top],
         pooled_side: side,

@@ -38,5 +38,7 @@ pub use partial::Partial;
 pub use problem::{Elements, Heads, Problem, Retrieved};
 pub use separation::Separation;
 pub use similarity::{Cosine, Dot, InnerProduct, NegativeSquaredEuclid, Similarity};
-pub use statistics::{Class, HeadStatistics, Link, Request, RowNumbers, RowStatistic, SummedStatistic, When};
+pub use statistics::{
+    Class, FamilyStatistic, HeadStatistics, Link, Over, Request, RowNumbers, RowStatistic, SummedStatistic, When,
+};
 pub use summary::Summary;

@@ -155,6 +155,34 @@ pub struct RowStatistic {
     blank: f32,
 }
 
+/// A statistic of a row that is taken several times, once per class of keys or per lag: [member][row].
+///
+/// Rows join by standing one behind the other.
+#[derive(Clone, Copy)]
+pub struct FamilyStatistic {
+    /// Its name: the field, and the head of its labels in a run.
+    pub name: &'static str,
+    /// What it is, a line.
+    pub meaning: &'static str,
+    /// What its members are.
+    pub over: Over,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Its numbers; NaN where a row has none.
+    pub read: fn(&HeadStatistics) -> &Vec<Vec<f32>>,
+    /// The same, to be changed.
+    pub write: fn(&mut HeadStatistics) -> &mut Vec<Vec<f32>>,
+}
+
+/// What the members of a family of statistics are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// The classes of keys of a [`Request`].
+    Class,
+    /// Its lags.
+    Lag,
+}
+
 /// A sum over rows, one entry per key or per bin of distance. Parts join by adding.
 #[derive(Clone, Copy)]
 pub struct SummedStatistic {
@@ -200,6 +228,7 @@ macro_rules! declare {
     (
         $(#[$of_struct:meta])*
         rows { $($row:ident: $kind:ident $($what:ident)?, $unit:literal, $when:ident, table: $table:literal, $row_doc:literal;)* }
+        families { $($family:ident: $over:ident, $family_unit:literal, $family_doc:literal;)* }
         sums { $($sum:ident: [$number:ident; $axis:literal], $sum_unit:literal, $sum_doc:literal;)* }
         rest { $($(#[$of_field:meta])* pub $field:ident: $type:ty,)* }
     ) => {
@@ -215,6 +244,12 @@ macro_rules! declare {
                 #[doc = concat!("Per row; ", $unit, ".")]
                 #[serde(with = "bits")]
                 pub $row: Vec<$kind>,
+            )*
+            $(
+                #[doc = $family_doc]
+                #[doc = concat!("Per ", stringify!($over), " and row; ", $family_unit, ".")]
+                #[serde(with = "bits::nested")]
+                pub $family: Vec<Vec<f32>>,
             )*
             $(
                 #[doc = $sum_doc]
@@ -235,6 +270,16 @@ macro_rules! declare {
                 in_table: $table,
                 numbers: numbers!($kind, $row),
                 blank: blank!($kind $($what)?),
+            }),*];
+
+            /// Every statistic of a row that is taken per class or lag.
+            pub const FAMILIES: &'static [FamilyStatistic] = &[$(FamilyStatistic {
+                name: stringify!($family),
+                meaning: $family_doc,
+                over: Over::$over,
+                unit: $family_unit,
+                read: |s| &s.$family,
+                write: |s| &mut s.$family,
             }),*];
 
             /// Every sum over rows.
@@ -290,6 +335,11 @@ declare! {
         same_token_keys: u32, "keys", Tokens, table: false, "Number of those other keys.";
         sink_mass: f32, "weight", Sinks, table: true, "Mass that a learned sink takes.";
     }
+    families {
+        class_mass: Class, "weight", "Mass on the keys of a class.";
+        divergence: Lag, "nats",
+            "Jensen-Shannon divergence of rows i and i - lag on their common support; NaN for rows without a pair.";
+    }
     sums {
         column_mass: [f64; "key"], "weight", "Attention received: sum_i p_ij.";
         column_enrichment: [f64; "key"], "times uniform",
@@ -305,12 +355,6 @@ declare! {
         pub empty_rows: usize,
         /// Rows whose scores are not all numbers.
         pub invalid_rows: usize,
-        /// Mass on each class, [class][row].
-        #[serde(with = "bits::nested")]
-        pub class_mass: Vec<Vec<f32>>,
-        /// JS divergence of rows i and i - lag on their common support, [lag][row], nats; NaN for rows without a pair.
-        #[serde(with = "bits::nested")]
-        pub divergence: Vec<Vec<f32>>,
         /// Width of a distance bin, tokens: bin b covers b w ..= (b + 1) w - 1.
         pub distance_bin_width: usize,
         /// The strongest links of the head, strongest first; ties by lower query, then key.
@@ -345,9 +389,12 @@ impl RowStatistic {
 }
 
 impl HeadStatistics {
-    /// Rows that were not seen yet, of the statistics that are wanted.
-    pub(crate) fn blank_rows(rows: usize, wanted: impl Fn(When) -> bool) -> Self {
+    /// Rows that were not seen yet, of the statistics that are wanted; `members` says how many classes and lags there are.
+    pub(crate) fn blank_rows(rows: usize, wanted: impl Fn(When) -> bool, members: impl Fn(Over) -> usize) -> Self {
         let mut blank = Self::default();
+        for family in Self::FAMILIES {
+            *(family.write)(&mut blank) = vec![vec![f32::NAN; rows]; members(family.over)];
+        }
         for statistic in Self::ROWS.iter().filter(|statistic| wanted(statistic.when)) {
             match statistic.numbers {
                 RowNumbers::Float(_, field) => *field(&mut blank) = vec![statistic.blank; rows],
@@ -365,13 +412,15 @@ impl HeadStatistics {
                 RowNumbers::Whole(_, field) => field(self).append(field(&mut other)),
             }
         }
+        for family in Self::FAMILIES {
+            let theirs = (family.write)(&mut other);
+            (family.write)(self).iter_mut().zip(theirs).for_each(|(a, b)| a.append(b));
+        }
         for statistic in Self::SUMS {
             (statistic.join)(self, &other);
         }
         self.empty_rows += other.empty_rows;
         self.invalid_rows += other.invalid_rows;
-        let nested = self.class_mass.iter_mut().zip(&mut other.class_mass);
-        nested.chain(self.divergence.iter_mut().zip(&mut other.divergence)).for_each(|(a, b)| a.append(b));
         self.row_top_keys.append(&mut other.row_top_keys);
         self.row_top_weights.append(&mut other.row_top_weights);
         self.pooled_max.iter_mut().zip(other.pooled_max).for_each(|(x, y)| *x = x.max(y));

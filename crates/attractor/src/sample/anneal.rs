@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};
 
-/// An annealing run to be made: one sweep a temperature, every unit once a sweep, from the first to the last.
+/// An annealing run to be made: one sweep per temperature, every unit once per sweep, from the first to the last.
 ///
 /// # Example
 /// ```
@@ -142,7 +142,7 @@ impl Annealing {
     /// `is_usage` for no read.
     /// # Accuracy
     /// A decision's probability is met to 2^-23 (rarer ones than 2^-24 never happen), and to a relative 4e-6. Couplings that
-    /// are no whole numbers are rounded to single precision, and so are their fields, which are made anew every 64
+    /// are not integers are rounded to single precision, and so are their fields, which are made anew every 64
     /// sweeps; energies of the outcome are computed from its states in double precision.
     /// # Cost
     /// A read's sweep looks at N units; a flip costs the unit's degree. Reads side by side are made 64 at a time.

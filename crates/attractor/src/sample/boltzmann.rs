@@ -105,7 +105,7 @@ impl BoltzmannMachine {
     /// Its energy, to sample or anneal.
     ///
     /// # Errors
-    /// `is_usage` if a parameter is no finite number: learning diverged.
+    /// `is_usage` if a parameter is not a finite number: learning diverged.
     pub fn couplings(&self) -> Result<Couplings> {
         Couplings::dense(self.biases.len(), &self.weights)?.with_biases(self.biases.clone())
     }

@@ -30,7 +30,7 @@ impl Cooling {
     }
 }
 
-/// Temperatures of an annealing run, one a sweep, never rising: the first is the start's, the last exactly the end's.
+/// Temperatures of an annealing run, one per sweep, never rising: the first is the start's, the last exactly the end's.
 ///
 /// # Example
 /// ```

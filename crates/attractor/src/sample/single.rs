@@ -359,7 +359,7 @@ mod tests {
         }
     }
 
-    /// Weights that are no whole numbers: decisions differ only where rounding does, so the energies that are told are
+    /// Weights that are not integers: decisions differ only where rounding does, so the energies that are told are
     /// those of the states, over many sweeps.
     #[test]
     fn energies_stay_those_of_the_states() {

@@ -10,7 +10,7 @@ use crate::random::Philox;
 /// In which order the units of a sweep are updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Each unit once a sweep, in a new random order every time; the stream of random numbers.
+    /// Each unit once per sweep, in a new random order every time; the stream of random numbers.
     Random {
         /// Seed.
         seed: u64,

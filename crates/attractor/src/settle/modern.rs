@@ -85,7 +85,7 @@ fn check(memory: &Modern, start: &[f64], iteration: &Iteration) -> Result<()> {
 /// Not converging is no error but an answer.
 ///
 /// # Cost
-/// O(N d) a step.
+/// O(N d) per step.
 /// # Errors
 /// `is_shape` if the query has another width; `is_usage` for one that is not a number, a damping that does not lie in
 /// (0, 2), or a tolerance below 0.
@@ -132,9 +132,9 @@ pub struct Swept {
 /// Descends from every query at every beta, beta by beta.
 ///
 /// # Cost
-/// O(N d) a step of each.
+/// O(N d) per step of each.
 /// # Errors
-/// As [`descend`]; `is_usage` for a beta that is no positive number.
+/// As [`descend`]; `is_usage` for a beta that is not a positive number.
 pub fn sweep_beta(memory: &Modern, betas: &[f64], queries: &[Vec<f64>], iteration: Iteration) -> Result<Vec<Swept>> {
     let mut all = Vec::with_capacity(betas.len() * queries.len());
     for &beta in betas {

@@ -57,7 +57,7 @@ pub struct Anneal {
     /// How a unit is updated
     #[arg(long, value_parser = choice::<Dynamics>(), default_value = "metropolis")]
     pub rule: Dynamics,
-    /// Also draw it: .svg, .png or .pdf
+    /// Also save a figure: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What --output shows

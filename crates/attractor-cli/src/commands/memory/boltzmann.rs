@@ -46,7 +46,7 @@ pub struct Boltzmann {
     /// Sweeps per sample, from a random state
     #[arg(long, default_value_t = 200)]
     pub sweeps: usize,
-    /// Also draw it: .svg, .png or .pdf
+    /// Also save a figure: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -23,7 +23,7 @@ pub struct Capacity {
     /// Number of units N
     #[arg(long, default_value_t = 2000)]
     pub neurons: usize,
-    /// Loads P / N, with commas
+    /// Loads P / N, comma-separated
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [0.02, 0.04, 0.06, 0.08, 0.09, 0.10, 0.11, 0.12, 0.13, 0.135, 0.14, 0.145, 0.15, 0.16, 0.18])]
     pub loads: Vec<f64>,
     /// Pattern sets per load
@@ -35,7 +35,7 @@ pub struct Capacity {
     /// Learning rule
     #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb")]
     pub rule: Standard,
-    /// Share of a cue's units that are wrong
+    /// Fraction of a cue's units that are wrong
     #[arg(long, default_value_t = 0.0)]
     pub noise: f64,
     /// What the picture shows
@@ -44,7 +44,7 @@ pub struct Capacity {
     /// Maximum number of sweeps per recall
     #[arg(long, default_value_t = 200)]
     pub sweeps: usize,
-    /// Also draw it: .svg, .png or .pdf
+    /// Also save a figure: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -35,10 +35,10 @@ pub struct Landscape {
     /// Which landscape is explored and drawn
     #[arg(long, value_enum, default_value_t = Draw::Curve)]
     pub draw: Draw,
-    /// Coefficients of the energy in one dimension, lowest power first, with commas; the default is 3 x - 2 x^2 - x^3 + 0.5 x^4
+    /// Coefficients of the energy in one dimension, lowest power first, comma-separated; the default is 3 x - 2 x^2 - x^3 + 0.5 x^4
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [0.0, 3.0, -2.0, -1.0, 0.5])]
     pub polynomial: Vec<f64>,
-    /// Starting points of the balls, separated by commas; by default one on each side of the peak
+    /// Starting points of the balls, comma-separated; by default one on each side of the peak
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [1.0, 0.2])]
     pub start: Vec<f64>,
     /// Step size of gradient descent: distance rolled per unit of slope
@@ -64,7 +64,7 @@ pub struct Landscape {
     /// Step size of a modern retrieval: any value between 0 and 2 lowers the energy; small ones draw smooth paths
     #[arg(long, default_value_t = 0.1)]
     pub damping: f64,
-    /// Also draw it: .svg, .png or .pdf
+    /// Also save a figure: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -92,7 +92,7 @@ fn places(option: &'static str, text: &str) -> Outcome<Vec<[f64; 2]>> {
         place.iter().all(|z| z.abs() <= 1e6).then_some(place)
     };
     let all = text.split(';').map(place).collect::<Option<Vec<_>>>();
-    all.ok_or_else(|| Error::option(option, text, "give places x,y;x,y, for example 1,1;-1,1"))
+    all.ok_or_else(|| Error::option(option, text, "expected points x,y;x,y, for example 1,1;-1,1"))
 }
 
 /// The picture of the modern memory alone has no classical one.

@@ -52,13 +52,13 @@ pub struct ModernArgs {
     /// Maximum number of steps
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
-    /// Query whose weights --draw weights shows, by the number of its pattern
+    /// Index of the query whose weights --draw weights shows
     #[arg(long, default_value_t = 0)]
     pub query: usize,
     /// Use the patterns as they are, neither centred nor scaled to mean length one
     #[arg(long)]
     pub raw: bool,
-    /// Also draw it: .svg, .png or .pdf
+    /// Also save a figure: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What --output shows

@@ -34,7 +34,7 @@ pub struct Recall {
     /// Maximum number of sweeps over all units
     #[arg(long, default_value_t = 100)]
     pub sweeps: usize,
-    /// Also draw it: .svg, .png or .pdf
+    /// Also save a figure: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -29,7 +29,7 @@ pub struct GenerateRbm {
     /// intercept_hidden_, intercept_visible_)
     #[arg(required_unless_present = "demo")]
     pub model: Option<PathBuf>,
-    /// The bundled machine: 16 hidden units, trained on the digits
+    /// The bundled model: 16 hidden units, trained on the digits
     #[arg(long, conflicts_with = "model")]
     pub demo: bool,
     /// Number of samples, or of rows to complete
@@ -38,7 +38,7 @@ pub struct GenerateRbm {
     /// Gibbs steps
     #[arg(long, default_value_t = 1000)]
     pub steps: usize,
-    /// Plain Gibbs sampling instead of parallel tempering at eight inverse temperatures, which escapes modes
+    /// Plain Gibbs sampling instead of parallel tempering at eight inverse temperatures, which can move between modes
     #[arg(long, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain"])]
     pub gibbs: bool,
     /// Sampled states instead of the means of the visible units in the last step

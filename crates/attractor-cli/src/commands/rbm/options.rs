@@ -12,13 +12,13 @@ use crate::commands::memory::Data;
 pub struct TrainRbm {
     #[command(flatten)]
     pub data: Data,
-    /// Where machine, checkpoint, metrics and pictures go, a folder
+    /// Output folder for the model, its checkpoint, metrics and figures
     #[arg(long, short)]
     pub output: PathBuf,
     /// A set of defaults; options that are given override them [default: local; with --demo: small]
     #[arg(long, value_parser = choice::<Preset>())]
     pub preset: Option<Preset>,
-    /// Start from the weights of this machine: a folder, .safetensors, or a BernoulliRBM of scikit-learn as .npz
+    /// Start from the weights of this model: a folder, .safetensors, or a BernoulliRBM of scikit-learn as .npz
     #[arg(long, value_name = "FILE", conflicts_with = "gaussian")]
     pub weights: Option<PathBuf>,
     /// Hidden units [default: the preset's, or those of --weights]
@@ -81,7 +81,7 @@ pub struct TrainRbm {
     /// Epochs between likelihood evaluations: exact up to 22 units in the smaller layer, else by annealed importance sampling; 0: never
     #[arg(long, default_value_t = 5)]
     pub likelihood_every: u64,
-    /// Number of inverse temperatures in annealed importance sampling [default: 1000]; if given, AIS is used for small machines too
+    /// Number of inverse temperatures in annealed importance sampling [default: 1000]; if given, AIS is used for small models too
     #[arg(long)]
     pub betas: Option<usize>,
     /// Alarm: margin in nats per row, on top of three standard errors, by which the likelihood must lie below its best
@@ -90,7 +90,7 @@ pub struct TrainRbm {
     /// Alarm: number of consecutive evaluations below that margin
     #[arg(long, default_value_t = 3)]
     pub alarm_patience: u32,
-    /// When the alarm fires (likelihood falls while reconstruction improves), restore the best machine and stop
+    /// When the alarm fires (likelihood falls while reconstruction improves), restore the best model and stop
     #[arg(long)]
     pub roll_back: bool,
     /// Resume after the last complete epoch in --output; --epochs, the learning rates, --clip and monitoring options may change

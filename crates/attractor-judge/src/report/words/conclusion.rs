@@ -17,7 +17,7 @@ pub(crate) fn say(scenario: Scenario, signs: &Signs, findings: &Findings, lost: 
     let mut action = action.to_string();
     if signs.better_than_counting == Some(false) && scenario != Scenario::Broken {
         action = action.replace("No issues found. ", "");
-        action += " But train the model first: its loss is no better than that of a unigram model, so nothing in it can be said to work.";
+        action += " But train the model first: its loss is no better than that of a unigram model, so these patterns say little yet.";
     }
     Conclusion {
         scenario,

@@ -39,7 +39,7 @@ fn note(of: &Measured) -> String {
 }
 
 /// "1 input", "3 inputs".
-fn plural(count: usize, noun: &str) -> String {
+pub(super) fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 

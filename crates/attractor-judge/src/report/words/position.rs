@@ -30,7 +30,7 @@ impl Say for Explained {
             Baseline::Offsets => "by offset, since no two inputs have the same length".to_string(),
         };
         format!(
-            "position explains all but {:.0} % of the patterns (JS to the leave-one-out mean map over JS to uniform; {how}){}",
+            "position leaves {:.0} % of the patterns unexplained (JS to the leave-one-out mean map over JS to uniform; {how}){}",
             100.0 * (1.0 - self.share),
             note(of)
         )
@@ -40,7 +40,7 @@ impl Say for Explained {
 impl Say for HeadExplained {
     fn say(&self, of: &Measured) -> String {
         format!(
-            "the positions of the other inputs explain all but {:.0} % of the pattern{}",
+            "the positions of the other inputs leave {:.0} % of the pattern unexplained{}",
             100.0 * (1.0 - self.share),
             note(of)
         )

@@ -34,8 +34,10 @@ impl Say for Content {
                 "token-shuffle null: no two inputs have the same token at the same position".to_string()
             }
             TokenShuffle::Tested { closer, p, inputs, shuffles } => format!(
-                "rows of equal tokens are closer by {closer:+.4} (total variation, mean over heads), token-shuffle p = {p:.4} \
-                 ({inputs} inputs, {shuffles} shuffles)"
+                "rows of equal tokens are {} by {:.4} (total variation, mean over heads), token-shuffle p = {p:.4} ({inputs} \
+                 inputs, {shuffles} shuffles)",
+                if closer < 0.0 { "farther apart" } else { "closer" },
+                closer.abs()
             ),
         };
         format!("{}; {tokens}{}", unshared(self.share), note(of))

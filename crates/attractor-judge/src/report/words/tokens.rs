@@ -65,13 +65,14 @@ impl Say for Sinks {
             0 => String::new(),
             n => format!("; {n} of them by the score alone: not distinguishable from chance on these inputs"),
         };
+        let found = match self.found.as_slice() {
+            [] => String::new(),
+            found => format!(" ({} at the first position): {}", self.at_first, listed(found)),
+        };
         format!(
-            "{} of {} heads have a sink ({} at the first position): {}{alone}; reported, not judged (over whole inputs, not the \
-             64 tokens of the source)",
+            "{} of {} heads have a sink{found}{alone}; reported, not judged (over whole inputs; Gu et al. use 64 tokens)",
             self.found.len(),
-            self.heads,
-            self.at_first,
-            listed(&self.found)
+            self.heads
         )
     }
 }

@@ -107,7 +107,7 @@ impl<'a> Keys<'a> {
         match self.get(key) {
             Some(Value::Array(list)) => match list.first().and_then(Value::as_u64) {
                 Some(id) if id <= u64::from(u32::MAX) => Ok(Some(id as u32)),
-                _ => Err(self.wrong(key, "token numbers", self.get(key).unwrap_or(&Value::Null))),
+                _ => Err(self.wrong(key, "token ids", self.get(key).unwrap_or(&Value::Null))),
             },
             // -1 is how some configurations write "none".
             Some(value) if value.as_i64() == Some(-1) => Ok(None),

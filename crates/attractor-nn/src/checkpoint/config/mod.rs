@@ -90,7 +90,7 @@ fn consistent(keys: &Keys<'_>, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-/// hidden / heads, or an error if that is no whole number.
+/// hidden / heads, or an error if that is not an integer.
 fn head_width(keys: &Keys<'_>, hidden: usize, heads: usize) -> Result<usize> {
     if hidden % heads != 0 {
         return Err(keys.error(format_args!(

@@ -108,7 +108,7 @@ impl About {
     /// Takes over what has changed until now, and notes what changes from here on, after so many epochs.
     pub(super) fn go_on(&mut self, earlier: &Self, epochs: u64, context: &Context<'_>) {
         self.changes.clone_from(&earlier.changes);
-        for changed in Changed::between(&earlier.plan, &self.plan) {
+        for changed in self.plan.changed_since(&earlier.plan) {
             self.changes.push(Change { after_epoch: epochs, changed });
             context.note(&Note::Changed { changed, epoch: epochs + 1 });
         }

@@ -246,7 +246,7 @@ impl Options {
             return Err(Error::option("sparsity", target, "a target mean activation; give a number from 0 to 1"));
         }
         if let Some(share) = self.held_out.filter(|share| !(0.0..1.0).contains(share)) {
-            return Err(Error::option("held_out", share, "give a share from 0 to below 1"));
+            return Err(Error::option("held_out", share, "give a fraction from 0 to below 1"));
         }
         self.sampler().map(drop)
     }

@@ -21,7 +21,7 @@ use crate::pattern::Spins;
 /// Turning unit i round changes the energy by 2 x_i h_i. Every pair counts once: E = -sum_(i<j) J_ij x_i x_j - b x.
 ///
 /// # Cost
-/// From edges: 12 bytes an end of an edge; from a matrix: 8 bytes a pair. A flip costs the unit's degree.
+/// From edges: 12 bytes per end of an edge; from a matrix: 8 bytes per pair. A flip costs the unit's degree.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Couplings {
     storage: Storage,
@@ -52,7 +52,7 @@ impl Couplings {
     ///
     /// # Errors
     /// `is_shape` if a unit does not exist or there are none or too many; `is_usage` for a loop at one unit, a pair given
-    /// twice (in either direction), a weight that is no finite number.
+    /// twice (in either direction), a weight that is not a finite number.
     pub fn sparse(units: usize, edges: &[(usize, usize, f64)]) -> Result<Self> {
         check_units(units)?;
         let mut starts = vec![0usize; units + 1];
@@ -111,7 +111,7 @@ impl Couplings {
     /// From a symmetric matrix, row-major, its diagonal zero. Biases are zero.
     ///
     /// # Errors
-    /// `is_shape` if it is not N x N, `is_usage` for entries that are no finite numbers, a diagonal, or two entries of a
+    /// `is_shape` if it is not N x N, `is_usage` for entries that are not finite numbers, a diagonal, or two entries of a
     /// pair that differ (says by how much; see [`symmetrised`](Self::symmetrised)).
     pub fn dense(units: usize, matrix: &[f64]) -> Result<Self> {
         let (couplings, lost) = Self::symmetrised(units, matrix)?;
@@ -143,7 +143,7 @@ impl Couplings {
     /// antisymmetric part A. The dynamics is not: an asymmetric net has other fields and may cycle.
     ///
     /// # Errors
-    /// `is_shape` if it is not N x N, `is_usage` for entries that are no finite numbers.
+    /// `is_shape` if it is not N x N, `is_usage` for entries that are not finite numbers.
     pub fn symmetrised(units: usize, matrix: &[f64]) -> Result<(Self, Lost)> {
         check_units(units)?;
         if units.checked_mul(units) != Some(matrix.len()) {
@@ -183,7 +183,7 @@ impl Couplings {
     /// The spins' field is half the bits' field sum_j W_ij v_j + a_i, so that sigma(2 h_spin / T) = sigma(h_bit / T).
     ///
     /// # Errors
-    /// As [`sparse`](Self::sparse); `is_shape` for another number of biases, `is_usage` if one is no finite number.
+    /// As [`sparse`](Self::sparse); `is_shape` for another number of biases, `is_usage` if one is not a finite number.
     pub fn of_bits(units: usize, edges: &[(usize, usize, f64)], biases: &[f64]) -> Result<(Self, f64)> {
         let quarter: Vec<_> = edges.iter().map(|&(i, j, weight)| (i, j, weight / 4.0)).collect();
         let couplings = Self::sparse(units, &quarter)?.with_biases(biases.to_vec())?;
@@ -201,7 +201,7 @@ impl Couplings {
     /// With biases b in place of those it has.
     ///
     /// # Errors
-    /// `is_shape` for another number of them, `is_usage` if one is no finite number.
+    /// `is_shape` for another number of them, `is_usage` if one is not a finite number.
     pub fn with_biases(mut self, biases: Vec<f64>) -> Result<Self> {
         if biases.len() != self.biases.len() {
             return Err(Error::shape(format!(

@@ -148,7 +148,7 @@ impl Cues {
         let known_units = n - masked_units(mask, n);
         let known: Vec<bool> = (0..n).map(|unit| unit < known_units).collect();
         let cue = |row: usize| {
-            let mut random = Philox::new(seed, stream::item(row as u64));
+            let mut random = Philox::new(seed, stream::cue_of(row as u64));
             let start = rows.row(row).iter().zip(&known);
             start.map(|(&x, &known)| if known { x } else { (random.next_u32() & 1) as f32 }).collect()
         };
@@ -161,7 +161,7 @@ impl Cues {
         let flipped = ((noise * n as f64).round() as usize).max(1);
         let cue = |row: usize| {
             let mut cue = rows.row(row).to_vec();
-            let order = Philox::new(seed, stream::item(row as u64)).permutation(n);
+            let order = Philox::new(seed, stream::cue_of(row as u64)).permutation(n);
             order[..flipped].iter().for_each(|&unit| cue[unit] = 1.0 - cue[unit]);
             cue
         };
@@ -194,7 +194,8 @@ fn recalled(data: &[Vec<f32>], cues: &[Vec<f32>], known: &[bool], rule: Rule, se
         .enumerate()
         .map(|(row, cue)| {
             let cue = SpinCue { state: spins(cue)?, known: known.to_vec() };
-            let settled = clamped(&weights, &cue, Order::Random { seed, stream: stream::item(row as u64) }, SWEEPS)?;
+            let settled =
+                clamped(&weights, &cue, Order::Random { seed, stream: stream::recall_beside(row as u64) }, SWEEPS)?;
             Ok(settled.state.to_signs().into_iter().map(|x| if x > 0 { 1.0 } else { 0.0 }).collect())
         })
         .collect()
@@ -210,7 +211,7 @@ impl Completion {
         let n = rbm.visible_units();
         match self.cue {
             Cue::Mask(mask) if !(0.0..=1.0).contains(&mask) => {
-                Err(Error::option("mask", mask, "give a share from 0 to 1"))
+                Err(Error::option("mask", mask, "give a fraction from 0 to 1"))
             }
             Cue::Mask(mask) if masked_units(mask, n) == 0 => {
                 Err(Error::option("mask", mask, format!("it masks none of {n} units; give more")))

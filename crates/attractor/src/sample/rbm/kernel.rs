@@ -79,7 +79,7 @@ fn exp_of_minus(x: f32) -> f32 {
     p * scale
 }
 
-/// Temperatures of a batch: row `r` sees z = t_r (x + bias) + (1 - t_r) base.
+/// Inverse temperatures of a batch: row `r` sees z = t_r (x + bias) + (1 - t_r) base.
 #[derive(Clone, Copy)]
 pub(crate) struct Tempered<'a> {
     /// beta of every row.

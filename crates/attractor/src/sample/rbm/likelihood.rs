@@ -69,7 +69,7 @@ fn log_sigmoid(x: f64) -> f64 {
 /// Mean over rows of sum_i ln p(v_i given all other v), over all bits.
 ///
 /// # Cost
-/// O(visible x hidden) a bit and O(visible^2 x hidden) a row.
+/// O(visible x hidden) per bit and O(visible^2 x hidden) per row.
 /// # Errors
 /// As [`Rbm::accepts`]; `is_usage` for data that are not 0 or 1 and for Gaussian units, `is_shape` for no rows.
 pub fn pseudo_log_likelihood(rbm: &Rbm, rows: Rows<'_>) -> Result<Mean> {

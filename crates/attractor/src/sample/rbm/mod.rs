@@ -33,9 +33,10 @@ mod toy;
 mod train;
 pub mod watch;
 
+pub use crate::rates::{Changed, Decay, Rates};
 pub use alarm::{Alarm, Reading, Trend};
 pub use model::{CLIP, Rbm, Visible};
 pub use path::even_betas;
-pub use plan::{Changed, Decay, Plan, Rates, Sampler, Sparsity};
+pub use plan::{Plan, Sampler, Sparsity};
 pub use rows::{Mean, Rows};
 pub use train::{Epoch, State, Trainer, UpdateStep};

@@ -269,7 +269,7 @@ impl Rbm {
     /// # Errors
     /// As [`Rbm::accepts`].
     /// # Cost
-    /// O(visible x hidden) a row, fewer for rows with zeros.
+    /// O(visible x hidden) per row, fewer for rows with zeros.
     pub fn free_energy(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
         self.accepts(rows)?;
         Ok(rows.par_iter().map(|row| self.one_free_energy(row)).collect())

@@ -1,10 +1,9 @@
 //! What a training does, checked once.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::rates::{Changed, Decay, Rates};
 
 /// Where the model's half of the gradient comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,65 +32,6 @@ pub enum Sampler {
         #[serde(alias = "temperatures")]
         betas: Vec<f32>,
     },
-}
-
-/// Learning rates of the three groups of parameters, a mean gradient over the batch each.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rates {
-    /// Of W.
-    pub weights: f32,
-    /// Of a.
-    pub visible: f32,
-    /// Of b.
-    pub hidden: f32,
-}
-
-impl Rates {
-    /// One rate for all.
-    pub fn all(rate: f32) -> Self {
-        Self { weights: rate, visible: rate, hidden: rate }
-    }
-}
-
-impl fmt::Display for Rates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { weights, visible, hidden } = self;
-        match weights == visible && weights == hidden {
-            true => write!(f, "{weights}"),
-            false => write!(f, "{weights} (visible biases {visible}, hidden biases {hidden})"),
-        }
-    }
-}
-
-/// How the rates fall after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Decay {
-    /// They do not.
-    None,
-    /// 1 / (1 + updates / half).
-    Inverse {
-        /// Updates after which the rate is halved.
-        half: u64,
-    },
-    /// On a straight line to `end` times the rate.
-    Linear {
-        /// Updates until then.
-        updates: u64,
-        /// What is left, from 0 to 1.
-        end: f32,
-    },
-}
-
-impl fmt::Display for Decay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("none"),
-            Self::Inverse { half } => write!(f, "1 / (1 + updates / {half})"),
-            Self::Linear { updates, end } => write!(f, "linear to {end} over {updates} updates"),
-        }
-    }
 }
 
 /// A hidden unit should be active in `target` of the data.
@@ -135,6 +75,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What may change while a training goes on, and did since `was`.
+    pub fn changed_since(&self, was: &Self) -> Vec<Changed> {
+        let rates = (was.rates != self.rates).then_some(Changed::Rates { was: was.rates, is: self.rates });
+        let decay = (was.decay != self.decay).then_some(Changed::Decay { was: was.decay, is: self.decay });
+        let clip = (was.clip != self.clip).then_some(Changed::Clip { was: was.clip, is: self.clip });
+        [rates, decay, clip].into_iter().flatten().collect()
+    }
+
     /// Centred CD-1 with rates of 0.05 and no more.
     pub fn new(seed: u64) -> Self {
         Self {
@@ -214,7 +162,7 @@ impl Plan {
                 refuse("a decay", "0 updates".into(), "at least one")
             }
             Decay::Linear { end, .. } if !(0.0..=1.0).contains(&end) => {
-                refuse("an end of the decay", end.to_string(), "a share from 0 to 1")
+                refuse("an end of the decay", end.to_string(), "a fraction from 0 to 1")
             }
             _ => Ok(()),
         }
@@ -233,54 +181,6 @@ impl Plan {
                 let done = (after as f64 / updates as f64).min(1.0);
                 (1.0 - done * (1.0 - f64::from(end))) as f32
             }
-        }
-    }
-}
-
-/// A setting that was changed when a training went on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "option", rename_all = "snake_case")]
-pub enum Changed {
-    /// The learning rates.
-    Rates {
-        /// Until then.
-        was: Rates,
-        /// From then on.
-        is: Rates,
-    },
-    /// How they fall.
-    Decay {
-        /// Until then.
-        was: Decay,
-        /// From then on.
-        is: Decay,
-    },
-    /// Gradient clipping.
-    Clip {
-        /// Until then; none: not at all.
-        was: Option<f32>,
-        /// From then on.
-        is: Option<f32>,
-    },
-}
-
-impl Changed {
-    /// What may change and did.
-    pub fn between(was: &Plan, is: &Plan) -> Vec<Self> {
-        let rates = (was.rates != is.rates).then_some(Self::Rates { was: was.rates, is: is.rates });
-        let decay = (was.decay != is.decay).then_some(Self::Decay { was: was.decay, is: is.decay });
-        let clip = (was.clip != is.clip).then_some(Self::Clip { was: was.clip, is: is.clip });
-        [rates, decay, clip].into_iter().flatten().collect()
-    }
-}
-
-impl fmt::Display for Changed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let norm = |clip: &Option<f32>| clip.map_or("none".to_string(), |norm| norm.to_string());
-        match self {
-            Self::Rates { was, is } => write!(f, "rates: was {was}, {is}"),
-            Self::Decay { was, is } => write!(f, "decay: was {was}, {is}"),
-            Self::Clip { was, is } => write!(f, "clip: was {}, {}", norm(was), norm(is)),
         }
     }
 }
