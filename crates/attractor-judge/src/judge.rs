@@ -68,6 +68,7 @@ pub fn judge_watched(
     let provenance = Provenance {
         tool: "attractor".to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
+        name: None,
         model: patterns.info().clone(),
         stack,
         inputs: steps.inputs(),

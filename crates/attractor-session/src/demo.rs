@@ -54,7 +54,7 @@ pub fn run_watched(watchers: &[&dyn Watcher], context: &Context<'_>) -> Result<J
             .map_err(|e| Error::io(format!("no temporary folder for the embedded model: {e}")).because(e))?;
         unpack(folder.path())?;
         let given = Inputs { max_inputs: Some(INPUTS), seq_len: Some(LENGTH), ..Inputs::default() };
-        let mut options = Options::new("the embedded demo model");
+        let mut options = Options::new("demo model");
         options.config.seed = context.seed();
         let rows = options.config.count(Key::DiversityRows);
         let opened = capture::open_with(folder.path(), &given, options.selection.clone(), rows, context, |live| {

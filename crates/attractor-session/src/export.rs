@@ -14,6 +14,7 @@ pub use attractor_capture::export::Format;
 use crate::capture;
 pub use crate::follow::By;
 use crate::inputs::Inputs;
+use crate::target;
 
 /// What is exported.
 #[derive(Debug, Clone)]
@@ -70,6 +71,8 @@ impl Options {
 
 /// Maps that are ready to be written or drawn; they are read when they are asked for, a strip at a time.
 pub struct Exported {
+    /// What the target is called, or its family.
+    pub name: String,
     /// The maps: as they were captured, or by groups.
     pub patterns: Box<dyn Patterns>,
     /// The layers and heads that were captured.
@@ -203,6 +206,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Exported> {
             }
         };
         let origin = Steps::of(patterns.as_ref()).origin(entry);
-        Ok(Exported { patterns, captured, entry, origin, heads: options.groups })
+        let name = target::name(&options.target).unwrap_or_else(|| patterns.info().family.clone());
+        Ok(Exported { name, patterns, captured, entry, origin, heads: options.groups })
     })
 }

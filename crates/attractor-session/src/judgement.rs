@@ -150,6 +150,7 @@ pub fn of_opened(
     drop(states);
     context.check()?;
     let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &config, watchers, &context)?;
+    report.provenance.name = target::name(&options.target);
     report.provenance.extra.insert("target".into(), options.target.display().to_string());
     let source = live.map(|(_, prepared)| prepared.source);
     if let Some(source) = &source {

@@ -58,6 +58,12 @@ pub fn open(path: &Path, model_config: Option<&Path>, stack: Option<Stack>) -> R
     }
 }
 
+/// What a target is called: the last part of its path.
+pub fn name(path: &Path) -> Option<String> {
+    let last = |path: &Path| path.file_name()?.to_str().map(str::to_string);
+    last(path).or_else(|| last(&path.canonicalize().ok()?))
+}
+
 /// A checkpoint's layers are one stack.
 ///
 /// # Errors

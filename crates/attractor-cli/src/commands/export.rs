@@ -127,6 +127,7 @@ fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outc
     let (svg, exported) = work(common, |context| {
         let exported = export::run(options, context)?;
         let svg = figure(&MapPicture {
+            name: &exported.name,
             patterns: exported.patterns.as_ref(),
             input: exported.entry,
             captured: &exported.captured,

@@ -14,7 +14,7 @@ pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     let (p, s) = (&report.provenance, &report.summary);
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "## Attention of {}: {}\n", escape(&p.model.family), escape(&report.conclusion.headline));
+    let _ = writeln!(out, "## Attention of {}: {}\n", escape(p.called()), escape(&report.conclusion.headline));
     let _ = writeln!(
         out,
         "**{} of {} checks passed**, {} warned, {} failed, {} could not be tested. {} x {}, {} of {} \

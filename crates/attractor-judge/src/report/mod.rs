@@ -37,6 +37,9 @@ pub struct Provenance {
     pub tool: String,
     /// Its version.
     pub version: String,
+    /// What the target is called, where the caller says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What was captured.
     pub model: ModelInfo,
     /// The stack whose layers these are, where the model has several.
@@ -56,6 +59,11 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// What the target is called, or its family where it has no name.
+    pub fn called(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.model.family)
+    }
+
     /// What was looked at, in words: the stack where it is named, inputs, steps.
     pub fn counted(&self) -> String {
         counted(self.stack, self.inputs, self.steps)

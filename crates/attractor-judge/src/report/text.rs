@@ -58,8 +58,9 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
         LineKind::Plain,
         None,
         &format!(
-            "{} ({}, {}{}), {inputs}, {lengths}, seed {}",
-            clean(&p.model.family),
+            "{} ({}{}, {}{}), {inputs}, {lengths}, seed {}",
+            clean(p.called()),
+            p.name.as_ref().map_or(String::new(), |_| format!("{}, ", clean(&p.model.family))),
             plural(p.model.layers, "layer"),
             plural(p.model.heads, "head"),
             if p.model.causal { ", causal" } else { ", bidirectional" },

@@ -77,7 +77,7 @@ pub fn report_html(report: &Report, patterns: Option<&dyn Patterns>, options: &O
 
 fn page(report: &Report, patterns: Option<&dyn Patterns>, maps: &Maps) -> String {
     let options = &maps.options;
-    let title = format!("{}: attention report", report.provenance.model.family);
+    let title = format!("{}: attention report", report.provenance.called());
     let mut left_out = Vec::new();
     let json = json(report, options.max_bytes / 3, &mut left_out);
 

@@ -100,7 +100,7 @@ fn subject(report: &Report) -> String {
     };
     format!(
         "{} · {} × {} · {} · {lengths} · seed {}",
-        text::html(&p.model.family, 60),
+        text::html(p.called(), 60),
         plural(p.model.layers, "layer"),
         plural(p.model.heads, "head"),
         if p.model.causal { "causal" } else { "bidirectional" },

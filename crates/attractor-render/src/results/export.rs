@@ -29,6 +29,8 @@ pub enum MapUnit {
 /// What is drawn of the maps of one input.
 #[derive(Clone, Copy)]
 pub struct MapPicture<'a> {
+    /// What the target is called.
+    pub name: &'a str,
     /// Where the maps come from.
     pub patterns: &'a dyn Patterns,
     /// The input.
@@ -112,7 +114,7 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
     }
     let mean =
         if groups == HeadGroups::Shared { ", means of the heads that share keys, named by the first" } else { "" };
-    let family = format!("{}{by}{mean}", patterns.info().family);
+    let name = format!("{}{by}{mean}", picture.name);
     if !picture.hide.is_empty() {
         style.unit = "attention weight, renormalised".to_string();
     }
@@ -126,7 +128,7 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
                 (true, Some(shape)) => mean_in_words(shape),
                 _ => format!("L{}H{}", one.layer, one.head),
             };
-            heatmap(&one.map, &format!("{family}, {which}, {entry}"), &names, &style)?
+            heatmap(&one.map, &format!("{name}, {which}, {entry}"), &names, &style)?
         }
         [_, ..] if is_mean => {
             return Err(Error::option("mean", "", "the picture shows one layer").hinted(Hint::GiveOne(vec!["layers"])));
@@ -138,13 +140,13 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
         }
         [first, ..] if layers == 1 => {
             let panels = Panels { shared: !own_scale, ..Panels::default() };
-            grid::layer(&heads, &format!("{family}, layer {}, {entry}", first.layer), &style, &panels)?
+            grid::layer(&heads, &format!("{name}, layer {}, {entry}", first.layer), &style, &panels)?
         }
         _ if own_scale => {
             return Err(
                 Error::option("own_scale", "", "draws the heads of one layer").hinted(Hint::GiveOne(vec!["layers"]))
             );
         }
-        _ => grid::model(&heads, &format!("{family}, every head, {entry}"), &style)?.unwrap_or_default(),
+        _ => grid::model(&heads, &format!("{name}, every head, {entry}"), &style)?.unwrap_or_default(),
     })
 }

@@ -96,10 +96,10 @@ fn table(found: &Retrievals) -> String {
     );
     for one in found.retrievals.iter().take(SHOWN) {
         out += &format!(
-            "{:>7}  {:>9}  {:>9.2e}  {:>10}  {:>9}  {:>5}  {}\n",
+            "{:>7}  {:>9}  {:>9}  {:>10}  {:>9}  {:>5}  {}\n",
             one.pattern,
             number(one.query_distance, 3),
-            one.distance,
+            number(one.distance, 3),
             number(one.separation, 3),
             number(one.wanted_separation, 3),
             one.steps,

@@ -1,12 +1,14 @@
 //! Sentences of group 2.
 
+use attractor::numerals::significant;
+
 use super::{in_heads, note, plural};
 use crate::finding::{Measured, Say};
 use crate::groups::position::{Baseline, Enrichment, Explained, HeadExplained, HeadLocality, Locality};
 
 fn enriched(enrichment: Enrichment, p: Option<f64>) -> String {
     let far = enrichment.far.map_or("n/a".to_string(), |far| format!("{far:.2}"));
-    let p = p.map_or(String::new(), |p| format!(", within-row permutation p = {p:.2e}"));
+    let p = p.map_or(String::new(), |p| format!(", within-row permutation p = {}", significant(p, 2)));
     format!("near {:.2}, far {far} times uniform{p} (effect: (near - far) / (near + far))", enrichment.near)
 }
 
