@@ -88,11 +88,11 @@ impl<'a> Layer<'a> {
     }
 
     fn heads(&self) -> Result<Heads, String> {
-        let (separator, beta) = (SimplexMap::Softmax, self.case["scaling"].as_f64());
+        let (simplex_map, beta) = (SimplexMap::Softmax, self.case["scaling"].as_f64());
         let steps = self.case["update_steps_max"].as_u64().unwrap_or(0) as usize;
         if !self.projected {
             let beta = beta.ok_or("a static layer without scaling")?;
-            return Ok(Heads { heads: 1, query: None, key: None, value: None, output: None, beta, separator, steps });
+            return Ok(Heads { heads: 1, query: None, key: None, value: None, output: None, beta, simplex_map, steps });
         }
         let heads = self.case["num_heads"].as_u64().filter(|&heads| heads > 0).ok_or("no num_heads")? as usize;
         let core = format!("{}association_core.", self.weight);
@@ -100,7 +100,7 @@ impl<'a> Layer<'a> {
         let (query, key, value) = (part(0)?, part(1)?, part(2)?);
         let beta = beta.unwrap_or(((query.outputs() / heads) as f64).powf(-0.5));
         let output = Some(projection(self.golden, &format!("{core}out_proj."), 0, 1)?);
-        Ok(Heads { heads, query: Some(query), key: Some(key), value: Some(value), output, beta, separator, steps })
+        Ok(Heads { heads, query: Some(query), key: Some(key), value: Some(value), output, beta, simplex_map, steps })
     }
 
     /// Stored patterns, states and values of item `at`.

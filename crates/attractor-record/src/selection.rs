@@ -19,7 +19,7 @@ use attractor::{Error, Hint, Result};
 /// assert_eq!(selection.heads(5, 4), [0, 1]);
 /// assert_eq!(selection.heads(3, 4), [1, 2, 3]);
 /// assert!(!selection.layer(1));
-/// assert!(selection.check(6, 3).unwrap_err().to_string().contains("heads 0..=2"));
+/// assert!(selection.check(6, 3).unwrap_err().to_string().contains("heads 0 to 2"));
 /// # Ok::<(), attractor_record::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

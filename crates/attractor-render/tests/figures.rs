@@ -114,7 +114,7 @@ fn the_reader_gives_the_same_cells_whatever_the_strips() {
     let whole = without_keys(&whole, &[0, 7]).unwrap().pooled(100).unwrap();
     assert_eq!((hidden.cells, &hidden.notes[0]), (whole.cells, &whole.notes[0]));
     assert!(hidden.notes[0].starts_with("keys 0, 7 are hidden, rows renormalised"), "{:?}", hidden.notes);
-    assert!(map::read_hiding(&maps, (0, 1, 0), 100, &[n]).unwrap_err().to_string().contains("key 2100"));
+    assert!(map::read_hiding(&maps, (0, 1, 0), 100, &[n]).unwrap_err().to_string().contains("hide = 2100"));
 }
 
 #[test]

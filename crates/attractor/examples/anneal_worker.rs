@@ -41,7 +41,7 @@ fn main() {
         let whole = |at: usize| words[at].parse::<usize>().unwrap_or_else(|e| panic!("{line:?}: {e}"));
         let (reads, sweeps) = (whole(1), whole(2));
         let schedule = Schedule::geometric(start, end, sweeps).expect("the arguments cool");
-        let run = Annealing { schedule, rule: Dynamics::Metropolis, reads, trace: false };
+        let run = Annealing { schedule, dynamics: Dynamics::Metropolis, reads, trace: false };
         let context = Context::new(whole(3) as u64);
         let clock = Instant::now();
         // Choosing the engine and preparing the couplings for it is part of the time.

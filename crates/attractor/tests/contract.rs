@@ -86,8 +86,8 @@ fn modern_steps_descend_exactly_for_dampings_in_0_to_2() {
     let patterns = RealPatterns::new(5, 3, numbers).unwrap();
     let separators = [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15];
     let dampings = [(0.3, true), (1.0, true), (1.9, true), (2.5, false)];
-    for (separator, (damping, descends)) in separators.into_iter().flat_map(|s| dampings.map(|d| (s, d))) {
-        let memory = Modern::new(patterns.clone(), 2.0, separator).unwrap();
+    for (simplex_map, (damping, descends)) in separators.into_iter().flat_map(|s| dampings.map(|d| (s, d))) {
+        let memory = Modern::new(patterns.clone(), 2.0, simplex_map).unwrap();
         assert_eq!(memory.descends(damping) == Descends::Exact, descends);
         let mut most = f64::NEG_INFINITY;
         for _ in 0..100 {

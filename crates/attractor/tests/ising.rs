@@ -96,7 +96,8 @@ fn sampled(side: usize, temperature: f64, rule: Dynamics, seed: u64) -> (f64, f6
     const REST: usize = 2_000;
     let couplings = ferromagnet(side, side, true, 1.0).unwrap();
     let schedule = Schedule::constant(temperature, 10 * REST).unwrap();
-    let found = Annealing { schedule, rule, reads: 64, trace: true }.run(&couplings, &Context::new(seed)).unwrap();
+    let found =
+        Annealing { schedule, dynamics: rule, reads: 64, trace: true }.run(&couplings, &Context::new(seed)).unwrap();
     let units = (side * side) as f64;
     let of_run = |energies: &[f64]| energies[REST..].iter().sum::<f64>() / (energies.len() - REST) as f64 / units;
     let means: Vec<f64> = found.reads.iter().map(|read| of_run(&read.energies)).collect();

@@ -47,16 +47,16 @@ fn one_step_is_attention() {
         // From here on both sides see the same f32 numbers.
         let (q, k) = (narrow(&queries), narrow(&keys));
         let (queries, keys) = (RealPatterns::from_f32(n, d, &q).unwrap(), RealPatterns::from_f32(m, d, &k).unwrap());
-        for separator in [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15] {
+        for simplex_map in [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15] {
             let beta = beta as f32;
-            let memory = Modern::new(keys.clone(), f64::from(beta), separator).unwrap();
+            let memory = Modern::new(keys.clone(), f64::from(beta), simplex_map).unwrap();
             let mask = Mask::default();
             let problem = Problem {
                 queries: retrieve::Heads::new(&q[..], 1, n, d).unwrap(),
                 keys: retrieve::Heads::new(&k[..], 1, m, d).unwrap(),
                 values: Some(retrieve::Heads::new(&k[..], 1, m, d).unwrap()),
                 similarity: &Dot,
-                separation: match separator {
+                separation: match simplex_map {
                     SimplexMap::Softmax => Separation::Softmax { beta },
                     SimplexMap::Sparsemax => Separation::Sparsemax { beta },
                     SimplexMap::Entmax15 => Separation::Entmax15 { beta },
@@ -66,7 +66,7 @@ fn one_step_is_attention() {
             let steps: Vec<f64> = queries.patterns().flat_map(|q| memory.step(q)).collect();
             for retrieved in [dense::retrieve(&problem).unwrap(), tiled::retrieve(&problem).unwrap()] {
                 let off = worst(&steps, retrieved.output.iter().map(|&x| f64::from(x)));
-                assert!(off <= 1e-6, "{separator:?}: {off}");
+                assert!(off <= 1e-6, "{simplex_map:?}: {off}");
             }
         }
     }
@@ -114,8 +114,8 @@ impl Vectors {
         let [query, key, value] = [0, 1, 2].map(|part| self.projection(&format!("{prefix}in_proj_"), part, 3));
         let beta = beta.unwrap_or(((query.outputs() / heads) as f64).powf(-0.5));
         let output = Some(self.projection(&format!("{prefix}out_proj."), 0, 1));
-        let separator = SimplexMap::Softmax;
-        Heads { heads, query: Some(query), key: Some(key), value: Some(value), output, beta, separator, steps }
+        let simplex_map = SimplexMap::Softmax;
+        Heads { heads, query: Some(query), key: Some(key), value: Some(value), output, beta, simplex_map, steps }
     }
 }
 
@@ -166,8 +166,8 @@ fn heads_are_the_authors_hopfield_layers() {
             let count = case["num_heads"].as_u64().unwrap() as usize;
             vectors.heads(&format!("{weight}association_core."), count, beta, steps)
         } else {
-            let (beta, separator) = (beta.unwrap(), SimplexMap::Softmax);
-            Heads { heads: 1, query: None, key: None, value: None, output: None, beta, separator, steps }
+            let (beta, simplex_map) = (beta.unwrap(), SimplexMap::Softmax);
+            Heads { heads: 1, query: None, key: None, value: None, output: None, beta, simplex_map, steps }
         };
         for batch in 0..2 {
             let input = |at: usize| vectors.rows(&format!("{name}.input.{at}"), batch);

@@ -116,11 +116,8 @@ impl<'a> Fused<'a> {
         }
         let all = patterns.info().layers;
         if options.start >= all {
-            return Err(Error::usage(format!(
-                "rollout: the first layer is {}, the model has layers 0 to {}",
-                options.start,
-                all.saturating_sub(1)
-            )));
+            let why = format!("the model has layers 0 to {}", all.saturating_sub(1));
+            return Err(Error::option("start", options.start, why));
         }
         let mut kept: Vec<LayerShape> =
             patterns.layers().into_iter().filter(|shape| shape.layer >= options.start).collect();

@@ -16,10 +16,11 @@ impl Hidden {
     /// Hides `keys` of maps with `count` keys.
     ///
     /// # Errors
-    /// `is_shape` for a key that the maps do not have, and for no key at all.
+    /// `is_usage` for a key that the maps do not have, `is_shape` for no key at all.
     pub fn new(keys: &[usize], count: usize) -> Result<Self> {
         if let Some(key) = keys.iter().find(|&&k| k >= count) {
-            return Err(Error::shape(format!("hide keys: key {key} of a map with {count} keys")));
+            let why = format!("the map has keys 0 to {}", count.saturating_sub(1));
+            return Err(Error::option("hide", key, why));
         }
         let mut keys = keys.to_vec();
         keys.sort_unstable();

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn keys_that_are_not_there_and_pooled_maps_are_refused() {
         let map = Map::exact(vec![0.25; 16], 4, 4).unwrap();
-        assert!(without_keys(&map, &[4]).unwrap_err().is_shape());
+        assert!(without_keys(&map, &[4]).unwrap_err().is_usage());
         assert!(without_keys(&map, &[]).unwrap_err().is_shape());
         assert!(without_keys(&map.pooled(2).unwrap(), &[0]).unwrap_err().is_shape());
     }

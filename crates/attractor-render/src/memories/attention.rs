@@ -46,16 +46,16 @@ pub fn weights(found: &Retrievals, swept: &WeightsAgainstBeta, source: &str) -> 
 ///
 /// # Errors
 /// As [`Lines::svg`].
-pub fn soft_maximum(separator: SimplexMap) -> Result<String> {
+pub fn soft_maximum(simplex_map: SimplexMap) -> Result<String> {
     const STEPS: i32 = 120;
     let s = |step: i32| 3.0 * f64::from(step) / f64::from(STEPS);
     let curve = |beta: f64| {
-        let points = (-STEPS..=STEPS).map(|step| (s(step), separator.soft_maximum(beta, &[s(step), 0.0])));
+        let points = (-STEPS..=STEPS).map(|step| (s(step), simplex_map.soft_maximum(beta, &[s(step), 0.0])));
         Series::new(format!("beta {beta}"), points.collect())
     };
     let mut series: Vec<Series> = SOFT_BETAS.into_iter().map(curve).collect();
     series.push(Series::new("max(s, 0)", vec![(-3.0, 0.0), (0.0, 0.0), (3.0, 3.0)]).null());
-    let (title, formula, gap) = match separator {
+    let (title, formula, gap) = match simplex_map {
         SimplexMap::Softmax => {
             ("Log-sum-exp over beta is a soft maximum", "(1/β) ln(exp(β s) + exp(0))", "ln 2 / β".to_string())
         }
@@ -65,7 +65,7 @@ pub fn soft_maximum(separator: SimplexMap) -> Result<String> {
             format!("{:.4} / β", other.most_entropy(2)),
         ),
     };
-    let notes = vec![format!("{}: {formula}; farthest from the maximum at s = 0, by {gap}", separator)];
+    let notes = vec![format!("{}: {formula}; farthest from the maximum at s = 0, by {gap}", simplex_map)];
     let (x, y) = (Side::new("score s, next to a score of 0"), Side::new("soft maximum"));
     Lines { title, notes, x, y, series: &series }.svg()
 }

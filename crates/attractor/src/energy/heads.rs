@@ -76,7 +76,7 @@ pub struct Heads {
     /// Inverse temperature of every head.
     pub beta: f64,
     /// How scores become weights.
-    pub separator: SimplexMap,
+    pub simplex_map: SimplexMap,
     /// Steps downhill before the values are read.
     pub steps: usize,
 }
@@ -129,7 +129,7 @@ impl Heads {
         let mut association = Vec::with_capacity(self.heads * queries.count() * stored.count());
         let mut side_by_side = vec![0.0; queries.count() * width * self.heads];
         for (head, (q, (k, v))) in q.into_iter().zip(k.into_iter().zip(v)).enumerate() {
-            let memory = Modern::new(k, self.beta, self.separator)?;
+            let memory = Modern::new(k, self.beta, self.simplex_map)?;
             for (query, state) in q.patterns().enumerate() {
                 let mut state = state.to_vec();
                 for _ in 0..self.steps {
@@ -178,7 +178,7 @@ mod tests {
 
     fn plain(steps: usize) -> Heads {
         let none = None::<Projection>;
-        let separator = SimplexMap::Softmax;
+        let simplex_map = SimplexMap::Softmax;
         Heads {
             heads: 1,
             query: none.clone(),
@@ -186,7 +186,7 @@ mod tests {
             value: none.clone(),
             output: none,
             beta: 1.3,
-            separator,
+            simplex_map,
             steps,
         }
     }

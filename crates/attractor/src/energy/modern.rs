@@ -40,7 +40,7 @@ impl SimplexMap {
     /// # Panics
     /// If there are no scores.
     pub fn separate(self, scores: &[f64]) -> (Vec<f64>, f64) {
-        assert!(!scores.is_empty(), "separator: no scores");
+        assert!(!scores.is_empty(), "simplex map: no scores");
         // Scores come with their beta in them, in f64.
         let separated = separate(self.separation(1.0), scores, None);
         (separated.weights, -separated.energy)
@@ -112,7 +112,7 @@ pub(crate) fn check_beta(beta: f64) -> Result<()> {
 pub struct Modern {
     patterns: RealPatterns,
     beta: f64,
-    separator: SimplexMap,
+    simplex_map: SimplexMap,
     /// (1/beta) H_max + 1/2 M^2.
     offset: f64,
 }
@@ -122,10 +122,10 @@ impl Modern {
     ///
     /// # Errors
     /// `is_usage` if beta is not a positive number.
-    pub fn new(patterns: RealPatterns, beta: f64, separator: SimplexMap) -> Result<Self> {
+    pub fn new(patterns: RealPatterns, beta: f64, simplex_map: SimplexMap) -> Result<Self> {
         check_beta(beta)?;
-        let offset = separator.most_entropy(patterns.count()) / beta + patterns.largest_norm().powi(2) / 2.0;
-        Ok(Self { patterns, beta, separator, offset })
+        let offset = simplex_map.most_entropy(patterns.count()) / beta + patterns.largest_norm().powi(2) / 2.0;
+        Ok(Self { patterns, beta, simplex_map, offset })
     }
 
     /// What is stored.
@@ -140,7 +140,7 @@ impl Modern {
 
     /// How scores become weights.
     pub fn simplex_map(&self) -> SimplexMap {
-        self.separator
+        self.simplex_map
     }
 
     /// The same patterns at another beta.
@@ -148,14 +148,14 @@ impl Modern {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn at(&self, beta: f64) -> Result<Self> {
-        Self::new(self.patterns.clone(), beta, self.separator)
+        Self::new(self.patterns.clone(), beta, self.simplex_map)
     }
 
     /// p and Omega* at a state.
     fn separated(&self, state: &[f64]) -> (Vec<f64>, f64) {
         let mut scores = self.patterns.scores(state);
         scores.iter_mut().for_each(|s| *s *= self.beta);
-        self.separator.separate(&scores)
+        self.simplex_map.separate(&scores)
     }
 
     /// p(beta X z): how much of each pattern a state retrieves.
@@ -213,10 +213,10 @@ mod tests {
 
     pub(crate) const ALL: [SimplexMap; 3] = [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15];
 
-    fn memory(count: usize, width: usize, beta: f64, separator: SimplexMap) -> (Modern, Philox) {
+    fn memory(count: usize, width: usize, beta: f64, simplex_map: SimplexMap) -> (Modern, Philox) {
         let mut random = Philox::new(1, count as u64);
         let numbers = (0..count * width).map(|_| random.normal()).collect();
-        (Modern::new(RealPatterns::new(count, width, numbers).unwrap(), beta, separator).unwrap(), random)
+        (Modern::new(RealPatterns::new(count, width, numbers).unwrap(), beta, simplex_map).unwrap(), random)
     }
 
     /// Softmax against the formula written out, beta 0.7 and 1.3.
@@ -237,12 +237,12 @@ mod tests {
         }
     }
 
-    /// Central differences of the energy at beta 0.3 to 4, for every separator.
+    /// Central differences of the energy at beta 0.3 to 4, for every simplex map.
     #[test]
     fn the_gradient_is_the_energys() {
-        for separator in ALL {
+        for simplex_map in ALL {
             for beta in [0.3, 1.3, 4.0] {
-                let (memory, mut random) = memory(7, 5, beta, separator);
+                let (memory, mut random) = memory(7, 5, beta, simplex_map);
                 for _ in 0..20 {
                     let z: Vec<f64> = (0..5).map(|_| random.normal()).collect();
                     let gradient = memory.gradient(&z);
@@ -254,7 +254,7 @@ mod tests {
                         };
                         let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
                         // Second derivatives of the sparse ones jump where a weight becomes zero: 1e-5 of beta times their size.
-                        assert!((slope - gradient[k]).abs() < 3e-4, "{separator:?} {beta}: {slope} {}", gradient[k]);
+                        assert!((slope - gradient[k]).abs() < 3e-4, "{simplex_map:?} {beta}: {slope} {}", gradient[k]);
                     }
                 }
             }
@@ -264,9 +264,9 @@ mod tests {
     /// Each damped step from each state lowers the energy by what is promised, and E >= 0.
     #[test]
     fn every_damping_below_two_descends() {
-        for separator in ALL {
+        for simplex_map in ALL {
             for beta in [0.1, 0.7, 1.3, 8.0, 100.0] {
-                let (memory, mut random) = memory(11, 4, beta, separator);
+                let (memory, mut random) = memory(11, 4, beta, simplex_map);
                 for gamma in [0.05, 0.5, 1.0, 1.5, 1.95] {
                     assert_eq!(memory.descends(gamma), Descends::Exact);
                     for _ in 0..20 {
@@ -279,7 +279,7 @@ mod tests {
                             let promised = gamma * (1.0 - gamma / 2.0) * dot(&gradient, &gradient);
                             assert!(
                                 memory.energy(&z) <= before - promised + 1e-12 * (1.0 + before),
-                                "{separator:?} {beta} {gamma}"
+                                "{simplex_map:?} {beta} {gamma}"
                             );
                         }
                     }
@@ -306,17 +306,17 @@ mod tests {
     /// beta -> 0 is the mean; a lead of the margin makes a sparse pattern its own fixed point, exactly.
     #[test]
     fn limits_of_beta() {
-        for separator in ALL {
-            let (memory, _) = memory(6, 3, 1e-9, separator);
+        for simplex_map in ALL {
+            let (memory, _) = memory(6, 3, 1e-9, simplex_map);
             let mean = memory.patterns().weighted(&[1.0 / 6.0; 6]);
             assert!(memory.step(&[0.3, 0.2, 0.1]).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-7));
             let separations = memory.patterns().separations();
             let best = (0..6).max_by(|&a, &b| separations[a].total_cmp(&separations[b])).unwrap();
-            let Some(margin) = separator.margin() else { continue };
+            let Some(margin) = simplex_map.margin() else { continue };
             let x = memory.patterns().pattern(best).to_vec();
             for (factor, exact) in [(1.0 + 1e-9, true), (0.99, false)] {
                 let at = memory.at(factor * margin / separations[best]).unwrap();
-                assert_eq!(at.step(&x) == x, exact, "{separator:?} {factor}");
+                assert_eq!(at.step(&x) == x, exact, "{simplex_map:?} {factor}");
             }
         }
     }
@@ -324,13 +324,13 @@ mod tests {
     /// At most the largest entropy over beta above the maximum, reached by equal scores.
     #[test]
     fn a_soft_maximum_lies_above_the_maximum_by_at_most_its_bound() {
-        for separator in ALL {
+        for simplex_map in ALL {
             for beta in [0.7, 1.3, 16.0] {
-                let bound = separator.most_entropy(2) / beta;
+                let bound = simplex_map.most_entropy(2) / beta;
                 for (s, equal) in [(0.0, true), (0.4, false), (-1.5, false)] {
-                    let gap = separator.soft_maximum(beta, &[s, 0.0]) - f64::max(s, 0.0);
-                    assert!((-1e-12..=bound + 1e-12).contains(&gap), "{separator:?} {beta} {s}: {gap}");
-                    assert_eq!((gap - bound).abs() < 1e-12, equal, "{separator:?} {beta} {s}: {gap}");
+                    let gap = simplex_map.soft_maximum(beta, &[s, 0.0]) - f64::max(s, 0.0);
+                    assert!((-1e-12..=bound + 1e-12).contains(&gap), "{simplex_map:?} {beta} {s}: {gap}");
+                    assert_eq!((gap - bound).abs() < 1e-12, equal, "{simplex_map:?} {beta} {s}: {gap}");
                 }
             }
         }

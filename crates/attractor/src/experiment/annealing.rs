@@ -43,7 +43,7 @@ pub struct Options {
     /// Spend the same cost on so many times more, shorter runs; 1: on these.
     pub restarts: usize,
     /// How a unit is updated.
-    pub rule: Dynamics,
+    pub dynamics: Dynamics,
     /// Keep every run's energy after every sweep, for pictures.
     pub trace: bool,
 }
@@ -51,8 +51,8 @@ pub struct Options {
 impl Options {
     /// The usual way: 64 Metropolis runs of 1000 sweeps, geometric cooling.
     pub fn new(problem: Problem) -> Self {
-        let (cooling, rule) = (Cooling::Geometric, Dynamics::Metropolis);
-        Self { problem, start: None, end: None, cooling, sweeps: 1000, reads: 64, restarts: 1, rule, trace: false }
+        let (cooling, dynamics) = (Cooling::Geometric, Dynamics::Metropolis);
+        Self { problem, start: None, end: None, cooling, sweeps: 1000, reads: 64, restarts: 1, dynamics, trace: false }
     }
 
     /// Refuses sizes that would take too long or not fit in memory.
@@ -163,8 +163,8 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
     let start = options.start.unwrap_or_else(|| hot_start(&instance.couplings));
     let end = options.end.unwrap_or(start / COOLS);
     let schedule = options.cooling.schedule(start, end, options.sweeps)?;
-    let (rule, trace) = (options.rule, options.trace);
-    let annealing = Annealing { schedule, rule, reads: options.reads, trace };
+    let (dynamics, trace) = (options.dynamics, options.trace);
+    let annealing = Annealing { schedule, dynamics, reads: options.reads, trace };
     let annealing = if options.restarts == 1 { annealing } else { annealing.with_restarts(options.restarts)? };
     let bytes = annealing.bytes(&instance.couplings, rayon::current_num_threads());
     if bytes > MOST_BYTES {

@@ -20,7 +20,7 @@ use crate::random::{Philox, stream};
 /// use attractor::sample::{Annealing, Dynamics, Schedule};
 /// let couplings = ferromagnet(4, 4, true, 1.0).unwrap();
 /// let schedule = Schedule::geometric(4.0, 0.2, 50).unwrap();
-/// let annealing = Annealing { schedule, rule: Dynamics::Metropolis, reads: 8, trace: false };
+/// let annealing = Annealing { schedule, dynamics: Dynamics::Metropolis, reads: 8, trace: false };
 /// let annealed = annealing.run(&couplings, &Context::new(1)).unwrap();
 /// assert_eq!(annealed.best().energy, -32.0);
 /// ```
@@ -31,7 +31,7 @@ pub struct Annealing {
     /// Temperatures.
     pub schedule: Schedule,
     /// How a unit is updated.
-    pub rule: Dynamics,
+    pub dynamics: Dynamics,
     /// Independent runs; the best of them is the answer.
     pub reads: usize,
     /// Keep every read's energy after every sweep.
@@ -182,14 +182,14 @@ impl Annealing {
                             energies.push(sweep.energy)
                         }
                     };
-                    let (state, last) = follow(couplings, &start, &self.schedule, self.rule, &mut random, note)?;
+                    let (state, last) = follow(couplings, &start, &self.schedule, self.dynamics, &mut random, note)?;
                     Ok(finished(couplings, state, last, energies))
                 })
                 .collect::<Result<_>>()?,
             Engine::Single => {
                 let program = single::Program::new(couplings).ok_or_else(refused)?;
                 let one =
-                    |read| program.anneal(self.rule, temperatures, context.seed(), stream::item(read), self.trace);
+                    |read| program.anneal(self.dynamics, temperatures, context.seed(), stream::item(read), self.trace);
                 let finish = |read: ended::Annealed| finished(couplings, read.best, read.last, read.energies);
                 (0..self.reads as u64)
                     .into_par_iter()
@@ -224,7 +224,7 @@ impl Annealing {
             context.check()?;
             context.step("annealing", done.fetch_add(1, Ordering::Relaxed), groups);
             let made = program.anneal(
-                self.rule,
+                self.dynamics,
                 self.schedule.temperatures(),
                 context.seed(),
                 stream::item(group as u64),
@@ -301,7 +301,7 @@ pub fn follow<M: SpinMemory>(
     memory: &M,
     start: &Spins,
     schedule: &Schedule,
-    rule: Dynamics,
+    dynamics: Dynamics,
     random: &mut Philox,
     mut observe: impl FnMut(&Sweep<'_>),
 ) -> Result<(Spins, Spins)> {
@@ -315,7 +315,7 @@ pub fn follow<M: SpinMemory>(
     let mut walk = memory.walk(start);
     let mut best = (walk.energy(), start.clone());
     for (number, &temperature) in schedule.temperatures().iter().enumerate() {
-        let flips = rule.sweep(&mut walk, temperature, random);
+        let flips = dynamics.sweep(&mut walk, temperature, random);
         let energy = walk.energy();
         if energy < best.0 {
             best = (energy, walk.state().clone());
@@ -337,7 +337,7 @@ mod tests {
 
     fn annealing(start: f64, end: f64, sweeps: usize, reads: usize) -> Annealing {
         let schedule = Schedule::geometric(start, end, sweeps).unwrap();
-        Annealing { schedule, rule: Dynamics::Metropolis, reads, trace: false }
+        Annealing { schedule, dynamics: Dynamics::Metropolis, reads, trace: false }
     }
 
     #[test]
@@ -359,12 +359,12 @@ mod tests {
         let biased = torus.clone().with_biases((0..16).map(|i| f64::from(i % 3) - 1.0).collect()).unwrap();
         for (couplings, scale) in [(&torus, 1.0), (&dense, 0.5), (&biased, 1.0)] {
             let (_, ground, _) = ground_state(couplings).unwrap();
-            for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
-                let annealing = Annealing { rule, ..annealing(4.0 * scale, 0.2 * scale, 100, 70) };
+            for dynamics in [Dynamics::HeatBath, Dynamics::Metropolis] {
+                let annealing = Annealing { dynamics, ..annealing(4.0 * scale, 0.2 * scale, 100, 70) };
                 for engine in ALL {
                     match annealing.run_by(engine, couplings, &Context::new(81)) {
                         Ok(annealed) => {
-                            assert!((annealed.best().energy - ground).abs() < 1e-9, "{engine:?} {rule:?}");
+                            assert!((annealed.best().energy - ground).abs() < 1e-9, "{engine:?} {dynamics:?}");
                             assert!(annealed.reads.iter().all(|read| read.energy >= ground - 1e-9));
                             assert_eq!(annealed.reads.len(), 70);
                             for read in &annealed.reads {
@@ -399,14 +399,14 @@ mod tests {
         let temperature = 2.3;
         let exact = Enumerated::new(&couplings, temperature).unwrap();
         let reads = 6400;
-        for rule in [Dynamics::HeatBath, Dynamics::Metropolis] {
+        for dynamics in [Dynamics::HeatBath, Dynamics::Metropolis] {
             for engine in ALL {
                 let schedule = Schedule::constant(temperature, 40).unwrap();
-                let run = Annealing { schedule, rule, reads, trace: false };
+                let run = Annealing { schedule, dynamics, reads, trace: false };
                 let annealed = run.run_by(engine, &couplings, &Context::new(84)).unwrap();
                 let mean = annealed.reads.iter().map(|read| read.last_energy).sum::<f64>() / reads as f64;
                 let error = (exact.heat_capacity() * temperature * temperature / reads as f64).sqrt();
-                assert!((mean - exact.mean_energy()).abs() < 5.0 * error, "{engine:?} {rule:?} {mean}");
+                assert!((mean - exact.mean_energy()).abs() < 5.0 * error, "{engine:?} {dynamics:?} {mean}");
                 let mut counts = vec![0.0; 512];
                 annealed.reads.iter().for_each(|read| counts[exact.number(&read.last)] += 1.0);
                 // Pearson's chi squared over states with at least five expected, the rest together; 511 degrees at most.
@@ -422,7 +422,7 @@ mod tests {
                 }
                 chi += (rest.0 - rest.1) * (rest.0 - rest.1) / rest.1;
                 // Mean `cells`, variance 2 `cells`.
-                assert!(chi < cells + 5.0 * (2.0f64 * cells).sqrt(), "{engine:?} {rule:?}: {chi} of {cells}");
+                assert!(chi < cells + 5.0 * (2.0f64 * cells).sqrt(), "{engine:?} {dynamics:?}: {chi} of {cells}");
             }
         }
     }

@@ -58,7 +58,7 @@ fn check(memory: &impl SpinMemory, start: &Spins, sweeps: usize) -> Result<()> {
         )));
     }
     if sweeps == 0 {
-        return Err(Error::usage("settle: a limit of 0 sweeps; give at least one"));
+        return Err(Error::option("sweeps", 0, "give at least 1"));
     }
     Ok(())
 }

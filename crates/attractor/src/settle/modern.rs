@@ -161,10 +161,10 @@ mod tests {
     use crate::random::Philox;
     use proptest::prelude::*;
 
-    fn memory(seed: u64, count: usize, width: usize, beta: f64, separator: SimplexMap) -> Modern {
+    fn memory(seed: u64, count: usize, width: usize, beta: f64, simplex_map: SimplexMap) -> Modern {
         let mut random = Philox::new(seed, 0);
         let numbers = (0..count * width).map(|_| random.normal()).collect();
-        Modern::new(RealPatterns::new(count, width, numbers).unwrap(), beta, separator).unwrap()
+        Modern::new(RealPatterns::new(count, width, numbers).unwrap(), beta, simplex_map).unwrap()
     }
 
     proptest! {
@@ -175,8 +175,8 @@ mod tests {
             seed in 0u64..1000, count in 1usize..20, width in 1usize..9,
             log_beta in -3.0f64..4.0, damping in 0.01f64..1.99, which in 0usize..3,
         ) {
-            let separator = [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15][which];
-            let memory = memory(seed, count, width, log_beta.exp(), separator);
+            let simplex_map = [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15][which];
+            let memory = memory(seed, count, width, log_beta.exp(), simplex_map);
             let mut random = Philox::new(seed, 1);
             let start: Vec<f64> = (0..width).map(|_| 2.0 * random.normal()).collect();
             let iteration = Iteration { damping, tolerance: 1e-9, steps: 60 };

@@ -243,18 +243,18 @@ mod tests {
     #[test]
     fn the_advised_beta_is_enough_and_less_is_not() {
         let patterns = sphere(12, 6, 2.0, 3);
-        for separator in [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15] {
-            let memory = Modern::new(patterns.clone(), 0.01, separator).unwrap();
+        for simplex_map in [SimplexMap::Softmax, SimplexMap::Sparsemax, SimplexMap::Entmax15] {
+            let memory = Modern::new(patterns.clone(), 0.01, simplex_map).unwrap();
             for (i, separation) in memory.patterns().separations().into_iter().enumerate() {
                 let beta = wanted_beta(&memory, separation).unwrap();
-                if separator == SimplexMap::Softmax && beta > 1.0 / separation {
+                if simplex_map == SimplexMap::Softmax && beta > 1.0 / separation {
                     let m = memory.patterns().largest_norm();
                     assert!(separation >= wanted_separation(12, beta, m));
                     assert!(separation < wanted_separation(12, beta * (1.0 - 1e-9), m));
                 }
                 let at = memory.at(beta * (1.0 + 1e-12)).unwrap();
                 let outcome = descend(&at, memory.patterns().pattern(i), Iteration::default()).unwrap();
-                assert_eq!(diagnose(&at, i, &outcome).unwrap().reason, Reason::Retrieved, "{separator:?} {i}");
+                assert_eq!(diagnose(&at, i, &outcome).unwrap().reason, Reason::Retrieved, "{simplex_map:?} {i}");
             }
         }
         let twins = RealPatterns::new(2, 1, vec![1.0, 1.0]).unwrap();

@@ -55,8 +55,8 @@ pub struct Anneal {
     #[arg(long, default_value_t = 1)]
     pub restarts: usize,
     /// How a unit is updated
-    #[arg(long, value_parser = choice::<Dynamics>(), default_value = "metropolis")]
-    pub rule: Dynamics,
+    #[arg(long, value_parser = choice::<Dynamics>(), default_value = "metropolis", alias = "rule")]
+    pub dynamics: Dynamics,
     /// Also save a figure: .svg, .png or .pdf
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -86,7 +86,7 @@ impl Anneal {
 
     fn options(&self) -> Outcome<Options> {
         let (problem, cooling, trace) = (self.problem()?, self.schedule, self.output.is_some());
-        Ok(same!(self => Options { start, end, sweeps, reads, restarts, rule }, problem, cooling, trace))
+        Ok(same!(self => Options { start, end, sweeps, reads, restarts, dynamics }, problem, cooling, trace))
     }
 }
 

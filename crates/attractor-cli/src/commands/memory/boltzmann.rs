@@ -38,7 +38,7 @@ pub struct Boltzmann {
     #[arg(long, value_parser = choice::<Standard>(), default_value = "hebb")]
     pub rule: Standard,
     /// Temperatures, in units of energy, separated by commas
-    #[arg(long, value_delimiter = ',', default_values_t = [0.2, 0.5, 1.0, 2.0, 5.0])]
+    #[arg(long, value_delimiter = ',', default_value = "0.2,0.5,1,2,5")]
     pub temperatures: Vec<f64>,
     /// Samples per temperature
     #[arg(long, default_value_t = 8)]

@@ -36,10 +36,10 @@ pub struct Landscape {
     #[arg(long, value_enum, default_value_t = Draw::Curve)]
     pub draw: Draw,
     /// Coefficients of the energy in one dimension, lowest power first, comma-separated; the default is 3 x - 2 x^2 - x^3 + 0.5 x^4
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [0.0, 3.0, -2.0, -1.0, 0.5])]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_value = "0,3,-2,-1,0.5")]
     pub polynomial: Vec<f64>,
     /// Starting points of the balls, comma-separated; by default one on each side of the peak
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [1.0, 0.2])]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_value = "1,0.2")]
     pub start: Vec<f64>,
     /// Step size of gradient descent: distance rolled per unit of slope
     #[arg(long, default_value_t = 0.02)]

@@ -172,7 +172,7 @@ pub fn run(args: &ModernArgs, common: &Common, context: &Context<'_>) -> Outcome
         return soft_maximum(args, common);
     }
     if args.output.is_none() {
-        refuse_unused!(common, args, [draw], "nothing to draw into: there is no --output")?;
+        refuse_unused!(common, args, [draw], "no --output")?;
     }
     if args.draw != Draw::Weights {
         refuse_unused!(common, args, [query], "anything but --draw weights")?;
