@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use attractor::random::Philox;
-use attractor_nn::checkpoint::{Array, Checkpoint};
+use attractor_nn::checkpoint::{Array, Checkpoint, Reading};
 use attractor_nn::model::{Input, KeptParts, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
 use attractor_record::{Captured, InputRecord, ModelInfo, Origin, Role, Selection, Token};
@@ -309,7 +309,7 @@ pub fn safetensors<'a>(arrays: impl Iterator<Item = (&'a str, &'a [usize], &'a [
 /// If it cannot be written or read.
 pub fn model(folder: &Path, weights: &BTreeMap<String, Array>) -> Model {
     write(folder, weights).expect("the checkpoint is written");
-    let checkpoint = Checkpoint::open(folder, None).expect("the checkpoint opens");
+    let checkpoint = Checkpoint::open(folder, &Reading::default()).expect("the checkpoint opens");
     Model::load(&checkpoint).expect("the weights load")
 }
 
@@ -325,6 +325,7 @@ pub fn info(model: &Model, causal: bool) -> ModelInfo {
         parameters: Some(model.parameter_count()),
         max_positions: spec.position_limit(),
         weights_hash: String::new(),
+        remarks: Vec::new(),
     }
 }
 
@@ -360,7 +361,7 @@ impl<'a> Capture<'a> {
     pub fn run(&self, inputs: &[Vec<u32>]) -> Captured {
         let (all, keep) = (Selection::all(), KeptParts { values: true, z: true, input: true });
         let record = |(index, ids): (usize, &Vec<u32>)| {
-            let (input, tokens) = (Input::Tokens(ids.clone()), tokens(ids));
+            let (input, tokens) = (Input::tokens(ids.clone()), tokens(ids));
             let mut recorder = Tampered { capture: self, inner: Recorder::new(self.certifier, &all, keep, &tokens) };
             self.model.forward(&input, &mut recorder, &Overrides::none()).expect("the model reads its inputs");
             let layers = recorder.inner.into_layers();

@@ -7,8 +7,8 @@ use attractor::retrieve::Mask;
 use attractor_capture::certificate::{CaptureCheck, Grade as Certified};
 use attractor_capture::{Import, ImportOptions};
 use attractor_judge::{CheckId, Config, Report, Scenario, Verdict, judge};
-use attractor_nn::checkpoint::Checkpoint;
 use attractor_nn::checkpoint::spec::Spec;
+use attractor_nn::checkpoint::{Checkpoint, Reading};
 use attractor_nn::evidence::{Ablate, Options, gather, probes};
 use attractor_nn::model::Tap;
 use attractor_nn::{Input, Model};
@@ -100,7 +100,7 @@ fn a_dropped_mask_is_caught_by_the_maps_and_by_the_probe() {
     let spec = Spec { causal: false, ..honest.spec().clone() };
     let cheat = Model::build(&spec, &weights()).unwrap();
     let ids = inputs(SEED);
-    let texts: Vec<Input> = ids.iter().map(|ids| Input::Tokens(ids.clone())).collect();
+    let texts: Vec<Input> = ids.iter().map(|ids| Input::tokens(ids.clone())).collect();
     let captured = Captured { info: info(&cheat, true), ..Capture::honest(&cheat).run(&ids) };
 
     let options = Options { ablate: Ablate::None, gradients: false, special: &[BOS], ..Options::default() };
@@ -409,7 +409,7 @@ fn a_nan_in_the_weights_is_refused_with_the_tensor() {
     broken.get_mut("transformer.h.1.attn.c_proj.weight").unwrap().values[5] = f32::NAN;
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &broken).unwrap();
-    let error = match Checkpoint::open(folder.path(), None) {
+    let error = match Checkpoint::open(folder.path(), &Reading::default()) {
         Ok(checkpoint) => Model::load(&checkpoint).unwrap_err(),
         Err(error) => error,
     };

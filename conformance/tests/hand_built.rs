@@ -20,7 +20,7 @@ fn built() -> Model {
 }
 
 fn evidence(model: &Model, inputs: &[Vec<u32>]) -> Evidence {
-    let inputs: Vec<Input> = inputs.iter().map(|ids| Input::Tokens(ids.clone())).collect();
+    let inputs: Vec<Input> = inputs.iter().map(|ids| Input::tokens(ids.clone())).collect();
     let options = Options { ablate: Ablate::Full, special: &[BOS], ..Options::default() };
     gather(model, &inputs, &options, &attractor::Context::new(0)).unwrap()
 }
@@ -64,7 +64,7 @@ fn the_repeated_continuation_is_predicted() {
     let model = built();
     for seed in SEEDS {
         for ids in inputs(seed) {
-            let output = model.forward(&Input::Tokens(ids.clone()), &mut (), &Overrides::none()).unwrap();
+            let output = model.forward(&Input::tokens(ids.clone()), &mut (), &Overrides::none()).unwrap();
             let logits = output.logits.unwrap();
             let rows = known_rows(&ids);
             assert!(rows.len() >= 20, "{rows:?}");
@@ -192,7 +192,7 @@ impl Maps for Moved {
 
 /// Mean next-token cross-entropy, nats, by the definition.
 fn loss(model: &Model, ids: &[u32], overrides: &Overrides) -> f64 {
-    let logits = model.forward(&Input::Tokens(ids.to_vec()), &mut (), overrides).unwrap().logits.unwrap();
+    let logits = model.forward(&Input::tokens(ids.to_vec()), &mut (), overrides).unwrap().logits.unwrap();
     let of_row = |i: usize| {
         let row: Vec<f64> = logits[i * VOCAB..(i + 1) * VOCAB].iter().map(|&x| f64::from(x)).collect();
         row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[ids[i + 1] as usize]

@@ -79,6 +79,7 @@ fn cases() -> Vec<(Value, Maps, f64)> {
             parameters: None,
             max_positions: None,
             weights_hash: String::new(),
+            remarks: Vec::new(),
         };
         let maps = numbers(&case["maps"]).into_iter().map(|w| w as f32).collect();
         (case.clone(), Maps { info, tokens: count("tokens"), causal: case["causal"] == true, maps }, tolerance)

@@ -86,18 +86,38 @@ pub struct Inputs {
     /// Use at most this many inputs, the first ones [default: 32]
     #[arg(long)]
     pub max_inputs: Option<usize>,
-    /// The config.json for a checkpoint that is a single weight file
-    #[arg(long)]
-    pub model_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub weights: Weights,
     /// Which stack of a run's layers, where it has several
     #[arg(long, value_parser = choice::<Stack>())]
     pub stack: Option<Stack>,
 }
 
+/// How a checkpoint is read.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Weights {
+    /// The config.json for a checkpoint that is a single weight file
+    #[arg(long)]
+    pub model_config: Option<PathBuf>,
+    /// Leave out tensors of the model that nothing reads (a pattern with * and ?); recorded in the output
+    #[arg(long, value_name = "GLOB")]
+    pub ignore_tensors: Vec<String>,
+    /// Pass over configuration keys that are not understood (a pattern with * and ?); recorded in the output
+    #[arg(long, value_name = "GLOB")]
+    pub ignore_keys: Vec<String>,
+}
+
+impl Weights {
+    /// As the jobs read them.
+    pub fn given(&self) -> inputs::Inputs {
+        same!(self => inputs::Inputs { model_config, ignore_tensors, ignore_keys }, ..inputs::Inputs::default())
+    }
+}
+
 impl Inputs {
     /// As the jobs read them.
     pub fn given(&self) -> inputs::Inputs {
-        same!(self => inputs::Inputs { text, text_file, input, seq_len, max_inputs, model_config, stack })
+        same!(self => inputs::Inputs { text, text_file, input, seq_len, max_inputs, stack }, ..self.weights.given())
     }
 }
 

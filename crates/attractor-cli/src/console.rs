@@ -98,6 +98,7 @@ fn words(note: &Note) -> String {
     let more =
         |count: usize, words: &str| if count > 0 { format!(", and {count} more {words}") } else { String::new() };
     match note {
+        Note::ReadAs { remark } => remark.clone(),
         Note::LongInputs { positions } => format!("inputs of up to {positions} positions"),
         Note::BuiltInText => "no --text, --text-file or --input was given: the built-in text is used".to_string(),
         Note::RepeatedTokens { seed } => {

@@ -69,6 +69,7 @@ impl MadeUp {
                 parameters: None,
                 max_positions: None,
                 weights_hash: String::new(),
+                remarks: Vec::new(),
             },
             tokens,
             noise: (0..65_537).map(|_| random.normal().exp() as f32).collect(),

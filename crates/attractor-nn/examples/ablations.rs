@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use attractor::random::Philox;
-use attractor_nn::checkpoint::Checkpoint;
+use attractor_nn::checkpoint::{Checkpoint, Reading};
 use attractor_nn::evidence::{Ablate, Options, gather};
 use attractor_nn::{Input, Model};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -23,13 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = args.next().ok_or("usage: ablations CHECKPOINT [TOKENS] [INPUTS]")?;
     let tokens: usize = args.next().map_or(Ok(256), |x| x.parse())?;
     let inputs: usize = args.next().map_or(Ok(7), |x| x.parse())?;
-    let checkpoint = Checkpoint::open(Path::new(&path), None)?;
+    let checkpoint = Checkpoint::open(Path::new(&path), &Reading::default())?;
     let model = Model::load(&checkpoint)?;
     let spec = model.spec();
     let (layers, heads, width, inner) = (spec.layers, spec.heads, spec.hidden, spec.intermediate);
     let mut random = Philox::new(1, 0);
     let given: Vec<Input> =
-        (0..inputs).map(|_| Input::Tokens((0..tokens).map(|_| random.below(spec.vocab) as u32).collect())).collect();
+        (0..inputs).map(|_| Input::tokens((0..tokens).map(|_| random.below(spec.vocab) as u32).collect())).collect();
 
     // A layer's first attention is shared by its variants: 7 modes of it, 3 of each head, and 7 of the whole model in layer 0.
     let of_row = |rows: f64, columns: f64| 2.0 * rows * columns;

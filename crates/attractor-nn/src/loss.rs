@@ -16,7 +16,7 @@ use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use crate::checkpoint::spec::OutputHead;
-use crate::model::{Input, Model, Overrides, Traced};
+use crate::model::{Input, Model, Overrides, Text, Traced};
 use crate::ops::rows::{LogSoftmax, log_sum_exp};
 use crate::ops::{self, Matrix, unary};
 use attractor::{Error, Result};
@@ -69,7 +69,8 @@ impl Targets<'_> {
     pub fn loss(&self, model: &Model) -> (LossKind, Option<NoLoss>) {
         let none = |why| (LossKind::RelativeChange, Some(why));
         match model.spec().head {
-            OutputHead::CausalLm => (LossKind::NextToken, None),
+            OutputHead::CausalLm if model.spec().causal => (LossKind::NextToken, None),
+            OutputHead::CausalLm => none(NoLoss::SeesTheNextToken),
             OutputHead::MaskedLm if self.mask(model).is_some() => (LossKind::MaskedToken, None),
             OutputHead::MaskedLm => none(NoLoss::MaskTokenUnknown),
             OutputHead::Classifier { .. } | OutputHead::DistilledClassifier { .. } if self.labels.is_some() => {
@@ -95,15 +96,16 @@ impl Case {
         let spec = model.spec();
         input.check(spec)?;
         let target = match (spec.head, input.ids()) {
-            (OutputHead::CausalLm, Some(ids)) => {
-                if ids.len() < 2 {
-                    return Ok(Err(Unpredictable::Short { tokens: ids.len() }));
+            (OutputHead::CausalLm, Some(ids)) if spec.causal => {
+                // Padding is neither predicted nor predicted from.
+                let hidden = |at: usize| input.padding().get(at).copied().unwrap_or(false);
+                let rows: Vec<usize> =
+                    (1..ids.len()).filter(|&at| !hidden(at - 1) && !hidden(at)).map(|at| at - 1).collect();
+                if rows.is_empty() {
+                    return Ok(Err(Unpredictable::Short { tokens: (0..ids.len()).filter(|&at| !hidden(at)).count() }));
                 }
-                Target::Rows {
-                    kind: LossKind::NextToken,
-                    rows: (0..ids.len() - 1).collect(),
-                    tokens: ids[1..].to_vec(),
-                }
+                let tokens = rows.iter().map(|&row| ids[row + 1]).collect();
+                Target::Rows { kind: LossKind::NextToken, rows, tokens }
             }
             (OutputHead::MaskedLm, Some(ids)) => {
                 let Some(mask) = targets.mask(model) else {
@@ -121,8 +123,8 @@ impl Case {
                 rows.iter().for_each(|&i| masked[i] = mask);
                 let tokens = rows.iter().map(|&i| ids[i]).collect();
                 let input = match input {
-                    Input::Padded { padding, .. } => Input::Padded { ids: masked, padding: padding.clone() },
-                    _ => Input::Tokens(masked),
+                    Input::Text(text) => Input::Text(text.with_ids(masked)),
+                    Input::Image { .. } => Input::tokens(masked),
                 };
                 return Ok(Ok(Self { input, target: Target::Rows { kind: LossKind::MaskedToken, rows, tokens } }));
             }
@@ -263,10 +265,10 @@ impl Case {
     pub(crate) fn truncated(&self, limit: usize) -> Option<Self> {
         let mut cut = self.clone();
         match &mut cut.input {
-            Input::Tokens(ids) => ids.truncate(limit),
-            Input::Padded { ids, padding } => {
+            Input::Text(Text { ids, padding, types }) => {
                 ids.truncate(limit);
                 padding.truncate(limit);
+                types.truncate(limit);
             }
             Input::Image { .. } => return Some(cut),
         }

@@ -12,7 +12,7 @@ mod refuse_torch;
 use attractor_nn::Error;
 use attractor_nn::checkpoint::safetensors::Safetensors;
 use attractor_nn::checkpoint::spec::ImageSpec;
-use attractor_nn::checkpoint::{Checkpoint, config};
+use attractor_nn::checkpoint::{Checkpoint, Reading, config};
 use attractor_nn::image::Processor;
 use attractor_nn::text::{Tokenizer, read_ids};
 use attractor_record::Role;
@@ -134,7 +134,7 @@ fn nan_and_infinite_weights_are_named_with_their_place() {
     tensors[4].bytes[4 * (24 * 2 + 7)..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
     tensors[0].bytes[..4].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
     folder.put("model.safetensors", safetensors(&tensors));
-    let checkpoint = Checkpoint::open(folder.path(), None).unwrap();
+    let checkpoint = Checkpoint::open(folder.path(), &Reading::default()).unwrap();
     let error = checkpoint.tensor("h.0.attn.c_attn.weight").unwrap_err();
     says(&error, Error::is_non_finite, &["h.0.attn.c_attn.weight", "NaN", "[2, 7]", "1 of 192"]);
     says(&checkpoint.tensor("wte.weight").unwrap_err(), Error::is_non_finite, &["-inf", "[0, 0]"]);
@@ -149,21 +149,29 @@ fn nan_and_infinite_weights_are_named_with_their_place() {
 fn files_that_are_not_weights() {
     let folder = Folder::new();
     let missing = folder.path().join("nowhere");
-    says(&Checkpoint::open(&missing, None).unwrap_err(), Error::is_io, &["nowhere", "check the path"]);
-    says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_usage, &["no weights", "model.safetensors"]);
+    says(&Checkpoint::open(&missing, &Reading::default()).unwrap_err(), Error::is_io, &["nowhere", "check the path"]);
+    says(
+        &Checkpoint::open(folder.path(), &Reading::default()).unwrap_err(),
+        Error::is_usage,
+        &["no weights", "model.safetensors"],
+    );
     let config = folder.put("config.json", GPT2);
-    says(&Checkpoint::open(&config, None).unwrap_err(), Error::is_usage, &["give the folder"]);
+    says(&Checkpoint::open(&config, &Reading::default()).unwrap_err(), Error::is_usage, &["give the folder"]);
     folder.put("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n");
-    says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_format, &["git lfs pull"]);
+    says(&Checkpoint::open(folder.path(), &Reading::default()).unwrap_err(), Error::is_format, &["git lfs pull"]);
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     std::fs::create_dir(folder.path().join("model.safetensors")).unwrap();
-    says(&Checkpoint::open(folder.path(), None).unwrap_err(), Error::is_format, &["not a regular file"]);
+    says(&Checkpoint::open(folder.path(), &Reading::default()).unwrap_err(), Error::is_format, &["not a regular file"]);
     let several = Folder::new();
     several.put("config.json", GPT2);
     several.put("a.safetensors", safetensors(&gpt2_tensors("")));
-    assert!(Checkpoint::open(several.path(), None).is_ok());
+    assert!(Checkpoint::open(several.path(), &Reading::default()).is_ok());
     several.put("b.safetensors", safetensors(&gpt2_tensors("")));
-    says(&Checkpoint::open(several.path(), None).unwrap_err(), Error::is_usage, &["2 weight files", "b.safetensors"]);
+    says(
+        &Checkpoint::open(several.path(), &Reading::default()).unwrap_err(),
+        Error::is_usage,
+        &["2 weight files", "b.safetensors"],
+    );
 }
 
 #[test]
@@ -176,7 +184,7 @@ fn indices_that_lead_astray() {
             folder.put("a.safetensors", safetensors(&gpt2_tensors("")));
             folder.put("b.safetensors", safetensors(&gpt2_tensors("")));
         }
-        Checkpoint::open(folder.path(), None).unwrap_err()
+        Checkpoint::open(folder.path(), &Reading::default()).unwrap_err()
     };
     let format = Error::is_format;
     says(
@@ -313,7 +321,7 @@ fn a_configuration_of_another_model_names_the_tensor() {
         let mut tensors = gpt2_tensors("transformer.");
         change(&mut tensors);
         folder.put("model.safetensors", safetensors(&tensors));
-        Checkpoint::open(folder.path(), None).unwrap_err()
+        Checkpoint::open(folder.path(), &Reading::default()).unwrap_err()
     };
     let same = |_: &mut Vec<Raw>| ();
     let shape = Error::is_shape;
@@ -356,10 +364,10 @@ fn a_configuration_of_another_model_names_the_tensor() {
         tensors.push(f32s(&format!("model.layers.0.{norm}.weight"), &[48]));
     }
     folder.put("model.safetensors", safetensors(&tensors));
-    Checkpoint::open(folder.path(), None).unwrap();
+    Checkpoint::open(folder.path(), &Reading::default()).unwrap();
     tensors.push(f32s("model.layers.0.self_attn.k_proj.bias", &[16]));
     folder.put("model.safetensors", safetensors(&tensors));
-    says(&Checkpoint::open(folder.path(), None).unwrap_err(), shape, &["k_proj.bias", "has none"]);
+    says(&Checkpoint::open(folder.path(), &Reading::default()).unwrap_err(), shape, &["k_proj.bias", "has none"]);
 }
 
 #[test]

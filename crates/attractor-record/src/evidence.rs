@@ -32,6 +32,8 @@ pub enum NoLoss {
     MaskTokenUnknown,
     /// It predicts labels, and none were given.
     NoLabels,
+    /// It has a language model's head on attention that sees the next token.
+    SeesTheNextToken,
 }
 
 /// What an override puts in place of a head's attention.

@@ -35,4 +35,7 @@ pub struct ModelInfo {
     pub max_positions: Option<usize>,
     /// SHA-256 of the weights file(s), hex; empty if unknown.
     pub weights_hash: String,
+    /// What should be known of how the weights and the configuration were read: what was left out, what was dequantised.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use attractor::{Context, Error, Hint, Result};
 use attractor_capture::run::Manifest;
 use attractor_capture::{Certificate, Run};
+use attractor_nn::checkpoint::Reading;
 use attractor_record::{LayerShape, ModelInfo, Origin, Patterns, Stack, Steps};
 use serde::Serialize;
 
+use crate::inputs::Inputs;
 use crate::target;
 
 /// What is looked at.
@@ -15,8 +17,8 @@ use crate::target;
 pub struct Options {
     /// A checkpoint or a run.
     pub target: PathBuf,
-    /// Configuration of a lone weight file.
-    pub model_config: Option<PathBuf>,
+    /// How a checkpoint is read.
+    pub inputs: Inputs,
     /// Also read every array of a run.
     pub verify: bool,
 }
@@ -24,7 +26,7 @@ pub struct Options {
 impl Options {
     /// A look from outside.
     pub fn new(target: impl Into<PathBuf>) -> Self {
-        Self { target: target.into(), model_config: None, verify: false }
+        Self { target: target.into(), inputs: Inputs::default(), verify: false }
     }
 
     /// Refuses a target that is not there, and what says nothing about one of its kind.
@@ -34,10 +36,9 @@ impl Options {
     pub fn check(&self) -> Result<()> {
         target::exists(&self.target, "a checkpoint or a run")?;
         let path = self.target.display();
-        match (target::is_run(&self.target), &self.model_config, self.verify) {
-            (true, Some(_), _) => Err(Error::usage(format!("{path}: is a run, which holds its model's facts"))
-                .hinted(Hint::Omit("model_config"))),
-            (false, _, true) => Err(Error::usage(format!("{path}: is a checkpoint; only a run's arrays are verified"))
+        match (target::is_run(&self.target), self.verify) {
+            (true, _) => self.inputs.refuse_for_a_run(&self.target),
+            (false, true) => Err(Error::usage(format!("{path}: is a checkpoint; only a run's arrays are verified"))
                 .hinted(Hint::Omit("verify"))),
             _ => Ok(()),
         }
@@ -132,8 +133,9 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Info> {
         options.check()?;
         match target::is_run(&options.target) {
             true => of_run(&options.target, options.verify).map(|info| Info::Run(Box::new(info))),
-            false => of_checkpoint(&options.target, options.model_config.as_deref())
-                .map(|info| Info::Checkpoint(Box::new(info))),
+            false => {
+                of_checkpoint(&options.target, &options.inputs.reading()).map(|info| Info::Checkpoint(Box::new(info)))
+            }
         }
     })
 }
@@ -171,8 +173,8 @@ fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
     })
 }
 
-fn of_checkpoint(path: &Path, model_config: Option<&Path>) -> Result<CheckpointInfo> {
-    let checkpoint = target::checkpoint(path, model_config)?;
+fn of_checkpoint(path: &Path, reading: &Reading) -> Result<CheckpointInfo> {
+    let checkpoint = target::checkpoint(path, reading)?;
     let model = target::info(&checkpoint)?;
     let spec = checkpoint.config();
     Ok(CheckpointInfo {

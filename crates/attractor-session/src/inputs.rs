@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Note, Result};
+use attractor_nn::checkpoint::Reading;
 use attractor_nn::checkpoint::spec::ImageSpec;
 use attractor_nn::image::Processor;
-use attractor_nn::model::Input;
+use attractor_nn::model::{Input, Text};
 use attractor_nn::text::{Tokenizer, describe, read_ids};
 use attractor_record::{Role, Stack, Token};
 use serde::{Serialize, Serializer};
@@ -37,6 +38,10 @@ pub struct Inputs {
     pub max_inputs: Option<usize>,
     /// Configuration of a lone weight file.
     pub model_config: Option<PathBuf>,
+    /// Patterns of tensors of a checkpoint to leave out although the model may need them.
+    pub ignore_tensors: Vec<String>,
+    /// Patterns of configuration keys to pass over although they may change the model.
+    pub ignore_keys: Vec<String>,
     /// Which stack of a run's layers; `None`: the run has one.
     pub stack: Option<Stack>,
 }
@@ -50,6 +55,8 @@ impl Default for Inputs {
             seq_len: None,
             max_inputs: None,
             model_config: None,
+            ignore_tensors: Vec::new(),
+            ignore_keys: Vec::new(),
             stack: None,
         }
     }
@@ -73,6 +80,15 @@ impl Inputs {
         Ok(())
     }
 
+    /// How a checkpoint is read.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            configuration: self.model_config.clone(),
+            ignore_tensors: self.ignore_tensors.clone(),
+            ignore_keys: self.ignore_keys.clone(),
+        }
+    }
+
     /// How many inputs are used at most.
     pub fn most_inputs(&self) -> usize {
         self.max_inputs.unwrap_or(MOST_INPUTS)
@@ -88,7 +104,9 @@ impl Inputs {
     /// # Errors
     /// `is_usage`, naming the option to leave out.
     pub fn refuse_for_a_run(&self, path: &Path) -> Result<()> {
-        match given!(self, [text, text_file, input, seq_len, max_inputs, model_config]).next() {
+        match given!(self, [text, text_file, input, seq_len, max_inputs, model_config, ignore_tensors, ignore_keys])
+            .next()
+        {
             None => Ok(()),
             Some(option) => Err(Error::usage(format!(
                 "{}: is a run, which holds its inputs already; name the checkpoint",
@@ -320,8 +338,11 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
 fn input_of(tokens: &[Token]) -> Input {
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
     match tokens.iter().any(|token| token.role == Role::Pad) {
-        true => Input::Padded { ids, padding: tokens.iter().map(|token| token.role == Role::Pad).collect() },
-        false => Input::Tokens(ids),
+        true => {
+            let padding = tokens.iter().map(|token| token.role == Role::Pad).collect();
+            Input::Text(Text { ids, padding, ..Text::default() })
+        }
+        false => Input::tokens(ids),
     }
 }
 

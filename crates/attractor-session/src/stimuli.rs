@@ -56,7 +56,7 @@ pub fn repeated_tokens(live: &Live, given: &Inputs, context: &Context<'_>) -> Re
     for words in &sequences {
         let ids = [&before[..], words, &after].concat();
         let tokens = describe(&ids, tokenizer.as_ref(), spec)?;
-        items.push(Item { input: Input::Tokens(ids), tokens, grid: None });
+        items.push(Item { input: Input::tokens(ids), tokens, grid: None });
     }
     let shortest = block - (items.len() - 1).min(block - block / 2);
     let source = Source::from(InputSource::RepeatedTokens { sequences: items.len(), blocks: (shortest, block), seed });
@@ -79,7 +79,7 @@ pub fn begin_with_repeats(prepared: &mut Prepared, tokenizer: &Tokenizer, vocab:
         let passage = tokenizer.tokens(&ids)?;
         item.tokens[..period].clone_from_slice(&passage);
         item.tokens[period..2 * period].clone_from_slice(&passage);
-        item.input = Input::Tokens(item.tokens.iter().map(|token| token.id).collect());
+        item.input = Input::tokens(item.tokens.iter().map(|token| token.id).collect());
     }
     prepared.source.repeats = Some((17, 24));
     Ok(())

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use attractor::{Choice as _, Error, Hint, Kind, Result};
+use attractor::{Choice as _, Context, Error, Hint, Kind, Note, Result};
 use attractor_capture::Run;
 use attractor_nn::Model;
-use attractor_nn::checkpoint::Checkpoint;
+use attractor_nn::checkpoint::{Checkpoint, Reading};
 use attractor_record::{ModelInfo, Patterns, Stack};
 
 /// A model that can run.
@@ -42,18 +42,18 @@ pub fn exists(path: &Path, wanted: &str) -> Result<()> {
     }
 }
 
-/// Opens what lies at `path`; `model_config` is the configuration of a lone weight file, `stack` which of a run's stacks is meant.
+/// Opens what lies at `path`; `reading` says how a checkpoint is read, `stack` which of a run's stacks is meant.
 ///
 /// # Errors
 /// `is_io` if nothing is there; `is_usage` for several stacks of which none is chosen and for a stack that is not there; what
 /// reading a run or a checkpoint answers.
-pub fn open(path: &Path, model_config: Option<&Path>, stack: Option<Stack>) -> Result<Target> {
+pub fn open(path: &Path, reading: &Reading, stack: Option<Stack>, context: &Context<'_>) -> Result<Target> {
     exists(path, "a checkpoint (a folder with config.json and model.safetensors, or a .pt file) or a run")?;
     match is_run(path) {
         true => Ok(Target::Run(Box::new(of_stack(Run::open(path)?, stack).map_err(|error| error.at(path.display()))?))),
         false => {
             one_stack(stack)?;
-            Ok(Target::Live(Box::new(live(path, model_config)?)))
+            Ok(Target::Live(Box::new(live(path, reading, context)?)))
         }
     }
 }
@@ -98,12 +98,15 @@ fn of_stack(run: Run, stack: Option<Stack>) -> Result<Run> {
     }
 }
 
-/// Opens a checkpoint and reads its weights.
+/// Opens a checkpoint and reads its weights; what should be known of how they were read is said.
 ///
 /// # Errors
 /// What reading answers.
-pub fn live(path: &Path, model_config: Option<&Path>) -> Result<Live> {
-    let checkpoint = checkpoint(path, model_config)?;
+pub fn live(path: &Path, reading: &Reading, context: &Context<'_>) -> Result<Live> {
+    let checkpoint = checkpoint(path, reading)?;
+    for remark in checkpoint.remarks() {
+        context.note(&Note::ReadAs { remark: remark.to_string() });
+    }
     let model = Model::load(&checkpoint)?;
     let info = info(&checkpoint)?;
     Ok(Live { checkpoint, model, info })
@@ -113,9 +116,9 @@ pub fn live(path: &Path, model_config: Option<&Path>) -> Result<Live> {
 ///
 /// # Errors
 /// What reading answers.
-pub fn checkpoint(path: &Path, model_config: Option<&Path>) -> Result<Checkpoint> {
+pub fn checkpoint(path: &Path, reading: &Reading) -> Result<Checkpoint> {
     let of_folder = |error: Error| if path.is_dir() && error.is_usage() { error.of_kind(Kind::Format) } else { error };
-    Checkpoint::open(path, model_config).map_err(of_folder)
+    Checkpoint::open(path, reading).map_err(of_folder)
 }
 
 /// What a checkpoint is, in the words of a run.
@@ -133,5 +136,6 @@ pub fn info(checkpoint: &Checkpoint) -> Result<ModelInfo> {
         parameters: Some(checkpoint.parameters()),
         max_positions: spec.position_limit(),
         weights_hash: checkpoint.hash()?,
+        remarks: checkpoint.remarks().iter().map(ToString::to_string).collect(),
     })
 }

@@ -37,6 +37,11 @@ pub enum Note {
         /// Positions of the longest.
         positions: usize,
     },
+    /// What should be known of how a checkpoint was read.
+    ReadAs {
+        /// In words.
+        remark: String,
+    },
     /// Patterns that no memory can tell apart.
     EqualPatterns {
         /// The first pattern that occurs again.

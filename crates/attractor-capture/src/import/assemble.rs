@@ -164,6 +164,7 @@ pub(super) fn assemble(contents: Contents, options: &ImportOptions, hash: String
         parameters: None,
         max_positions: None,
         weights_hash: hash,
+        remarks: Vec::new(),
     };
     Ok(Import { info, layers, lost, origins, tokens, prompt_length, notes })
 }

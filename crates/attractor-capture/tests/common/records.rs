@@ -20,6 +20,7 @@ pub fn info() -> ModelInfo {
         parameters: Some(7),
         max_positions: None,
         weights_hash: "00ff".into(),
+        remarks: Vec::new(),
     }
 }
 

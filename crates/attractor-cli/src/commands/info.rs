@@ -6,7 +6,7 @@ use attractor_render::terminal;
 use attractor_session::info::{self, Options};
 use clap::Args;
 
-use crate::args::Common;
+use crate::args::{Common, Weights};
 use crate::console::{json, print, work};
 use crate::error::Outcome;
 
@@ -14,9 +14,8 @@ use crate::error::Outcome;
 pub struct Info {
     /// A checkpoint or a run
     pub target: PathBuf,
-    /// The config.json for a checkpoint that is a single weight file
-    #[arg(long)]
-    pub model_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub weights: Weights,
     /// Also read and check every array of a run
     #[arg(long)]
     pub verify: bool,
@@ -24,8 +23,7 @@ pub struct Info {
 
 /// Runs the command.
 pub fn run(args: &Info, common: &Common) -> Outcome {
-    let Info { target, model_config, verify } = args;
-    let options = Options { model_config: model_config.clone(), verify: *verify, ..Options::new(target) };
+    let options = Options { inputs: args.weights.given(), verify: args.verify, ..Options::new(&args.target) };
     let found = work(common, |context| info::run(&options, context))?;
     print(&match common.json {
         true => format!("{}\n", json(&found)),

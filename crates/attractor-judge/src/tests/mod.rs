@@ -47,6 +47,7 @@ impl Maps {
                 parameters: None,
                 max_positions: None,
                 weights_hash: String::new(),
+                remarks: Vec::new(),
             },
             tokens,
             mask: Mask::causal(),

@@ -35,6 +35,10 @@ pub enum Dtype {
     U8,
     /// One byte, 0 or 1.
     Bool,
+    /// 8-bit float of 4 exponent and 3 mantissa bits without infinities (OCP E4M3FN).
+    F8E4M3,
+    /// 8-bit float of 5 exponent and 2 mantissa bits.
+    F8E5M2,
 }
 
 impl Dtype {
@@ -44,11 +48,11 @@ impl Dtype {
             Dtype::F64 | Dtype::I64 => 8,
             Dtype::F32 | Dtype::I32 => 4,
             Dtype::F16 | Dtype::BF16 | Dtype::I16 => 2,
-            Dtype::I8 | Dtype::U8 | Dtype::Bool => 1,
+            Dtype::I8 | Dtype::U8 | Dtype::Bool | Dtype::F8E4M3 | Dtype::F8E5M2 => 1,
         }
     }
 
-    /// True for the formats that weights are kept in.
+    /// True for the formats that weights are kept in as they are: eight bits need a scale.
     pub fn is_float(self) -> bool {
         matches!(self, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16)
     }
@@ -66,6 +70,8 @@ impl Dtype {
             Dtype::I8 => "I8",
             Dtype::U8 => "U8",
             Dtype::Bool => "BOOL",
+            Dtype::F8E4M3 => "F8_E4M3",
+            Dtype::F8E5M2 => "F8_E5M2",
         }
     }
 
@@ -76,6 +82,9 @@ impl Dtype {
             Dtype::F32 => each(bytes, f32::from_le_bytes),
             Dtype::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
             Dtype::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Dtype::F8E4M3 => bytes.iter().map(|&byte| e4m3(byte)).collect(),
+            // The upper byte of a half.
+            Dtype::F8E5M2 => bytes.iter().map(|&byte| f16::from_bits(u16::from(byte) << 8).to_f32()).collect(),
             _ => self.to_i64(bytes).into_iter().map(|v| v as f32).collect(),
         }
     }
@@ -91,6 +100,17 @@ impl Dtype {
             _ => self.to_f32(bytes).into_iter().map(|v| v as i64).collect(),
         }
     }
+}
+
+/// OCP E4M3FN: bias 7, subnormals of 2^-9, 0x7f and 0xff are NaN.
+fn e4m3(byte: u8) -> f32 {
+    let (exponent, mantissa) = (i32::from(byte >> 3 & 15), f32::from(byte & 7));
+    let size = match (exponent, byte & 7) {
+        (15, 7) => f32::NAN,
+        (0, _) => mantissa * 2f32.powi(-9),
+        _ => (8.0 + mantissa) * 2f32.powi(exponent - 10),
+    };
+    if byte & 0x80 == 0 { size } else { -size }
 }
 
 fn each<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {

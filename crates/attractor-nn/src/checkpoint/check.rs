@@ -1,7 +1,10 @@
 //! Configuration against weights: every tensor that a model needs, by name and shape, and none that speaks against it.
 
+use super::reading::{Ignored, Remark};
 use super::spec::{Family, OutputHead, Spec};
-use attractor::{Error, Result};
+use super::{quantised, spec};
+use attractor::{Error, Hint, Result};
+use std::collections::BTreeSet;
 
 /// A tensor that a model of this description has.
 struct Expected {
@@ -13,6 +16,8 @@ struct Expected {
 pub(super) trait Weights {
     fn shape(&self, name: &str) -> Option<&[usize]>;
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+    /// The number format of a tensor that cannot be a weight as it is: integers, eight bits without a scale.
+    fn not_weights(&self, name: &str) -> Option<&'static str>;
 }
 
 /// What stands before every tensor of the bare model when a head is on top.
@@ -73,10 +78,108 @@ pub(super) fn check(spec: &Spec, weights: &dyn Weights, place: &str) -> Result<(
     Ok(())
 }
 
+/// What the weights hold beyond what the model reads: refused inside the model, named beside it.
+///
+/// # Errors
+/// `is_unsupported`, naming tensors of the model that nothing here reads.
+pub(super) fn leftovers(spec: &Spec, weights: &dyn Weights, ignored: &Ignored, place: &str) -> Result<Vec<Remark>> {
+    let (base, blocks) = (base(spec.family), blocks(spec.family));
+    let mut expected: BTreeSet<String> = around(spec).into_iter().map(|e| e.name).collect();
+    for layer in 0..spec.layers {
+        expected.extend(block(spec).into_iter().map(|e| format!("{base}{blocks}{layer}.{}", e.name)));
+    }
+    let (mut inside, mut left_out, mut unused) = (Vec::new(), Vec::new(), Vec::new());
+    for name in weights.names() {
+        let full = if name.starts_with(base) { name.to_owned() } else { format!("{base}{name}") };
+        let rest = &full[base.len()..];
+        if expected.contains(name)
+            || expected.contains(&full)
+            || harmless(spec, name, rest)
+            || quantised::is_beside(name)
+        {
+            continue;
+        }
+        let foreign = spec.family == Family::Gemma3
+            && ["vision_tower.", "multi_modal_projector."].iter().any(|part| rest.starts_with(part));
+        let of_model =
+            (name.starts_with(base) || roots(spec.family).iter().any(|root| rest.starts_with(root))) && !foreign;
+        match (of_model, ignored.has(name)) {
+            (true, true) => left_out.push(name.to_owned()),
+            (true, false) => inside.push(name.to_owned()),
+            (false, _) => unused.push(name.to_owned()),
+        }
+    }
+    if let Some(first) = inside.first() {
+        let lora = inside.iter().any(|name| name.contains("lora_"));
+        let why = match lora {
+            true => {
+                "LoRA matrices beside their base weights, which change them: merge them (PEFT: model.merge_and_unload(), then save_pretrained)"
+            }
+            false => "no part of this architecture as it is built in; they may change what it computes",
+        };
+        let shown = inside.iter().take(4).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let more = if inside.len() > 4 { format!(" and {} more", inside.len() - 4) } else { String::new() };
+        return Err(Error::unsupported(format!(
+            "{place}: tensors inside the model that nothing reads: {shown}{more}: {why}"
+        ))
+        .hinted(Hint::give("ignore_tensors", first)));
+    }
+    let mut remarks = Vec::new();
+    if !left_out.is_empty() {
+        remarks.push(Remark::IgnoredTensors(left_out));
+    }
+    if !unused.is_empty() {
+        remarks.push(Remark::UnusedTensors(unused));
+    }
+    Ok(remarks)
+}
+
+/// First parts of the names of everything in the bare model.
+fn roots(family: Family) -> &'static [&'static str] {
+    match family {
+        Family::Bert | Family::Roberta => &["embeddings.", "encoder."],
+        Family::Gpt2 => &["wte.", "wpe.", "h.", "ln_f."],
+        Family::Vit | Family::Deit => &["embeddings.", "encoder.", "layernorm."],
+        _ => &["embed_tokens.", "layers.", "norm."],
+    }
+}
+
+/// Tensors that what is computed does not hang on: buffers that follow from the configuration, copies of what is tied (a
+/// copy that differs is no longer tied), the pooler beside another head.
+fn harmless(spec: &Spec, name: &str, rest: &str) -> bool {
+    let ends = |endings: &[&str]| endings.iter().any(|end| rest.ends_with(end));
+    match spec.family {
+        Family::Bert | Family::Roberta => {
+            matches!(rest, "embeddings.position_ids" | "embeddings.token_type_ids")
+                || rest.starts_with("pooler.")
+                || (spec.head == OutputHead::MaskedLm
+                    && [
+                        "cls.predictions.decoder.weight",
+                        "cls.predictions.decoder.bias",
+                        "lm_head.decoder.weight",
+                        "lm_head.decoder.bias",
+                    ]
+                    .contains(&name))
+        }
+        Family::Gpt2 => ends(&[".attn.bias", ".attn.masked_bias"]) || (name == "lm_head.weight" && spec.tied),
+        Family::Vit | Family::Deit => rest == "embeddings.mask_token" || rest.starts_with("pooler."),
+        _ => {
+            ends(&["rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached"])
+                || (name == "lm_head.weight" && spec.tied)
+        }
+    }
+}
+
 fn compare(expected: &Expected, weights: &dyn Weights, place: &str) -> Result<()> {
     let Expected { name, shape } = expected;
     match weights.shape(name) {
-        Some(got) if got == shape => Ok(()),
+        Some(got) if got == shape => match weights.not_weights(name) {
+            None => Ok(()),
+            Some(format) => Err(Error::unsupported(format!(
+                "{place}: tensor `{name}` holds {format} numbers without a scale that says what they stand for; weights are \
+                 floats, or integers with scales beside them"
+            ))),
+        },
         Some(got) => Err(Error::shape(format!(
             "{place}: tensor `{name}`: the configuration expects shape {shape:?}, the weights have {got:?}; the \
              configuration belongs to another model"
@@ -104,8 +207,8 @@ fn around(spec: &Spec) -> Vec<Expected> {
     match spec.family {
         Family::Bert | Family::Roberta => {
             let rows = match spec.position {
-                super::spec::Position::Learned { offset, .. } => positions + offset,
-                super::spec::Position::Rope { .. } => positions,
+                spec::Position::Learned { offset, .. } => positions + offset,
+                spec::Position::Rope { .. } => positions,
             };
             want(format!("{base}embeddings.word_embeddings.weight"), &[spec.vocab, d]);
             want(format!("{base}embeddings.position_embeddings.weight"), &[rows, d]);
@@ -247,7 +350,7 @@ fn block(spec: &Spec) -> Vec<Expected> {
             }
         }
     };
-    let with_bias = matches!(spec.norm, super::spec::Norm::Layer { .. });
+    let with_bias = matches!(spec.norm, spec::Norm::Layer { .. });
     for norm in norms {
         list.push(Expected { name: format!("{norm}.weight"), shape: vec![d] });
         if with_bias {

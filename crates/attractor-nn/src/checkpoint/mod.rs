@@ -10,6 +10,8 @@ mod globals;
 mod heap;
 pub mod npy;
 mod pickle;
+mod quantised;
+mod reading;
 pub mod safetensors;
 mod shards;
 pub(crate) mod source;
@@ -18,6 +20,7 @@ pub mod torch;
 mod zip;
 
 pub use array::{Array, Dtype};
+pub use reading::{Reading, Remark};
 pub(crate) use source::{read_json, read_small};
 
 use crate::checkpoint::source::unreadable;
@@ -36,6 +39,7 @@ pub struct Checkpoint {
     folder: PathBuf,
     shards: Shards,
     spec: Spec,
+    remarks: Vec<Remark>,
     hash: OnceLock<String>,
 }
 
@@ -43,14 +47,14 @@ impl Checkpoint {
     /// Opens a folder (config.json beside model.safetensors, its shards with an index, pytorch_model.bin or one other
     /// weight file) or a lone `.safetensors`, `.pt`, `.pth` or `.bin` file.
     ///
-    /// `configuration`: a config.json, or a folder that holds one, to take instead of the checkpoint's own. A lone file
-    /// takes, in this order, the given one, a configuration stored inside it, and a config.json beside it.
+    /// A lone file takes, in this order, the configuration that `reading` gives, one stored inside it, and a config.json
+    /// beside it.
     ///
     /// # Errors
     /// `is_io` where a file cannot be read, `is_format` where it is torn or no checkpoint, `is_unsupported` where it would
-    /// have to run code, `is_unsupported` for an architecture that is not built in, `is_shape` where configuration and
-    /// weights disagree, `is_usage` where no configuration is to be had.
-    pub fn open(path: &Path, configuration: Option<&Path>) -> Result<Self> {
+    /// have to run code, for an architecture or a quantisation that is not built in and for keys and tensors that are not
+    /// understood, `is_shape` where configuration and weights disagree, `is_usage` where no configuration is to be had.
+    pub fn open(path: &Path, reading: &Reading) -> Result<Self> {
         let about = std::fs::metadata(path).map_err(|e| unreadable(path, "the checkpoint", &e))?;
         let shards = if about.is_dir() { Shards::in_folder(path)? } else { Shards::lone(path)? };
         let folder = match (about.is_dir(), path.parent()) {
@@ -58,14 +62,30 @@ impl Checkpoint {
             (false, Some(parent)) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             (false, _) => PathBuf::from("."),
         };
-        let (value, place) = configuration_of(path, &folder, &shards, configuration)?;
-        let mut spec = config::read(&value, &place)?;
-        let shards = shards.named_for(spec.family)?;
+        let (value, place) = configuration_of(path, &folder, &shards, reading.configuration.as_deref())?;
+        let (mut spec, ignored_keys) = config::read_as(&value, &place, reading)?;
+        let mut remarks = Vec::new();
+        if !ignored_keys.is_empty() {
+            remarks.push(Remark::IgnoredKeys(ignored_keys));
+        }
+        let place = path.display().to_string();
+        let mut shards = shards.named_for(spec.family)?;
+        remarks.extend(shards.dequantise(&value, &place)?);
         if !config::names_its_head(&value) {
             infer_head(&mut spec, &shards);
         }
-        check::check(&spec, &shards, &path.display().to_string())?;
-        Ok(Self { path: path.to_path_buf(), folder, shards, spec, hash: OnceLock::new() })
+        if shards.has_own_head(&spec)? {
+            spec.tied = false;
+            remarks.push(Remark::OwnHead);
+        }
+        check::check(&spec, &shards, &place)?;
+        remarks.extend(check::leftovers(&spec, &shards, &reading.ignored_tensors()?, &place)?);
+        Ok(Self { path: path.to_path_buf(), folder, shards, spec, remarks, hash: OnceLock::new() })
+    }
+
+    /// What should be known of how it was read.
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
     }
 
     /// What the configuration says.

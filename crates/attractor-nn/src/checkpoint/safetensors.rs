@@ -104,7 +104,7 @@ impl Safetensors {
     /// As [`Safetensors::tensor`]; `is_format` if the numbers are floats.
     pub fn integers(&self, name: &str) -> Result<(Vec<usize>, Vec<i64>)> {
         let (stored, dtype) = self.stored(name)?;
-        if dtype.is_float() {
+        if dtype.is_float() || matches!(dtype, Dtype::F8E4M3 | Dtype::F8E5M2) {
             return Err(self
                 .source
                 .format(format_args!("tensor `{name}`: expected integers, got {}; store it as I64", dtype.name())));
@@ -115,6 +115,11 @@ impl Safetensors {
 
     pub(crate) fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Where a tensor's bytes lie: the first, how many.
+    pub(super) fn range(&self, name: &str) -> Option<(u64, u64)> {
+        self.tensors.get(name).map(|t| (t.begin, t.count))
     }
 
     fn stored(&self, name: &str) -> Result<(&Stored, Dtype)> {
@@ -200,7 +205,7 @@ fn place(source: &Source, entries: Vec<(String, Entry)>, data: u64) -> Result<BT
 }
 
 fn dtype_of(name: &str) -> std::result::Result<Dtype, ()> {
-    const KNOWN: [Dtype; 10] = [
+    const KNOWN: [Dtype; 12] = [
         Dtype::F64,
         Dtype::F32,
         Dtype::F16,
@@ -211,6 +216,8 @@ fn dtype_of(name: &str) -> std::result::Result<Dtype, ()> {
         Dtype::I8,
         Dtype::U8,
         Dtype::Bool,
+        Dtype::F8E4M3,
+        Dtype::F8E5M2,
     ];
     KNOWN.into_iter().find(|d| d.name() == name).ok_or(())
 }

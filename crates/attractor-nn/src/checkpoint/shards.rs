@@ -1,10 +1,12 @@
 //! The weight files of a checkpoint as one set of names.
 
-use super::array::Array;
+use super::array::{Array, Dtype};
 use super::check::{Weights, base};
+use super::quantised::{self, Recipe, Stored};
+use super::reading::Remark;
 use super::safetensors::Safetensors;
 use super::source::{Source, read_json};
-use super::spec::Family;
+use super::spec::{Family, OutputHead, Spec};
 use super::torch::Torch;
 use crate::checkpoint::source::unreadable;
 use attractor::{Error, Result};
@@ -29,6 +31,8 @@ pub(super) struct Shards {
     files: Vec<Shard>,
     /// Wanted name -> file and name there.
     names: BTreeMap<String, (usize, String)>,
+    /// How quantised weights are read, by wanted name.
+    recipes: BTreeMap<String, Recipe>,
     base: &'static str,
 }
 
@@ -54,10 +58,17 @@ impl Shard {
         }
     }
 
-    fn is_float(&self, name: &str) -> bool {
+    fn dtype(&self, name: &str) -> Option<Dtype> {
         match self {
-            Self::Safetensors(file) => file.dtype(name).is_some_and(|d| d.is_float()),
-            Self::Torch(file) => file.dtype(name).is_some_and(|d| d.is_float()),
+            Self::Safetensors(file) => file.dtype(name),
+            Self::Torch(file) => file.dtype(name),
+        }
+    }
+
+    fn range(&self, name: &str) -> Option<(u64, u64)> {
+        match self {
+            Self::Safetensors(file) => file.range(name),
+            Self::Torch(file) => file.range(name),
         }
     }
 
@@ -191,7 +202,7 @@ impl Shards {
                 }
             }
         }
-        Ok(Self { files, names, base: "" })
+        Ok(Self { files, names, recipes: BTreeMap::new(), base: "" })
     }
 
     /// The same with the names that models of this family ask for: wrappers' prefixes and old spellings gone.
@@ -223,8 +234,64 @@ impl Shards {
             .or_else(|| find(&format!("{}{name}", self.base)))
     }
 
+    /// Finds out how quantised weights are to be read.
+    ///
+    /// # Errors
+    /// As [`quantised::recipes`].
+    pub(super) fn dequantise(&mut self, configuration: &Value, place: &str) -> Result<Vec<Remark>> {
+        let (recipes, remarks) = quantised::recipes(self, configuration, place)?;
+        self.recipes = recipes;
+        Ok(remarks)
+    }
+
+    /// True if the configuration ties the output head to the token table but another one is stored.
+    ///
+    /// # Errors
+    /// `is_io` if a file cannot be read any more.
+    pub(super) fn has_own_head(&self, spec: &Spec) -> Result<bool> {
+        let (head, table) = match (spec.head, spec.family) {
+            (OutputHead::CausalLm, Family::Gpt2) => ("lm_head.weight", "wte.weight"),
+            (OutputHead::CausalLm, _) => ("lm_head.weight", "embed_tokens.weight"),
+            (OutputHead::MaskedLm, Family::Bert) => {
+                ("cls.predictions.decoder.weight", "embeddings.word_embeddings.weight")
+            }
+            (OutputHead::MaskedLm, _) => ("lm_head.decoder.weight", "embeddings.word_embeddings.weight"),
+            _ => return Ok(false),
+        };
+        match (spec.tied, self.resolve(head), self.resolve(&format!("{}{table}", self.base))) {
+            (true, Some((_, head)), Some((_, table))) => Ok(!self.same(head, table)?),
+            _ => Ok(false),
+        }
+    }
+
+    /// True if two tensors hold the same numbers.
+    fn same(&self, one: &(usize, String), other: &(usize, String)) -> Result<bool> {
+        const PIECE: u64 = 1 << 20;
+        let ((a, first), (b, second)) = (one, other);
+        let (a, b) = (&self.files[*a], &self.files[*b]);
+        if a.shape(first) != b.shape(second) {
+            return Ok(false);
+        }
+        let (Some((from, many)), Some((to, as_many))) = (a.range(first), b.range(second)) else {
+            return Ok(a.tensor(first)?.values == b.tensor(second)?.values);
+        };
+        if a.dtype(first) != b.dtype(second) || many != as_many {
+            return Ok(a.tensor(first)?.values == b.tensor(second)?.values);
+        }
+        if from == to && one.0 == other.0 {
+            return Ok(true);
+        }
+        for at in (0..many).step_by(PIECE as usize) {
+            let count = PIECE.min(many - at);
+            if a.source().read(from + at, count, first)? != b.source().read(to + at, count, second)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(super) fn tensor(&self, name: &str) -> Result<Array> {
-        let Some((_, (file, there))) = self.resolve(name) else {
+        let Some((wanted, (file, there))) = self.resolve(name) else {
             return Err(Error::usage(format!(
                 "{}: there is no tensor `{name}` among the {} of this checkpoint (the first: {})",
                 self.files[0].source().path().display(),
@@ -232,13 +299,25 @@ impl Shards {
                 self.names().take(5).collect::<Vec<_>>().join(", ")
             )));
         };
-        self.files[*file].tensor(there)
+        let stored = self.files[*file].tensor(there)?;
+        match self.recipes.get(wanted) {
+            None => Ok(stored),
+            Some(recipe) => {
+                let place = self.files[*file].source().path().display().to_string();
+                let read = |name: &str| self.tensor(name);
+                recipe.apply(stored, &place, &read)?.finite(format_args!("{place}: tensor `{there}`"))
+            }
+        }
     }
 
     pub(super) fn parameters(&self) -> u64 {
         self.names
-            .values()
-            .filter(|(file, name)| self.files[*file].is_float(name))
+            .iter()
+            .filter(|(wanted, (file, name))| {
+                let float = self.files[*file].dtype(name).is_some_and(Dtype::is_float);
+                (float && !quantised::is_beside(wanted)) || self.recipes.contains_key(*wanted)
+            })
+            .map(|(_, place)| place)
             .filter_map(|(file, name)| self.files[*file].shape(name))
             .map(|shape| shape.iter().map(|&n| n as u64).product::<u64>())
             .sum()
@@ -271,6 +350,27 @@ impl Weights for Shards {
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         Box::new(self.names.keys().map(String::as_str))
+    }
+
+    fn not_weights(&self, name: &str) -> Option<&'static str> {
+        let (wanted, (file, there)) = self.resolve(name)?;
+        let dtype = self.files[*file].dtype(there).filter(|d| !d.is_float())?;
+        (!self.recipes.contains_key(wanted)).then(|| dtype.name())
+    }
+}
+
+impl Stored for Shards {
+    fn names(&self) -> Vec<String> {
+        self.names.keys().cloned().collect()
+    }
+
+    fn dtype(&self, name: &str) -> Option<Dtype> {
+        let (file, there) = self.names.get(name)?;
+        self.files[*file].dtype(there)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.contains_key(name)
     }
 }
 

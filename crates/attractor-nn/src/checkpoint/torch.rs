@@ -92,6 +92,12 @@ impl Torch {
         self.configuration.as_ref()
     }
 
+    /// Where a tensor's bytes lie, if they lie in order: the first, how many.
+    pub(super) fn range(&self, name: &str) -> Option<(u64, u64)> {
+        let view = self.tensors.get(name).filter(|view| view.is_dense())?;
+        Some((view.begin, view.span * view.dtype.as_ref().ok()?.bytes() as u64))
+    }
+
     pub(super) fn source(&self) -> &Source {
         &self.source
     }

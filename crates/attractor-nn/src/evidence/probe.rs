@@ -40,8 +40,8 @@ pub(super) fn probe(
     let mut changed = ids.to_vec();
     changed[position] = others[random.below(others.len())];
     let changed = match input {
-        Input::Padded { padding, .. } => Input::Padded { ids: changed, padding: padding.clone() },
-        _ => Input::Tokens(changed),
+        Input::Text(text) => Input::Text(text.with_ids(changed)),
+        Input::Image { .. } => Input::tokens(changed),
     };
     let run = |input: &Input| model.hidden(input, &mut (), &Overrides::none());
     let before = plain.map_or_else(|| run(input).map(Cow::Owned), Ok)?;

@@ -8,7 +8,7 @@ use attractor::random::Philox;
 use attractor_record::evidence::{AblationMode, Evidence, LossKind, NoLoss, Scope, Unpredictable};
 
 use super::{Ablate, Options, gather};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Reading};
 use crate::loss::{Case, Targets};
 use crate::model::{Input, Maps, Model, Observer, Overrides, Replacement, Tap, Traced, Want};
 use crate::ops;
@@ -31,7 +31,7 @@ const KINDS: [&str; 12] = [
 
 fn model(kind: &str) -> Model {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/vectors").join(kind);
-    Model::load(&Checkpoint::open(&folder, None).unwrap()).unwrap()
+    Model::load(&Checkpoint::open(&folder, &Reading::default()).unwrap()).unwrap()
 }
 
 /// A seeded input of `n` tokens, or an image of the model's size.
@@ -41,7 +41,7 @@ fn input(model: &Model, n: usize, stream: u64) -> Input {
         Some(image) => Input::Image {
             values: (0..image.channels * image.height * image.width).map(|_| random.normal() as f32).collect(),
         },
-        None => Input::Tokens((0..n).map(|_| 3 + random.below(model.spec().vocab - 3) as u32).collect()),
+        None => Input::tokens((0..n).map(|_| 3 + random.below(model.spec().vocab - 3) as u32).collect()),
     }
 }
 
@@ -326,11 +326,11 @@ fn what_cannot_be_served_is_refused_by_name() {
     let model = model("gpt2_tiny");
     let run = |inputs: &[Input]| gather(&model, inputs, &Options::default(), &Context::new(0)).unwrap_err();
     assert!(run(&[]).is_usage());
-    assert!(run(&[Input::Tokens(vec![1; 65])]).to_string().contains("64 positions"));
-    assert!(run(&[Input::Tokens(vec![1, 96])]).is_usage());
+    assert!(run(&[Input::tokens(vec![1; 65])]).to_string().contains("64 positions"));
+    assert!(run(&[Input::tokens(vec![1, 96])]).is_usage());
     assert!(run(&[Input::Image { values: vec![0.0; 4] }]).is_usage());
     let overrides = Overrides::one(Scope::Head { layer: 0, head: 99 }, Replacement::Zero);
-    let error = model.forward(&Input::Tokens(vec![1, 2]), &mut (), &overrides).unwrap_err();
+    let error = model.forward(&Input::tokens(vec![1, 2]), &mut (), &overrides).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("head 99"), "{error}");
 }
 
@@ -342,19 +342,19 @@ fn an_input_without_anything_to_predict_is_left_out_and_named() {
         let options = Options { mask_token: Some(4), special, ..Options::default() };
         gather(model, inputs, &options, &Context::new(0)).unwrap()
     };
-    let mixed = run(&causal, &[Input::Tokens(vec![5]), full.clone()], &[]);
+    let mixed = run(&causal, &[Input::tokens(vec![5]), full.clone()], &[]);
     assert_eq!(mixed.left_out.len(), 1);
     assert!(mixed.left_out[0].0 == 0 && mixed.left_out[0].1.to_string().contains("1 token"), "{:?}", mixed.left_out);
     let alone = run(&causal, &[full], &[]);
     assert_eq!((&mixed.losses, &mixed.ablations), (&alone.losses, &alone.ablations));
     assert_eq!(mixed.gradients, alone.gradients);
 
-    let none = run(&causal, &[Input::Tokens(vec![5])], &[]);
+    let none = run(&causal, &[Input::tokens(vec![5])], &[]);
     assert_eq!((none.loss, none.no_loss, none.losses.len()), (LossKind::NextToken, None, 0));
     assert!(none.gradients.is_none() && none.ablations.is_empty());
 
     let masked = model("bert_mlm_tiny");
-    let specials = run(&masked, &[Input::Tokens(vec![1, 2, 1])], &[1, 2]);
+    let specials = run(&masked, &[Input::tokens(vec![1, 2, 1])], &[1, 2]);
     assert!(
         specials.loss == LossKind::MaskedToken && specials.left_out[0].1 == Unpredictable::SpecialTokens,
         "{specials:?}"
@@ -367,7 +367,7 @@ fn long_inputs_are_ablated_and_differentiated_on_their_first_tokens() {
     let inputs: Vec<Input> = (0..2).map(|i| input(&model, 21, i)).collect();
     // The last row that is kept predicts the token behind it.
     let first =
-        |n: usize| -> Vec<Input> { inputs.iter().map(|x| Input::Tokens(x.ids().unwrap()[..n].to_vec())).collect() };
+        |n: usize| -> Vec<Input> { inputs.iter().map(|x| Input::tokens(x.ids().unwrap()[..n].to_vec())).collect() };
     let run = |inputs: &[Input], tokens: usize| {
         gather(&model, inputs, &Options { tokens, ..Options::default() }, &Context::new(0)).unwrap()
     };

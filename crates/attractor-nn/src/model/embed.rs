@@ -25,8 +25,8 @@ pub(crate) struct Embedding {
 }
 
 impl Embedding {
-    /// The first hidden state of equally long token rows, [batch x positions, hidden].
-    pub(crate) fn of_tokens(&self, spec: &Spec, batch: &[&[u32]]) -> Matrix {
+    /// The first hidden state of equally long token rows, [batch x positions, hidden]; `kinds`: their types, empty: all 0.
+    pub(crate) fn of_tokens(&self, spec: &Spec, batch: &[&[u32]], kinds: &[u32]) -> Matrix {
         let ids: Vec<usize> = batch.iter().flat_map(|ids| ids.iter().map(|&id| id as usize)).collect();
         let table = self.tokens.as_ref().expect("a model of tokens has a token table");
         let mut x = ops::select(table.clone(), &ids);
@@ -38,8 +38,11 @@ impl Embedding {
             x = x.add(ops::select(positions.clone(), &rows));
         }
         if let Some(types) = &self.types {
-            // Every token is of type 0: inputs are single texts.
-            x = x.add(ops::select(types.clone(), &[0]));
+            let rows: Vec<usize> = match kinds {
+                [] => vec![0],
+                kinds => kinds.iter().map(|&kind| kind as usize).collect(),
+            };
+            x = x.add(ops::select(types.clone(), &rows));
         }
         match &self.norm {
             Some(norm) => norm.forward(x),
@@ -69,7 +72,7 @@ impl Embedding {
 
     pub(crate) fn of(&self, spec: &Spec, input: &Input) -> Matrix {
         match input {
-            Input::Tokens(ids) | Input::Padded { ids, .. } => self.of_tokens(spec, &[ids]),
+            Input::Text(text) => self.of_tokens(spec, &[&text.ids], &text.types),
             Input::Image { values } => self.of_image(spec, values),
         }
     }

@@ -6,15 +6,8 @@ use attractor::{Error, Hint, Result};
 /// One input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Token numbers.
-    Tokens(Vec<u32>),
-    /// Token numbers with padding.
-    Padded {
-        /// All of them, padding included.
-        ids: Vec<u32>,
-        /// True where a token is padding: a key that nobody sees.
-        padding: Vec<bool>,
-    },
+    /// A text.
+    Text(Text),
     /// Normalised pixels.
     Image {
         /// [channels, height, width]
@@ -22,11 +15,34 @@ pub enum Input {
     },
 }
 
+/// A text, token by token.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text {
+    /// Token numbers, padding included.
+    pub ids: Vec<u32>,
+    /// True where a token is padding: a key that nobody sees; empty: none is.
+    pub padding: Vec<bool>,
+    /// Type of each token (BERT's segments); empty: all of type 0.
+    pub types: Vec<u32>,
+}
+
+impl Text {
+    /// The same text with other tokens at the same places.
+    pub(crate) fn with_ids(&self, ids: Vec<u32>) -> Self {
+        Self { ids, ..self.clone() }
+    }
+}
+
 impl Input {
+    /// A text of one type without padding.
+    pub fn tokens(ids: Vec<u32>) -> Self {
+        Self::Text(Text { ids, ..Text::default() })
+    }
+
     /// Token numbers, if it is a text.
     pub fn ids(&self) -> Option<&[u32]> {
         match self {
-            Self::Tokens(ids) | Self::Padded { ids, .. } => Some(ids),
+            Self::Text(text) => Some(&text.ids),
             Self::Image { .. } => None,
         }
     }
@@ -34,8 +50,8 @@ impl Input {
     /// Keys that nobody sees; empty: none.
     pub(crate) fn padding(&self) -> &[bool] {
         match self {
-            Self::Padded { padding, .. } => padding,
-            _ => &[],
+            Self::Text(text) => &text.padding,
+            Self::Image { .. } => &[],
         }
     }
 
@@ -70,7 +86,7 @@ impl Input {
                 Err(Error::usage(format!("input: a {} model reads text, got an image", spec.family.name())))
             }
             (_, Some(_)) => Err(Error::usage(format!("input: a {} model reads images, got text", spec.family.name()))),
-            (Self::Tokens(ids) | Self::Padded { ids, .. }, None) => {
+            (Self::Text(Text { ids, padding, types }), None) => {
                 if ids.is_empty() {
                     return Err(Error::usage("input: the text has no tokens; give at least one"));
                 }
@@ -87,12 +103,19 @@ impl Input {
                         ids[at], spec.vocab
                     )));
                 }
-                let padding = self.padding();
-                if !padding.is_empty() && padding.len() != ids.len() {
-                    return Err(Error::shape(format!(
-                        "input: {} padding flags for {} tokens; give one per token",
-                        padding.len(),
-                        ids.len()
+                for (what, many) in [("padding flags", padding.len()), ("token types", types.len())] {
+                    if many != 0 && many != ids.len() {
+                        let n = ids.len();
+                        return Err(Error::shape(format!("input: {many} {what} for {n} tokens; give one per token")));
+                    }
+                }
+                if padding.iter().all(|&hidden| hidden) && !padding.is_empty() {
+                    return Err(Error::usage("input: every token is padding; give at least one that is seen"));
+                }
+                if let Some(at) = types.iter().position(|&kind| kind as usize >= spec.token_types.max(1)) {
+                    return Err(Error::usage(format!(
+                        "input: token {at} is of type {}, the model has {} token types (type_vocab_size)",
+                        types[at], spec.token_types
                     )));
                 }
                 Ok(())

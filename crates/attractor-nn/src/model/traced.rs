@@ -47,7 +47,7 @@ impl Traced {
 
     /// Rows of equally many tokens.
     pub(crate) fn forward_batch(&self, rows: &[&[u32]]) -> Recording {
-        let x = self.model.embedding.of_tokens(&self.model.spec, rows);
+        let x = self.model.embedding.of_tokens(&self.model.spec, rows, &[]);
         let n = rows.first().map_or(0, |row| row.len());
         let mut places = self.model.places(n, &[]);
         places.iter_mut().for_each(|place| place.batch = rows.len());

@@ -78,6 +78,7 @@ impl Maps {
             parameters: None,
             max_positions: None,
             weights_hash: String::new(),
+            remarks: Vec::new(),
         };
         Self { info, heads, tokens }
     }

@@ -17,6 +17,7 @@ pub(super) fn loss(of: Loss) -> String {
             "no loss: its mask token is not known; put its tokenizer.json beside the weights"
         }
         Some(NoLoss::NoLabels) => "no loss: no labels were given; give one per input",
+        Some(NoLoss::SeesTheNextToken) => "no loss: attention is bidirectional, so the next token is seen",
     };
     match of.kind {
         LossKind::NextToken => "next-token cross-entropy".to_string(),

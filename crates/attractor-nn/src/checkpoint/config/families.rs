@@ -121,11 +121,6 @@ pub(super) fn gpt2(keys: Keys<'_>) -> Result<Spec> {
     let layers = keys.layers(if keys.get(depth).is_some() { depth } else { "n_layer" })?;
     let reach = name("n_positions", "max_position_embeddings");
     let positions = keys.rows(if keys.get(reach).is_some() { reach } else { "n_positions" })?;
-    if let Some(context) = keys.rows_if("n_ctx")?
-        && context != positions
-    {
-        return Err(keys.error(format_args!("`n_ctx` is {context}, `n_positions` is {positions}; make them agree")));
-    }
     let head_dim = head_width(&keys, hidden, heads)?;
     let head = match top(&keys)? {
         Top::CausalLm | Top::Unsaid => OutputHead::CausalLm,
@@ -163,7 +158,7 @@ pub(super) fn gpt2(keys: Keys<'_>) -> Result<Spec> {
         attention_soft_cap: None,
         final_soft_cap: None,
         windows: vec![None; layers],
-        causal: true,
+        causal: keys.flag_or("is_causal", true)?,
         token_types: 0,
         pooler: false,
         image: None,
@@ -233,7 +228,7 @@ fn decoder(keys: Keys<'_>, family: Family, head_dim: Option<usize>) -> Result<Sp
         attention_soft_cap: None,
         final_soft_cap: None,
         windows: vec![None; layers],
-        causal: true,
+        causal: keys.flag_or("is_causal", true)?,
         token_types: 0,
         pooler: false,
         image: None,

@@ -38,6 +38,11 @@ impl<'a> Keys<'a> {
         self.object.get(key).filter(|v| !v.is_null())
     }
 
+    /// Every key with its value, in the file's order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.object.iter()
+    }
+
     /// True if the key is written, even as null.
     pub(super) fn has(&self, key: &str) -> bool {
         self.object.contains_key(key)

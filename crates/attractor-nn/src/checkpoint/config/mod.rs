@@ -1,13 +1,15 @@
 //! config.json in every spelling of transformers 4 and 5, read into a [`Spec`].
 //!
-//! A key that is missing is an error where the model's size hangs on it; otherwise the default is that of the family's
+//! A key that is not understood is refused by name, family by family (`keys.toml`). A key that is missing is an error where the model's size hangs on it; otherwise the default is that of the family's
 //! configuration class in transformers 5.23.0. A configuration that contradicts itself is refused here, one that
 //! contradicts the weights in [`check`](super::check).
 
 mod families;
 mod keys;
+mod known;
 mod rope;
 
+use super::reading::{Ignored, Reading};
 use super::spec::{Activation, Family, OutputHead, Spec};
 use attractor::{Error, Result};
 use attractor_record::Task;
@@ -27,10 +29,18 @@ const SUPPORTED: &str = "bert, roberta, xlm-roberta, gpt2, llama, mistral, qwen2
 /// # Source
 /// transformers 5.23.0, `configuration_*.py` of each family.
 pub fn read(value: &Value, place: &str) -> Result<Spec> {
+    Ok(read_as(value, place, &Reading::default())?.0)
+}
+
+/// The same, passing over the keys that `reading` ignores; with those that were.
+pub(super) fn read_as(value: &Value, place: &str, reading: &Reading) -> Result<(Spec, Vec<String>)> {
+    let ignored = reading.ignored_keys()?;
+    let mut passed = Vec::new();
     let keys = Keys::of(place, value)?;
     let model_type = keys.text_if("model_type")?.ok_or_else(|| {
         keys.error(format_args!("`model_type` is missing; expected one of {SUPPORTED}: add it to the configuration"))
     })?;
+    understood(&keys, model_type, &ignored, &mut passed)?;
     let mut spec = match model_type {
         "bert" => families::bert(keys, Family::Bert),
         "roberta" | "xlm-roberta" => families::bert(keys, Family::Roberta),
@@ -54,13 +64,60 @@ pub fn read(value: &Value, place: &str) -> Result<Spec> {
         ))),
     }?;
     // Small models often keep the numbers that large ones of their family have; nothing hangs on these two.
+    if !spec.causal {
+        // transformers counts a window without direction inclusively: |p - j| <= window.
+        spec.windows.iter_mut().flatten().for_each(|window| *window += 1);
+        // Whoever sees the next token does not predict it.
+        if spec.head == OutputHead::CausalLm {
+            spec.task = Task::Encoder;
+        }
+    }
     let inside = |id: &u32| (*id as usize) < spec.vocab;
     spec.bos_token = spec.bos_token.filter(inside);
     if spec.family == Family::Gpt2 {
         spec.pad_token = spec.pad_token.filter(inside);
     }
     consistent(&keys, &spec)?;
-    Ok(spec)
+    Ok((spec, passed))
+}
+
+/// Refuses keys that nothing here understands, nested ones too.
+fn understood(keys: &Keys<'_>, model_type: &str, ignored: &Ignored, passed: &mut Vec<String>) -> Result<()> {
+    let lists: &[&str] = match model_type {
+        "bert" | "roberta" | "xlm-roberta" => &["bert"],
+        "gpt2" => &["gpt2"],
+        "llama" => &["rotary", "llama"],
+        "mistral" => &["rotary", "mistral"],
+        "qwen2" => &["rotary", "qwen2"],
+        "qwen3" => &["rotary", "qwen3"],
+        "gemma2" => &["rotary", "gemma2"],
+        "gemma3_text" => &["rotary", "gemma3"],
+        "gemma3" => &["gemma3_outer"],
+        "vit" | "deit" => &["vit"],
+        _ => return Ok(()),
+    };
+    known::check(keys, lists, "", ignored, passed)?;
+    let text = keys.object_if("text_config")?.filter(|_| model_type == "gemma3");
+    if let Some(text) = text {
+        known::check(&text, &["rotary", "gemma3"], "text_config", ignored, passed)?;
+    }
+    for (object, inside) in [(Some(*keys), ""), (text, "text_config.")] {
+        let Some(object) = object else { continue };
+        for key in ["rope_scaling", "rope_parameters"] {
+            let Some(rope) = object.object_if(key)? else { continue };
+            let kinds = ["full_attention", "sliding_attention"];
+            let nested: Vec<_> = kinds.into_iter().filter(|kind| rope.has(kind)).collect();
+            if nested.is_empty() {
+                known::check_rope(&rope, &format!("{inside}{key}"), ignored, passed)?;
+            }
+            for kind in nested {
+                if let Some(rope) = rope.object_if(kind)? {
+                    known::check_rope(&rope, &format!("{inside}{key}.{kind}"), ignored, passed)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// True if `architectures` says what stands on top; otherwise the weights decide.

@@ -29,6 +29,13 @@ pub(super) fn single(keys: Keys<'_>, around: Around) -> Result<Rope> {
     // A per-kind dictionary in a family whose layers all rotate alike: those of its full layers.
     let settings = match settings {
         Some(settings) if !settings.has("rope_type") && settings.has("full_attention") => {
+            if settings.get("sliding_attention").is_some_and(|sliding| Some(sliding) != settings.get("full_attention"))
+            {
+                return Err(Error::unsupported(format!(
+                    "{}: `rope_parameters` gives layers with a window another rotation; only Gemma 3 has two",
+                    keys.place()
+                )));
+            }
             settings.object_if("full_attention")?
         }
         other => other,
@@ -68,13 +75,17 @@ fn rope(keys: Keys<'_>, settings: Option<Keys<'_>>, theta: f64, around: Around) 
         Some(part) => part,
         None => keys.positive_or("partial_rotary_factor", 1.0)?,
     };
-    let dims = (around.head_dim as f64 * part) as usize;
-    if part > 1.0 || dims == 0 || dims % 2 != 0 {
-        return Err(keys.error(format_args!(
-            "rotary embedding: expected an even number of rotated features from 2 to the head width {}, got {dims} \
-             (head width x partial_rotary_factor {part})",
-            around.head_dim
+    // These families' code in transformers 5.24 rotates whole heads whatever the factor says, or breaks on it.
+    if part != 1.0 {
+        return Err(Error::unsupported(format!(
+            "{}: `partial_rotary_factor` is {part}, but models of this family rotate whole heads; set it to 1 if these \
+             weights were trained so",
+            keys.place()
         )));
+    }
+    let dims = around.head_dim;
+    if dims % 2 != 0 {
+        return Err(keys.error(format_args!("rotary embedding: expected an even head width, got {dims}")));
     }
     let Some(settings) = settings else { return Ok(Rope { theta, dims, scaling: Scaling::Default }) };
     let theta = settings.positive_or("rope_theta", theta)?;
