@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-pub use super::{Array, Value, Whole};
+pub use super::{Array, Text, Value, Whole};
 use attractor::{Error, Result};
 use attractor_record::Precision;
 
@@ -73,7 +73,10 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         "b1" | "i1" | "u1" => 1,
         "O" => {
             return Err(bad(
-                "it holds Python objects, which only running code could restore; save numbers instead".into()
+                "it holds Python objects, which only running code could restore; save numbers, arrays of several shapes each \
+                 under its name: np.savez(path, **{f\"layer{i}\": a for i, a in enumerate(arrays)}), tokens as \
+                 np.array(tokens, dtype=str)"
+                    .into()
             ));
         }
         "c8" | "c16" | "c32" => {
@@ -82,8 +85,8 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
                 header.descr
             )));
         }
-        text if text.starts_with('U') => match text[1..].parse::<usize>() {
-            Ok(letters @ 1..=4096) => 4 * letters,
+        text if text.starts_with(['U', 'S']) => match text[1..].parse::<usize>() {
+            Ok(letters @ 1..=4096) => letters * if text.starts_with('U') { 4 } else { 1 },
             _ => return Err(bad(format!("the type {:?} is not understood", header.descr))),
         },
         _ => {
@@ -146,15 +149,20 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         "u8" => whole(&|x| i64::try_from(x).unwrap_or(i64::MAX)),
         _ => {
             let letter = |x: &[u8]| char::from_u32(bits(x) as u32).filter(|&c| c != '\0');
-            let text = |x: &[u8]| x.chunks_exact(4).filter_map(letter).collect::<String>();
+            let text = |x: &[u8]| match code.starts_with('U') {
+                true => x.chunks_exact(4).filter_map(letter).collect::<String>(),
+                false => String::from_utf8_lossy(x).trim_end_matches('\0').to_string(),
+            };
             debug_assert_eq!(count * size, data.len());
-            Ok(Value::Text(data.chunks_exact(size).map(text).collect()))
+            let texts: Vec<String> = data.chunks_exact(size).map(text).collect();
+            let texts = if header.fortran { transposed(&texts, &header.shape) } else { texts };
+            Ok(Value::Text(Text { shape: header.shape, texts }))
         }
     }
 }
 
 /// From column-major to row-major.
-fn transposed<T: Copy>(data: &[T], shape: &[usize]) -> Vec<T> {
+fn transposed<T: Clone>(data: &[T], shape: &[usize]) -> Vec<T> {
     let mut at = vec![0usize; shape.len()];
     let mut strides = vec![1usize; shape.len()];
     for axis in 1..shape.len() {
@@ -162,7 +170,7 @@ fn transposed<T: Copy>(data: &[T], shape: &[usize]) -> Vec<T> {
     }
     let mut rows = Vec::with_capacity(data.len());
     while rows.len() < data.len() {
-        rows.push(data[at.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>()]);
+        rows.push(data[at.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>()].clone());
         for axis in (0..shape.len()).rev() {
             at[axis] += 1;
             if at[axis] < shape[axis] {

@@ -34,6 +34,7 @@ fn unfit(why: Unfit) -> String {
         Unfit::NotKept => "neither its map nor its statistics were kept".into(),
         Unfit::NotFinite { rows, of } => format!("{rows} of {of} rows are not finite numbers"),
         Unfit::NoKey => "no row sees a key".into(),
+        Unfit::NoMass => "no row has any mass".into(),
         Unfit::Negative { lowest } => {
             format!("a weight is negative ({}): these are not attention weights", significant(lowest, 4))
         }
