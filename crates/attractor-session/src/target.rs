@@ -6,7 +6,7 @@ use attractor::{Choice as _, Error, Hint, Kind, Result};
 use attractor_capture::Run;
 use attractor_nn::Model;
 use attractor_nn::checkpoint::Checkpoint;
-use attractor_record::{ModelInfo, Patterns, Stack};
+use attractor_record::{ModelInfo, Stack};
 
 /// A model that can run.
 pub struct Live {
@@ -81,20 +81,14 @@ pub fn one_stack(stack: Option<Stack>) -> Result<()> {
 /// The run, showing the chosen stack.
 fn of_stack(run: Run, stack: Option<Stack>) -> Result<Run> {
     let stacks = run.stacks();
-    let run = match (stack, stacks.as_slice()) {
+    match (stack, stacks.as_slice()) {
         (None, [first, _, ..]) => {
             let names: Vec<&str> = stacks.iter().map(|stack| stack.name()).collect();
             let why = format!("the run holds several stacks ({}); choose one", names.join(", "));
-            return Err(Error::usage(why).hinted(Hint::give("stack", first)));
+            Err(Error::usage(why).hinted(Hint::give("stack", first)))
         }
-        (Some(stack), _) => run.of_stack(stack)?,
-        (None, _) => run,
-    };
-    match run.stack() {
-        Stack::Cross => Err(Error::unsupported(
-            "keys of the stack \"cross\" are positions of another sequence than its queries, which no job reads yet",
-        )),
-        _ => Ok(run),
+        (Some(stack), _) => run.of_stack(stack),
+        (None, _) => Ok(run),
     }
 }
 

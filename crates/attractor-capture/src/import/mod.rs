@@ -350,7 +350,8 @@ impl Patterns for Import {
 
     fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
         let Some((found, map)) = self.map(layer, input)? else { return Ok(None) };
-        Ok(Some(map.statistics[head_at(found, layer, head)?].clone()))
+        let own = map.statistics[head_at(found, layer, head)?].clone();
+        Ok(Some(if self.stack == Stack::Cross { own.without_positions() } else { own }))
     }
 
     fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {

@@ -338,6 +338,9 @@ fn rows(case: &Case<'_>) -> OfHeads<Worst, Largest> {
 
 fn causal(case: &Case<'_>) -> OfHeads<Worst, Largest> {
     let id = CheckId::MaskCausal;
+    if case.is_cross() {
+        return OfHeads::alone(Measured::new(id).skipped(Untestable::Meaningless(Unasked::CrossAttention)));
+    }
     if !case.patterns.info().causal {
         return OfHeads::alone(Measured::new(id).skipped(Untestable::Meaningless(Unasked::BidirectionalMask)));
     }

@@ -95,6 +95,7 @@ fn unasked(check: Unasked) -> &'static str {
             "the similarity is a dot product: KL(q|q) = 0 and KL >= 0 are laws of KL attention and have no meaning here"
         }
         Unasked::BidirectionalMask => "the model is bidirectional: no key lies in a forbidden future",
+        Unasked::CrossAttention => "cross attention: queries are no positions among the keys, so none is near or ahead",
         Unasked::BidirectionalProbe => "the model is bidirectional: every output may depend on every token",
     }
 }
