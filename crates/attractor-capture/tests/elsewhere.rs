@@ -490,3 +490,42 @@ fn tokens_that_cannot_be_read_make_no_map_wrong() {
     let error = refusal(&npz(&[("L0", objects)]), &ImportOptions::default());
     assert!(error.is_format() && error.to_string().contains("np.savez(path, **"), "{error}");
 }
+
+/// What would not fit is refused from its header, before it is unpacked; what is no map is not unpacked at all.
+#[test]
+fn memory_is_bounded_by_what_headers_promise() {
+    let zeros = common::npy("<f4", false, &[1, 1, 2000, 2000], &vec![0; 16_000_000]);
+    let bytes = common::npy("|u1", false, &[4000, 4000], &vec![0; 16_000_000]);
+    let file = npz(&[("pixels", bytes), ("attn_0", zeros)]);
+    let length = file.len() as u64;
+    let least = ImportOptions { memory_budget: length + 31_000_000, ..ImportOptions::default() };
+    let error = refusal(&file, &least);
+    assert!(error.is_budget() && error.to_string().contains("attn_0: its numbers take 32000128 bytes"), "{error}");
+    assert_eq!(error.hint().unwrap().to_string(), "raise max_bytes");
+    // Enough for the map and its statistics, and not for the pixels, which are left out by their header.
+    let enough = ImportOptions { memory_budget: length + 34_000_000, ..ImportOptions::default() };
+    assert!(read(&file, &enough).notes()[0].to_string().contains("pixels: ignored"));
+}
+
+#[test]
+fn more_layers_than_any_model_has_are_no_layers() {
+    let many: serde_json::Map<String, Value> = (0..5000).map(|at| (at.to_string(), json!([[1.0]]))).collect();
+    let error = refusal(&Value::Object(many).to_string().into_bytes(), &ImportOptions::default());
+    assert!(error.is_format() && error.to_string().contains("5000 layers"), "{error}");
+}
+
+/// A long list that stops being one of numbers is refused there, and never held entry by entry.
+#[test]
+fn a_text_in_a_long_list_of_numbers_is_refused_where_it_stands() {
+    let file = format!("[{}\"x\"]", "0.5,".repeat(70_000));
+    let error = refusal(file.as_bytes(), &ImportOptions::default());
+    assert!(error.is_format() && error.to_string().contains("\"x\" in a long list"), "{error}");
+}
+
+#[test]
+fn what_torch_saved_is_named_with_the_line_that_saves_it_well() {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("archive/data.pkl", zip::write::SimpleFileOptions::default()).unwrap();
+    let error = refusal(&archive.finish().unwrap().into_inner(), &ImportOptions::default());
+    assert!(error.is_unsupported() && error.to_string().contains("np.savez(path, **"), "{error}");
+}

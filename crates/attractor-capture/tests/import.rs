@@ -396,7 +396,7 @@ fn malformed_files_are_refused_with_what_is_wrong() {
         &ImportOptions { memory_budget: good.len() as u64 + 100, ..ImportOptions::default() },
     )
     .unwrap_err();
-    assert!(error.is_budget() && error.to_string().contains("memory budget"), "{error}");
+    assert!(error.is_budget() && error.to_string().contains("raise max_bytes"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let error = Import::open(folder.path(), &ImportOptions::default()).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("this is a folder"), "{error}");

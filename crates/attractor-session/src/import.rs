@@ -36,7 +36,7 @@ pub struct Options {
     pub layers: Option<String>,
     /// The stack of every array; `None`: by their names.
     pub stack: Option<Stack>,
-    /// Bytes that the file and its numbers may take in memory; `None`: 8 GiB.
+    /// Bytes that the file and its numbers may take in memory; `None`: 64 times the file, from 1 to 8 GiB.
     pub max_bytes: Option<u64>,
 }
 
@@ -81,7 +81,10 @@ impl Options {
             heads: numbers("heads", &self.heads)?,
             layers: numbers("layers", &self.layers)?,
             stack: self.stack,
-            memory_budget: self.max_bytes.unwrap_or(ImportOptions::default().memory_budget),
+            memory_budget: self.max_bytes.unwrap_or_else(|| {
+                let length = std::fs::metadata(&self.source).map_or(0, |found| found.len());
+                length.saturating_mul(64).clamp(1 << 30, ImportOptions::default().memory_budget)
+            }),
         })
     }
 

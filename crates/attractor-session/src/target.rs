@@ -108,6 +108,14 @@ pub fn live(path: &Path, model_config: Option<&Path>) -> Result<Live> {
 /// # Errors
 /// What reading answers.
 pub fn checkpoint(path: &Path, model_config: Option<&Path>) -> Result<Checkpoint> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+    if path.is_file() && ["npz", "npy", "json"].contains(&ending) {
+        let why = format!(
+            "{}: arrays or nested lists, neither a checkpoint nor a run; attention maps are imported first",
+            path.display()
+        );
+        return Err(Error::format(why).hinted(Hint::Job("convert MAPS RUN")));
+    }
     let of_folder = |error: Error| if path.is_dir() && error.is_usage() { error.of_kind(Kind::Format) } else { error };
     Checkpoint::open(path, model_config).map_err(of_folder)
 }

@@ -81,6 +81,10 @@ fn cross_attention_is_judged_as_far_as_it_goes() {
     assert_eq!((imported.inputs, imported.layers, imported.stacks.clone()), (6, 2, vec![Stack::Cross]));
     assert!(imported.is_ok(), "{}", imported.certificate);
 
+    let info::Info::Run(run) = info::run(&info::Options::new(&path), &Context::new(7)).unwrap() else {
+        panic!("a run")
+    };
+    assert_eq!(run.lengths, [7; 6], "keys, where no tokens are known");
     let report = judgement::run(&judgement::Options::new(&path), &Context::new(7)).unwrap().report;
     let of = |id: &str| report.checks.iter().find(|check| check.id.to_string() == id && check.is_of_model()).unwrap();
     for id in ["mask.causal", "pos.local", "pos.content", "head.previous", "head.induction"] {

@@ -190,6 +190,9 @@ impl fmt::Display for Account {
                 "the mask was inferred from the weights: full, since there is mass above the diagonal; state the mask to \
                  test it",
             ),
+            Self::InferredMask(MaskOrigin::CrossAttention) => {
+                f.write_str("every query may see every key in cross attention: no mask shows; state a mask to test it")
+            }
             Self::InferredMask(MaskOrigin::InferredMixed) => f.write_str(
                 "some layers of the file have nothing above the diagonal and most have: a mask was dropped there or added here; \
                  state the mask to test it",

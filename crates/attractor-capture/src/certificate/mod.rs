@@ -357,7 +357,9 @@ fn entries_of(
     entries.push(tally.sums.entry(layer, CaptureCheck::RowSums, tolerance, means, Account::NoRow));
     entries.push(match seen.as_ref().map(|seen| seen.mask) {
         // Nothing lies where an inferred mask forbids, but on padding that the file names.
-        Some(origin @ (MaskOrigin::InferredCausal | MaskOrigin::InferredFull)) if !forbidden => {
+        Some(origin @ (MaskOrigin::InferredCausal | MaskOrigin::InferredFull | MaskOrigin::CrossAttention))
+            if !forbidden =>
+        {
             not_testable(layer, CaptureCheck::Support, Account::InferredMask(origin))
         }
         Some(MaskOrigin::InferredMixed) if !forbidden => {

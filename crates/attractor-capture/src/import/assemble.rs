@@ -11,7 +11,7 @@ use super::names::Name;
 use super::raw::{Contents, Raw, SHAPES};
 use super::{Import, ImportOptions, Layer, Map, Maps, masks, tokens};
 use crate::aside::{Absent, Aside, Ignored, NotWeights};
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 use attractor_record::kernel::default_request;
 use attractor_record::{MaskOrigin, Observations};
 use attractor_record::{ModelInfo, Origin, Stack, Step, Task, Token};
@@ -283,6 +283,7 @@ pub(super) fn assemble(mut contents: Contents, options: &ImportOptions, hash: St
     let of = (entries.as_slice(), origins.as_slice());
     tokens::pad(&mut contents, of, &mut layers);
     let tokens = tokens::tokens(&mut contents, of, &layers);
+    check_statistics(&layers, options)?;
     summarise(&mut layers, &tokens, &mut contents.notes)?;
     let causal = layers.values().flat_map(|layer| layer.maps.values()).all(|map| map.mask.causal);
     let numbers = layers.keys().chain(lost.iter().map(|(place, _)| place)).map(|(_, number)| *number);
@@ -336,6 +337,24 @@ fn joined(layer: usize, mut parts: Vec<Placed>) -> Result<(Vec<usize>, Map)> {
     };
     let mask = Mask::full();
     Ok((heads, Map { queries, keys, weights, precision, mask, statistics: Vec::new(), observations }))
+}
+
+/// Many small maps take less than their statistics do.
+fn check_statistics(layers: &BTreeMap<(Stack, usize), Layer>, options: &ImportOptions) -> Result<()> {
+    // Of a row about thirty numbers, of a key three sums, and a pooled map of at most 64 x 64 cells, twice; and 2 KiB of fields.
+    let of = |layer: &Layer, map: &Map| {
+        let side = map.queries.min(map.keys).min(64);
+        layer.heads.len() * (2048 + 128 * map.queries + 24 * map.keys + 8 * side * side)
+    };
+    let needed: usize = layers.values().map(|layer| layer.maps.values().map(|map| of(layer, map)).sum::<usize>()).sum();
+    match needed as u64 <= options.memory_budget {
+        true => Ok(()),
+        false => Err(Error::budget(format!(
+            "statistics of its maps take {needed} bytes in memory, an import may take {}",
+            options.memory_budget
+        ))
+        .hinted(Hint::Raise("max_bytes"))),
+    }
 }
 
 /// Statistics and observations of every map. Rows of padding that see no key show nothing, whatever stands in them.

@@ -167,6 +167,20 @@ pub(super) fn cut(name: &str, array: Array, axes: &Axes) -> Result<Vec<Piece>> {
     };
     let [steps, layers, items] = [Axis::Step, Axis::Layer, Axis::Batch].map(of);
     let [heads, queries, keys] = [Axis::Head, Axis::Query, Axis::Key].map(of);
+    let place = |axis: Axis, at: usize| axes.has(axis).then_some(at);
+    // One map whose heads, queries and keys lie one behind the other is the array itself.
+    if steps.0 * layers.0 * items.0 == 1 && keys.1 == 1 && queries.1 == keys.0 && heads.1 % (queries.0 * keys.0) == 0 {
+        return Ok(vec![Piece {
+            layer: place(Axis::Layer, 0),
+            step: place(Axis::Step, 0),
+            item: place(Axis::Batch, 0),
+            heads: heads.0,
+            queries: queries.0,
+            keys: keys.0,
+            data: array.data,
+            precision: array.precision,
+        }]);
+    }
     let mut pieces = Vec::new();
     for step in 0..steps.0 {
         for layer in 0..layers.0 {
@@ -180,7 +194,6 @@ pub(super) fn cut(name: &str, array: Array, axes: &Axes) -> Result<Vec<Piece>> {
                         stride => data.extend((0..keys.0).map(|key| array.data[from + key * stride])),
                     }
                 }
-                let place = |axis: Axis, at: usize| axes.has(axis).then_some(at);
                 pieces.push(Piece {
                     layer: place(Axis::Layer, layer),
                     step: place(Axis::Step, step),

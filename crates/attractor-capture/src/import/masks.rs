@@ -117,7 +117,7 @@ pub(super) fn settle(
         let mut breaking = Vec::new();
         match options.mask.filter(|_| stated) {
             Some(stated) => (rule, origin) = (stated, MaskOrigin::Given),
-            None if stack == Stack::Cross => (rule, origin) = (MaskRule::Full, MaskOrigin::InferredFull),
+            None if stack == Stack::Cross => (rule, origin) = (MaskRule::Full, MaskOrigin::CrossAttention),
             None => {
                 let seen: Vec<(usize, Shows)> =
                     of_stack().map(|((_, number), layer)| (*number, layer.shows(offset))).collect();

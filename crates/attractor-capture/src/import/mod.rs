@@ -31,7 +31,7 @@ pub use masks::MaskRule;
 
 use crate::certificate::{Account, CaptureCheck, Certificate, Certified, Entry, Grade, certify, not_testable};
 use crate::run::{RunOptions, RunWriter};
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 use attractor_data::archive::{Array, Value, Whole, npy, zip};
 use attractor_record::Observations;
 use attractor_record::Precision;
@@ -145,11 +145,12 @@ impl Import {
         }
         if metadata.len() > options.memory_budget {
             return Err(Error::budget(format!(
-                "{}: the file has {} bytes, an import may take {}; raise the memory budget",
+                "{}: the file has {} bytes, an import may take {}",
                 path.display(),
                 metadata.len(),
                 options.memory_budget
-            )));
+            ))
+            .hinted(Hint::Raise("max_bytes")));
         }
         let bytes = std::fs::read(path).map_err(failed)?;
         Self::from_bytes(&bytes, options).map_err(|error| error.at(path.display()))
@@ -239,14 +240,30 @@ fn contents(bytes: &[u8], axes: Option<&Axes>, left: u64) -> Result<Contents> {
     }
     if zip::is_zip(bytes) {
         let mut left = left;
-        for member in zip::members(bytes)? {
+        let members = zip::members(bytes)?;
+        if members.iter().any(|member| member.name.ends_with("data.pkl")) {
+            return Err(Error::unsupported(TORCH));
+        }
+        for member in members {
             let Some(name) = member.name.strip_suffix(".npy").map(str::to_string) else {
                 contents.notes.push(Aside::new(member.name, Ignored::NotNpy));
                 continue;
             };
-            let unpacked = member.read(left)?;
-            // The numbers, widened, replace the bytes they come from: at most four times as many.
-            left = left.saturating_sub(unpacked.len() as u64);
+            if let Some(promise) = npy::promise(&member.start(HEADER)) {
+                if promise.beside && raw::Beside::named(&name).is_none() {
+                    contents.notes.push(Aside::new(name, Ignored::Other));
+                    continue;
+                }
+                // Bytes and numbers are held side by side while they are read; then the numbers, whole and cut.
+                let numbers = promise.bytes(member.size());
+                let (held, read) = (numbers.saturating_mul(2), member.size().saturating_add(numbers));
+                let needed = held.max(read);
+                if needed > left {
+                    return Err(beyond(&name, needed, left));
+                }
+                left -= held;
+            }
+            let unpacked = member.read(left.max(member.size()))?;
             match npy::read(&name, &unpacked) {
                 // Tokens that cannot be read make no map wrong.
                 Err(why) if raw::Beside::named(&name).is_some() => {
@@ -256,24 +273,52 @@ fn contents(bytes: &[u8], axes: Option<&Axes>, left: u64) -> Result<Contents> {
             }
         }
     } else if npy::is_npy(bytes) {
+        let needed = npy::promise(bytes).map_or(0, |promise| promise.bytes(bytes.len() as u64).saturating_mul(2));
+        if needed > left {
+            return Err(beyond("the file", needed, left));
+        }
         contents.add("the file", npy::read("the file", bytes)?)?;
     } else if header.is_some_and(|length| length <= bytes.len() as u64) && bytes.get(8) == Some(&b'{') {
-        safetensors(&mut contents, bytes)?;
+        safetensors(&mut contents, bytes, left)?;
     } else if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| b"{[".contains(byte)) {
+        // Two characters make a number of four bytes, which is held twice while it is cut.
+        let needed = (bytes.len() as u64).saturating_mul(4);
+        if needed > left {
+            return Err(beyond("the file", needed, left));
+        }
         contents = json::read(bytes, axes)?;
     } else {
         let pickle = bytes.starts_with(b"\x80");
         return Err(Error::format(match pickle {
-            true => "this is a Python pickle, which only running code could read; save as .npz, .safetensors or .json",
+            true => PICKLE,
             false => "unknown format: expected .npz, .npy, .safetensors or .json (is the file truncated?)",
         }));
     }
     Ok(contents)
 }
 
-fn safetensors(contents: &mut Contents, bytes: &[u8]) -> Result<()> {
+/// More than any header of an array.
+const HEADER: usize = (1 << 16) + 16;
+
+const TORCH: &str = "written by torch.save, whose pickle only running code could read; save the maps as arrays: np.savez(path, \
+                     **{f\"layer{i}\": a.numpy() for i, a in enumerate(attentions)})";
+
+const PICKLE: &str = "this is a Python pickle, which only running code could read; save as .npz, .safetensors or .json: \
+                      np.savez(path, **{f\"layer{i}\": a for i, a in enumerate(attentions)})";
+
+/// The refusal of what would not fit in memory, before it is held.
+fn beyond(name: &str, needed: u64, left: u64) -> Error {
+    let why = format!("{name}: its numbers take {needed} bytes in memory, {left} are left of what an import may take");
+    Error::budget(why).hinted(Hint::Raise("max_bytes"))
+}
+
+fn safetensors(contents: &mut Contents, bytes: &[u8], left: u64) -> Result<()> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| Error::format(format!("no valid safetensors file: {error}")).because(error))?;
+    let numbers = file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>() as u64).sum::<u64>();
+    if numbers.saturating_mul(8) > left {
+        return Err(beyond("the file", numbers.saturating_mul(8), left));
+    }
     let mut names = file.names();
     names.sort_unstable();
     for name in names {

@@ -43,7 +43,7 @@ pub struct Convert {
     /// The stack of layers that the maps are of
     #[arg(long, value_parser = choice::<Stack>())]
     pub stack: Option<Stack>,
-    /// Bytes that the file and its numbers may take in memory [default: 8 GiB]
+    /// Bytes that the file and its numbers may take in memory [default: 64 times the file, 1 to 8 GiB]
     #[arg(long, value_parser = bytes)]
     pub max_bytes: Option<u64>,
 }

@@ -43,6 +43,35 @@ struct Header {
     shape: Vec<usize>,
 }
 
+/// What a header promises, before any number is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// How many entries.
+    pub count: u64,
+    /// True if they are whole numbers or texts.
+    pub beside: bool,
+}
+
+impl Promise {
+    /// Bytes that the entries of a file of `size` bytes take once they are read: floating-point numbers as f32, whole ones as i64
+    /// and texts each at most 32. A file holds no more entries than bytes, whatever its header says.
+    pub fn bytes(self, size: u64) -> u64 {
+        self.count.min(size).saturating_mul(if self.beside { 32 } else { 4 })
+    }
+}
+
+/// Reads the header alone, from the first bytes of a file; `None` where there is none that is understood, which
+/// [`read`] says why.
+pub fn promise(bytes: &[u8]) -> Option<Promise> {
+    let prefix = if *bytes.get(6)? == 1 { 10 } else { 12 };
+    let length = bytes.get(8..prefix)?.iter().rev().fold(0usize, |all, &byte| all << 8 | usize::from(byte));
+    let header = bytes.get(prefix..prefix.checked_add(length)?).filter(|_| is_npy(bytes))?;
+    let header = parse_header(&String::from_utf8_lossy(header)).ok()?;
+    let count = header.shape.iter().fold(1u64, |all, &axis| all.saturating_mul(axis as u64));
+    let beside = header.descr.trim_start_matches(['<', '>', '|', '=']).starts_with(['i', 'u', 'b', 'U', 'S']);
+    Some(Promise { count, beside })
+}
+
 /// Reads an array; `name` is for messages. Allocates no more than the numbers that are really there.
 pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
     let bad = |what: String| Error::format(format!("{name}: {what}"));
