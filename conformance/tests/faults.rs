@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use attractor::random::Philox;
-use attractor::retrieve::Mask;
 use attractor_capture::certificate::{CaptureCheck, Grade as Certified};
+use attractor_capture::import::MaskRule;
 use attractor_capture::{Import, ImportOptions};
 use attractor_judge::{CheckId, Config, Report, Scenario, Verdict, judge};
 use attractor_nn::checkpoint::spec::Spec;
@@ -54,7 +54,7 @@ fn imported(maps: &Maps, number: Number) -> Import {
 }
 
 fn causal() -> ImportOptions {
-    ImportOptions { mask: Some(Mask::causal()), ..ImportOptions::default() }
+    ImportOptions { mask: Some(MaskRule::Causal), ..ImportOptions::default() }
 }
 
 fn judged(patterns: &dyn Patterns) -> Report {

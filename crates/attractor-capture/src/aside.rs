@@ -28,6 +28,18 @@ pub enum Ignored {
     NoMaps,
     /// Tokens that are no texts, but this.
     NotTexts(String),
+    /// A mask of padding that is not a list of 0 and 1 per input, but of this shape.
+    NotPadding(Vec<usize>),
+    /// Rows of padding that see no key: what stands in so many of them is not read.
+    PaddingRows(usize),
+    /// So many numbers a little below zero: rounding, which counts as zero.
+    Rounding(usize),
+    /// The first of so many arrays that hooks kept beside the patterns.
+    NoPattern(usize),
+    /// It stands beside the maps and cannot be read.
+    Unread(String),
+    /// Tokens of a file of several stacks.
+    TokensOfStacks,
     /// Its name says no layer.
     NoLayer,
     /// A layer's entry without weights.
@@ -54,6 +66,25 @@ impl fmt::Display for Aside {
             Ignored::NotWhole(kind) => write!(f, "{name}: ignored: {kind}, expected a whole number"),
             Ignored::NoMaps => write!(f, "{name}: ignored: no attention maps"),
             Ignored::NotTexts(kind) => write!(f, "{name}: ignored: {kind}; expected a list of texts"),
+            Ignored::NotPadding(shape) => write!(
+                f,
+                "{name}: ignored: shape {shape:?}; expected 1 (kept) and 0 (padding), [key] or [batch, key]; padding is taken \
+                 for keys"
+            ),
+            Ignored::PaddingRows(rows) => {
+                write!(f, "{name}: {rows} rows of padding see no key; what stands in them is not read")
+            }
+            Ignored::Rounding(count) => {
+                write!(f, "{name}: {count} numbers from -1e-6 to 0 are rounding and count as 0")
+            }
+            Ignored::NoPattern(1) => write!(f, "{name}: ignored: hook_pattern holds the weights"),
+            Ignored::NoPattern(count) => {
+                write!(f, "{name} and {} more arrays: ignored: hook_pattern holds the weights", count - 1)
+            }
+            Ignored::Unread(why) => write!(f, "{name}: ignored: {}", why.trim_start_matches(&format!("{name}: "))),
+            Ignored::TokensOfStacks => {
+                write!(f, "{name}: ignored: the file holds several stacks, whose tokens differ")
+            }
             Ignored::NoLayer => write!(f, "{name}: ignored: the name has no layer number"),
             Ignored::NoWeights => write!(f, "{name}: ignored: it has no attention_weights"),
             Ignored::NotWeights(why) => write!(f, "{name}: ignored: {why}"),

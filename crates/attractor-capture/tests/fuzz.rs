@@ -64,7 +64,7 @@ fn changed(bytes: &[u8], changes: &[Change]) -> Vec<u8> {
 
 /// Reads, and asks everything that may be asked.
 fn use_import(bytes: &[u8]) {
-    let options = ImportOptions { memory_budget: 64 << 20, mask: None };
+    let options = ImportOptions { memory_budget: 64 << 20, ..ImportOptions::default() };
     let Ok(import) = Import::from_bytes(bytes, &options) else { return };
     use_patterns(&import);
     let certificate = import.certificate().unwrap();

@@ -5,6 +5,7 @@ mod common;
 use attractor::random::Philox;
 use attractor::retrieve::{Mask, Request, dense};
 use attractor_capture::certificate::{CaptureCheck, Grade};
+use attractor_capture::import::MaskRule;
 use attractor_capture::{Import, ImportOptions, Run, RunOptions};
 use attractor_record::Task;
 use attractor_record::{Origin, Patterns, Step};
@@ -239,7 +240,7 @@ fn nan_is_not_testable_and_takes_nothing_with_it() {
 #[test]
 fn dropout_sinks_and_leaks_are_told_apart() {
     let exact = maps(1, 2, 40, true);
-    let certify = |data: &[f32], mask: Option<Mask>| {
+    let certify = |data: &[f32], mask: Option<MaskRule>| {
         let bytes = npz(&[("L0", &[2, 40, 40], data, "f4")]);
         let options = ImportOptions { mask, ..ImportOptions::default() };
         Import::from_bytes(&bytes, &options).unwrap().certificate().unwrap()
@@ -262,10 +263,10 @@ fn dropout_sinks_and_leaks_are_told_apart() {
     leaking[5 * 40] -= 0.01;
     let support =
         |certificate: attractor_capture::Certificate| certificate.entry(0, CaptureCheck::Support).unwrap().clone();
-    let entry = support(certify(&leaking, Some(Mask::causal())));
+    let entry = support(certify(&leaking, Some(MaskRule::Causal)));
     assert!(entry.verdict == Grade::Fail && entry.why.to_string().contains("head 0, input 0, row 5"), "{entry:?}");
     assert!((entry.value.unwrap() - 0.01).abs() < 1e-6);
-    assert_eq!(support(certify(&exact, Some(Mask::causal()))).verdict, Grade::Pass);
+    assert_eq!(support(certify(&exact, Some(MaskRule::Causal))).verdict, Grade::Pass);
     let inferred = [support(certify(&leaking, None)), support(certify(&exact, None))];
     assert!(inferred.iter().all(|entry| entry.verdict == Grade::NotTestable));
     assert!(
@@ -278,8 +279,11 @@ fn dropout_sinks_and_leaks_are_told_apart() {
 fn queries_of_a_cache_are_the_last_positions() {
     let import = import(&npz(&[("L0", &[3, 8], &map(4, 3, 8, true), "f4")]));
     assert_eq!(import.mask(0, 0).unwrap(), Mask { offset: 5, ..Mask::causal() });
-    // One query alone shows no mask.
-    assert_eq!(self::import(&npz(&[("L0", &[1, 8], &map(4, 1, 8, false), "f4")])).mask(0, 0).unwrap(), Mask::full());
+    // One query alone shows no mask, and is the last position all the same.
+    assert_eq!(
+        self::import(&npz(&[("L0", &[1, 8], &map(4, 1, 8, false), "f4")])).mask(0, 0).unwrap(),
+        Mask { offset: 7, ..Mask::full() }
+    );
 }
 
 #[test]
@@ -387,9 +391,12 @@ fn malformed_files_are_refused_with_what_is_wrong() {
         let error = refused(&bytes);
         assert!(error.contains(says), "{says:?} is not in {error:?}");
     }
-    let error =
-        Import::from_bytes(&good, &ImportOptions { memory_budget: good.len() as u64 + 100, mask: None }).unwrap_err();
-    assert!(error.is_budget() && error.to_string().contains("memory budget"), "{error}");
+    let error = Import::from_bytes(
+        &good,
+        &ImportOptions { memory_budget: good.len() as u64 + 100, ..ImportOptions::default() },
+    )
+    .unwrap_err();
+    assert!(error.is_budget() && error.to_string().contains("raise max_bytes"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let error = Import::open(folder.path(), &ImportOptions::default()).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("this is a folder"), "{error}");

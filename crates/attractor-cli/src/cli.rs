@@ -51,7 +51,7 @@ pub enum Command {
     Rollout(Rollout),
     /// Two checkpoints or two runs on the same tokens: what changed, head by head
     Diff(DiffArgs),
-    /// Import attention maps (NPZ, safetensors, JSON) as a run with its certificate, or migrate an older run to the current schema
+    /// Import attention maps (NPZ, NPY, safetensors, JSON; docs/maps.md) as a run with its certificate, or migrate an older run
     Convert(Convert),
     /// The verdicts as one self-contained HTML page, or in a machine-readable format
     Report(ReportArgs),

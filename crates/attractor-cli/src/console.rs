@@ -6,7 +6,6 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 pub use attractor_render::canvas::numbers::{counted, decimal as number, exact as short, percent};
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
-pub use attractor_session::numerals::significant;
 use attractor_session::{Advance, Context, Note};
 use indicatif::{ProgressBar, ProgressStyle};
 

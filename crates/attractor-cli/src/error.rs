@@ -34,7 +34,7 @@ fn option(name: &str) -> String {
 }
 
 /// A hint in the words of the command line.
-fn worded(hint: &Hint) -> String {
+pub fn worded(hint: &Hint) -> String {
     match hint {
         Hint::Give { option: name, value } => format!("give {} {value}", option(name)),
         Hint::GiveOne(names) => {

@@ -106,6 +106,8 @@ pub(crate) enum Unasked {
     BidirectionalMask,
     /// The causality probe.
     BidirectionalProbe,
+    /// Where queries stand among the keys.
+    CrossAttention,
 }
 
 /// What a run cannot tell.

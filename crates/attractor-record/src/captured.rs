@@ -114,7 +114,11 @@ impl Patterns for Captured {
     }
 
     fn tokens(&self, input: usize) -> &[Token] {
-        self.inputs.get(input).map_or(&[], |record| &record.tokens)
+        // Those of an entry are of its queries' positions; of cross attention's keys none are known.
+        match self.stack() {
+            Stack::Cross => &[],
+            _ => self.inputs.get(input).map_or(&[], |record| &record.tokens),
+        }
     }
 
     fn prompt_length(&self, input: usize) -> Option<usize> {
@@ -144,10 +148,11 @@ impl Patterns for Captured {
     fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
         let Some(record) = self.kept(layer, input)? else { return Ok(None) };
         let problem = head_problem(record, head)?;
-        match record.statistics.get(head) {
-            Some(statistics) => Ok(Some(statistics.clone())),
-            None => Ok(tiled::statistics(&problem, &default_request(self.tokens(input), record.keys))?.pop()),
-        }
+        let statistics = match record.statistics.get(head) {
+            Some(statistics) => Some(statistics.clone()),
+            None => tiled::statistics(&problem, &default_request(self.tokens(input), record.keys))?.pop(),
+        };
+        Ok(statistics.map(|s| if self.stack() == Stack::Cross { s.without_positions() } else { s }))
     }
 
     fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {

@@ -55,6 +55,12 @@ pub enum MaskOrigin {
     InferredCausal,
     /// Some weight above the diagonal is not zero.
     InferredFull,
+    /// Full, as cross attention is.
+    CrossAttention,
+    /// Full, though some layers of the stack, fewer than half, have nothing above the diagonal.
+    InferredMixed,
+    /// Causal, as other layers of the stack show, though this one breaks it.
+    InferredFromLayers,
 }
 
 /// What was seen of one layer of one input when it was imported.

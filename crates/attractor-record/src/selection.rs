@@ -88,6 +88,25 @@ fn range(what: &'static str, term: &str, text: &str) -> Result<(usize, usize)> {
     }
 }
 
+/// Numbers, ascending, each once: "0,3-5".
+///
+/// # Errors
+/// `is_usage`, naming the option `what`, for what is no number or range, for numbers out of order, and beyond 2^20.
+pub fn numbers(what: &'static str, text: &str) -> Result<Vec<usize>> {
+    let mut numbers: Vec<usize> = Vec::new();
+    for term in text.split(',') {
+        let (first, last) = range(what, term, term.trim())?;
+        if last >= 1 << 20 {
+            return Err(Error::option(what, term, "too large; numbers below 2^20 are read"));
+        }
+        if numbers.last().is_some_and(|&before| before >= first) {
+            return Err(Error::option(what, text, "numbers must ascend, each given once"));
+        }
+        numbers.extend(first..=last);
+    }
+    Ok(numbers)
+}
+
 fn without_prefix(text: &str, letter: char) -> &str {
     text.strip_prefix(letter).or_else(|| text.strip_prefix(letter.to_ascii_lowercase())).unwrap_or(text)
 }

@@ -4,12 +4,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use attractor::{Context, Error, Result};
+use attractor::{Choice as _, Context, Error, Hint, Result};
 use attractor_capture::Run;
 pub use attractor_capture::certificate::{Certificate, Grade};
 use attractor_capture::import::{self, Absent, Import, ImportOptions};
 use attractor_capture::run::{Keep, RunOptions, migrate};
-use attractor_record::{Patterns, Precision, Steps};
+use attractor_record::selection::numbers;
+use attractor_record::{Patterns, Precision, Stack, Steps};
 use serde::{Serialize, Serializer};
 
 use crate::target;
@@ -23,26 +24,85 @@ pub struct Options {
     pub output: PathBuf,
     /// Precision of what is stored: f16 or f32; `None`: f32 for imported maps, and a run keeps its own.
     pub dtype: Option<Precision>,
+    /// What the axes of every array count, as [`Axes`](import::Axes) reads it; `None`: by their number, and said so.
+    pub axes: Option<String>,
+    /// Which keys a query may see, as [`MaskRule`](import::MaskRule) reads it; `None`: as the layers show, and said so.
+    pub mask: Option<String>,
+    /// Position of the first query among the keys; `None`: the queries are the last positions.
+    pub offset: Option<usize>,
+    /// Numbers of the heads in the file, such as 0,3-5; `None`: by their names, or counted from 0.
+    pub heads: Option<String>,
+    /// Numbers of the layers in the file, such as 0,3-5; `None`: by their names, or counted from 0.
+    pub layers: Option<String>,
+    /// The stack of every array; `None`: by their names.
+    pub stack: Option<Stack>,
+    /// Bytes that the file and its numbers may take in memory; `None`: 64 times the file, from 1 to 8 GiB.
+    pub max_bytes: Option<u64>,
 }
 
 impl Options {
-    /// Stored as it is.
+    /// Stored as it is; read by names and shapes.
     pub fn new(source: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
-        Self { source: source.into(), output: output.into(), dtype: None }
+        Self {
+            source: source.into(),
+            output: output.into(),
+            dtype: None,
+            axes: None,
+            mask: None,
+            offset: None,
+            heads: None,
+            layers: None,
+            stack: None,
+            max_bytes: None,
+        }
     }
 
-    /// Refuses a source that is not there, and a precision for a run.
+    /// The options that say how maps are read, by name, as far as they are given.
+    fn of_maps(&self) -> Option<&'static str> {
+        let given = [
+            ("axes", self.axes.is_some()),
+            ("mask", self.mask.is_some()),
+            ("offset", self.offset.is_some()),
+            ("heads", self.heads.is_some()),
+            ("layers", self.layers.is_some()),
+            ("stack", self.stack.is_some()),
+            ("max_bytes", self.max_bytes.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+
+    /// How maps are read.
+    fn reading(&self) -> Result<ImportOptions> {
+        let numbers = |what, text: &Option<String>| text.as_deref().map(|text| numbers(what, text)).transpose();
+        Ok(ImportOptions {
+            axes: self.axes.as_deref().map(str::parse).transpose()?,
+            mask: self.mask.as_deref().map(str::parse).transpose()?,
+            offset: self.offset,
+            heads: numbers("heads", &self.heads)?,
+            layers: numbers("layers", &self.layers)?,
+            stack: self.stack,
+            memory_budget: self.max_bytes.unwrap_or_else(|| {
+                let length = std::fs::metadata(&self.source).map_or(0, |found| found.len());
+                length.saturating_mul(64).clamp(1 << 30, ImportOptions::default().memory_budget)
+            }),
+        })
+    }
+
+    /// Refuses a source that is not there, options that are not understood, and for a run what only maps need.
     ///
     /// # Errors
     /// `is_io`, `is_usage`.
     pub fn check(&self) -> Result<()> {
         target::exists(&self.source, "a file with attention maps (NPZ, NPY, safetensors, JSON)")?;
-        match self.dtype {
-            Some(dtype) if target::is_run(&self.source) => {
-                let why = format!("{} is a run, and its arrays are kept as they are", self.source.display());
-                Err(Error::option("dtype", dtype, why))
-            }
-            _ => Ok(()),
+        self.reading()?;
+        if !target::is_run(&self.source) {
+            return Ok(());
+        }
+        let why = format!("{} is a run, and its arrays are kept as they are", self.source.display());
+        match (self.dtype, self.of_maps()) {
+            (Some(dtype), _) => Err(Error::option("dtype", dtype, why)),
+            (None, Some(option)) => Err(Error::option(option, "", why)),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -50,24 +110,48 @@ impl Options {
 /// A layer that the file lacks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Missing {
+    /// Its stack, where the file has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<Stack>,
     /// Its number.
     pub layer: usize,
     /// Why.
     pub why: Absent,
 }
 
-/// What was ignored or changed.
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stack = self.stack.map_or(String::new(), |stack| format!("{stack} "));
+        write!(f, "{stack}layer {}: {}", self.layer, self.why)
+    }
+}
+
+/// What was ignored, inferred or changed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ImportNote {
+    /// Something that the file does not say.
+    Inferred(import::Inferred),
     /// Something in the file that was not read.
     Ignored(import::Aside),
     /// A run of the first of these schemas is one of the second now.
     Migrated(u32, u32),
 }
 
+impl ImportNote {
+    /// What says otherwise.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Inferred(inferred) => inferred.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// The sentence, without the hint.
 impl fmt::Display for ImportNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Inferred(inferred) => inferred.fmt(f),
             Self::Ignored(note) => note.fmt(f),
             Self::Migrated(from, to) => {
                 write!(f, "the run was of schema {from} and is of schema {to} now; every array is the same")
@@ -78,7 +162,10 @@ impl fmt::Display for ImportNote {
 
 impl Serialize for ImportNote {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self {
+            Self::Inferred(inferred) => inferred.serialize(serializer),
+            _ => serializer.collect_str(self),
+        }
     }
 }
 
@@ -94,8 +181,11 @@ pub struct Imported {
     /// Steps of them all, where inputs have several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
-    /// Layers in it.
+    /// Layers in it, of all stacks.
     pub layers: usize,
+    /// The stacks, where they are named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stacks: Vec<Stack>,
     /// Layers that the file lacks.
     pub missing: Vec<Missing>,
     /// What was ignored or changed.
@@ -105,6 +195,14 @@ pub struct Imported {
 }
 
 impl Imported {
+    /// "6 steps of 1 input, 2 layers (encoder, decoder)".
+    pub fn counted(&self) -> String {
+        let stacks: Vec<&str> = self.stacks.iter().map(|stack| stack.name()).collect();
+        let stacks = if stacks.is_empty() { String::new() } else { format!(" ({})", stacks.join(", ")) };
+        let inputs = attractor_record::counted(None, self.inputs, self.steps);
+        format!("{inputs}, {} layer{}{stacks}", self.layers, if self.layers == 1 { "" } else { "s" })
+    }
+
     /// True unless the certificate fails.
     pub fn is_ok(&self) -> bool {
         self.certificate.verdict() != Grade::Fail
@@ -121,20 +219,31 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
         if target::is_run(&options.source) {
             return migrated(options);
         }
-        let import = Import::open(&options.source, &ImportOptions::default())?;
+        let import = Import::open(&options.source, &options.reading()?)?;
         let dtype = options.dtype.unwrap_or(Precision::F32);
         let kept = RunOptions { keep: Keep::Pattern, dtype, seed: context.seed(), ..RunOptions::default() };
         import.write(&options.output, &kept)?;
-        let missing = import.missing().iter().map(|(layer, why)| Missing { layer: *layer, why: why.clone() }).collect();
+        let (mut missing, mut layers, mut certificate) = (Vec::new(), 0, Certificate::default());
+        let stacks = import.stacks();
+        for &stack in &stacks {
+            let import = import.of_stack(stack);
+            let named = Some(stack).filter(|stack| !stack.is_only());
+            missing.extend(import.missing().into_iter().map(|(layer, why)| Missing { stack: named, layer, why }));
+            layers += import.layers().len();
+            certificate.entries.extend(import.certificate()?.entries);
+        }
+        let inferred = import.inferred().iter().cloned().map(ImportNote::Inferred);
+        let ignored = import.notes().iter().cloned().map(ImportNote::Ignored);
         Ok(Imported {
             schema: "attractor.convert/1",
             run: options.output.clone(),
             inputs: Steps::of(&import).inputs(),
             steps: Steps::of(&import).several(),
-            layers: import.layers().len(),
+            layers,
+            stacks: stacks.into_iter().filter(|stack| !stack.is_only()).collect(),
             missing,
-            notes: import.notes().iter().cloned().map(ImportNote::Ignored).collect(),
-            certificate: import.certificate()?,
+            notes: inferred.chain(ignored).collect(),
+            certificate,
         })
     })
 }
@@ -149,6 +258,7 @@ fn migrated(options: &Options) -> Result<Imported> {
         inputs: Steps::of(&new).inputs(),
         steps: Steps::of(&new).several(),
         layers: new.layers().len(),
+        stacks: new.stacks().into_iter().filter(|stack| !stack.is_only()).collect(),
         missing: Vec::new(),
         notes: vec![ImportNote::Migrated(from, to)],
         certificate: new.certificate()?,

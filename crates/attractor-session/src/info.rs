@@ -140,6 +140,14 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Info> {
     })
 }
 
+/// Positions of an input: its tokens, or where none are known, the most keys that a layer shows.
+fn positions(run: &Run, input: usize) -> Result<usize> {
+    match run.tokens(input).len() {
+        0 => run.layers().iter().try_fold(0, |most, shape| Ok(most.max(run.shape(shape.layer, input)?.1))),
+        tokens => Ok(tokens),
+    }
+}
+
 fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
     let run = Run::open(path)?;
     if verify {
@@ -165,7 +173,7 @@ fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
         } else {
             Vec::new()
         },
-        lengths: (0..run.inputs()).map(|input| run.tokens(input).len()).collect(),
+        lengths: (0..run.inputs()).map(|input| positions(&run, input)).collect::<Result<_>>()?,
         layers,
         bytes: run.bytes()?,
         verified: verify,

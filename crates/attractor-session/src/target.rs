@@ -6,7 +6,7 @@ use attractor::{Choice as _, Context, Error, Hint, Kind, Note, Result};
 use attractor_capture::Run;
 use attractor_nn::Model;
 use attractor_nn::checkpoint::{Checkpoint, Reading};
-use attractor_record::{ModelInfo, Patterns, Stack};
+use attractor_record::{ModelInfo, Stack};
 
 /// A model that can run.
 pub struct Live {
@@ -81,20 +81,14 @@ pub fn one_stack(stack: Option<Stack>) -> Result<()> {
 /// The run, showing the chosen stack.
 fn of_stack(run: Run, stack: Option<Stack>) -> Result<Run> {
     let stacks = run.stacks();
-    let run = match (stack, stacks.as_slice()) {
+    match (stack, stacks.as_slice()) {
         (None, [first, _, ..]) => {
             let names: Vec<&str> = stacks.iter().map(|stack| stack.name()).collect();
             let why = format!("the run holds several stacks ({}); choose one", names.join(", "));
-            return Err(Error::usage(why).hinted(Hint::give("stack", first)));
+            Err(Error::usage(why).hinted(Hint::give("stack", first)))
         }
-        (Some(stack), _) => run.of_stack(stack)?,
-        (None, _) => run,
-    };
-    match run.stack() {
-        Stack::Cross => Err(Error::unsupported(
-            "keys of the stack \"cross\" are positions of another sequence than its queries, which no job reads yet",
-        )),
-        _ => Ok(run),
+        (Some(stack), _) => run.of_stack(stack),
+        (None, _) => Ok(run),
     }
 }
 
@@ -117,6 +111,14 @@ pub fn live(path: &Path, reading: &Reading, context: &Context<'_>) -> Result<Liv
 /// # Errors
 /// What reading answers.
 pub fn checkpoint(path: &Path, reading: &Reading) -> Result<Checkpoint> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+    if path.is_file() && ["npz", "npy", "json"].contains(&ending) {
+        let why = format!(
+            "{}: arrays or nested lists, neither a checkpoint nor a run; attention maps are imported first",
+            path.display()
+        );
+        return Err(Error::format(why).hinted(Hint::Job("convert MAPS RUN")));
+    }
     let of_folder = |error: Error| if path.is_dir() && error.is_usage() { error.of_kind(Kind::Format) } else { error };
     Checkpoint::open(path, reading).map_err(of_folder)
 }

@@ -82,6 +82,8 @@ pub enum Means {
     NoSoftmax,
     /// Mass where the mask forbids.
     OtherMask,
+    /// Mass where the mask of the other layers forbids.
+    OtherLayers,
     /// Statistics that contradict each other.
     Contradiction,
     /// Rounding of what is stored.
@@ -95,6 +97,10 @@ impl fmt::Display for Means {
             Self::Dropout => "; the map was captured with dropout on",
             Self::NoSoftmax => "; these are not the weights of a softmax",
             Self::OtherMask => " of mass where the mask forbids: the map is not what a model with this mask computes",
+            Self::OtherLayers => {
+                " of mass ahead of a query's own position, where the other layers of the file have none: the mask was dropped \
+                 or shifted in this layer"
+            }
             Self::Contradiction => {
                 " outside what entropy, visible keys and sum of squares allow together: the statistics contradict each \
                  other"
@@ -122,6 +128,8 @@ pub enum Account {
     Finite(usize),
     /// Rows that hold NaN, infinity or negative weights, of how many.
     Invalid(usize, usize),
+    /// Rows that see no key, of how many.
+    Blind(usize, usize),
     /// No row holds numbers only.
     NoRow,
     /// The mask was not given but inferred.
@@ -173,10 +181,21 @@ impl fmt::Display for Account {
                 f,
                 "{bad} of {rows} rows hold NaN, Inf or negative weights; they take no part in anything below"
             ),
+            Self::Blind(blind, rows) => write!(
+                f,
+                "{blind} of {rows} rows see no key (padding) and take no part in anything below; the others are numbers"
+            ),
             Self::NoRow => f.write_str("no row holds numbers only"),
             Self::InferredMask(MaskOrigin::InferredFull) => f.write_str(
                 "the mask was inferred from the weights: full, since there is mass above the diagonal; state the mask to \
                  test it",
+            ),
+            Self::InferredMask(MaskOrigin::CrossAttention) => {
+                f.write_str("every query may see every key in cross attention: no mask shows; state a mask to test it")
+            }
+            Self::InferredMask(MaskOrigin::InferredMixed) => f.write_str(
+                "some layers of the file have nothing above the diagonal and most have: a mask was dropped there or added here; \
+                 state the mask to test it",
             ),
             Self::InferredMask(_) => f.write_str(
                 "the mask was inferred from the weights: causal, since all above the diagonal is exactly zero; state the \

@@ -8,6 +8,7 @@ mod bounds;
 
 use std::fmt;
 
+use attractor::numerals::significant;
 use attractor::retrieve::HeadStatistics;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +83,27 @@ impl Certificate {
     }
 }
 
+/// An entry a line: what is wrong first, then what could not be tested, then what passed.
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for wanted in [Grade::Fail, Grade::Warn, Grade::NotTestable, Grade::Pass] {
+            let mark = match wanted {
+                Grade::Fail => "FAIL",
+                Grade::Warn => "warn",
+                Grade::NotTestable => "not testable",
+                Grade::Pass => "ok",
+            };
+            for entry in self.entries.iter().filter(|entry| entry.verdict == wanted) {
+                let value = entry.value.map_or(String::new(), |value| significant(value, 4));
+                let stack = entry.stack.map_or(String::new(), |stack| format!("{stack} "));
+                let (layer, name, why) = (entry.layer, &entry.name, &entry.why);
+                writeln!(f, "{mark:<13} {stack}L{layer:<3} {name:<22} {value:>10}  {why}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What a certificate needs beside [`Patterns`].
 pub(crate) trait Certified: Patterns {
     /// Precision of the weights that the statistics come from.
@@ -109,6 +131,9 @@ const OUTPUT_TOLERANCE: (f64, f64) = (1e-5, 1e-4);
 const BOUND_TOLERANCE: (f64, f64) = (1e-4, 1e-3);
 /// Nats; of f16 and f32 queries and keys.
 const STORED_TOLERANCE: [(f64, f64); 2] = [(2e-2, 1e-1), (1e-4, 1e-3)];
+
+/// Mass where the mask forbids.
+const FORBIDDEN: f64 = 1e-6;
 
 /// The worst value seen and where.
 #[derive(Default)]
@@ -166,6 +191,8 @@ pub(crate) fn not_testable(layer: usize, name: CaptureCheck, why: Account) -> En
 struct Tally {
     rows: usize,
     invalid: usize,
+    /// Rows that see no key.
+    empty: usize,
     sums: Worst,
     forbidden: Worst,
     entropy: Worst,
@@ -176,9 +203,15 @@ struct Tally {
 }
 
 impl Tally {
+    /// True if some row has mass where the mask forbids.
+    fn is_forbidden(&self) -> bool {
+        self.forbidden.0.as_ref().is_some_and(|(mass, _)| *mass > FORBIDDEN)
+    }
+
     fn add(&mut self, s: &HeadStatistics, head: usize, origin: Origin) {
         self.rows += s.queries;
         self.invalid += s.invalid_rows;
+        self.empty += s.empty_rows;
         let place = |row: usize| Spot { origin, row: Some((head, row)) };
         for row in 0..s.queries {
             let number = |x: &[f32]| x.get(row).map(|&x| f64::from(x)).filter(|x| !x.is_nan());
@@ -308,10 +341,11 @@ fn entries_of(
     stored_precision: Option<Precision>,
 ) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let (verdict, why) = match tally.invalid {
-        0 => (Grade::Pass, Account::Finite(tally.rows)),
+    let (verdict, why) = match (tally.invalid, tally.empty) {
+        (0, 0) => (Grade::Pass, Account::Finite(tally.rows)),
         // It is said, and what is left is tested.
-        bad => (Grade::NotTestable, Account::Invalid(bad, tally.rows)),
+        (0, blind) => (Grade::NotTestable, Account::Blind(blind, tally.rows)),
+        (bad, _) => (Grade::NotTestable, Account::Invalid(bad, tally.rows)),
     };
     let value = Some(tally.invalid as f64);
     entries.push(Entry { verdict, value, tolerance: Some(0.0), ..not_testable(layer, CaptureCheck::Finite, why) });
@@ -319,13 +353,25 @@ fn entries_of(
     let dropped = seen.as_ref().is_some_and(looks_dropped);
     let means = if dropped { Means::Dropout } else { Means::NoSoftmax };
     let deficit = deficit(layer, &tally, seen.as_ref(), tolerance);
+    let forbidden = tally.is_forbidden();
     entries.push(tally.sums.entry(layer, CaptureCheck::RowSums, tolerance, means, Account::NoRow));
     entries.push(match seen.as_ref().map(|seen| seen.mask) {
-        Some(origin @ (MaskOrigin::InferredCausal | MaskOrigin::InferredFull)) => {
+        // Nothing lies where an inferred mask forbids, but on padding that the file names.
+        Some(origin @ (MaskOrigin::InferredCausal | MaskOrigin::InferredFull | MaskOrigin::CrossAttention))
+            if !forbidden =>
+        {
             not_testable(layer, CaptureCheck::Support, Account::InferredMask(origin))
         }
-        Some(MaskOrigin::Given) | None => {
-            tally.forbidden.entry(layer, CaptureCheck::Support, (0.0, 1e-6), Means::OtherMask, Account::NoRow)
+        Some(MaskOrigin::InferredMixed) if !forbidden => {
+            let why = Account::InferredMask(MaskOrigin::InferredMixed);
+            Entry { verdict: Grade::Warn, ..not_testable(layer, CaptureCheck::Support, why) }
+        }
+        origin => {
+            let means = match origin {
+                Some(MaskOrigin::InferredFromLayers) => Means::OtherLayers,
+                _ => Means::OtherMask,
+            };
+            tally.forbidden.entry(layer, CaptureCheck::Support, (0.0, FORBIDDEN), means, Account::NoRow)
         }
     });
     entries.push(deficit);

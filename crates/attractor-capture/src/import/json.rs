@@ -5,20 +5,24 @@
 //! | `{"attention_maps": {layer: [{"step": s, "attention_weights": a}]}}` | steps of one input, by their numbers |
 //! | `{layer: ...}`                                                     | the same, bare                     |
 //! | `{layer: a}`                                                       | one input                          |
-//! | `[head][q][k]`, `[layer][head][q][k]`, `[layer][batch][head][q][k]`  | nested lists; null: a missing layer  |
+//! | `{"attentions": nest}`, `{"decoder_attentions": nest, ...}`          | nested lists, of one stack or several |
+//! | a nest of lists                                                    | by its depth, as [`axes`](super::axes) says |
 //!
-//! `a` is nested to [q][k], [head][q][k] or [batch][head][q][k]. Beside `attention_maps`, `tokens` and
-//! `prompt_length` are read; beside a step's number, that of the "block" of decoding that it belongs to.
+//! `a` is nested to [q][k], [head][q][k] or [batch][head][q][k]. A list of nests of several shapes is one of layers, or where
+//! their keys grow, as `generate()` and chunked prefill make them, one of steps; null is a layer that is missing. Beside the
+//! maps, `tokens`, `input_ids`, `attention_mask` and `prompt_length` are read; beside a step's number, that of the "block" of
+//! decoding that it belongs to.
 
+use super::axes::{Axes, Axis};
 use super::names::{self, Name};
-use super::raw::{Contents, Raw, SHAPES};
+use super::raw::{Beside, Contents, Raw, SHAPES, settled};
 use super::tree::{Node, numbers_for_constants};
 use crate::aside::{Aside, Ignored};
 use attractor::{Error, Result};
 use attractor_data::archive::Array;
 use attractor_record::{Precision, Step};
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Contents> {
+pub(crate) fn read(bytes: &[u8], axes: Option<&Axes>) -> Result<Contents> {
     let constants = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
     let parsed = match constants(b"NaN") || constants(b"Infinity") {
         true => serde_json::from_slice(&numbers_for_constants(bytes)),
@@ -27,8 +31,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Contents> {
     let root: Node = parsed.map_err(|error| Error::format(format!("no valid JSON: {error}")).because(error))?;
     let mut contents = Contents::default();
     match root {
-        Node::Map(entries) => object(&mut contents, entries)?,
-        Node::Array { .. } | Node::List(_) => nest(&mut contents, "the file", root)?,
+        Node::Map(entries) => object(&mut contents, entries, axes)?,
+        Node::Array { .. } | Node::List(_) => nest(&mut contents, "the file", Name::default(), root, axes)?,
         other => {
             return Err(Error::format(format!(
                 "the file holds {}; expected {{\"attention_maps\": {{layer: ...}}}} or nested lists [layer][head][q][k]",
@@ -39,30 +43,69 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Contents> {
     Ok(contents)
 }
 
-fn object(contents: &mut Contents, entries: Vec<(String, Node)>) -> Result<()> {
+fn object(contents: &mut Contents, entries: Vec<(String, Node)>, axes: Option<&Axes>) -> Result<()> {
+    let speaks = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        Beside::named(&key).is_none() && ["att", "pattern", "maps"].iter().any(|word| key.contains(word))
+    };
     let wrapped = entries.iter().any(|(key, _)| key == "attention_maps");
+    let named = entries.iter().any(|(key, _)| speaks(key));
     for (key, node) in entries {
-        match key.as_str() {
-            "attention_maps" => match node {
-                Node::Map(layers) => layers.into_iter().try_for_each(|(key, node)| layer(contents, &key, node))?,
-                Node::Array { .. } | Node::List(_) => nest(contents, "attention_maps", node)?,
-                other => {
-                    return Err(Error::format(format!("attention_maps: {}; expected {{layer: ...}}", other.kind())));
-                }
-            },
-            "tokens" => tokens(contents, &node),
-            "prompt_length" | "prompt_len" => match node {
-                Node::Number(x) if x >= 0.0 && x.fract() == 0.0 => contents.prompt_length = Some(x as usize),
-                other => contents.notes.push(Aside::new(key, Ignored::NotWhole(other.kind()))),
-            },
-            _ if wrapped => contents.notes.push(Aside::new(key, Ignored::NoMaps)),
-            _ => layer(contents, &key, node)?,
+        if let Some(beside) = Beside::named(&key) {
+            self::beside(contents, &key, beside, node);
+            continue;
+        }
+        let numbered = names::parse(&key).layer.is_some();
+        match node {
+            _ if wrapped && key != "attention_maps" => contents.notes.push(Aside::new(key, Ignored::NoMaps)),
+            node if numbered => layer(contents, &key, node)?,
+            Node::Map(layers) if speaks(&key) => {
+                layers.into_iter().try_for_each(|(key, node)| layer(contents, &key, node))?;
+            }
+            Node::Array { .. } | Node::List(_) if speaks(&key) || !named => {
+                let said = names::parse(&key);
+                nest(contents, &key, said, node, axes)?;
+            }
+            other if key == "attention_maps" => {
+                return Err(Error::format(format!("attention_maps: {}; expected {{layer: ...}}", other.kind())));
+            }
+            _ => contents.notes.push(Aside::new(key, Ignored::NoLayer)),
         }
     }
     Ok(())
 }
 
-fn tokens(contents: &mut Contents, node: &Node) {
+/// Tokens, padding and a prompt's length.
+fn beside(contents: &mut Contents, key: &str, beside: Beside, node: Node) {
+    if beside == Beside::PromptLength {
+        return match node {
+            Node::Number(x) if x >= 0.0 && x.fract() == 0.0 => contents.prompt_length = Some(x as usize),
+            other => contents.notes.push(Aside::new(key, Ignored::NotWhole(other.kind()))),
+        };
+    }
+    let Some(lists) = texts(&node) else {
+        return contents.notes.push(Aside::new(key, Ignored::NotTexts(node.kind())));
+    };
+    match beside {
+        Beside::Padding => {
+            let kept = |text: &String| match text.as_str() {
+                "1" | "true" => Some(true),
+                "0" | "false" => Some(false),
+                _ => None,
+            };
+            let masks: Option<Vec<Vec<bool>>> = lists.iter().map(|list| list.iter().map(kept).collect()).collect();
+            match masks {
+                Some(masks) => contents.attention_mask = masks,
+                None => contents.notes.push(Aside::new(key, Ignored::NotPadding(vec![lists.len()]))),
+            }
+        }
+        Beside::Ids if !contents.tokens.is_empty() => {}
+        _ => contents.tokens = lists,
+    }
+}
+
+/// One list of texts, or one per input; numbers as their digits.
+fn texts(node: &Node) -> Option<Vec<Vec<String>>> {
     let one = |node: &Node| -> Option<Vec<String>> {
         match node {
             Node::Array { shape, data } if shape.len() == 1 => Some(data.iter().map(ToString::to_string).collect()),
@@ -70,22 +113,21 @@ fn tokens(contents: &mut Contents, node: &Node) {
                 .iter()
                 .map(|node| match node {
                     Node::Text(text) => Some(text.clone()),
+                    Node::Bool(bool) => Some(bool.to_string()),
                     _ => None,
                 })
                 .collect(),
             _ => None,
         }
     };
-    let many = match node {
+    match node {
         Node::Array { shape, data } if shape.len() == 2 && shape[1] > 0 => {
             Some(data.chunks_exact(shape[1]).map(|row| row.iter().map(ToString::to_string).collect()).collect())
         }
-        Node::List(list) if !matches!(list.first(), Some(Node::Text(_))) => list.iter().map(one).collect(),
+        Node::List(list) if !matches!(list.first(), Some(Node::Text(_) | Node::Bool(_))) => {
+            list.iter().map(one).collect()
+        }
         _ => one(node).map(|tokens| vec![tokens]),
-    };
-    match many {
-        Some(tokens) => contents.tokens = tokens,
-        None => contents.notes.push(Aside::new("tokens", Ignored::NotTexts(node.kind()))),
     }
 }
 
@@ -102,14 +144,11 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
         let array = match node {
             Node::Null => None,
             Node::Array { shape, data } => Some(Array { shape, data, precision: Precision::F32 }),
-            Node::Text(_) => {
-                return Err(Error::format(format!(
-                    "{name}: the weights are text: the array was printed when it was saved; save it as nested lists"
-                )));
-            }
-            other => return Err(Error::format(format!("{name}: {}; expected nested lists {SHAPES}", other.kind()))),
+            other => return Err(no_weights(&name, &other, SHAPES)),
         };
-        contents.maps.push(Raw { name, layer, head: said.head, input, step, array });
+        let rank = array.as_ref().map_or(0, |array| array.shape.len());
+        let said = settled(&name, Name { layer: Some(layer), input, ..said }, rank)?;
+        contents.maps.push(Raw { name, said, step, axes: None, array });
         Ok(())
     };
     match node {
@@ -175,38 +214,72 @@ fn captured(
     add(format!("{key}, step {number}"), said.input, Some(Step { number, block }), weights)
 }
 
-/// Nested lists without names.
-fn nest(contents: &mut Contents, name: &str, node: Node) -> Result<()> {
-    let mut push = |layer: usize, array: Option<Array>| {
-        let name = format!("{name}, layer {layer}");
-        contents.maps.push(Raw { name, layer, head: None, input: None, step: None, array });
-    };
-    let precision = Precision::F32;
-    match node {
-        Node::Array { shape, data } => {
-            let array = Array { shape, data, precision };
-            match array.shape.len() {
-                2 | 3 => push(0, Some(array)),
-                4 | 5 => {
-                    for (layer, part) in super::raw::split(array, name)?.into_iter().enumerate() {
-                        push(layer, Some(part));
-                    }
-                }
-                _ => return Err(Error::format(format!("{name}: shape {:?}; {NESTS}", array.shape))),
-            }
-        }
-        Node::List(list) => {
-            for (layer, node) in list.into_iter().enumerate() {
-                match node {
-                    Node::Null => push(layer, None),
-                    Node::Array { shape, data } => push(layer, Some(Array { shape, data, precision })),
-                    other => return Err(Error::format(format!("{name}, layer {layer}: {}; {NESTS}", other.kind()))),
-                }
-            }
-        }
-        other => return Err(Error::format(format!("{name}: {}; {NESTS}", other.kind()))),
+/// What stands where nested numbers should.
+fn no_weights(name: &str, node: &Node, expected: &str) -> Error {
+    match (node, node.quoted()) {
+        (Node::Text(_), _) => Error::format(format!(
+            "{name}: the weights are text: the array was printed when it was saved; save it as nested lists"
+        )),
+        (_, Some(text)) => Error::format(format!(
+            "{name}: {text:?} is a text where a number is expected; write numbers without quotation marks"
+        )),
+        _ => Error::format(format!("{name}: {}; expected nested lists {expected}", node.kind())),
     }
-    Ok(())
 }
 
-const NESTS: &str = "expected [head][q][k], [layer][head][q][k] or [layer][batch][head][q][k]";
+/// Nested lists without names: their first axes are taken apart where they are lists of several shapes.
+fn nest(contents: &mut Contents, name: &str, said: Name, node: Node, axes: Option<&Axes>) -> Result<()> {
+    let axes_are_open = axes.is_none();
+    let axes = match axes.cloned().or_else(|| node.shape().and_then(|shape| Axes::of(&shape, &said, 1))) {
+        Some(axes) if axes_are_open && grow(&node) && axes.to_string() == "layer,batch,head,q,k" => {
+            contents.steps = node.shape().map(|shape| shape[0]);
+            "step,layer,head,q,k".parse()?
+        }
+        Some(axes) => axes,
+        None => return Err(no_weights(name, &node, NESTS)),
+    };
+    within(contents, name.to_string(), said, node, &axes)
+}
+
+/// True of a list of nests whose keys grow from one to the next.
+fn grow(node: &Node) -> bool {
+    let Node::List(list) = node else { return false };
+    let keys: Vec<usize> = list.iter().filter_map(|node| node.shape()?.last().copied()).collect();
+    keys.len() > 1 && keys.is_sorted() && keys[0] < keys[keys.len() - 1]
+}
+
+fn within(contents: &mut Contents, name: String, said: Name, node: Node, axes: &Axes) -> Result<()> {
+    match node {
+        Node::Array { shape, data } => {
+            let step = said.step.map(Step::from);
+            let array = Some(Array { shape, data, precision: Precision::F32 });
+            contents.maps.push(Raw { name, said, step, axes: Some(axes.clone()), array });
+            Ok(())
+        }
+        Node::List(list) => {
+            let Some((outer, inner)) = axes.split_outer() else {
+                return Err(no_weights(&name, &Node::List(list), NESTS));
+            };
+            for (at, node) in list.into_iter().enumerate() {
+                let said = match outer {
+                    Axis::Step => Name { step: Some(at as u64), ..said },
+                    Axis::Batch => Name { input: Some(at as u64), ..said },
+                    _ => Name { layer: Some(at), ..said },
+                };
+                let name = format!("{name}, {outer} {at}");
+                match node {
+                    Node::Null if said.layer.is_some() => {
+                        let step = said.step.map(Step::from);
+                        contents.maps.push(Raw { name, said, step, axes: None, array: None });
+                    }
+                    Node::Null => {}
+                    node => within(contents, name, said, node, &inner)?,
+                }
+            }
+            Ok(())
+        }
+        other => Err(no_weights(&name, &other, NESTS)),
+    }
+}
+
+const NESTS: &str = "[head][q][k], [layer][head][q][k], [layer][batch][head][q][k] or [step][layer][batch][head][q][k]";

@@ -1,16 +1,23 @@
 //! Imported maps: NPZ, NPY, safetensors, JSON.
 //!
-//! Readers hand on named arrays ([`raw`]); here they become layers, heads and inputs. Layer numbers are the file's own
-//! and are never renumbered; what is missing stays missing, with the reason.
+//! Readers hand on named arrays ([`raw`]); by their axes ([`axes`]) and names ([`names`]) they become stacks, layers, heads,
+//! inputs and steps ([`assemble`]), and [`masks`] says which keys their queries see. Layer numbers are the file's own, or those
+//! that are stated; what is missing stays missing, with the reason. What no file says is inferred, and [`Inferred`] says what
+//! was and how to state it.
 
 mod assemble;
+mod axes;
+mod inferred;
 mod json;
+mod masks;
 mod names;
 mod raw;
+mod tokens;
 mod tree;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use attractor::retrieve::{HeadStatistics, Mask};
 use half::{bf16, f16};
@@ -18,29 +25,44 @@ use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 pub use crate::aside::{Absent, Aside, Ignored, NotWeights};
+pub use axes::{Axes, Axis};
+pub use inferred::Inferred;
+pub use masks::MaskRule;
+
 use crate::certificate::{Account, CaptureCheck, Certificate, Certified, Entry, Grade, certify, not_testable};
 use crate::run::{RunOptions, RunWriter};
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 use attractor_data::archive::{Array, Value, Whole, npy, zip};
 use attractor_record::Observations;
 use attractor_record::Precision;
 use attractor_record::patterns::{no_input, no_layer};
-use attractor_record::{Facts, ModelInfo, Origin, Token};
+use attractor_record::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor_record::{Held, LayerShape, Patterns, Rows};
 use raw::Contents;
 
 /// How a file is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportOptions {
-    /// Which keys a query may see; `None`: inferred from the weights, layer by layer, and said so.
-    pub mask: Option<Mask>,
+    /// What the axes of every array of maps count; `None`: by the rule of [`axes`].
+    pub axes: Option<Axes>,
+    /// Which keys a query may see; `None`: inferred from the weights of all layers of a stack, and said so. Of an encoder and a
+    /// decoder in one file, it is that of the decoder.
+    pub mask: Option<MaskRule>,
+    /// Position of the first query among the keys; `None`: the queries are the last positions.
+    pub offset: Option<usize>,
+    /// Numbers of the file's heads, ascending; `None`: by their names, or counted from 0.
+    pub heads: Option<Vec<usize>>,
+    /// Numbers of the file's layers, ascending; `None`: by their names, or counted from 0.
+    pub layers: Option<Vec<usize>>,
+    /// The stack of every array; `None`: by their names.
+    pub stack: Option<Stack>,
     /// Bytes that the file and its numbers may take.
     pub memory_budget: u64,
 }
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self { mask: None, memory_budget: 8 << 30 }
+        Self { axes: None, mask: None, offset: None, heads: None, layers: None, stack: None, memory_budget: 8 << 30 }
     }
 }
 
@@ -52,6 +74,7 @@ struct Map {
     /// [heads, queries, keys], NaN and all.
     weights: Vec<f32>,
     precision: Precision,
+    mask: Mask,
     statistics: Vec<HeadStatistics>,
     observations: Observations,
 }
@@ -60,26 +83,50 @@ struct Map {
 #[derive(Debug)]
 struct Layer {
     heads: Vec<usize>,
-    mask: Mask,
-    /// One per entry; `None`: not in the file.
-    maps: Vec<Option<Map>>,
+    /// By entry, as far as they are in the file.
+    maps: BTreeMap<usize, Map>,
 }
 
-/// Maps from a file.
+/// All that came from a file.
 #[derive(Debug)]
-pub struct Import {
+struct Maps {
     info: ModelInfo,
-    layers: BTreeMap<usize, Layer>,
+    layers: BTreeMap<(Stack, usize), Layer>,
     /// Layers that the file names and that are not there, ascending, and why.
-    lost: Vec<(usize, Absent)>,
+    lost: Vec<((Stack, usize), Absent)>,
     /// Which input and step each entry is.
     origins: Vec<Origin>,
     tokens: Vec<Vec<Token>>,
     prompt_length: Option<usize>,
     notes: Vec<Aside>,
+    said: Vec<Inferred>,
+}
+
+/// Maps from a file; of several stacks it shows the first, and [`of_stack`](Self::of_stack) shows another.
+#[derive(Debug, Clone)]
+pub struct Import {
+    maps: Arc<Maps>,
+    stack: Stack,
 }
 
 impl Import {
+    fn of(maps: Maps) -> Self {
+        let stack = maps.layers.keys().next().map_or_else(Stack::default, |(stack, _)| *stack);
+        Self { maps: Arc::new(maps), stack }
+    }
+
+    /// The stacks of which there are layers, in order.
+    pub fn stacks(&self) -> Vec<Stack> {
+        let mut stacks: Vec<Stack> = self.maps.layers.keys().map(|(stack, _)| *stack).collect();
+        stacks.dedup();
+        stacks
+    }
+
+    /// The same file, showing another stack; it has no layers if the file has none of that stack.
+    pub fn of_stack(&self, stack: Stack) -> Self {
+        Self { stack, ..self.clone() }
+    }
+
     /// Reads a file; its format is known by its content.
     ///
     /// # Errors
@@ -98,11 +145,12 @@ impl Import {
         }
         if metadata.len() > options.memory_budget {
             return Err(Error::budget(format!(
-                "{}: the file has {} bytes, an import may take {}; raise the memory budget",
+                "{}: the file has {} bytes, an import may take {}",
                 path.display(),
                 metadata.len(),
                 options.memory_budget
-            )));
+            ))
+            .hinted(Hint::Raise("max_bytes")));
         }
         let bytes = std::fs::read(path).map_err(failed)?;
         Self::from_bytes(&bytes, options).map_err(|error| error.at(path.display()))
@@ -114,19 +162,25 @@ impl Import {
     /// As [`Import::open`].
     pub fn from_bytes(bytes: &[u8], options: &ImportOptions) -> Result<Self> {
         let left = options.memory_budget.saturating_sub(bytes.len() as u64);
-        let contents = contents(bytes, left)?;
+        let contents = contents(bytes, options.axes.as_ref(), left)?;
         let hash = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         assemble::assemble(contents, options, hash)
     }
 
     /// What was ignored while reading, and why.
     pub fn notes(&self) -> &[Aside] {
-        &self.notes
+        &self.maps.notes
     }
 
-    /// Layers that the file names but does not hold (or holds no weights of), with the reason.
-    pub fn missing(&self) -> &[(usize, Absent)] {
-        &self.lost
+    /// What was inferred while reading, and what says otherwise.
+    pub fn inferred(&self) -> &[Inferred] {
+        &self.maps.said
+    }
+
+    /// Layers of the shown stack that the file names but does not hold (or holds no weights of), with the reason.
+    pub fn missing(&self) -> Vec<(usize, Absent)> {
+        let own = self.maps.lost.iter().filter(|((stack, _), _)| *stack == self.stack);
+        own.map(|((_, layer), why)| (*layer, why.clone())).collect()
     }
 
     /// What was seen of a layer for an input.
@@ -134,15 +188,17 @@ impl Import {
         self.map(layer, input).ok().flatten().map(|(_, map)| &map.observations)
     }
 
-    /// Certifies the maps as far as their content allows.
+    /// Certifies the maps of the shown stack as far as their content allows.
     ///
     /// # Errors
     /// What reading the statistics answers.
     pub fn certificate(&self) -> Result<Certificate> {
         let mut certificate = certify(self)?;
-        let lost = self.lost.iter().map(|(layer, why)| Entry {
+        let stack = Some(self.stack).filter(|stack| !stack.is_only());
+        let lost = self.missing().into_iter().map(|(layer, why)| Entry {
+            stack,
             verdict: if matches!(why, Absent::NotWeights(_)) { Grade::Fail } else { Grade::NotTestable },
-            ..not_testable(*layer, CaptureCheck::Weights, Account::Absent(why.clone()))
+            ..not_testable(layer, CaptureCheck::Weights, Account::Absent(why))
         });
         certificate.entries.extend(lost);
         certificate.entries.sort_by_key(|entry| entry.layer);
@@ -154,60 +210,115 @@ impl Import {
     /// # Errors
     /// As [`RunWriter::create`] and [`RunWriter::append_patterns`].
     pub fn write(&self, path: impl AsRef<Path>, options: &RunOptions) -> Result<()> {
-        let mut writer = RunWriter::create(path, options, &self.info)?;
+        let mut writer = RunWriter::create(path, options, &self.maps.info)?;
+        let stacks: Vec<Self> = self.stacks().into_iter().map(|stack| self.of_stack(stack)).collect();
         for input in 0..self.inputs() {
-            writer.append_observed(self, input, &|layer| self.observed(layer, input).cloned())?;
+            writer.append_imported(&stacks, input)?;
         }
         writer.finish()
     }
 
     fn map(&self, layer: usize, input: usize) -> Result<Option<(&Layer, &Map)>> {
-        if input >= self.origins.len() {
-            return Err(no_input(input, self.origins.len()));
+        let inputs = self.maps.origins.len();
+        if input >= inputs {
+            return Err(no_input(input, inputs));
         }
-        let found = self.layers.get(&layer).ok_or_else(|| no_layer(layer, input, &self.layers()))?;
-        Ok(found.maps[input].as_ref().map(|map| (found, map)))
+        let found = self.maps.layers.get(&(self.stack, layer));
+        let found = found.ok_or_else(|| no_layer(layer, input, &self.layers()))?;
+        Ok(found.maps.get(&input).map(|map| (found, map)))
     }
 }
 
 /// Finds out what the bytes are and reads them; unpacked numbers may take `left` bytes.
-fn contents(bytes: &[u8], left: u64) -> Result<Contents> {
+fn contents(bytes: &[u8], axes: Option<&Axes>, left: u64) -> Result<Contents> {
     let mut contents = Contents::default();
+    // A byte-order mark, as some editors write it before JSON.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let header = bytes.get(..8).and_then(|x| x.try_into().ok()).map(u64::from_le_bytes);
     if bytes.is_empty() {
         return Err(Error::format("the file is empty; expected maps as .npz, .npy, .safetensors or .json"));
     }
     if zip::is_zip(bytes) {
         let mut left = left;
-        for member in zip::members(bytes)? {
+        let members = zip::members(bytes)?;
+        if members.iter().any(|member| member.name.ends_with("data.pkl")) {
+            return Err(Error::unsupported(TORCH));
+        }
+        for member in members {
             let Some(name) = member.name.strip_suffix(".npy").map(str::to_string) else {
                 contents.notes.push(Aside::new(member.name, Ignored::NotNpy));
                 continue;
             };
-            let unpacked = member.read(left)?;
-            // The numbers, widened, replace the bytes they come from: at most four times as many.
-            left = left.saturating_sub(unpacked.len() as u64);
-            contents.add(&name, npy::read(&name, &unpacked)?)?;
+            if let Some(promise) = npy::promise(&member.start(HEADER)) {
+                if promise.beside && raw::Beside::named(&name).is_none() {
+                    contents.notes.push(Aside::new(name, Ignored::Other));
+                    continue;
+                }
+                // Bytes and numbers are held side by side while they are read; then the numbers, whole and cut.
+                let numbers = promise.bytes(member.size());
+                let (held, read) = (numbers.saturating_mul(2), member.size().saturating_add(numbers));
+                let needed = held.max(read);
+                if needed > left {
+                    return Err(beyond(&name, needed, left));
+                }
+                left -= held;
+            }
+            let unpacked = member.read(left.max(member.size()))?;
+            match npy::read(&name, &unpacked) {
+                // Tokens that cannot be read make no map wrong.
+                Err(why) if raw::Beside::named(&name).is_some() => {
+                    contents.notes.push(Aside::new(name, Ignored::Unread(why.message().to_string())));
+                }
+                array => contents.add(&name, array?)?,
+            }
         }
     } else if npy::is_npy(bytes) {
+        let needed = npy::promise(bytes).map_or(0, |promise| promise.bytes(bytes.len() as u64).saturating_mul(2));
+        if needed > left {
+            return Err(beyond("the file", needed, left));
+        }
         contents.add("the file", npy::read("the file", bytes)?)?;
     } else if header.is_some_and(|length| length <= bytes.len() as u64) && bytes.get(8) == Some(&b'{') {
-        safetensors(&mut contents, bytes)?;
+        safetensors(&mut contents, bytes, left)?;
     } else if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| b"{[".contains(byte)) {
-        contents = json::read(bytes)?;
+        // Two characters make a number of four bytes, which is held twice while it is cut.
+        let needed = (bytes.len() as u64).saturating_mul(4);
+        if needed > left {
+            return Err(beyond("the file", needed, left));
+        }
+        contents = json::read(bytes, axes)?;
     } else {
         let pickle = bytes.starts_with(b"\x80");
         return Err(Error::format(match pickle {
-            true => "this is a Python pickle, which only running code could read; save as .npz, .safetensors or .json",
+            true => PICKLE,
             false => "unknown format: expected .npz, .npy, .safetensors or .json (is the file truncated?)",
         }));
     }
     Ok(contents)
 }
 
-fn safetensors(contents: &mut Contents, bytes: &[u8]) -> Result<()> {
+/// More than any header of an array.
+const HEADER: usize = (1 << 16) + 16;
+
+const TORCH: &str = "written by torch.save, whose pickle only running code could read; save the maps as arrays: np.savez(path, \
+                     **{f\"layer{i}\": a.numpy() for i, a in enumerate(attentions)})";
+
+const PICKLE: &str = "this is a Python pickle, which only running code could read; save as .npz, .safetensors or .json: \
+                      np.savez(path, **{f\"layer{i}\": a for i, a in enumerate(attentions)})";
+
+/// The refusal of what would not fit in memory, before it is held.
+fn beyond(name: &str, needed: u64, left: u64) -> Error {
+    let why = format!("{name}: its numbers take {needed} bytes in memory, {left} are left of what an import may take");
+    Error::budget(why).hinted(Hint::Raise("max_bytes"))
+}
+
+fn safetensors(contents: &mut Contents, bytes: &[u8], left: u64) -> Result<()> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| Error::format(format!("no valid safetensors file: {error}")).because(error))?;
+    let numbers = file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>() as u64).sum::<u64>();
+    if numbers.saturating_mul(8) > left {
+        return Err(beyond("the file", numbers.saturating_mul(8), left));
+    }
     let mut names = file.names();
     names.sort_unstable();
     for name in names {
@@ -241,36 +352,41 @@ fn safetensors(contents: &mut Contents, bytes: &[u8]) -> Result<()> {
 
 impl Patterns for Import {
     fn info(&self) -> &ModelInfo {
-        &self.info
+        &self.maps.info
+    }
+
+    fn stack(&self) -> Stack {
+        self.stack
     }
 
     fn inputs(&self) -> usize {
-        self.origins.len()
+        self.maps.origins.len()
     }
 
     fn origin(&self, input: usize) -> Origin {
-        self.origins.get(input).copied().unwrap_or(Origin::of(input))
+        self.maps.origins.get(input).copied().unwrap_or(Origin::of(input))
     }
 
     fn tokens(&self, input: usize) -> &[Token] {
-        self.tokens.get(input).map_or(&[], Vec::as_slice)
+        self.maps.tokens.get(input).map_or(&[], Vec::as_slice)
     }
 
     fn prompt_length(&self, _: usize) -> Option<usize> {
-        self.prompt_length
+        self.maps.prompt_length
     }
 
     fn layers(&self) -> Vec<LayerShape> {
-        let shape = |(&layer, found): (&usize, &Layer)| {
+        let own = self.maps.layers.iter().filter(|((stack, _), _)| *stack == self.stack);
+        own.map(|((_, layer), found)| {
             let heads = found.heads.clone();
             let model_heads = heads.last().map_or(0, |&last| last + 1);
-            LayerShape { layer, heads, model_heads, key_heads: model_heads }
-        };
-        self.layers.iter().map(shape).collect()
+            LayerShape { layer: *layer, heads, model_heads, key_heads: model_heads }
+        })
+        .collect()
     }
 
     fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
-        Ok(self.map(layer, input)?.map_or_else(Mask::full, |(layer, _)| layer.mask.clone()))
+        Ok(self.map(layer, input)?.map_or_else(Mask::full, |(_, map)| map.mask.clone()))
     }
 
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {
@@ -279,7 +395,8 @@ impl Patterns for Import {
 
     fn statistics(&self, layer: usize, head: usize, input: usize) -> Result<Option<HeadStatistics>> {
         let Some((found, map)) = self.map(layer, input)? else { return Ok(None) };
-        Ok(Some(map.statistics[head_at(found, layer, head)?].clone()))
+        let own = map.statistics[head_at(found, layer, head)?].clone();
+        Ok(Some(if self.stack == Stack::Cross { own.without_positions() } else { own }))
     }
 
     fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {

@@ -28,6 +28,28 @@ impl Node {
         }
     }
 
+    /// Lengths of its axes, the first of a list being its entries and the others those of the first that has any.
+    pub(crate) fn shape(&self) -> Option<Vec<usize>> {
+        match self {
+            Self::Array { shape, .. } => Some(shape.clone()),
+            Self::List(list) => {
+                let mut shape = list.iter().find_map(Self::shape)?;
+                shape.insert(0, list.len());
+                Some(shape)
+            }
+            _ => None,
+        }
+    }
+
+    /// The first text in a nest of lists.
+    pub(crate) fn quoted(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::List(list) => list.iter().find_map(Self::quoted),
+            _ => None,
+        }
+    }
+
     /// What it is, for messages.
     pub(crate) fn kind(&self) -> String {
         match self {
@@ -79,6 +101,9 @@ fn number(x: f64) -> f32 {
     if x == NAN { f32::NAN } else { x as f32 }
 }
 
+/// A list of more entries than this is numbers, arrays of one shape, or texts: a map is never irregular at that length.
+const LONGEST_IRREGULAR: usize = 1 << 16;
+
 /// Elements of a list while they still form an array.
 enum Gathered {
     Nothing,
@@ -89,6 +114,19 @@ enum Gathered {
 }
 
 impl Gathered {
+    /// True if the list is long and what comes next would make it irregular: each entry would then be a value of its own.
+    fn breaks(&self, node: &Node) -> bool {
+        match (self, node) {
+            (Self::Numbers(x), node) => x.len() > LONGEST_IRREGULAR && !matches!(node, Node::Number(_) | Node::Null),
+            (Self::Arrays(count, shape, _), Node::Array { shape: other, .. }) => {
+                *count > LONGEST_IRREGULAR && shape != other
+            }
+            (Self::Arrays(count, ..), _) => *count > LONGEST_IRREGULAR,
+            (Self::Mixed(list), node) => list.len() > LONGEST_IRREGULAR && !matches!(node, Node::Text(_)),
+            (Self::Nothing, _) => false,
+        }
+    }
+
     fn add(self, node: Node) -> Self {
         match (self, node) {
             (Self::Nothing, Node::Number(x)) => Self::Numbers(vec![number(x)]),
@@ -221,6 +259,15 @@ impl<'de> Visitor<'de> for Build {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
         let mut gathered = Gathered::Nothing;
         while let Some(node) = items.next_element::<Node>()? {
+            if gathered.breaks(&node) {
+                let what = match node.quoted() {
+                    Some(text) => format!("{text:?}"),
+                    None => node.kind(),
+                };
+                return Err(A::Error::custom(format!(
+                    "{what} in a long list of others; expected numbers in equal nests"
+                )));
+            }
             gathered = gathered.add(node);
         }
         Ok(gathered.finish())

@@ -93,7 +93,9 @@ impl Run {
         }
         let stack = inputs.iter().flat_map(|input| &input.layers).next().map_or_else(Stack::default, |l| l.stack);
         let layers = shapes(&inputs, stack);
-        Ok(Self { root, store: Arc::new(store), manifest, inputs, stack, layers, recent: Mutex::default() })
+        let mut run = Self { root, store: Arc::new(store), manifest, inputs, stack, layers, recent: Mutex::default() };
+        run.manifest.model.causal = run.is_causal();
+        Ok(run)
     }
 
     /// The stacks of which layers were kept, in order.
@@ -113,7 +115,18 @@ impl Run {
             return Err(Error::usage(format!("the stack {stack} was not kept; kept stacks: {}", kept.join(", "))));
         }
         let layers = shapes(&self.inputs, stack);
-        Ok(Self { stack, layers, recent: Mutex::default(), ..self })
+        let mut run = Self { stack, layers, recent: Mutex::default(), ..self };
+        run.manifest.model.causal = run.is_causal();
+        Ok(run)
+    }
+
+    /// Of a model's only stack, what the manifest says; of several stacks each has masks of its own.
+    fn is_causal(&self) -> bool {
+        let mut own = self.inputs.iter().flat_map(|input| &input.layers).filter(|layer| layer.stack == self.stack);
+        match self.stack {
+            Stack::Only => self.manifest.model.causal,
+            _ => own.all(|layer| layer.mask.causal),
+        }
     }
 
     /// The kept heads of every layer of every stack.
@@ -478,7 +491,11 @@ impl Patterns for Run {
     }
 
     fn tokens(&self, input: usize) -> &[Token] {
-        self.inputs.get(input).map_or(&[], |entry| &entry.tokens)
+        // Those of an entry are of its queries' positions; of cross attention's keys none are kept.
+        match self.stack {
+            Stack::Cross => &[],
+            _ => self.inputs.get(input).map_or(&[], |entry| &entry.tokens),
+        }
     }
 
     fn prompt_length(&self, input: usize) -> Option<usize> {
@@ -501,9 +518,11 @@ impl Patterns for Run {
         let Some(place) = self.place(layer, input)? else { return Ok(None) };
         let at = place.head(head)?;
         let (entry, rows) = (place.entry, |entry: &LayerEntry| entry.heads.len().saturating_mul(entry.queries));
+        // Runs that were captured with them may hold what is about positions.
+        let own = |s: HeadStatistics| if self.stack == Stack::Cross { s.without_positions() } else { s };
         let read = |places| unpack(&entry.statistics, places, entry.queries, entry.keys, &place);
         if rows(entry) > RECENT_ROWS {
-            return Ok(read(at..at + 1)?.pop());
+            return Ok(read(at..at + 1)?.pop().map(own));
         }
         let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let known = lock().iter().find(|(key, _)| *key == (input, layer)).map(|(_, all)| all.clone());
@@ -521,7 +540,7 @@ impl Patterns for Run {
                 all
             }
         };
-        Ok(all.get(at).cloned())
+        Ok(all.get(at).cloned().map(own))
     }
 
     fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {

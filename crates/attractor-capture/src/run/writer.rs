@@ -11,6 +11,7 @@ use super::budget::{self, Extent};
 use super::parts::{Parts, check_record, largest, map_spec, parts_of};
 use super::{Commit, FORMAT, InputEntry, Keep, LayerEntry, MANIFEST, Manifest, Run, RunOptions};
 use super::{SCHEMA_VERSION, STORE, schema::EARLIEST, statistics};
+use crate::import::Import;
 use attractor::{Error, Hint, Result};
 use attractor_data::files::{self, Lock, create_folder, sweep, write_whole};
 use attractor_record::Observations;
@@ -219,27 +220,37 @@ impl RunWriter {
     /// # Errors
     /// As [`RunWriter::append`]; `is_usage` with `keep = stats+qk`, since patterns hold no queries and keys.
     pub fn append_patterns(&mut self, source: &dyn Patterns, input: usize) -> Result<()> {
-        self.append_observed(source, input, &|_| None)
+        self.append_observed(&[source], input, &|_, _| None)
     }
 
-    /// [`append_patterns`](Self::append_patterns) with what was seen when a layer was imported.
-    pub(crate) fn append_observed(
+    /// [`append_patterns`](Self::append_patterns) of every stack of a file, with what was seen when a layer was imported.
+    pub(crate) fn append_imported(&mut self, stacks: &[Import], input: usize) -> Result<()> {
+        let sources: Vec<&dyn Patterns> = stacks.iter().map(|stack| stack as &dyn Patterns).collect();
+        self.append_observed(&sources, input, &|at, layer| stacks[at].observed(layer, input).cloned())
+    }
+
+    /// `sources` are stacks of one model; `observed` is asked for the layer of one of them, by its place.
+    fn append_observed(
         &mut self,
-        source: &dyn Patterns,
+        sources: &[&dyn Patterns],
         input: usize,
-        observed: &dyn Fn(usize) -> Option<Observations>,
+        observed: &dyn Fn(usize, usize) -> Option<Observations>,
     ) -> Result<()> {
+        let first = sources[0];
         let options = self.manifest.options.clone();
         if options.keep == Keep::StatsQk {
             return Err(Error::usage("keep: an import holds no queries and keys; use pattern, stats or topk:K"));
         }
         let mut kept = Vec::new();
-        for shape in source.layers() {
+        let layers =
+            sources.iter().enumerate().flat_map(|(at, source)| source.layers().into_iter().map(move |s| (at, s)));
+        for (at, shape) in layers {
+            let source = sources[at];
             let (queries, keys) = source.shape(shape.layer, input)?;
             let heads: Vec<usize> = options.selection.heads(shape.layer, shape.model_heads);
             let heads: Vec<usize> = heads.into_iter().filter(|head| shape.heads.contains(head)).collect();
             if queries > 0 && keys > 0 && !heads.is_empty() {
-                kept.push((LayerShape { heads, ..shape }, queries, keys, source.mask(shape.layer, input)?));
+                kept.push((at, LayerShape { heads, ..shape }, queries, keys, source.mask(shape.layer, input)?));
             }
         }
         if kept.is_empty() {
@@ -250,7 +261,7 @@ impl RunWriter {
         }
         let extents: Vec<Extent> = kept
             .iter()
-            .map(|&(ref shape, queries, keys, _)| Extent {
+            .map(|&(_, ref shape, queries, keys, _)| Extent {
                 heads: shape.heads.len(),
                 key_heads: 0,
                 queries,
@@ -260,13 +271,14 @@ impl RunWriter {
                 model_width: 0,
             })
             .collect();
-        budget::check(&options, &extents, source.tokens(input).len(), self.used)?;
+        budget::check(&options, &extents, first.tokens(input).len(), self.used)?;
         let head = InputEntry {
-            tokens: source.tokens(input).to_vec(),
-            prompt_length: source.prompt_length(input),
-            ..self.next(source.origin(input))?
+            tokens: first.tokens(input).to_vec(),
+            prompt_length: first.prompt_length(input),
+            ..self.next(first.origin(input))?
         };
-        let parts = kept.iter().map(|(shape, queries, keys, mask)| {
+        let parts = kept.iter().map(|(at, shape, queries, keys, mask)| {
+            let source = sources[*at];
             let mut statistics = Vec::new();
             let mut promoted = BTreeMap::new();
             let mut most = 0f32;
@@ -322,7 +334,7 @@ impl RunWriter {
                 alibi: Vec::new(),
                 sinks: Vec::new(),
                 facts: source.facts(shape.layer, input)?,
-                observations: observed(shape.layer),
+                observations: observed(*at, shape.layer),
                 statistics,
                 specs,
                 promoted,

@@ -3,12 +3,14 @@
 
 use std::path::PathBuf;
 
-use attractor_session::import::{self, Certificate, Grade, Options};
+use attractor_session::Stack;
+use attractor_session::import::{self, Options};
+use attractor_session::numerals::bytes;
 use clap::Args;
 
-use crate::args::Common;
-use crate::console::{answer, counted, significant, work};
-use crate::error::Outcome;
+use crate::args::{Common, choice, same};
+use crate::console::{answer, work};
+use crate::error::{Outcome, worded};
 
 #[derive(Debug, Args)]
 pub struct Convert {
@@ -23,42 +25,43 @@ pub struct Convert {
     /// Precision of what is stored: f16 or f32 [default: f32; a run keeps its own]
     #[arg(long)]
     pub dtype: Option<String>,
-}
-
-/// The certificate as lines: what is wrong first, then what could not be tested, then what passed.
-fn lines(certificate: &Certificate) -> String {
-    let mark = |verdict: Grade| match verdict {
-        Grade::Fail => "FAIL",
-        Grade::Warn => "warn",
-        Grade::NotTestable => "not testable",
-        Grade::Pass => "ok",
-    };
-    let mut text = String::new();
-    for wanted in [Grade::Fail, Grade::Warn, Grade::NotTestable, Grade::Pass] {
-        for entry in certificate.entries.iter().filter(|entry| entry.verdict == wanted) {
-            let value = entry.value.map_or(String::new(), |value| significant(value, 4));
-            let (mark, name) = (mark(entry.verdict), &entry.name);
-            text += &format!("{mark:<13} L{:<3} {name:<22} {value:>10}  {}\n", entry.layer, entry.why);
-        }
-    }
-    text
+    /// What the arrays' axes count, in order: batch, step, layer, head, q, k [default: by their number, and said]
+    #[arg(long, value_name = "AXIS,...")]
+    pub axes: Option<String>,
+    /// Keys that a query sees: causal, full or window:N, the last N [default: as the layers show, and said]
+    #[arg(long)]
+    pub mask: Option<String>,
+    /// Position of the first query among the keys [default: the queries come last]
+    #[arg(long)]
+    pub offset: Option<usize>,
+    /// Numbers of the heads in the file, such as 0,3-5
+    #[arg(long)]
+    pub heads: Option<String>,
+    /// Numbers of the layers in the file, such as 0,3-5
+    #[arg(long)]
+    pub layers: Option<String>,
+    /// The stack of layers that the maps are of
+    #[arg(long, value_parser = choice::<Stack>())]
+    pub stack: Option<Stack>,
+    /// Bytes that the file and its numbers may take in memory [default: 64 times the file, 1 to 8 GiB]
+    #[arg(long, value_parser = bytes)]
+    pub max_bytes: Option<u64>,
 }
 
 /// Runs the command. `false` if the certificate fails.
-pub fn run(convert: &Convert, common: &Common) -> Outcome<bool> {
-    let options = Options {
-        source: convert.source.clone(),
-        output: convert.run.clone().or(convert.output.clone()).unwrap_or_default(),
-        dtype: convert.dtype.as_deref().map(str::parse).transpose()?,
-    };
+pub fn run(args: &Convert, common: &Common) -> Outcome<bool> {
+    let output = args.run.clone().or(args.output.clone()).unwrap_or_default();
+    let dtype = args.dtype.as_deref().map(str::parse).transpose()?;
+    let options = same!(args => Options { source, axes, mask, offset, heads, layers, stack, max_bytes }, output, dtype);
     let found = work(common, |context| import::run(&options, context))?;
     answer(common, &found, || {
-        let steps = found.steps.map_or(String::new(), |steps| format!("{} of ", counted(steps, "step")));
-        let (inputs, layers) = (counted(found.inputs, "input"), counted(found.layers, "layer"));
-        let mut text = format!("{steps}{inputs}, {layers} in {}\n", found.run.display());
-        found.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
-        found.missing.iter().for_each(|m| text += &format!("missing: layer {}: {}\n", m.layer, m.why));
-        text + &lines(&found.certificate)
+        let mut text = format!("{} in {}\n", found.counted(), found.run.display());
+        for note in &found.notes {
+            let hint = note.hint().map_or(String::new(), |hint| format!(", {}", worded(&hint)));
+            text += &format!("note: {note}{hint}\n");
+        }
+        found.missing.iter().for_each(|missing| text += &format!("missing: {missing}\n"));
+        text + &found.certificate.to_string()
     });
     Ok(found.is_ok())
 }

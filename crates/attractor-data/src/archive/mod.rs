@@ -27,6 +27,15 @@ pub struct Whole {
     pub bytes: bool,
 }
 
+/// Texts, row-major: tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    /// Lengths of its axes.
+    pub shape: Vec<usize>,
+    /// Each text.
+    pub texts: Vec<String>,
+}
+
 /// What a name in a file stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -35,5 +44,5 @@ pub enum Value {
     /// Whole numbers.
     Whole(Whole),
     /// Texts.
-    Text(Vec<String>),
+    Text(Text),
 }

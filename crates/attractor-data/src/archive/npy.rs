@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-pub use super::{Array, Value, Whole};
+pub use super::{Array, Text, Value, Whole};
 use attractor::{Error, Result};
 use attractor_record::Precision;
 
@@ -43,6 +43,35 @@ struct Header {
     shape: Vec<usize>,
 }
 
+/// What a header promises, before any number is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// How many entries.
+    pub count: u64,
+    /// True if they are whole numbers or texts.
+    pub beside: bool,
+}
+
+impl Promise {
+    /// Bytes that the entries of a file of `size` bytes take once they are read: floating-point numbers as f32, whole ones as i64
+    /// and texts each at most 32. A file holds no more entries than bytes, whatever its header says.
+    pub fn bytes(self, size: u64) -> u64 {
+        self.count.min(size).saturating_mul(if self.beside { 32 } else { 4 })
+    }
+}
+
+/// Reads the header alone, from the first bytes of a file; `None` where there is none that is understood, which
+/// [`read`] says why.
+pub fn promise(bytes: &[u8]) -> Option<Promise> {
+    let prefix = if *bytes.get(6)? == 1 { 10 } else { 12 };
+    let length = bytes.get(8..prefix)?.iter().rev().fold(0usize, |all, &byte| all << 8 | usize::from(byte));
+    let header = bytes.get(prefix..prefix.checked_add(length)?).filter(|_| is_npy(bytes))?;
+    let header = parse_header(&String::from_utf8_lossy(header)).ok()?;
+    let count = header.shape.iter().fold(1u64, |all, &axis| all.saturating_mul(axis as u64));
+    let beside = header.descr.trim_start_matches(['<', '>', '|', '=']).starts_with(['i', 'u', 'b', 'U', 'S']);
+    Some(Promise { count, beside })
+}
+
 /// Reads an array; `name` is for messages. Allocates no more than the numbers that are really there.
 pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
     let bad = |what: String| Error::format(format!("{name}: {what}"));
@@ -73,7 +102,10 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         "b1" | "i1" | "u1" => 1,
         "O" => {
             return Err(bad(
-                "it holds Python objects, which only running code could restore; save numbers instead".into()
+                "it holds Python objects, which only running code could restore; save numbers, arrays of several shapes each \
+                 under its name: np.savez(path, **{f\"layer{i}\": a for i, a in enumerate(arrays)}), tokens as \
+                 np.array(tokens, dtype=str)"
+                    .into()
             ));
         }
         "c8" | "c16" | "c32" => {
@@ -82,8 +114,8 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
                 header.descr
             )));
         }
-        text if text.starts_with('U') => match text[1..].parse::<usize>() {
-            Ok(letters @ 1..=4096) => 4 * letters,
+        text if text.starts_with(['U', 'S']) => match text[1..].parse::<usize>() {
+            Ok(letters @ 1..=4096) => letters * if text.starts_with('U') { 4 } else { 1 },
             _ => return Err(bad(format!("the type {:?} is not understood", header.descr))),
         },
         _ => {
@@ -146,15 +178,20 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         "u8" => whole(&|x| i64::try_from(x).unwrap_or(i64::MAX)),
         _ => {
             let letter = |x: &[u8]| char::from_u32(bits(x) as u32).filter(|&c| c != '\0');
-            let text = |x: &[u8]| x.chunks_exact(4).filter_map(letter).collect::<String>();
+            let text = |x: &[u8]| match code.starts_with('U') {
+                true => x.chunks_exact(4).filter_map(letter).collect::<String>(),
+                false => String::from_utf8_lossy(x).trim_end_matches('\0').to_string(),
+            };
             debug_assert_eq!(count * size, data.len());
-            Ok(Value::Text(data.chunks_exact(size).map(text).collect()))
+            let texts: Vec<String> = data.chunks_exact(size).map(text).collect();
+            let texts = if header.fortran { transposed(&texts, &header.shape) } else { texts };
+            Ok(Value::Text(Text { shape: header.shape, texts }))
         }
     }
 }
 
 /// From column-major to row-major.
-fn transposed<T: Copy>(data: &[T], shape: &[usize]) -> Vec<T> {
+fn transposed<T: Clone>(data: &[T], shape: &[usize]) -> Vec<T> {
     let mut at = vec![0usize; shape.len()];
     let mut strides = vec![1usize; shape.len()];
     for axis in 1..shape.len() {
@@ -162,7 +199,7 @@ fn transposed<T: Copy>(data: &[T], shape: &[usize]) -> Vec<T> {
     }
     let mut rows = Vec::with_capacity(data.len());
     while rows.len() < data.len() {
-        rows.push(data[at.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>()]);
+        rows.push(data[at.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>()].clone());
         for axis in (0..shape.len()).rev() {
             at[axis] += 1;
             if at[axis] < shape[axis] {

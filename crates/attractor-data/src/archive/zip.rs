@@ -93,6 +93,23 @@ fn listed(bytes: &[u8]) -> Option<Result<Vec<Member<'_>>>> {
 }
 
 impl Member<'_> {
+    /// Size that the directory promises, decompressed.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Its first bytes, at most `length`; fewer where it ends or is damaged, which [`read`](Self::read) says.
+    pub fn start(&self, length: usize) -> Vec<u8> {
+        let mut start = Vec::new();
+        let read = match self.method {
+            8 => DeflateDecoder::new(self.data).take(length as u64).read_to_end(&mut start),
+            _ => self.data.take(length as u64).read_to_end(&mut start),
+        };
+        // What came before the damage is the start all the same.
+        let _ = read;
+        start
+    }
+
     /// Decompresses, up to `limit` bytes.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attractor_record::LayerShape;
-use attractor_record::Patterns;
+use attractor_record::{Patterns, Stack};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +113,12 @@ impl<'a> Fused<'a> {
                 0 => "rollout: there is no input; nothing was captured".to_string(),
                 n => format!("rollout: there is no input {input}; inputs are 0 to {}", n - 1),
             }));
+        }
+        if patterns.stack() == Stack::Cross {
+            return Err(Error::usage(
+                "rollout: not testable on cross attention: its keys are positions of another sequence than its queries, and \
+                 layers are multiplied only where both are the same",
+            ));
         }
         let all = patterns.info().layers;
         if options.start >= all {

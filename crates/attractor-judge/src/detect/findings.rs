@@ -287,7 +287,8 @@ impl<'a> Detecting<'a> {
     /// The figures of a head, detector by detector, from what was seen of its maps.
     pub(crate) fn head(&self, task: Task, sights: Vec<Option<Sight<'_>>>) -> Result<Vec<Tested>> {
         let Self { options, shared, bootstrap, .. } = self;
-        let bench = Bench { options, shared, bootstrap, keep: options.correction == Correction::MaxT };
+        let (keep, cross) = (options.correction == Correction::MaxT, self.patterns.stack() == Stack::Cross);
+        let bench = Bench { options, shared, bootstrap, keep, cross };
         let stage = &self.stages[task.index];
         let seen = Observed::of(self.patterns, stage, options, (task.layer, task.head), sights)?;
         Ok(options.detectors.iter().map(|&detector| bench.figure(detector, stage, &seen)).collect())

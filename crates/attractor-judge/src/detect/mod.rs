@@ -129,6 +129,11 @@ impl Detector {
         matches!(self, Self::Duplicate | Self::Induction | Self::Delimiter)
     }
 
+    /// True if it asks where a query stands among the keys, or what its token is: cross attention cannot answer.
+    pub fn is_of_positions(self) -> bool {
+        !matches!(self, Self::First | Self::Sink | Self::Delimiter)
+    }
+
     /// The cells of a map that it counts; `None` where an input has none, and for detectors that count none.
     pub(crate) fn labels(self, g: &Geometry, tokens: &[Token]) -> Option<Labels> {
         match self {

@@ -32,6 +32,8 @@ pub enum Unmet {
     },
     /// A score that is a number.
     Score,
+    /// Queries that are positions among the keys: in cross attention they are of another sequence.
+    Positions,
     /// Tokens.
     Tokens,
     /// Inputs that hold what the detector looks at.
@@ -70,6 +72,7 @@ impl fmt::Display for Unmet {
                 write!(f, "a weight is negative ({lowest:.3e}): these are not attention weights")
             }
             Self::Score => f.write_str("its score is not a number"),
+            Self::Positions => f.write_str("cross attention: its queries are no positions among the keys"),
             Self::Tokens => f.write_str("the tokens are not known"),
             Self::Labels(of) => write!(f, "not applicable to these inputs: it needs {}", of.card().kept),
             Self::Statistics(of) => write!(f, "it needs {}; only other statistics were kept", of.card().needs),

@@ -81,12 +81,15 @@ pub(super) struct Bench<'a> {
     pub bootstrap: &'a Bootstrap,
     /// Keep the permutations for max-T.
     pub keep: bool,
+    /// The maps are of cross attention.
+    pub cross: bool,
 }
 
 impl Bench<'_> {
     /// The figure of a head; `Err`: not testable, and why.
     pub(super) fn figure(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, Unmet> {
         match detector {
+            _ if self.cross && detector.is_of_positions() => Err(Unmet::Positions),
             Detector::Sink => self.sink(stage, seen),
             Detector::Positional => self.positional(stage, seen),
             _ if detector.is_of_content() => self.content(detector, stage, seen),

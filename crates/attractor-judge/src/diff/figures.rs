@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use attractor::retrieve::HeadStatistics;
 use attractor::rows::jensen_shannon;
-use attractor_record::Token;
 use attractor_record::{Patterns, Strip, Walk};
+use attractor_record::{Stack, Token};
 
 use super::metric::Metric;
 use super::reason::Fault;
@@ -31,12 +31,16 @@ pub(super) struct Place {
     pub seen: Seen,
     /// As in [`DETECTED`].
     labels: [Option<Labels>; DETECTED.len()],
+    /// True of cross attention: its queries are no positions among the keys, so there is no distance.
+    cross: bool,
 }
 
 impl Place {
-    pub(super) fn of(geometry: Arc<Geometry>, tokens: &[Token]) -> Self {
-        let labels = DETECTED.map(|(_, detector)| detector.labels(&geometry, tokens));
-        Self { seen: Seen::of(&geometry), geometry, labels }
+    pub(super) fn of(geometry: Arc<Geometry>, tokens: &[Token], stack: Stack) -> Self {
+        let cross = stack == Stack::Cross;
+        let asked = |detector: Detector| !(cross && detector.is_of_positions());
+        let labels = DETECTED.map(|(_, d)| if asked(d) { d.labels(&geometry, tokens) } else { None });
+        Self { seen: Seen::of(&geometry), geometry, labels, cross }
     }
 }
 
@@ -98,7 +102,7 @@ impl<'a> Tally<'a> {
         }
         figures[Metric::Entropy as usize] = share(self.entropy.0, self.entropy.1);
         figures[Metric::EffectiveKeys as usize] = share(self.effective_keys, self.rows);
-        figures[Metric::Distance as usize] = share(self.distance, self.rows);
+        figures[Metric::Distance as usize] = share(self.distance, self.rows).filter(|_| !self.place.cross);
         figures
     }
 }

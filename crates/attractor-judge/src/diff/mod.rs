@@ -224,7 +224,11 @@ pub fn diff(
     let key = |layer: usize| geometry[index(layer)].iter().map(|g| g.id).collect::<Vec<_>>();
     for &(layer, _) in &matched {
         places.entry(key(layer)).or_insert_with(|| {
-            geometry[index(layer)].iter().enumerate().map(|(i, g)| Place::of(g.clone(), a.tokens(i))).collect()
+            geometry[index(layer)]
+                .iter()
+                .enumerate()
+                .map(|(i, g)| Place::of(g.clone(), a.tokens(i), a.stack()))
+                .collect()
         });
     }
     let done = AtomicUsize::new(0);

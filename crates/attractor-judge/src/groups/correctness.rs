@@ -266,7 +266,8 @@ fn distinct(case: &Case<'_>) -> Result<Finding<Distinct>> {
     Ok(measured.value(count).null(0.0).effect(count).exact().verdict(verdict, Distinct { inputs, repeated }))
 }
 
-/// A head whose map holds NaN is not testable and says so; where that is every head, nothing was tested, and that fails.
+/// A head whose map holds NaN is not testable and says so; where that is every head, nothing was tested, and that fails. Rows
+/// that see no key (those of padding) were not tested, which is a warning.
 fn finite(case: &Case<'_>) -> Finding<Finiteness> {
     let mut heads = Vec::new();
     let (mut rows, mut empty) = (0, 0);
@@ -285,9 +286,9 @@ fn finite(case: &Case<'_>) -> Finding<Finiteness> {
     }
     let all = heads.len() == case.measures.heads.len();
     let verdict = match heads.is_empty() {
-        true => Verdict::Pass,
+        true if empty == 0 => Verdict::Pass,
         false if all => case.verdict(GROUP, false),
-        false => Verdict::Warn,
+        _ => Verdict::Warn,
     };
     measured.value(rows as f64).verdict(verdict, Finiteness { rows, empty, heads, all })
 }
@@ -296,7 +297,7 @@ fn range(case: &Case<'_>) -> Finding<Lowest> {
     // Rows that are not finite were left out: a map of nothing else has no lowest weight.
     let seen = |head: &HeadMeasure, input: usize, figures: &HeadInput| {
         let rows = case.measures.geometry[head.index][input].queries;
-        figures.has_weights && figures.invalid_rows + figures.empty_rows < rows
+        figures.has_weights && figures.invalid_rows + figures.empty_rows + figures.massless_rows < rows
     };
     let worst = (case.measures.heads.iter())
         .flat_map(|head| head.inputs.iter().enumerate().map(move |(input, figures)| (head, input, figures)))
@@ -337,6 +338,9 @@ fn rows(case: &Case<'_>) -> OfHeads<Worst, Largest> {
 
 fn causal(case: &Case<'_>) -> OfHeads<Worst, Largest> {
     let id = CheckId::MaskCausal;
+    if case.is_cross() {
+        return OfHeads::alone(Measured::new(id).skipped(Untestable::Meaningless(Unasked::CrossAttention)));
+    }
     if !case.patterns.info().causal {
         return OfHeads::alone(Measured::new(id).skipped(Untestable::Meaningless(Unasked::BidirectionalMask)));
     }

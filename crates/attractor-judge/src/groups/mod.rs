@@ -14,8 +14,8 @@ pub(crate) mod tokens;
 pub(crate) mod uniform;
 
 use attractor_record::Patterns;
-use attractor_record::Role;
 use attractor_record::evidence::Evidence;
+use attractor_record::{Role, Stack};
 
 pub use heads::Class;
 pub(crate) use heads::class_of;
@@ -159,6 +159,11 @@ impl Case<'_> {
     pub(crate) fn of_model(&self, pick: impl Fn(&HeadMeasure) -> Vec<Option<f64>>) -> Vec<Option<f64>> {
         let each: Vec<Vec<Option<f64>>> = self.measures.heads.iter().map(pick).collect();
         (0..self.patterns.inputs()).map(|input| mean_of(each.iter().filter_map(|head| head[input]))).collect()
+    }
+
+    /// True if the maps are of cross attention, whose queries are no positions among the keys.
+    pub(crate) fn is_cross(&self) -> bool {
+        self.patterns.stack() == Stack::Cross
     }
 
     /// The verdict of a check of the whole model: what does not pass is a warning or a failure, as configured.

@@ -10,7 +10,7 @@ use crate::id::CheckId;
 use crate::id::Group;
 use crate::measure::HeadMeasure;
 use crate::statistics::mean_of;
-use crate::untestable::{Lack, Untestable};
+use crate::untestable::{Lack, Unasked, Untestable};
 
 const GROUP: Group = Group::Position;
 
@@ -92,6 +92,13 @@ impl Position {
 }
 
 pub(super) fn find(case: &Case<'_>) -> Position {
+    if case.is_cross() {
+        let none = Untestable::Meaningless(Unasked::CrossAttention);
+        let [local, content] = [(CheckId::PosLocal, Key::Near), (CheckId::PosContent, Key::PositionContent)]
+            .map(|(id, key)| Measured::new(id).threshold(case.config.sourced(key)));
+        let (local, content) = (OfHeads::alone(local.skipped(none.clone())), OfHeads::alone(content.skipped(none)));
+        return Position { local, content };
+    }
     Position { local: local(case), content: content(case) }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct HeadInput {
     pub has_statistics: bool,
     pub invalid_rows: usize,
     pub empty_rows: usize,
+    /// Rows that see keys and put no mass on any.
+    pub massless_rows: usize,
     /// Largest |row sum - 1|.
     pub row_sum_error: Option<f64>,
     /// Row with that error.
@@ -193,7 +195,7 @@ impl<'a> Tally<'a> {
         if f.future.is_none_or(|(worst, _)| future > worst) {
             f.future = Some((future, query));
         }
-        if n == 0.0 || sum <= 0.0 {
+        if n == 0.0 || (sum <= 0.0 && g.mask.is_padding(query)) {
             f.empty_rows += 1;
             return NOTHING;
         }
@@ -202,6 +204,11 @@ impl<'a> Tally<'a> {
         if f.row_sum_error.is_none_or(|worst| error > worst) {
             f.row_sum_error = Some(error);
             f.row_sum_row = query;
+        }
+        // A row that sees keys and weighs none of them has failed above, and tells nothing else.
+        if sum <= 0.0 {
+            f.massless_rows += 1;
+            return NOTHING;
         }
         let enrich = n / sum;
         if n >= 2.0 && !log_sum.is_nan() {
@@ -337,6 +344,8 @@ pub(crate) enum Unfit {
     NotFinite { rows: usize, of: usize },
     /// No row sees a key.
     NoKey,
+    /// No row that sees a key puts mass on it.
+    NoMass,
     /// The most negative weight.
     Negative { lowest: f64 },
 }
@@ -350,6 +359,9 @@ fn unfit(f: &HeadInput, g: &Geometry) -> Option<Unfit> {
     }
     if f.empty_rows >= g.queries {
         return Some(Unfit::NoKey);
+    }
+    if f.has_weights && f.empty_rows + f.massless_rows >= g.queries {
+        return Some(Unfit::NoMass);
     }
     if f.lowest < -1e-6 {
         return Some(Unfit::Negative { lowest: f.lowest });

@@ -177,6 +177,36 @@ fn a_dropped_mask_is_a_leak_even_if_the_capture_says_full() {
     assert_eq!(report.of_model(CheckId::MaskSupport).unwrap().verdict, Verdict::Pass);
 }
 
+/// A head of zeros sees keys and weighs none: it fails, is judged no further, and no row counts as one that sees nothing.
+#[test]
+fn a_zeroed_head_fails_by_name() {
+    let maps = Maps::causal(&[random_ids(64, 9, 1)], 1).head(0, uniform).head(0, |ids, _| vec![0.0; ids.len().pow(2)]);
+    let report = judge(&maps, None, &Config::default()).unwrap();
+    let model = report.of_model(CheckId::NormRows).unwrap();
+    assert!(model.verdict == Verdict::Fail && model.why.contains("L0H1"), "{}", model.why);
+    assert_eq!(model.value, Some(1.0));
+    let finite = report.of_model(CheckId::NormFinite).unwrap();
+    assert!(finite.verdict == Verdict::Pass && !finite.why.contains("see no key"), "{}", finite.why);
+    let sharpness = report.of_head(CheckId::HeadSharpness, 0, 1).unwrap();
+    assert!(
+        sharpness.verdict == Verdict::Skipped && sharpness.why.contains("no row has any mass"),
+        "{}",
+        sharpness.why
+    );
+}
+
+/// Rows of padding that see no key were not tested: no tick stands beside them, and they are no fault.
+#[test]
+fn rows_that_see_no_key_are_warned_of() {
+    let mut maps = Maps::causal(&[random_ids(16, 9, 1)], 1);
+    maps.mask.hidden = (0..16).map(|key| key < 2).collect();
+    let mask = maps.mask.clone();
+    let report = judge(&maps.head(0, move |_, _| uniform_map(&mask, 16)), None, &Config::default()).unwrap();
+    let finite = report.of_model(CheckId::NormFinite).unwrap();
+    assert!(finite.verdict == Verdict::Warn && finite.why.contains("2 rows see no key (padding)"), "{}", finite.why);
+    assert_eq!(report.of_model(CheckId::NormRows).unwrap().verdict, Verdict::Pass);
+}
+
 #[test]
 fn dropout_scaled_rows_fail_by_name() {
     let dropout = |ids: &[u32], _| {

@@ -138,6 +138,14 @@ impl<'a> Builder<'a> {
         self.remember(row, None);
     }
 
+    /// A row that sees `visible` keys and puts no mass on any: all of it is missing. It takes no part in any sum.
+    pub(crate) fn massless_row(&mut self, row: usize, visible: usize) {
+        self.stats.visible[row] = visible as u32;
+        self.stats.row_sum_error[row] = -1.0;
+        self.stats.forbidden_mass[row] = 0.0;
+        self.remember(row, None);
+    }
+
     /// A row whose scores are not all numbers.
     pub(crate) fn invalid_row(&mut self, row: usize, visible: usize) {
         self.stats.invalid_rows += 1;

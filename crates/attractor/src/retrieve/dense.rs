@@ -253,7 +253,8 @@ pub fn statistics(problem: &Problem<'_>, request: &Request) -> Result<Vec<HeadSt
 /// Statistics of an imported map, `[queries, keys]`, under a mask that says where mass is allowed.
 ///
 /// Log-sum-exp, energy and what needs scores are NaN. A row that holds a number outside [0, inf) is invalid; a row
-/// that sees no key, or has no mass at all, is empty. Rows need not sum to one: `row_sum_error` says by how much.
+/// that sees no key is empty, and so is one of padding that has no mass; one that sees keys and has no mass is short of all of it.
+/// Rows need not sum to one: `row_sum_error` says by how much.
 ///
 /// # Errors
 /// `is_shape` if the map is not queries x keys, and as [`Request::check`] and [`Mask::check`].
@@ -279,7 +280,11 @@ pub fn of_weights(
         if !w.iter().all(|&x| (0.0..f64::INFINITY).contains(&x)) {
             builder.invalid_row(row, visible.iter().filter(|&&v| v).count());
         } else if !w.iter().any(|&x| x > 0.0) {
-            builder.empty_row(row);
+            match visible.iter().filter(|&&v| v).count() {
+                0 => builder.empty_row(row),
+                _ if mask.is_padding(row) => builder.empty_row(row),
+                seen => builder.massless_row(row, seen),
+            }
         } else {
             let (sink, nan) = (None, f64::NAN);
             let seen = Row { weights: &w, visible: &visible, scores: None, sink, log_sum_exp: nan, energy: nan };

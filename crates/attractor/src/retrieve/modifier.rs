@@ -84,6 +84,11 @@ impl Mask {
         self.hidden.get(key).copied().unwrap_or(false)
     }
 
+    /// True if the query's own position is hidden: the row is one of padding, and need not have any mass.
+    pub fn is_padding(&self, query: usize) -> bool {
+        self.hides(query + self.offset)
+    }
+
     /// The number of keys that query `query` may see: n_i of the statistics.
     pub fn visible(&self, query: usize, keys: usize) -> usize {
         let range = self.range(query, keys);

@@ -373,6 +373,22 @@ declare! {
     }
 }
 
+impl HeadStatistics {
+    /// Without what rests on a query's position among the keys, or on its tokens being theirs: of cross attention, whose queries
+    /// are of another sequence. Rows are NaN, sums by distance empty.
+    pub fn without_positions(mut self) -> Self {
+        let rows = [&mut self.self_mass, &mut self.previous_mass, &mut self.window_mass, &mut self.mean_distance];
+        rows.into_iter().for_each(|rows| rows.fill(f32::NAN));
+        self.class_mass.clear();
+        self.same_token_mass.clear();
+        self.same_token_keys.clear();
+        self.distance_mass.clear();
+        self.distance_enrichment.clear();
+        self.distance_pairs.clear();
+        self
+    }
+}
+
 impl RowStatistic {
     /// The statistic of this name.
     pub fn named(name: &str) -> Option<&'static Self> {

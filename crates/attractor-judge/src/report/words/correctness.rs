@@ -12,7 +12,11 @@ use attractor::numerals::significant;
 impl Say for Finiteness {
     fn say(&self, _: &Measured) -> String {
         let Self { rows, empty, heads, all } = self;
-        let empty = if *empty > 0 { format!("; {empty} rows see no key and are left out") } else { String::new() };
+        let empty = if *empty > 0 {
+            format!("; {empty} rows see no key (padding): nothing was tested on them")
+        } else {
+            String::new()
+        };
         match (heads.is_empty(), all) {
             (true, _) => format!("every row of every head is finite{empty}"),
             (_, true) => format!("{rows} rows are not finite, in every head: nothing can be tested{empty}"),
@@ -39,7 +43,13 @@ fn largest(of: CheckId, largest: &Largest, at: &str) -> String {
     let value = largest.value;
     match of {
         CheckId::NormRows => {
-            let hint = if value > 0.05 { ": dropout was on, or these are not attention weights" } else { "" };
+            let hint = if value == 1.0 {
+                ": dropout was on, the row was zeroed, or it is padding that nothing names"
+            } else if value > 0.05 {
+                ": dropout was on, or these are not attention weights"
+            } else {
+                ""
+            };
             format!("largest |row sum - 1| = {} ({at}){hint}", significant(value, 3))
         }
         CheckId::MaskCausal if largest.above => {

@@ -34,6 +34,7 @@ fn unfit(why: Unfit) -> String {
         Unfit::NotKept => "neither its map nor its statistics were kept".into(),
         Unfit::NotFinite { rows, of } => format!("{rows} of {of} rows are not finite numbers"),
         Unfit::NoKey => "no row sees a key".into(),
+        Unfit::NoMass => "no row has any mass".into(),
         Unfit::Negative { lowest } => {
             format!("a weight is negative ({}): these are not attention weights", significant(lowest, 4))
         }
@@ -94,6 +95,7 @@ fn unasked(check: Unasked) -> &'static str {
             "the similarity is a dot product: KL(q|q) = 0 and KL >= 0 are laws of KL attention and have no meaning here"
         }
         Unasked::BidirectionalMask => "the model is bidirectional: no key lies in a forbidden future",
+        Unasked::CrossAttention => "cross attention: queries are no positions among the keys, so none is near or ahead",
         Unasked::BidirectionalProbe => "the model is bidirectional: every output may depend on every token",
     }
 }
