@@ -4,6 +4,7 @@ use std::path::Path;
 
 use attractor::{Choice as _, Error, Hint, Kind, Result};
 use attractor_capture::Run;
+use attractor_data::machine::{MODEL, TRAINING};
 use attractor_nn::Model;
 use attractor_nn::checkpoint::Checkpoint;
 use attractor_record::{ModelInfo, Patterns, Stack};
@@ -114,6 +115,14 @@ pub fn live(path: &Path, model_config: Option<&Path>) -> Result<Live> {
 /// # Errors
 /// What reading answers.
 pub fn checkpoint(path: &Path, model_config: Option<&Path>) -> Result<Checkpoint> {
+    if [MODEL, TRAINING].iter().any(|name| path.join(name).exists()) && !path.join("config.json").exists() {
+        return Err(Error::unsupported(format!(
+            "{}: the training of a restricted Boltzmann machine, which has no attention; draw samples of it, or measure its \
+             likelihood",
+            path.display()
+        ))
+        .hinted(Hint::Job("generate rbm")));
+    }
     let of_folder = |error: Error| if path.is_dir() && error.is_usage() { error.of_kind(Kind::Format) } else { error };
     Checkpoint::open(path, model_config).map_err(of_folder)
 }
