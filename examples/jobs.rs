@@ -125,7 +125,7 @@ pub fn trainings(folder: &Path, context: &Context<'_>) -> Result<()> {
     println!("{} states", made.values().len());
 
     // Rows that it completes from their first half.
-    let rows = Rows { source: "glyphs-5".to_string(), threshold: None, most: 4 };
+    let rows = Rows { source: data.clone(), most: 4 };
     let wanted = Wanted::Completion { rows, cue: Cue::Mask(0.5), steps: 20, against: None };
     let made = generate::run(&generate::Options { model: Some(folder.join("rbm")), wanted }, context)?;
     println!("{} numbers", made.values().len());

@@ -107,19 +107,14 @@ fn words(note: &Note) -> String {
             "patterns {first} and {second} are equal{}: no memory can tell them apart",
             more(*rest, "repeat an earlier one")
         ),
-        Note::ConstantPattern { first, more: rest } => {
-            let also = if *rest > 0 { format!(", and so are {rest} more") } else { String::new() };
-            format!(
-                "pattern {first} has the same value at every unit{also}: it carries no information; if that is not intended, check --threshold"
-            )
-        }
-        Note::Changed { changed, epoch } => format!("{changed} from epoch {epoch} on"),
-        Note::LogGap { epochs } => format!(
-            "metrics.jsonl lacks epochs before {epochs}; training continues from there and the log keeps the gap"
+        Note::ConstantPattern { first, more: rest } => format!(
+            "pattern {first} has the same value at every unit{}: it carries no information; if that is not intended, check --threshold",
+            more(*rest, "like it")
         ),
-        Note::NothingLeft { done, asked } => {
-            format!("{done} epochs are done and {asked} were requested: nothing left to train")
-        }
+        Note::Data(note) => format!("note: {note}"),
+        Note::Changed { changed, epoch } => format!("{changed} from epoch {epoch} on"),
+        Note::LogGap { epochs } => format!("metrics.jsonl lacks epochs before {epochs} and keeps the gap"),
+        Note::NothingLeft { done, asked } => format!("{done} epochs are done, {asked} asked for: none is left"),
         Note::Diverging { epoch, drop, best, rolls_back } => {
             let next = if *rolls_back { "going back to it" } else { "--roll-back would stop here with the best one" };
             format!(

@@ -208,8 +208,8 @@ fn pictures_say_what_they_show() {
 fn a_machine_is_trained_taken_up_again_and_drawn_from() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
-    let options =
-        ["--data", "glyphs-8", "--hidden", "5", "--batch-size", "4", "--lr", "0.1", "--held-out", "0", "--seed", "3"];
+    let options = "--data glyphs-8 --hidden 5 --batch-size 4 --lr 0.1 --lr-end 1 --held-out 0 --seed 3";
+    let options: Vec<&str> = options.split(' ').collect();
     let train = |more: &[&str]| parsed(here, &[&["train", "rbm"], &options[..], more].concat());
     let whole = train(&["-o", "whole", "--epochs", "12", "--likelihood-every", "4"]);
     train(&["-o", "parts", "--epochs", "5", "--likelihood-every", "4"]);
@@ -224,6 +224,9 @@ fn a_machine_is_trained_taken_up_again_and_drawn_from() {
     for name in ["features", "samples", "activations", "weights", "likelihood", "reconstruction", "free_energy_gap"] {
         assert!(here.join("whole").join(format!("{name}.svg")).exists(), "{name}");
     }
+    train(&["-o", "drawn", "--epochs", "1", "--figures", "png"]);
+    let png = std::fs::read(here.join("drawn/samples.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG") && !here.join("drawn/samples.svg").exists());
     let gap = std::fs::read_to_string(here.join("whole/free_energy_gap.svg")).unwrap();
     assert!(gap.contains("a weak test") && gap.contains(">random, weak (nats)<"), "{gap}");
 

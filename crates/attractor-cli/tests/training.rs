@@ -26,7 +26,8 @@ fn said(output: &Output) -> String {
 fn options<'a>(epochs: &'a str, folder: &'a str) -> Vec<&'a str> {
     let fixed =
         ["train", "rbm", "--data", "glyphs-8", "--hidden", "5", "--lr", "0.1", "--held-out", "0", "--seed", "3"];
-    [&fixed[..], &["--likelihood-every", "0", "--epochs", epochs, "-o", folder]].concat()
+    // A rate that falls falls to the epochs that are asked for: here those change on the way.
+    [&fixed[..], &["--lr-end", "1", "--likelihood-every", "0", "--epochs", epochs, "-o", folder]].concat()
 }
 
 fn entries(folder: &Path) -> Vec<Value> {

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Pictures that no command beside them writes: a training of half a minute does, whose sums depend in their last bits on
+/// Pictures that no command beside them writes: trainings of half a minute and more do, whose sums depend in their last bits on
 /// the width of the processor's vectors. `crates/attractor-session/demo/rbm.safetensors` is the machine of that training.
-const BY_TRAINING: [&str; 8] = [
+const BY_TRAINING: [&str; 9] = [
     "pictures/rbm-features.svg",
     "pictures/rbm-samples.svg",
     "pictures/rbm-likelihood.svg",
@@ -16,6 +16,7 @@ const BY_TRAINING: [&str; 8] = [
     "pictures/rbm-free-energy-gap.svg",
     "pictures/rbm-activations.svg",
     "pictures/rbm-weights.svg",
+    "pictures/rbm-mnist.svg",
     "pictures/lines.svg",
 ];
 /// All pictures together, bytes: a walk that loads in a moment.

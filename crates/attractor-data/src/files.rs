@@ -47,6 +47,7 @@ pub fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
 pub fn write_whole(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let path = &real(path)?;
     if is_special(path) {
+        is_read(path)?;
         let write = || File::options().write(true).open(path)?.write_all(bytes);
         return write().map_err(|error| failed("cannot write", path, error));
     }
@@ -100,6 +101,26 @@ fn real(path: &Path) -> Result<PathBuf> {
 /// A device or a pipe: it is written to, never replaced.
 fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Refuses a pipe that nobody reads: opening it would wait without end.
+#[cfg(unix)]
+fn is_read(path: &Path) -> Result<()> {
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+    /// O_NONBLOCK of Linux and of BSD: open at once or not at all.
+    const AT_ONCE: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 4 };
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+        return Ok(());
+    }
+    File::options().write(true).custom_flags(AT_ONCE).open(path).map(drop).map_err(|error| {
+        Error::io(format!("cannot write {}: it is a pipe that nobody reads; name a file", path.display()))
+            .because(error)
+    })
+}
+
+#[cfg(not(unix))]
+fn is_read(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 /// The sibling that becomes `path` when it is whole.
@@ -260,6 +281,22 @@ mod tests {
         assert!(error.contains("none does not exist; make it first"), "{error}");
         write_whole(Path::new("/dev/null"), b"gone", Durability::Process).unwrap();
         assert!(is_special(Path::new("/dev/null")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_written_to_its_reader_and_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = write_whole(&pipe, b"x", Durability::Process).unwrap_err();
+        assert!(error.is_io() && error.to_string().contains("a pipe that nobody reads"), "{error}");
+        // Opened for both, a pipe has a reader at once.
+        let mut reader = File::options().read(true).write(true).open(&pipe).unwrap();
+        write_whole(&pipe, b"x", Durability::Process).unwrap();
+        let mut byte = [0];
+        std::io::Read::read_exact(&mut reader, &mut byte).unwrap();
+        assert_eq!(&byte, b"x");
     }
 
     #[test]

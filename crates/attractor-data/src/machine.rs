@@ -1,19 +1,20 @@
 //! Restricted Boltzmann machines as files.
 //!
 //! A safetensors file holds `weights` [visible, hidden], `visible_bias`, `hidden_bias`, `base_rates` and, for Gaussian units,
-//! `variance`; its JSON says what the visible units are, the picture that a visible state is, and how it was trained.
+//! `variance` and, where they were standardised, `centre` and `spread`; its JSON says what the visible units are, the picture that a visible state is, and how it was trained.
 
 use std::path::Path;
 
 use attractor::sample::rbm::evaluation::Part;
 use attractor::sample::rbm::{Rbm, Visible};
-use attractor::{Error, Kind, Result};
+use attractor::{Context, DataNote, Error, Kind, Note, Result};
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::Samples;
-use crate::patterns::cut;
+use crate::patterns::{Source, cut};
+use crate::samples::{Encoding, StandardUnits};
 use crate::training::{Numbers, SavedState};
 
 /// The trained machine.
@@ -34,6 +35,10 @@ pub struct Machine {
     pub base: Vec<f32>,
     /// Rows and columns of a visible state; their product is the number of visible units.
     pub picture: (usize, usize),
+    /// What was done to the numbers that it learnt.
+    pub encoding: Encoding,
+    /// What each number was centred at and divided by after that, if they were.
+    pub standard: Option<StandardUnits>,
 }
 
 /// What the file of a machine says beside its arrays. Files of others say nothing.
@@ -43,6 +48,9 @@ struct About<T> {
     visible: Units,
     /// Rows and columns of a visible state.
     picture: (usize, usize),
+    /// What was done to the numbers that it learnt.
+    #[serde(default)]
+    encoding: Encoding,
     /// How it was trained.
     #[serde(default = "Option::default")]
     trained: Option<T>,
@@ -92,14 +100,18 @@ impl Machine {
     pub fn write(&self, path: &Path, about: &impl Serialize) -> Result<()> {
         let (n, m) = (self.rbm.visible_units(), self.rbm.hidden_units());
         let visible = if self.rbm.visible().variance().is_some() { Units::Gaussian } else { Units::Binary };
-        let (model, picture, trained) = ("rbm".to_string(), self.picture, Some(about));
-        let mut file = SavedState::describing(&About { model, visible, picture, trained })?;
+        let (model, picture, encoding, trained) = ("rbm".to_string(), self.picture, self.encoding, Some(about));
+        let mut file = SavedState::describing(&About { model, visible, picture, encoding, trained })?;
         file.put("weights", &[n, m], Numbers::F32(self.rbm.weights().to_vec()));
         file.put("visible_bias", &[n], Numbers::F32(self.rbm.visible_bias().to_vec()));
         file.put("hidden_bias", &[m], Numbers::F32(self.rbm.hidden_bias().to_vec()));
         file.put("base_rates", &[n], Numbers::F32(self.base.clone()));
         if let Some(variance) = self.rbm.visible().variance() {
             file.put("variance", &[n], Numbers::F32(variance.to_vec()));
+        }
+        if let Some(StandardUnits { centre, spread }) = &self.standard {
+            file.put("centre", &[n], Numbers::F32(centre.clone()));
+            file.put("spread", &[n], Numbers::F32(spread.clone()));
         }
         file.write(path)
     }
@@ -137,11 +149,15 @@ impl Machine {
         Self::of(&SavedState::parse(DEMO)?, Path::new("the built-in machine"))
     }
 
-    /// Rows of the machine's size, cut into bits at the threshold if its units are bits.
+    /// Rows of the machine's size, brought into its unit: scaled and cut as `source` says; where it says nothing and the numbers
+    /// lie outside 0 to 1, or are real, as those that the machine learnt, which is noted. Of data that are not bits a machine
+    /// of bits takes the threshold of its training.
     ///
     /// # Errors
-    /// `is_usage` for rows of another width.
-    pub fn fitting(&self, samples: Samples, threshold: Option<f32>) -> Result<Samples> {
+    /// As [`Source::samples`]; `is_usage` for rows of another width.
+    pub fn samples(&self, source: &Source, example: &str, context: &Context<'_>) -> Result<Samples> {
+        let (gaussian, learnt) = (self.rbm.visible().variance().is_some(), self.encoding);
+        let (mut samples, given) = source.scaled(example, context)?;
         if samples.features != self.rbm.visible_units() {
             return Err(Error::usage(format!(
                 "{}: rows of {} numbers for a machine of {} visible units; give rows of its size",
@@ -150,19 +166,48 @@ impl Machine {
                 self.rbm.visible_units()
             )));
         }
-        Ok(cut(samples, threshold, self.rbm.visible().variance().is_some()))
+        let left = learnt.divided_by / samples.encoding.divided_by;
+        let fits = !gaussian && samples.values.iter().all(|value| (0.0..=1.0).contains(value));
+        if source.scale.is_none() && left != 1.0 && !fits {
+            samples.values.iter_mut().for_each(|value| *value /= left);
+            samples.encoding.divided_by = learnt.divided_by;
+            context.note(&Note::Data(DataNote::DividedAsLearnt { by: learnt.divided_by }));
+        }
+        let bits = samples.values.iter().all(|&value| value == 0.0 || value == 1.0);
+        let threshold = match (given, learnt.threshold, samples.source == "digits" || bits || gaussian) {
+            (None, Some(threshold), false) => {
+                context.note(&Note::Data(DataNote::CutAsLearnt { threshold }));
+                Some(threshold)
+            }
+            (given, ..) => given,
+        };
+        let mut samples = cut(samples, threshold, gaussian, context)?;
+        if let Some(standard) = &self.standard {
+            standard.apply(&mut samples.values);
+        }
+        if !gaussian {
+            samples.check_unit()?;
+        }
+        Ok(samples)
+    }
+
+    /// Visible states in the unit of the data that it learnt, but for their scale.
+    pub fn in_data_units(&self, states: &mut [Vec<f32>]) {
+        if let Some(standard) = &self.standard {
+            states.iter_mut().for_each(|state| standard.undo(state));
+        }
     }
 
     /// Rows of the machine's size to complete: those that the data hold out from training, or all if they name none; at most
     /// `most`, the first ones.
     ///
     /// # Errors
-    /// As [`Samples::read`] and [`Machine::fitting`]; `is_usage` for none.
-    pub fn held_out(&self, source: &str, threshold: Option<f32>, most: usize) -> Result<Samples> {
+    /// As [`Machine::samples`]; `is_usage` for none.
+    pub fn held_out(&self, source: &Source, most: usize, context: &Context<'_>) -> Result<Samples> {
         if most == 0 {
             return Err(Error::option("samples", 0, "give at least 1"));
         }
-        let samples = self.fitting(Samples::read(source)?, threshold)?;
+        let samples = self.samples(source, "digits", context)?;
         let few: Vec<usize> = if samples.test.is_empty() { (0..samples.count).collect() } else { samples.test.clone() };
         Ok(samples.chosen(&few[..few.len().min(most)]))
     }
@@ -201,9 +246,14 @@ impl Machine {
                 .map_err(|e| Error::io(format!("{}: {e}", file.display())).because(e))?;
         // Without base rates chains start at one half.
         let base = if read.tensors.contains_key("base_rates") { floats("base_rates", &[n])? } else { vec![0.0; n] };
+        let encoding = about.as_ref().map_or(Encoding::default(), |about| about.encoding);
         let picture = about.map(|about| about.picture);
         let picture = picture.filter(|(a, b)| a.checked_mul(*b) == Some(n)).unwrap_or((1, n));
-        Ok(Self { rbm, base, picture })
+        let standard = match read.tensors.contains_key("centre") {
+            true => Some(StandardUnits { centre: floats("centre", &[n])?, spread: floats("spread", &[n])? }),
+            false => None,
+        };
+        Ok(Self { rbm, base, picture, encoding, standard })
     }
 
     /// A `BernoulliRBM`; it says nothing of base rates or pictures, so chains start at one half, and what can be a square is.
@@ -219,6 +269,6 @@ impl Machine {
         let rbm = Rbm::from_scikit_learn(components, visible, hidden)?;
         let side = n.isqrt();
         let picture = if side * side == n { (side, side) } else { (1, n) };
-        Ok(Self { rbm, base: vec![0.0; n], picture })
+        Ok(Self { rbm, base: vec![0.0; n], picture, encoding: Encoding::default(), standard: None })
     }
 }

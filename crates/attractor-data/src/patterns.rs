@@ -8,11 +8,12 @@ use attractor::{Context, Error, Hint, Kind, Note, Result};
 use serde::{Serialize, Serializer};
 
 use crate::Samples;
+use crate::samples::Columns;
 
 /// Where patterns come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Source {
-    /// A file (IDX, `.npy`, `.npz`, `.csv`, `.png`), a folder of `.png`, or a built-in set: glyphs-5, glyphs-8, digits.
+    /// A file (IDX, `.npy`, `.npz`, `.csv`, a picture), a folder of pictures, or a built-in set: glyphs-5, glyphs-8, digits.
     pub data: Option<String>,
     /// The built-in example.
     pub demo: bool,
@@ -20,20 +21,21 @@ pub struct Source {
     pub random: Option<String>,
     /// Only so many patterns, the first ones.
     pub patterns: Option<usize>,
-    /// What numbers are divided by.
-    pub scale: f32,
-    /// Numbers above it are +1, others -1; needed unless all are 0 and 1, or -1 and +1.
+    /// What numbers are divided by; without, what the file holds decides.
+    pub scale: Option<f32>,
+    /// Numbers above it are +1, others -1; needed unless all are 0 and 1, or -1 and +1. Of grey levels, 1 and more counts in
+    /// levels of 0 to 255.
     pub threshold: Option<f32>,
-}
-
-impl Default for Source {
-    fn default() -> Self {
-        Self { data: None, demo: false, random: None, patterns: None, scale: 1.0, threshold: None }
-    }
+    /// Lines at the top of a table that are left out.
+    pub skip: usize,
+    /// The column of a table that holds labels: its name, its position from 0, or `last`; without, one that is called so.
+    pub label_column: Option<String>,
 }
 
 /// Most bytes of what is made.
 pub const MOST_BYTES: u64 = 16 << 30;
+/// Most multiplications of recalling every pattern once: each is compared with all.
+const MOST_COMPARED: f64 = 1e13;
 /// Of the digits' seventeen levels the upper nine are ink, as everywhere in this project.
 const DIGITS_THRESHOLD: f32 = 7.5 / 16.0;
 
@@ -102,23 +104,16 @@ fn note(patterns: &StoredPatterns, context: &Context<'_>) {
     equal.iter().chain(&constant).for_each(|note| context.note(note));
 }
 
-/// Rows as a machine of bits takes them: cut at the threshold (the digits have one of their own), or numbers as they are.
-pub fn cut(samples: Samples, threshold: Option<f32>, gaussian: bool) -> Samples {
-    match threshold.or((samples.source == "digits").then_some(DIGITS_THRESHOLD)) {
-        Some(threshold) if !gaussian => samples.binary(threshold),
-        _ => samples,
-    }
-}
-
 /// What is said where no data are named.
-const NO_DATA: &str = "no data: name a file, a folder of .png, glyphs-5, glyphs-8 or digits";
+const NO_DATA: &str = "no data: name a file, a folder of pictures, glyphs-5, glyphs-8 or digits";
 
 impl Source {
-    /// The rows that were asked for; `example` is the built-in set that the demonstration shows.
+    /// The rows that were asked for, scaled by what the file holds, with the threshold in their unit; `example` is the built-in
+    /// set that the demonstration shows. What was done, and what is odd about them, is noted.
     ///
     /// # Errors
     /// `is_usage` if nothing is named, or an option does not fit; what reading answers.
-    pub fn samples(&self, example: &str) -> Result<Samples> {
+    pub(crate) fn scaled(&self, example: &str, context: &Context<'_>) -> Result<(Samples, Option<f32>)> {
         let source = match (&self.data, self.demo, &self.random) {
             (Some(source), ..) => source.as_str(),
             (None, true, _) => example,
@@ -130,30 +125,45 @@ impl Source {
                 return Err(Error::usage(NO_DATA).hinted(Hint::GiveOne(vec!["data", "demo"])));
             }
         };
-        if let Some(threshold) = self.threshold.filter(|threshold| !threshold.is_finite()) {
-            return Err(Error::option("threshold", threshold, "give a finite number"));
-        }
-        let samples = Samples::read(source)?.divided(self.scale)?;
-        Ok(match self.patterns {
+        let columns = Columns { skip: self.skip, label: self.label_column.clone() };
+        let (samples, threshold) = Samples::read(source, &columns)?.scaled(self.scale, self.threshold)?;
+        let samples = match self.patterns {
             None => samples,
             Some(count @ 1..) if count <= samples.count => samples.chosen(&(0..count).collect::<Vec<_>>()),
             Some(count) => {
                 let why = format!("{} holds {} rows; give 1 to {1}", samples.source, samples.count);
                 return Err(Error::option("patterns", count, why));
             }
-        })
+        };
+        samples.notes.iter().for_each(|note| context.note(&Note::Data(note.clone())));
+        Ok((samples, threshold))
+    }
+
+    /// Rows as a machine takes them: of bits they are cut where there is a threshold, of reals they are as they are.
+    ///
+    /// # Errors
+    /// As [`Source::scaled`]; `is_usage` for a threshold of real numbers.
+    pub fn samples(&self, example: &str, gaussian: bool, context: &Context<'_>) -> Result<Samples> {
+        let (samples, threshold) = self.scaled(example, context)?;
+        cut(samples, threshold, gaussian, context)
     }
 
     /// The rows, of what may also be random patterns.
-    fn patterned(&self, example: &str) -> Result<Samples> {
+    fn patterned(&self, example: &str, context: &Context<'_>) -> Result<(Samples, Option<f32>)> {
         match self.data.is_some() || self.demo {
-            true => self.samples(example),
+            true => {
+                let (samples, threshold) = self.scaled(example, context)?;
+                match too_many(samples.count, samples.features) {
+                    None => Ok((samples, threshold)),
+                    Some(why) => Err(Error::budget(why).at(&samples.source).hinted(Hint::GiveOne(vec!["patterns"]))),
+                }
+            }
             false => Err(Error::usage(NO_DATA).hinted(Hint::GiveOne(vec!["data", "random", "demo"]))),
         }
     }
 
-    /// Patterns of real numbers, as they are in the data; random ones are +1 and -1. Nothing is noted: what is odd about them
-    /// shows in what is made of them.
+    /// Patterns of real numbers, as they are in the data, or +1 above the threshold and -1 below where there is one; random ones
+    /// are +1 and -1.
     ///
     /// # Errors
     /// As [`Source::samples`]; of random ones as [`Source::stored`].
@@ -165,7 +175,11 @@ impl Source {
             let patterns = RealPatterns::new(patterns.count(), patterns.units(), numbers)?;
             return Ok(Real { patterns, picture, source });
         }
-        let samples = self.patterned(example)?;
+        let (mut samples, threshold) = self.patterned(example, context)?;
+        if let Some(threshold) = threshold {
+            samples.values.iter_mut().for_each(|value| *value = if *value > threshold { 1.0 } else { -1.0 });
+        }
+        samples.note_constant(context);
         let picture = samples.picture();
         let patterns = RealPatterns::from_f32(samples.count, samples.features, &samples.values)?;
         Ok(Real { patterns, picture, source: PatternOrigin::Named(samples.source) })
@@ -192,6 +206,9 @@ impl Source {
                 );
                 return Err(Error::option("random", text, why).of_kind(Kind::Budget));
             }
+            if let Some(why) = too_many(count, units).filter(|_| units <= MOST_UNITS) {
+                return Err(Error::option("random", text, why).of_kind(Kind::Budget));
+            }
             let patterns = StoredPatterns::random(units, count, &mut Philox::new(context.seed(), stream::GIVEN));
             // The option asks for them; no file is at fault.
             let patterns = patterns.map_err(|error| error.of_kind(Kind::Usage))?;
@@ -200,14 +217,43 @@ impl Source {
             note(&patterns, context);
             return Ok(Stored { patterns, picture, source: PatternOrigin::Random { count, units } });
         }
-        let samples = self.patterned(example)?;
+        let (samples, threshold) = self.patterned(example, context)?;
         let picture = samples.picture();
-        let threshold = self.threshold.or((samples.source == "digits").then_some(DIGITS_THRESHOLD));
+        let threshold = threshold.or((samples.source == "digits").then_some(DIGITS_THRESHOLD));
         let rows = (0..samples.count).map(|row| spins(&samples, row, threshold)).collect::<Result<Vec<_>>>()?;
         let patterns = StoredPatterns::new(&rows)?;
         note(&patterns, context);
         Ok(Stored { patterns, picture, source: PatternOrigin::Named(samples.source) })
     }
+}
+
+/// Why so many patterns cannot be compared with one another, if so.
+fn too_many(count: usize, units: usize) -> Option<String> {
+    let compared = (count as f64).powi(2) * units as f64;
+    (compared > MOST_COMPARED).then(|| {
+        format!(
+            "{count} patterns of {units} units: to recall each, it is compared with all, which takes {compared:.0e} \
+             multiplications; at most {MOST_COMPARED:.0e}: store fewer"
+        )
+    })
+}
+
+/// Rows as a machine takes them: of bits, cut at the threshold (the digits have one of their own).
+///
+/// # Errors
+/// `is_usage` for a threshold of real numbers.
+pub(crate) fn cut(samples: Samples, threshold: Option<f32>, gaussian: bool, context: &Context<'_>) -> Result<Samples> {
+    if let (Some(threshold), true) = (threshold, gaussian) {
+        let why = "the visible units are real numbers; nothing is cut";
+        return Err(Error::option("threshold", threshold, why).hinted(Hint::Omit("threshold")));
+    }
+    let own = (samples.source == "digits" && !gaussian).then_some(DIGITS_THRESHOLD);
+    let samples = match threshold.or(own) {
+        Some(threshold) => samples.binary(threshold),
+        None => samples,
+    };
+    samples.note_constant(context);
+    Ok(samples)
 }
 
 /// A row as spins: cut at the threshold, or in one of the two alphabets.

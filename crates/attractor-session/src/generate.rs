@@ -8,24 +8,23 @@ use attractor::sample::rbm::sampling::{Chained, Sampled, Sampling, chained};
 use attractor::{Context, Error, Result};
 use attractor_data::files::{Durability, write_whole};
 use attractor_data::machine::write_states;
+use attractor_data::patterns::Source;
 use serde::Serialize;
 
 pub use attractor::sample::rbm::completion::Cue;
 pub use attractor_data::Machine;
 
 /// Rows that a machine is shown.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Rows {
-    /// A file, a folder of .png, or a built-in set; of data that name rows for tests, those.
-    pub source: String,
-    /// Numbers above it are 1.
-    pub threshold: Option<f32>,
+    /// Where they are; of data that name rows for tests, those.
+    pub source: Source,
     /// The first so many rows, from 1.
     pub most: usize,
 }
 
 /// What is made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Wanted {
     /// Samples.
     Samples(Sampling),
@@ -155,8 +154,8 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Generated> {
     options.check()?;
     let machine = Machine::open(options.model.as_deref())?;
     let (rbm, base) = (&machine.rbm, &machine.base[..]);
-    let read = |rows: &Rows| machine.held_out(&rows.source, rows.threshold, rows.most);
-    let made = match &options.wanted {
+    let read = |rows: &Rows| machine.held_out(&rows.source, rows.most, context);
+    let mut made = match &options.wanted {
         Wanted::Samples(sampling) => Made::Samples(sampling.run(rbm, base, context)?),
         Wanted::Chain { rows, steps } => Made::Chain(chained(rbm, read(rows)?.row(0), *steps, context)?),
         &Wanted::Completion { ref rows, cue, steps, against } => {
@@ -165,5 +164,14 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Generated> {
             Made::Completion(Completion { cue, steps, against }.run(rbm, base, samples.rows()?, context)?)
         }
     };
+    machine.in_data_units(match &mut made {
+        Made::Samples(found) => &mut found.values,
+        Made::Chain(found) => &mut found.values,
+        Made::Completion(found) => {
+            machine.in_data_units(&mut found.given);
+            machine.in_data_units(&mut found.cues);
+            &mut found.values
+        }
+    });
     Ok(Generated { made, machine })
 }

@@ -1,9 +1,12 @@
 //! How likely data are under a restricted Boltzmann machine: exactly, and between two annealed estimates.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use attractor::sample::rbm::Mean;
 use attractor::sample::rbm::ais::Caution;
-use attractor::{Context, Result};
+use attractor::sample::rbm::base::{BaseModel, is_below};
+use attractor::{Context, DataNote, Note, Result};
 use attractor_data::patterns::Source;
 use attractor_data::{Machine, machine};
 use serde::Serialize;
@@ -37,6 +40,8 @@ pub struct Likelihood {
     /// Three ways to it.
     #[serde(flatten)]
     pub evaluated: Evaluated,
+    /// Mean ln p per row of each unit by itself, fitted to the first part: what the machine must beat.
+    pub base_rates: BTreeMap<Part, Mean>,
     /// Where the data come from.
     pub source: String,
 }
@@ -58,9 +63,18 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Likelihood> {
     options.check()?;
     let stored = Machine::open(options.model.as_deref())?;
     options.evaluation.check(&stored.rbm)?;
-    let samples = stored.fitting(options.data.samples("digits")?, options.data.threshold)?;
+    let samples = stored.samples(&options.data, "digits", context)?;
     let parts = machine::parts(&samples);
     let rows = parts.iter().map(|(part, samples)| Ok((*part, samples.rows()?))).collect::<Result<Vec<_>>>()?;
     let evaluated = options.evaluation.run(&stored.rbm, &stored.base, &rows, context)?;
-    Ok(Likelihood { evaluated, source: samples.source })
+    let base = BaseModel::fit(stored.rbm.visible(), rows[0].1)?;
+    let base_rates: BTreeMap<Part, Mean> =
+        rows.iter().map(|&(part, rows)| Ok((part, base.mean_log_likelihood(rows)?))).collect::<Result<_>>()?;
+    let part = rows[0].0;
+    let (best, base) = (evaluated.best(), base_rates[&part].value);
+    let machine = best.log_likelihood[&part].value;
+    if is_below(machine, best.uncertainty.map_or(0.0, |uncertainty| uncertainty.standard_error), base) {
+        context.note(&Note::Data(DataNote::BelowBaseRates { machine, base }));
+    }
+    Ok(Likelihood { evaluated, base_rates, source: samples.source })
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use attractor::{Choice as _, Context, Error, Hint, Kind, Note, Result};
 use attractor_capture::Run;
+use attractor_data::machine::{MODEL, TRAINING};
 use attractor_nn::Model;
 use attractor_nn::checkpoint::{Checkpoint, Reading};
 use attractor_record::{ModelInfo, Stack};
@@ -118,6 +119,14 @@ pub fn checkpoint(path: &Path, reading: &Reading) -> Result<Checkpoint> {
             path.display()
         );
         return Err(Error::format(why).hinted(Hint::Job("convert MAPS RUN")));
+    }
+    if [MODEL, TRAINING].iter().any(|name| path.join(name).exists()) && !path.join("config.json").exists() {
+        return Err(Error::unsupported(format!(
+            "{}: the training of a restricted Boltzmann machine, which has no attention; draw samples of it, or measure its \
+             likelihood",
+            path.display()
+        ))
+        .hinted(Hint::Job("generate rbm")));
     }
     let of_folder = |error: Error| if path.is_dir() && error.is_usage() { error.of_kind(Kind::Format) } else { error };
     Checkpoint::open(path, reading).map_err(of_folder)

@@ -134,7 +134,9 @@ fn a_run_of_one_stack_and_a_checkpoint_need_no_choice() {
         let opened = capture::open(&path, &inputs, Selection::all(), &Context::new(7)).unwrap();
         assert!(opened.patterns.stack().is_only());
     }
-    let Err(error) = target::open(folder.path(), &Inputs::default().reading(), Some(Stack::Encoder), &Context::default()) else {
+    let Err(error) =
+        target::open(folder.path(), &Inputs::default().reading(), Some(Stack::Encoder), &Context::default())
+    else {
         panic!("a checkpoint has one stack");
     };
     assert_eq!(error.at_fault(), Some(("stack", "encoder")));

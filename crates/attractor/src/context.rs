@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::data_note::DataNote;
 use crate::error::{Error, Result};
 use crate::rates::Changed;
 
@@ -58,6 +59,8 @@ pub enum Note {
         /// Others.
         more: usize,
     },
+    /// What became of data on their way in.
+    Data(DataNote),
     /// An option of a training that goes on is another than before.
     Changed {
         /// Which, with both values.

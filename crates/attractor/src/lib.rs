@@ -20,6 +20,7 @@ pub struct Memories;
 
 mod choice;
 mod context;
+mod data_note;
 pub mod energy;
 pub mod error;
 pub mod experiment;
@@ -38,6 +39,7 @@ mod state;
 
 pub use choice::Choice;
 pub use context::{Advance, Context, Note};
+pub use data_note::DataNote;
 pub use error::{Error, Hint, Kind, Result};
 pub use product::product;
 pub use simd::rows;

@@ -111,6 +111,9 @@ pub mod stream {
     /// What a job is given or starts from: random patterns, a spin glass, the first weights.
     pub const GIVEN: u64 = u64::MAX;
 
+    /// Which rows are held out.
+    pub const SPLIT: u64 = u64::MAX - 1;
+
     /// Item number `n` of a job that draws for its items alone: a row, a read, a query, a cue; below 2^32 in a recall.
     pub const fn item(n: u64) -> u64 {
         n

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-use super::{MOST_BYTES, Samples};
+use super::{Levels, MOST_BYTES, Samples};
 use attractor::{Error, Result};
 
 /// Unpacks gzip.
@@ -59,7 +59,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Samples> {
         _ => None,
     };
     let values: Vec<f32> = match code {
-        8 => data.iter().map(|&x| f32::from(x) / 255.0).collect(),
+        8 => data.iter().map(|&x| f32::from(x)).collect(),
         9 => data.iter().map(|&x| f32::from(x as i8)).collect(),
         11 => data.as_chunks().0.iter().map(|&x| f32::from(i16::from_be_bytes(x))).collect(),
         12 => data.as_chunks().0.iter().map(|&x| i32::from_be_bytes(x) as f32).collect(),
@@ -75,5 +75,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Samples> {
             "number {at} lies beyond what single precision holds (3.4e38); scale the numbers down"
         )));
     }
-    Samples::new(*count, values, image)
+    let levels = if code == 8 { Levels::Bytes } else { Levels::Numbers };
+    Ok(Samples { levels, ..Samples::new(*count, values, image)? })
 }

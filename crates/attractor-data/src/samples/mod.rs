@@ -2,16 +2,20 @@
 //!
 //! | source                     | read as                                                        |
 //! |----------------------------|----------------------------------------------------------------|
-//! | IDX (MNIST), also gzipped  | a row an image; bytes over 255                                 |
-//! | `.npy`, `.npz`             | the first axis counts rows; bytes over 255, other numbers as they are |
-//! | `.csv`                     | a row a line; one line of names is skipped                     |
-//! | `.png`, a folder of them   | a row a picture, grey; folders in the order of their names     |
+//! | IDX (MNIST), also gzipped  | a row an image                                                 |
+//! | `.npy`, `.npz`             | the first axis counts rows                                     |
+//! | `.csv`                     | a row a line; see [`table`]                                    |
+//! | PNG, JPEG, BMP, PNM, folders | a row a picture, grey; see [`pictures`]                      |
 //! | `glyphs-5`, `glyphs-8`     | three glyphs of 5 x 5, ten of 8 x 8; 0 and 1                   |
 //! | `digits`                   | 1797 digits of 8 x 8 of scikit-learn, sixteenths               |
+//!
+//! Numbers are read as the file holds them. [`Samples::scaled`] brings them into the unit that memories and machines take, by
+//! what the file holds and what it is told; whatever is done or left out on the way is kept as a note.
 
 mod embedded;
 mod idx;
-mod png;
+mod pictures;
+mod scale;
 mod table;
 
 use std::fs;
@@ -19,7 +23,10 @@ use std::path::Path;
 
 use crate::archive::{npy, zip};
 use attractor::sample::rbm::Rows;
-use attractor::{Error, Hint, Result};
+use attractor::{DataNote, Error, Hint, Result};
+
+pub use scale::{Encoding, Levels, StandardUnits};
+pub use table::Columns;
 
 /// Most bytes of a file, and of what is unpacked from it.
 const MOST_BYTES: u64 = 1 << 30;
@@ -35,6 +42,12 @@ pub struct Samples {
     pub image: Option<(usize, usize)>,
     /// [count, features], finite.
     pub values: Vec<f32>,
+    /// What the numbers are levels of.
+    pub levels: Levels,
+    /// What was done to the numbers of the file.
+    pub encoding: Encoding,
+    /// What is to be said of the reading.
+    pub notes: Vec<DataNote>,
     /// Class of each row, where the source has them.
     pub labels: Vec<u8>,
     /// Rows that are to be held out, where the source says so.
@@ -49,28 +62,31 @@ impl Samples {
     /// # Errors
     /// `is_io` for what cannot be read, `is_format` for what is none of the formats or contradicts itself, `is_budget`
     /// beyond 1 GiB.
-    pub fn read(source: &str) -> Result<Self> {
+    pub fn read(source: &str, columns: &Columns) -> Result<Self> {
         if let Some(built_in) = embedded::named(source)? {
+            columns.none()?;
             return Ok(built_in);
         }
         let path = Path::new(source);
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::io(format!(
-                "{source}: no such file or folder; name a file (IDX, .npy, .npz, .csv, .png), a folder of .png, or {}",
+                "{source}: no such file or folder; name a file (IDX, .npy, .npz, .csv, a picture), a folder of pictures, or {}",
                 embedded::NAMES.join(", ")
             ))
             .because(error),
             _ => Error::io(format!("{source}: cannot be read: {error}")).because(error),
         })?;
         let read = match metadata.is_dir() {
-            true => png::folder(path),
-            false if !metadata.is_file() => Err(Error::io("is not a file; name a file or a folder of .png")),
+            true => columns.none().and_then(|()| pictures::folder(path)),
+            false if !metadata.is_file() => Err(Error::io(
+                "is a pipe or a device, not a regular file; save the data in a file, or name a folder of pictures",
+            )),
             false if metadata.len() > MOST_BYTES => {
                 Err(Error::budget(format!("{} bytes; at most {MOST_BYTES} are read", metadata.len())))
             }
             false => fs::read(path)
                 .map_err(|error| Error::io(format!("cannot be read: {error}")).because(error))
-                .and_then(|bytes| Self::parse(&bytes)),
+                .and_then(|bytes| Self::parse(&bytes, columns)),
         };
         let samples = read.map_err(|error| error.at(path.display()))?;
         Ok(Self { source: source.to_string(), ..samples })
@@ -79,38 +95,62 @@ impl Samples {
     /// Reads the bytes of a file, by what they are.
     ///
     /// # Errors
-    /// As [`Samples::read`].
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
-        match bytes {
-            [0x1F, 0x8B, ..] => Self::parse(&idx::unpacked(bytes)?),
-            // No text begins with two zeros, and no other format here: whatever else the header says, it is meant as IDX.
-            [0, 0, ..] => idx::read(bytes),
-            _ if npy::is_npy(bytes) => Self::of_array(npy::read("the array", bytes)?),
-            _ if zip::is_zip(bytes) => {
-                let members = zip::members(bytes)?;
-                if members.is_empty() {
-                    return Err(Error::format("the archive is empty; needs an array"));
-                }
-                let [member] = &members[..] else {
-                    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).take(8).collect();
-                    return Err(Error::format(format!(
-                        "the archive holds {} arrays ({}); save one of them by itself",
-                        members.len(),
-                        names.join(", ")
-                    )));
-                };
-                let data = member.read(MOST_BYTES)?;
-                Self::of_array(npy::read(&member.name, &data)?)
-            }
-            _ if png::is_png(bytes) => {
-                let (image, values) = png::read(bytes)?;
-                Self::new(1, values, Some(image))
-            }
-            _ => match std::str::from_utf8(bytes) {
-                Ok(text) => table::read(text),
-                Err(error) => Err(Error::format("is none of IDX, .npy, .npz, .csv and .png").because(error)),
-            },
+    /// As [`Samples::read`]; `is_usage` for columns of what is not a table.
+    pub fn parse(bytes: &[u8], columns: &Columns) -> Result<Self> {
+        if let [0x1F, 0x8B, ..] = bytes {
+            return Self::parse(&idx::unpacked(bytes)?, columns);
         }
+        let array = match bytes {
+            // No text begins with two zeros, and no other format here: whatever else the header says, it is meant as IDX.
+            [0, 0, ..] => idx::read(bytes)?,
+            _ if npy::is_npy(bytes) => Self::of_npy("the array", bytes)?,
+            _ if zip::is_zip(bytes) => Self::of_archive(bytes)?,
+            _ if pictures::is_picture(bytes) => pictures::single(bytes)?,
+            _ => {
+                return match std::str::from_utf8(bytes) {
+                    Ok(text) => table::read(text, columns),
+                    Err(error) => Err(Error::format(format!(
+                        "is none of IDX, .npy, .npz, PNG, JPEG, BMP and PNM, and no text in UTF-8: byte {} is 0x{:02x}",
+                        error.valid_up_to(),
+                        bytes[error.valid_up_to()]
+                    ))
+                    .because(error)),
+                };
+            }
+        };
+        columns.none().map(|()| array)
+    }
+
+    /// The one array of an archive.
+    fn of_archive(bytes: &[u8]) -> Result<Self> {
+        let members = zip::members(bytes)?;
+        if members.is_empty() {
+            return Err(Error::format("the archive is empty; needs an array"));
+        }
+        let [member] = &members[..] else {
+            let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).take(8).collect();
+            return Err(Error::format(format!(
+                "the archive holds {} arrays ({}); save one of them by itself",
+                members.len(),
+                names.join(", ")
+            )));
+        };
+        Self::of_npy(&member.name, &member.read(MOST_BYTES)?)
+    }
+
+    /// An array; small whole numbers take twelve times their bytes on the way, which is checked before.
+    fn of_npy(name: &str, bytes: &[u8]) -> Result<Self> {
+        let header = String::from_utf8_lossy(&bytes[..bytes.len().min(128)]);
+        let is_small = ["u1'", "i1'", "b1'"].iter().any(|code| header.contains(code));
+        if is_small && bytes.len() as u64 > MOST_BYTES / 4 {
+            return Err(Error::budget(format!(
+                "{name}: {} numbers of one byte; at most {} are read, in {} bytes of memory: save fewer rows",
+                bytes.len(),
+                MOST_BYTES / 4,
+                MOST_BYTES / 4 * 13
+            )));
+        }
+        Self::of_array(npy::read(name, bytes)?)
     }
 
     /// `count` rows that are checked to be whole and finite.
@@ -127,17 +167,27 @@ impl Samples {
                 values[at]
             )));
         }
-        let (labels, test, source) = (Vec::new(), Vec::new(), String::new());
-        Ok(Self { count, features, image, values, labels, test, source })
+        Ok(Self {
+            count,
+            features,
+            image,
+            values,
+            levels: Levels::Numbers,
+            encoding: Encoding::default(),
+            notes: Vec::new(),
+            labels: Vec::new(),
+            test: Vec::new(),
+            source: String::new(),
+        })
     }
 
     /// The first axis counts rows; two more are an image.
     fn of_array(value: npy::Value) -> Result<Self> {
-        let (shape, values) = match value {
-            npy::Value::Floats(array) => (array.shape, array.data),
+        let (shape, values, levels) = match value {
+            npy::Value::Floats(array) => (array.shape, array.data, Levels::Numbers),
             npy::Value::Whole(whole) => {
-                let by = if whole.bytes { 255.0 } else { 1.0 };
-                (whole.shape, whole.numbers.into_iter().map(|number| number as f32 / by).collect())
+                let levels = if whole.bytes { Levels::Bytes } else { Levels::Numbers };
+                (whole.shape, whole.numbers.into_iter().map(|number| number as f32).collect(), levels)
             }
             npy::Value::Text(_) => return Err(Error::format("holds text; needs numbers")),
         };
@@ -153,7 +203,7 @@ impl Samples {
                 )));
             }
         };
-        Self::new(shape[0], values, image)
+        Ok(Self { levels, ..Self::new(shape[0], values, image)? })
     }
 
     /// All rows, as machines take them.
@@ -194,24 +244,6 @@ impl Samples {
             test: Vec::new(),
             ..self.clone()
         }
-    }
-
-    /// The same with every number divided.
-    ///
-    /// # Errors
-    /// `is_usage` unless the divisor is above zero and finite.
-    pub fn divided(mut self, by: f32) -> Result<Self> {
-        if !(by > 0.0 && by.is_finite()) {
-            return Err(Error::usage(format!("a scale of {by}; needs a number above zero")));
-        }
-        self.values.iter_mut().for_each(|value| *value /= by);
-        Ok(self)
-    }
-
-    /// 1 where a number is above the threshold, else 0.
-    pub fn binary(mut self, threshold: f32) -> Self {
-        self.values.iter_mut().for_each(|value| *value = f32::from(u8::from(*value > threshold)));
-        self
     }
 
     /// Checks that every number is a probability.

@@ -237,7 +237,11 @@ impl Training<'_> {
             ("activations.svg", activations(&active.mean, units)?),
             ("weights.svg", weights(rbm, notes())?),
         ];
-        let likelihood = [("log_likelihood", "training"), ("log_likelihood_held_out", "held out")];
+        let likelihood = [
+            ("log_likelihood", "training"),
+            ("log_likelihood_held_out", "held out"),
+            ("log_likelihood_base_rates", "base rates"),
+        ];
         let reconstruction = [("recon_error", "training")];
         let free_energy = [("free_energy", "training"), ("free_energy_held_out", "held out")];
         for (name, keys, title, axis) in [

@@ -107,6 +107,9 @@ pub(super) fn shown(value: &impl Serialize) -> String {
     }
 }
 
+/// What tells a capture, or a model of another kind, of which a training must not become part.
+const FOREIGN: [&str; 3] = ["run.json", "zarr.json", "config.json"];
+
 /// The folder of a training.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Folder<'a> {
@@ -143,6 +146,9 @@ impl Folder<'_> {
             .hinted(Hint::GiveOne(vec!["resume"]))),
             (false, false, Some(name)) => {
                 Err(Error::usage(format!("{folder}: holds {name} already, which would be lost; name a new folder")))
+            }
+            (false, false, None) if FOREIGN.iter().any(|name| self.path.join(name).exists()) => {
+                Err(Error::usage(format!("{folder}: holds a capture or a model; name a new folder")))
             }
             (true, false, _) => {
                 let why = format!("{}: there is nothing here to resume", self.state().display());
@@ -259,6 +265,12 @@ mod tests {
         assert!(at(&path, true).read::<Vec<u8>>().unwrap_err().is_format());
         at(&path, true).forget().unwrap();
         assert!(says(true).contains("nothing here"));
+        let capture = folder.path().join("capture");
+        std::fs::create_dir(&capture).unwrap();
+        at(&capture, false).fits().unwrap();
+        std::fs::write(capture.join("run.json"), b"{}").unwrap();
+        let error = at(&capture, false).fits().unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("holds a capture"), "{error}");
         let file = path.join("model.safetensors");
         assert!(at(&file, false).fits().unwrap_err().to_string().contains("is a file"));
     }

@@ -145,7 +145,7 @@ pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<
         }
         Draw::Firing => {
             let here = "--draw firing, which is the same of every memory";
-            refuse_unused!(common, args.data, [data, random, patterns, scale, threshold], here)?;
+            refuse_unused!(common, args.data, [data, random, patterns, scale, threshold, skip, label_column], here)?;
             refuse_unused!(common, args, [rule, samples, sweeps], here)?;
             let firing = boltzmann::firing(&options)?;
             save(&|| figures::firing(&options.temperatures))?;

@@ -1,11 +1,12 @@
 //! `attractor memory likelihood`: ln p of data under a machine, exact, and between annealed importance sampling and its
 //! reverse.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use attractor_session::Context;
 use attractor_session::likelihood::{self, Evaluation, Likelihood, Options, Part};
-use attractor_session::sample::rbm::ais::Caution;
+use attractor_session::sample::rbm::Mean;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -32,41 +33,30 @@ pub struct LikelihoodArgs {
     pub steps: usize,
 }
 
-/// Why an interval should not be believed, in words.
-pub fn caution(caution: &Caution) -> String {
-    let Caution { variance, effective_runs, runs } = caution;
-    format!(
-        "the variance of ln w is {variance:.2} and the effective sample size {effective_runs:.1} of {runs} runs: the standard error \
-         is underestimated; use more inverse temperatures"
-    )
-}
-
-fn name(part: Part) -> &'static str {
-    match part {
-        Part::AllRows => "all rows",
-        Part::Training => "training",
-        Part::Test => "test",
-    }
-}
-
 /// The result with the words that an answer in JSON has too.
 fn document(found: &Likelihood) -> Value {
     let mut document = json!(found);
     for (key, _, cautious) in found.estimates() {
-        document[key]["caution"] = json!(cautious.map(|found| caution(&found)));
+        document[key]["caution"] = json!(cautious.map(|found| found.to_string()));
     }
     document
 }
 
+/// Means with their standard errors, as the end of a line.
+fn means(of: &BTreeMap<Part, Mean>) -> String {
+    let one = |mean: &Mean| format!("  {:>20}", format!("{:.3} ± {:.3}", mean.value, mean.standard_error));
+    of.values().map(one).collect::<String>() + "\n"
+}
+
 fn text(found: &Likelihood, quiet: bool) -> String {
-    let Likelihood { evaluated, source } = found;
+    let Likelihood { evaluated, base_rates, source } = found;
     let mut out = format!(
         "restricted Boltzmann machine of {} x {} units on {source}\nmean ln p per row, nats, with the standard error over \
          rows\n\n{:<12}  {:>10}  {:>8}  {:>8}",
         evaluated.visible, evaluated.hidden, "ln Z by", "ln Z", "+- s.e.", "ESS"
     );
     for (part, rows) in &evaluated.rows {
-        out += &format!("  {:>20}", format!("{}: {}", name(*part), counted(*rows, "row")));
+        out += &format!("  {:>20}", format!("{part}: {}", counted(*rows, "row")));
     }
     out += "\n";
     let estimates = [("AIS", &evaluated.ais), ("reverse AIS", &evaluated.reverse_ais)];
@@ -75,19 +65,17 @@ fn text(found: &Likelihood, quiet: bool) -> String {
             (format!("{:.3}", uncertainty.standard_error), format!("{:.1}", uncertainty.effective_runs))
         });
         out += &format!("{name:<12}  {:>10.3}  {error:>8}  {runs:>8}", way.log_partition);
-        for mean in way.log_likelihood.values() {
-            out += &format!("  {:>20}", format!("{:.3} ± {:.3}", mean.value, mean.standard_error));
-        }
-        out += "\n";
+        out += &means(&way.log_likelihood);
     }
+    out += &format!("{:<12}  {:>10}  {:>8}  {:>8}{}", "base rates", "-", "-", "-", means(base_rates));
     if quiet {
         return out;
     }
-    out += "\nESS: effective sample size. Forward AIS underestimates ln Z on average, so its ln p is too high;\n\
-            reverse AIS overestimates it, provided that its starting states are samples of the model.\n";
+    out += "\nESS: effective sample size. On average forward AIS underestimates ln Z, so its ln p is too high, and reverse AIS\n\
+            overestimates it if its starting states are samples of the model (--steps); one run of either may miss by chance.\n";
     for ((name, _), (.., cautious)) in estimates.iter().zip(found.estimates()) {
         if let Some(found) = cautious {
-            out += &format!("caution, {name}: {} (--betas)\n", caution(&found));
+            out += &format!("caution, {name}: {found} (--betas)\n");
         }
     }
     out

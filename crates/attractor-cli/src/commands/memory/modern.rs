@@ -159,7 +159,7 @@ fn soft_maximum_text(found: &SoftMaximum) -> String {
 
 fn soft_maximum(args: &ModernArgs, common: &Common) -> Outcome<Answer> {
     let here = "--draw soft-maximum, which needs no memory";
-    refuse_unused!(common, args.data, [data, random, patterns, scale, threshold], here)?;
+    refuse_unused!(common, args.data, [data, random, patterns, scale, threshold, skip, label_column], here)?;
     refuse_unused!(common, args, [beta, damping, noise, steps, query, raw], here)?;
     picture::draw(args.output.as_deref(), |_| memories::attention::soft_maximum(args.separation))?;
     let found = modern::soft_maximum(args.separation);

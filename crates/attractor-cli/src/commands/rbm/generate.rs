@@ -6,6 +6,7 @@ use attractor_render::memories::rbm::{self as figures, Sheet};
 use attractor_render::terminal;
 use attractor_session::generate::{self, Cue, Format, Generated, Made, Options, Rows, Wanted};
 use attractor_session::learn::Standard;
+use attractor_session::patterns::Source;
 use attractor_session::sample::rbm::sampling::Sampling;
 use attractor_session::{Error, Machine};
 use clap::{Args, Subcommand, ValueEnum};
@@ -44,7 +45,7 @@ pub struct GenerateRbm {
     /// Sampled states instead of the means of the visible units in the last step
     #[arg(long, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain"])]
     pub drawn: bool,
-    /// Complete these rows instead: a file, a folder of .png, or digits, glyphs-5, glyphs-8
+    /// Complete these rows instead: a file, a folder of pictures, or digits, glyphs-5, glyphs-8
     #[arg(long, value_name = "SOURCE")]
     pub complete: Option<String>,
     /// Fraction of the units to mask in the rows to complete, the last ones
@@ -53,9 +54,12 @@ pub struct GenerateRbm {
     /// Flip this fraction of the units instead, at random: the rows are denoised
     #[arg(long, requires = "complete", conflicts_with_all = ["mask", "chain"])]
     pub noise: Option<f64>,
-    /// In the rows to complete, numbers above it are 1, others 0
+    /// In the rows to complete, numbers above it are 1, others 0 [default: as in the training of the model]
     #[arg(long, requires = "complete")]
     pub threshold: Option<f32>,
+    /// Divide the numbers of the rows to complete by this [default: as in the training of the model]
+    #[arg(long, requires = "complete")]
+    pub scale: Option<f32>,
     /// Also complete them with another memory and with all zeros, from the same cues, and compare the error on the unknown units
     #[arg(long, value_enum, requires = "complete", conflicts_with = "chain")]
     pub against: Option<Against>,
@@ -66,7 +70,7 @@ pub struct GenerateRbm {
     #[arg(long, value_name = "STEPS", requires = "complete", conflicts_with_all = ["steps", "samples", "mask"])]
     pub chain: Option<usize>,
     /// Draw the machine itself instead: its layers and the weights between them
-    #[arg(long, value_enum, conflicts_with_all = ["complete", "mask", "noise", "threshold", "against", "chain", "samples", "steps", "gibbs", "drawn"])]
+    #[arg(long, value_enum, conflicts_with_all = ["complete", "mask", "noise", "threshold", "scale", "against", "chain", "samples", "steps", "gibbs", "drawn"])]
     pub draw: Option<Draw>,
     /// Where it goes: a picture (.svg, .png, .pdf), .csv or .safetensors; else the terminal
     #[arg(long, short)]
@@ -91,14 +95,15 @@ impl GenerateRbm {
     /// What is made, and how.
     fn options(&self) -> Options {
         let steps = self.steps;
-        let rows = |source: &String| Rows { source: source.clone(), threshold: self.threshold, most: self.samples };
+        let source = same!(self => Source { threshold, scale }, data: self.complete.clone(), ..Source::default());
+        let rows = || Rows { source: source.clone(), most: self.samples };
         let wanted = match (&self.complete, self.chain) {
             (None, _) => Wanted::Samples(same!(self => Sampling { samples, steps, gibbs, drawn })),
-            (Some(source), Some(steps)) => Wanted::Chain { rows: rows(source), steps },
-            (Some(source), None) => {
+            (Some(_), Some(steps)) => Wanted::Chain { rows: rows(), steps },
+            (Some(_), None) => {
                 let cue = self.noise.map_or(Cue::Mask(self.mask), Cue::Noise);
                 let against = self.against.map(|Against::Hopfield| self.rule);
-                Wanted::Completion { rows: rows(source), cue, steps, against }
+                Wanted::Completion { rows: rows(), cue, steps, against }
             }
         };
         Options { model: self.model.clone(), wanted }

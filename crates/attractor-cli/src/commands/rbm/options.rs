@@ -15,6 +15,9 @@ pub struct TrainRbm {
     /// Output folder for the model, its checkpoint, metrics and figures
     #[arg(long, short)]
     pub output: PathBuf,
+    /// Format of the figures in that folder
+    #[arg(long, value_parser = ["svg", "png", "pdf"], default_value = "svg")]
+    pub figures: String,
     /// A set of defaults; options that are given override them [default: local; with --demo: small]
     #[arg(long, value_parser = choice::<Preset>())]
     pub preset: Option<Preset>,
@@ -75,6 +78,9 @@ pub struct TrainRbm {
     /// Gaussian visible units of unit variance instead of binary ones
     #[arg(long, conflicts_with = "threshold")]
     pub gaussian: bool,
+    /// Centre every number and divide it by its standard deviation over the rows learnt (--gaussian)
+    #[arg(long, requires = "gaussian")]
+    pub standardize: bool,
     /// Fraction of the rows to hold out [default: the data's own test split, else 0.1]
     #[arg(long)]
     pub held_out: Option<f64>,
@@ -103,7 +109,7 @@ impl TrainRbm {
     pub fn options(&self) -> rbm::Options {
         same!(self => rbm::Options {
             output, preset, weights, hidden, batch_size, epochs, lr, lr_visible, lr_hidden, warm_up, lr_end, momentum,
-            weight_decay, k, sampler, chains, chain_betas, no_centring, sparsity, clip, gaussian, held_out,
+            weight_decay, k, sampler, chains, chain_betas, no_centring, sparsity, clip, gaussian, standardize, held_out,
             likelihood_every, betas, alarm_margin, alarm_patience, roll_back, resume
         }, data: self.data.source())
     }

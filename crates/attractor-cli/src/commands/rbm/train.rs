@@ -2,31 +2,27 @@
 
 use attractor_render::memories::rbm::Training;
 use attractor_session::machine::{BEST, MODEL};
-use attractor_session::training::rbm::{self, Trained};
+use attractor_session::training::rbm::{self, Diagnostics, Trained};
 
 use super::options::TrainRbm;
 use crate::args::Common;
-use crate::commands::memory::likelihood::caution;
 use crate::commands::resume;
 use crate::console::{answer, counted, work_until_asked};
 use crate::error::Outcome;
-use crate::files::write;
+use crate::picture;
 
 /// Writes the figures of a training into its folder; their names.
-fn draw(args: &TrainRbm, trained: &Trained) -> Outcome<Vec<&'static str>> {
-    let found = &trained.diagnostics;
-    let training = Training {
-        rbm: &found.machine.rbm,
-        picture: found.machine.picture,
-        samples: &found.samples,
-        activations: &found.activations,
-        history: &found.history,
+fn draw(args: &TrainRbm, trained: &Trained) -> Outcome<Vec<String>> {
+    let Diagnostics { machine, samples, activations, history } = &trained.diagnostics;
+    let training = Training { rbm: &machine.rbm, picture: machine.picture, samples, activations, history };
+    let save = |(name, svg): (&str, String)| {
+        let name = name.replace(".svg", &format!(".{}", args.figures));
+        picture::save(&args.output.join(&name), &args.figures, &svg).map(|()| name)
     };
-    let figures = training.figures()?;
-    figures.into_iter().map(|(name, svg)| write(&args.output.join(name), svg.as_bytes()).map(|()| name)).collect()
+    training.figures()?.into_iter().map(save).collect()
 }
 
-fn text(args: &TrainRbm, trained: &Trained, drawn: &[&str]) -> String {
+fn text(args: &TrainRbm, trained: &Trained, drawn: &[String]) -> String {
     let about = &trained.training;
     let mut out = format!(
         "restricted Boltzmann machine of {} x {} units on {} ({}), {}\n",
@@ -39,10 +35,13 @@ fn text(args: &TrainRbm, trained: &Trained, drawn: &[&str]) -> String {
     let measured = (trained.log_likelihood, trained.log_partition, trained.log_partition_error);
     if let (Some(train), Some(log_partition), Some(error)) = measured {
         let error = if error > 0.0 { format!(" +- {error:.2} (AIS)") } else { " (exact)".to_string() };
-        let held = trained.log_likelihood_held_out.map_or(String::new(), |held| format!(", held out {held:.3}"));
+        let also = |held: Option<f64>| held.map_or(String::new(), |held| format!(", held out {held:.3}"));
+        let (held, base) = (also(trained.log_likelihood_held_out), trained.base_rate_log_likelihood);
         out += &format!("log-likelihood per row: {train:.3}{held} nats; ln Z {log_partition:.2}{error}\n");
+        let held = also(trained.base_rate_log_likelihood_held_out);
+        out += &format!("each unit by itself (base rates): {base:.3}{held} nats per row\n");
         if let Some(found) = &trained.log_partition_caution {
-            out += &format!("caution: {} (--betas)\n", caution(found));
+            out += &format!("caution: {found} (--betas)\n");
         }
     }
     if let Some(best) = trained.best {

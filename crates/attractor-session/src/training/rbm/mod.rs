@@ -56,6 +56,10 @@ pub struct Trained {
     pub log_likelihood: Option<f64>,
     /// The same of the rows that are held out.
     pub log_likelihood_held_out: Option<f64>,
+    /// Mean ln p per row that is learnt under the base rates, or one normal distribution per unit: what the machine must beat.
+    pub base_rate_log_likelihood: f64,
+    /// The same of the rows that are held out.
+    pub base_rate_log_likelihood_held_out: Option<f64>,
     /// ln Z.
     pub log_partition: Option<f64>,
     /// Standard error of ln Z; 0 where it is exact.

@@ -1,15 +1,18 @@
 //! The training itself: data, first machine, epochs, checkpoint, log, alarm.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
+use attractor::random::{Philox, stream};
+use attractor::sample::rbm::base::{BaseModel, is_below};
 use attractor::sample::rbm::sampling::Sampling;
 use attractor::sample::rbm::watch::{self, Measured};
 use attractor::sample::rbm::{Alarm, Rbm, Reading, Rows, Trainer, Trend, Visible, monitor};
-use attractor::{Advance, Context, Error, Hint, Note, Result};
+use attractor::{Advance, Context, DataNote, Error, Hint, Note, Result};
 use attractor_data::files::{Durability, write_whole};
 use attractor_data::machine::{BEST, MODEL};
-use attractor_data::patterns::cut;
+use attractor_data::samples::{Encoding, StandardUnits};
 use attractor_data::training::MetricLog;
 use attractor_data::{Machine, Samples};
 
@@ -22,15 +25,18 @@ const FILES: [&str; 3] = [MODEL, BEST, "metrics.jsonl"];
 /// Samples that are drawn at the end, and the Gibbs steps of each.
 const SAMPLING: Sampling = Sampling { samples: 50, steps: 200, gibbs: false, drawn: false };
 
-/// Rows to learn from, and rows to look at.
-fn split(samples: &Samples, share: Option<f64>) -> Result<(Samples, Option<Samples>)> {
+/// Rows to learn from, and rows to look at: those that the data name, else a share drawn by the seed. Rows that are held out
+/// although they are learnt too are noted: their likelihood says nothing of new data.
+fn split(samples: &Samples, share: Option<f64>, context: &Context<'_>) -> Result<(Samples, Option<Samples>)> {
     let count = samples.count;
     let held: Vec<usize> = match (share, samples.test.is_empty()) {
         (None, false) => samples.test.clone(),
         (share, _) => {
             let wanted = (share.unwrap_or(0.1) * count as f64).round() as usize;
-            // Evenly spread, so that data that are sorted by class are split within classes.
-            (0..wanted).map(|i| i * count / wanted.max(1)).collect()
+            let mut drawn = Philox::new(context.seed(), stream::SPLIT).permutation(count);
+            drawn.truncate(wanted);
+            drawn.sort_unstable();
+            drawn
         }
     };
     let mut out = vec![false; count];
@@ -38,6 +44,12 @@ fn split(samples: &Samples, share: Option<f64>) -> Result<(Samples, Option<Sampl
     let train: Vec<usize> = (0..count).filter(|&row| !out[row]).collect();
     if train.is_empty() {
         return Err(Error::usage("nothing is left to learn from; hold out fewer rows"));
+    }
+    let bits = |row: usize| samples.row(row).iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
+    let learnt: HashSet<Vec<u32>> = train.iter().map(|&row| bits(row)).collect();
+    let repeats = held.iter().filter(|&&row| learnt.contains(&bits(row))).count();
+    if repeats > 0 {
+        context.note(&Note::Data(DataNote::HeldOutRepeats { repeats, held_out: held.len() }));
     }
     Ok((samples.chosen(&train), (!held.is_empty()).then(|| samples.chosen(&held))))
 }
@@ -81,6 +93,8 @@ struct Run<'a> {
     /// Rows to learn from, and rows to look at.
     rows: (Rows<'a>, Option<Rows<'a>>),
     picture: (usize, usize),
+    encoding: Encoding,
+    standard: Option<StandardUnits>,
     about: About,
     trainer: Trainer,
     alarm: Alarm,
@@ -89,6 +103,8 @@ struct Run<'a> {
     start: Instant,
     alarmed: Option<Alarmed>,
     last: Option<Measured>,
+    /// Mean ln p per row of each unit by itself: of the rows that are learnt, and of those held out.
+    base: (f64, Option<f64>),
 }
 
 /// Trains as the options say.
@@ -97,11 +113,20 @@ pub(super) fn train(options: &Options, context: &Context<'_>) -> Result<Trained>
     let folder = Folder { path, resume: options.resume, counted: Counted::Epochs, files: &FILES };
     folder.fits()?;
     options.check()?;
-    let samples = cut(options.data.samples("digits")?, options.data.threshold, options.gaussian);
+    let samples = options.data.samples("digits", options.gaussian, context)?;
     if !options.gaussian {
         samples.check_unit()?;
     }
-    let (train, held_out) = split(&samples, options.held_out)?;
+    if let Some(value) = samples.constant() {
+        return Err(Error::format(format!("{}: every number is {value}: there is nothing to learn", samples.source))
+            .hinted(Hint::GiveOne(vec!["threshold", "scale"])));
+    }
+    let (mut train, mut held_out) = split(&samples, options.held_out, context)?;
+    let standard = options.standardize.then(|| StandardUnits::of(&train));
+    if let Some(standard) = &standard {
+        standard.apply(&mut train.values);
+        held_out.iter_mut().for_each(|rows| standard.apply(&mut rows.values));
+    }
     let first = options.weights.as_deref().map(|file| first(file, train.features)).transpose()?;
     let Settings { hidden, epochs, plan } =
         options.settings((train.count, train.features), first.as_ref().map(Rbm::hidden_units), context.seed())?;
@@ -124,13 +149,19 @@ pub(super) fn train(options: &Options, context: &Context<'_>) -> Result<Trained>
     let _claim = folder.claim()?;
     let data = Rows::new(&train.values, train.features)?;
     let visible = if options.gaussian { Visible::unit_gaussian(train.features) } else { Visible::Binary };
+    let base = BaseModel::fit(&visible, data)?;
     let rbm = first.map_or_else(|| Rbm::initial(visible, hidden, data, plan.seed), Ok)?;
+    let watched = held_out.as_ref().map(|rows| Rows::new(&rows.values, rows.features)).transpose()?;
+    let of = |rows| Ok(base.mean_log_likelihood(rows)?.value);
+    let base = (of(data)?, watched.map(of).transpose()?);
     let mut run = Run {
         options,
         context,
         folder,
-        rows: (data, held_out.as_ref().map(|rows| Rows::new(&rows.values, rows.features)).transpose()?),
+        rows: (data, watched),
         picture: samples.picture(),
+        encoding: samples.encoding,
+        standard,
         about,
         trainer: Trainer::new(rbm, plan, data)?,
         alarm: options.alarm()?,
@@ -138,6 +169,7 @@ pub(super) fn train(options: &Options, context: &Context<'_>) -> Result<Trained>
         start,
         alarmed: None,
         last: None,
+        base,
     };
     if options.resume {
         run.take_up(epochs)?;
@@ -167,7 +199,13 @@ impl Run<'_> {
 
     fn machine(&self) -> Machine {
         let base = self.trainer.base_rates().to_vec();
-        Machine { rbm: self.trainer.rbm().clone(), base, picture: self.picture }
+        Machine {
+            rbm: self.trainer.rbm().clone(),
+            base,
+            picture: self.picture,
+            encoding: self.encoding,
+            standard: self.standard.clone(),
+        }
     }
 
     /// Everything that is needed to go on; the epoch that is under way is what a crash costs.
@@ -255,6 +293,7 @@ impl Run<'_> {
                 numbers.extend(sides.into_iter().filter(|(_, side)| side.is_finite()));
             }
             numbers.extend(found.held_out.map(|held| ("log_likelihood_held_out", held)));
+            numbers.push(("log_likelihood_base_rates", self.base.0));
             self.last = Some(found);
         }
         numbers.push(("seconds", self.seconds()));
@@ -276,10 +315,16 @@ impl Run<'_> {
             false => machine.write(&model, &self.about)?,
         }
         // All is done and kept: nothing is lost any more by going on.
-        let samples = SAMPLING.run(&machine.rbm, &machine.base, &Context::new(self.context.seed()))?.values;
+        let mut samples = SAMPLING.run(&machine.rbm, &machine.base, &Context::new(self.context.seed()))?.values;
+        machine.in_data_units(&mut samples);
         let activations = monitor::activations(&machine.rbm, self.rows.0)?;
         let history = MetricLog::read(path, Counted::Epochs.counter())?;
         let seconds = self.seconds();
+        if let Some(found) =
+            self.last.as_ref().filter(|found| is_below(found.train, found.standard_error(), self.base.0))
+        {
+            self.context.note(&Note::Data(DataNote::BelowBaseRates { machine: found.train, base: self.base.0 }));
+        }
         let trained = Trained {
             schema: "attractor.training.rbm/1",
             model,
@@ -288,6 +333,8 @@ impl Run<'_> {
             training: self.about,
             log_likelihood: None,
             log_likelihood_held_out: None,
+            base_rate_log_likelihood: self.base.0,
+            base_rate_log_likelihood_held_out: self.base.1,
             log_partition: None,
             log_partition_error: None,
             log_partition_interval: None,

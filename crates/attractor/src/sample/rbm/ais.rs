@@ -8,6 +8,7 @@
 //! Neal 2001; Salakhutdinov and Murray 2008, *On the quantitative analysis of deep belief networks*; reverse runs: Burda,
 //! Grosse and Salakhutdinov 2015.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::half::{self, How};
@@ -153,6 +154,17 @@ pub struct Caution {
     pub effective_runs: f64,
     /// Runs.
     pub runs: usize,
+}
+
+impl fmt::Display for Caution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { variance, effective_runs, runs } = self;
+        write!(
+            f,
+            "the variance of ln w is {variance:.2} and the effective sample size {effective_runs:.1} of {runs} runs: the standard \
+             error is underestimated; use more inverse temperatures"
+        )
+    }
 }
 
 /// ln Z from both sides.

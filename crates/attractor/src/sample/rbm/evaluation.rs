@@ -1,6 +1,7 @@
 //! How likely data are under a machine, three ways: exactly, and between two annealed estimates.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -35,6 +36,16 @@ pub enum Part {
     Training,
     /// Those that are held out.
     Test,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllRows => "all rows",
+            Self::Training => "training",
+            Self::Test => "test",
+        })
+    }
 }
 
 /// What can be said of an estimate of ln Z.
@@ -97,6 +108,13 @@ pub struct Evaluated {
     pub ais: Way,
     /// By its reverse: ln Z too large, as far as the states it starts from are the machine's.
     pub reverse_ais: Way,
+}
+
+impl Evaluated {
+    /// The exact way, where there is one, else the annealed one.
+    pub fn best(&self) -> &Way {
+        self.exact.as_ref().unwrap_or(&self.ais)
+    }
 }
 
 impl Evaluation {

@@ -1,13 +1,14 @@
 //! The restricted Boltzmann machine: its model, its likelihood, its training, and how to see that training goes wrong.
 //!
 //! [`Rbm`] is the model. [`exact`] and [`ais`] answer how likely data are under it; [`likelihood`] what needs no
-//! partition function. [`Trainer`] trains by contrastive divergence, persistent chains or parallel tempering; the
+//! partition function, and [`base`] what it must beat. [`Trainer`] trains by contrastive divergence, persistent chains or parallel tempering; the
 //! likelihood of such training rises and then falls while the reconstruction error goes on falling, which is what
 //! [`Alarm`] is for. [`monitor`] says what the units do, [`generate`] draws and completes, [`watch`] is what a training
 //! measures. [`sampling`], [`completion`] and [`evaluation`] are experiments: options in, typed results out.
 
 pub mod ais;
 mod alarm;
+pub mod base;
 mod binary;
 mod budget;
 mod chains;
