@@ -52,7 +52,7 @@ pub fn attention(model: &Path, folder: &Path, context: &Context<'_>) -> Result<(
     println!("{}: {} layers of {} heads", found.model.family, found.model.layers, found.model.heads);
 
     // Open a target, and prepare inputs for it.
-    let live = target::live(model, &few().reading(), context)?;
+    let live = target::live(model, &few().opening(), context)?;
     let prepared = inputs::prepare(&live, &few(), context)?;
     println!("{} inputs: {}", prepared.items.len(), prepared.source);
 

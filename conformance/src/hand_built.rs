@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use attractor::random::Philox;
-use attractor_nn::checkpoint::{Array, Checkpoint, Reading};
+use attractor_nn::checkpoint::{Array, Checkpoint, Opening};
 use attractor_nn::model::{Input, KeptParts, Observer, Tap, Want};
 use attractor_nn::{Model, Overrides};
 use attractor_record::{Captured, InputRecord, ModelInfo, Origin, Role, Selection, Token};
@@ -309,7 +309,7 @@ pub fn safetensors<'a>(arrays: impl Iterator<Item = (&'a str, &'a [usize], &'a [
 /// If it cannot be written or read.
 pub fn model(folder: &Path, weights: &BTreeMap<String, Array>) -> Model {
     write(folder, weights).expect("the checkpoint is written");
-    let checkpoint = Checkpoint::open(folder, &Reading::default()).expect("the checkpoint opens");
+    let checkpoint = Checkpoint::open(folder, &Opening::default()).expect("the checkpoint opens");
     Model::load(&checkpoint).expect("the weights load")
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use attractor::retrieve::{Dot, Heads, Mask, Modifiers, Problem, Retrieved, Separation, tiled};
-use attractor_nn::checkpoint::{Checkpoint, Reading};
-use attractor_nn::model::{Input, Model, Observer, Overrides, Tap, Text, Want};
+use attractor_nn::checkpoint::{Checkpoint, Opening};
+use attractor_nn::model::{Input, Model, Observer, Overrides, Tap, TokenRow, Want};
 use attractor_nn::text::Tokenizer;
 use serde_json::Value;
 
@@ -185,7 +185,7 @@ fn checkpoint(folder: &Path, tolerance: f64) -> Result<Outcome, String> {
         return Ok(Outcome::NotYet);
     }
     let golden = Golden::read(&folder.join("golden.safetensors"))?;
-    let checkpoint = Checkpoint::open(folder, &Reading::default()).map_err(|e| e.to_string())?;
+    let checkpoint = Checkpoint::open(folder, &Opening::default()).map_err(|e| e.to_string())?;
     let model = Model::load(&checkpoint).map_err(|e| e.to_string())?;
     let inputs = golden.0.iter().find(|(name, _)| name.starts_with("input."));
     let batch = inputs.and_then(|(_, tensor)| tensor.shape.first().copied()).ok_or("no batch named input.*")?;
@@ -238,7 +238,7 @@ fn input_of(golden: &Golden, item: usize) -> Result<Input, String> {
     let of = |name: &str| golden.0.get(name).map(|all| all.item(item).values).unwrap_or_default();
     let padding = of("input.attention_mask").iter().map(|&x| x == 0.0).collect();
     let types = of("input.token_type_ids").iter().map(|&x| x as u32).collect();
-    Ok(Input::Text(Text { ids, padding, types }))
+    Ok(Input::Text(TokenRow { ids, padding, types }))
 }
 
 /// x W^T + b over rows.
@@ -354,7 +354,7 @@ fn real_minilm(golden: &Golden, beside: &Value, folder: Option<&Path>, tolerance
         let ours: Vec<f32> = tokens.iter().map(|token| token.id as f32).collect();
         lines.push(compare("input_ids", &ours, &ids, 0.0)?);
     }
-    let model = Model::load(&Checkpoint::open(folder, &Reading::default()).map_err(|e| e.to_string())?)
+    let model = Model::load(&Checkpoint::open(folder, &Opening::default()).map_err(|e| e.to_string())?)
         .map_err(|e| e.to_string())?;
     let input = Input::tokens(ids.values.iter().map(|&x| x as u32).collect());
     let mut seen = Everything::default();

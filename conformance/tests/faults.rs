@@ -8,7 +8,7 @@ use attractor_capture::import::MaskRule;
 use attractor_capture::{Import, ImportOptions};
 use attractor_judge::{CheckId, Config, Report, Scenario, Verdict, judge};
 use attractor_nn::checkpoint::spec::Spec;
-use attractor_nn::checkpoint::{Checkpoint, Reading};
+use attractor_nn::checkpoint::{Checkpoint, Opening};
 use attractor_nn::evidence::{Ablate, Options, gather, probes};
 use attractor_nn::model::Tap;
 use attractor_nn::{Input, Model};
@@ -409,7 +409,7 @@ fn a_nan_in_the_weights_is_refused_with_the_tensor() {
     broken.get_mut("transformer.h.1.attn.c_proj.weight").unwrap().values[5] = f32::NAN;
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &broken).unwrap();
-    let error = match Checkpoint::open(folder.path(), &Reading::default()) {
+    let error = match Checkpoint::open(folder.path(), &Opening::default()) {
         Ok(checkpoint) => Model::load(&checkpoint).unwrap_err(),
         Err(error) => error,
     };

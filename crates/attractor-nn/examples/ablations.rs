@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use attractor::random::Philox;
-use attractor_nn::checkpoint::{Checkpoint, Reading};
+use attractor_nn::checkpoint::{Checkpoint, Opening};
 use attractor_nn::evidence::{Ablate, Options, gather};
 use attractor_nn::{Input, Model};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = args.next().ok_or("usage: ablations CHECKPOINT [TOKENS] [INPUTS]")?;
     let tokens: usize = args.next().map_or(Ok(256), |x| x.parse())?;
     let inputs: usize = args.next().map_or(Ok(7), |x| x.parse())?;
-    let checkpoint = Checkpoint::open(Path::new(&path), &Reading::default())?;
+    let checkpoint = Checkpoint::open(Path::new(&path), &Opening::default())?;
     let model = Model::load(&checkpoint)?;
     let spec = model.spec();
     let (layers, heads, width, inner) = (spec.layers, spec.heads, spec.hidden, spec.intermediate);

@@ -16,4 +16,4 @@ pub mod train;
 pub mod weights;
 
 pub use attractor::{Error, Result};
-pub use model::{Input, Model, Observer, Output, Overrides, Text};
+pub use model::{Input, Model, Observer, Output, Overrides, TokenRow};

@@ -11,12 +11,13 @@
 use std::borrow::Cow;
 
 use attractor::random::{Philox, stream};
+use attractor_record::Task;
 use attractor_record::evidence::{LossKind, NoLoss, Unpredictable};
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use crate::checkpoint::spec::OutputHead;
-use crate::model::{Input, Model, Overrides, Text, Traced};
+use crate::model::{Input, Model, Overrides, TokenRow, Traced};
 use crate::ops::rows::{LogSoftmax, log_sum_exp};
 use crate::ops::{self, Matrix, unary};
 use attractor::{Error, Result};
@@ -69,7 +70,7 @@ impl Targets<'_> {
     pub fn loss(&self, model: &Model) -> (LossKind, Option<NoLoss>) {
         let none = |why| (LossKind::RelativeChange, Some(why));
         match model.spec().head {
-            OutputHead::CausalLm if model.spec().causal => (LossKind::NextToken, None),
+            OutputHead::CausalLm if model.spec().task == Task::CausalLm => (LossKind::NextToken, None),
             OutputHead::CausalLm => none(NoLoss::SeesTheNextToken),
             OutputHead::MaskedLm if self.mask(model).is_some() => (LossKind::MaskedToken, None),
             OutputHead::MaskedLm => none(NoLoss::MaskTokenUnknown),
@@ -96,7 +97,7 @@ impl Case {
         let spec = model.spec();
         input.check(spec)?;
         let target = match (spec.head, input.ids()) {
-            (OutputHead::CausalLm, Some(ids)) if spec.causal => {
+            (OutputHead::CausalLm, Some(ids)) if spec.task == Task::CausalLm => {
                 // Padding is neither predicted nor predicted from.
                 let hidden = |at: usize| input.padding().get(at).copied().unwrap_or(false);
                 let rows: Vec<usize> =
@@ -265,7 +266,7 @@ impl Case {
     pub(crate) fn truncated(&self, limit: usize) -> Option<Self> {
         let mut cut = self.clone();
         match &mut cut.input {
-            Input::Text(Text { ids, padding, types }) => {
+            Input::Text(TokenRow { ids, padding, types }) => {
                 ids.truncate(limit);
                 padding.truncate(limit);
                 types.truncate(limit);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use attractor::retrieve::{dense, tiled};
-use attractor_nn::checkpoint::{Checkpoint, Reading};
-use attractor_nn::model::{Input, KeptParts, Model, Observer, Overrides, Tap, Text, Want};
+use attractor_nn::checkpoint::{Checkpoint, Opening};
+use attractor_nn::model::{Input, KeptParts, Model, Observer, Overrides, Tap, TokenRow, Want};
 use safetensors::SafeTensors;
 
 /// Tensors of golden.safetensors, numbers as f64.
@@ -51,7 +51,7 @@ impl Golden {
         let of = |name| self.item(name, index).unwrap_or_default();
         let padding = of("input.attention_mask").iter().map(|&x| x == 0.0).collect();
         let types = of("input.token_type_ids").iter().map(|&x| x as u32).collect();
-        Input::Text(Text { ids, padding, types })
+        Input::Text(TokenRow { ids, padding, types })
     }
 }
 
@@ -103,7 +103,7 @@ fn check(kind: &str) {
         serde_json::from_slice(&std::fs::read(vectors().join("index.json")).unwrap()).unwrap();
     let tolerance = index[kind]["tolerance"].as_f64().unwrap_or_else(|| panic!("{kind} has no tolerance"));
     let golden = Golden::read(&folder.join("golden.safetensors"));
-    let model = Model::load(&Checkpoint::open(&folder, &Reading::default()).unwrap()).unwrap();
+    let model = Model::load(&Checkpoint::open(&folder, &Opening::default()).unwrap()).unwrap();
     let spec = model.spec().clone();
     for item in 0..golden.batch() {
         let mut seen = Everything::default();

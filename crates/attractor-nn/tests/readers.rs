@@ -11,7 +11,7 @@ mod texts;
 
 use attractor_nn::checkpoint::safetensors::Safetensors;
 use attractor_nn::checkpoint::torch::Torch;
-use attractor_nn::checkpoint::{Checkpoint, Dtype, Reading};
+use attractor_nn::checkpoint::{Checkpoint, Dtype, Opening};
 use build::*;
 
 #[test]
@@ -68,7 +68,7 @@ fn a_folder_opens_with_and_without_the_base_prefix() {
         let folder = Folder::new();
         folder.put("config.json", GPT2);
         folder.put("model.safetensors", safetensors(&gpt2_tensors(prefix)));
-        let checkpoint = Checkpoint::open(folder.path(), &Reading::default()).unwrap();
+        let checkpoint = Checkpoint::open(folder.path(), &Opening::default()).unwrap();
         for name in ["transformer.wte.weight", "wte.weight"] {
             assert!(checkpoint.has(name), "{prefix}: {name}");
             assert_eq!(checkpoint.shape(name), Some([11, 8].as_slice()));
@@ -94,7 +94,7 @@ fn shards_are_one_checkpoint_and_its_hash_is_that_of_all_their_bytes() {
     let (one, two) = (safetensors(&first), safetensors(&second));
     folder.put(a, &one);
     folder.put(b, &two);
-    let checkpoint = Checkpoint::open(folder.path(), &Reading::default()).unwrap();
+    let checkpoint = Checkpoint::open(folder.path(), &Opening::default()).unwrap();
     assert_eq!(checkpoint.names().count(), 16);
     assert_eq!(checkpoint.tensor("ln_f.bias").unwrap().values, ramp(8, 1.0 / 64.0));
     let expected: String = Sha256::digest([one, two].concat()).iter().map(|b| format!("{b:02x}")).collect();
@@ -141,7 +141,7 @@ fn the_older_torch_format_comes_back_too() {
 fn a_training_checkpoint_opens_alone_by_the_configuration_inside() {
     let folder = Folder::new();
     let path = folder.put("training.pt", std::fs::read(data("training.pt")).unwrap());
-    let checkpoint = Checkpoint::open(&path, &Reading::default()).unwrap();
+    let checkpoint = Checkpoint::open(&path, &Opening::default()).unwrap();
     assert_eq!((checkpoint.config().layers, checkpoint.config().heads, checkpoint.config().vocab), (1, 2, 11));
     assert_eq!(checkpoint.tensor("transformer.h.0.mlp.c_fc.bias").unwrap().values, ramp(32, 1.0 / 64.0));
     // Neither the optimizer's state nor the inert namespace is taken for weights.
@@ -152,17 +152,17 @@ fn a_training_checkpoint_opens_alone_by_the_configuration_inside() {
 fn a_lone_state_dict_opens_with_a_given_configuration() {
     let folder = Folder::new();
     let path = folder.put("bare.pt", std::fs::read(data("bare.pt")).unwrap());
-    let error = Checkpoint::open(&path, &Reading::default()).unwrap_err();
+    let error = Checkpoint::open(&path, &Opening::default()).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("give a config.json"), "{error}");
     let elsewhere = Folder::new();
     let config = elsewhere.put("config.json", GPT2);
     for given in [config.as_path(), elsewhere.path()] {
-        let checkpoint = Checkpoint::open(&path, &Reading::configured(given)).unwrap();
+        let checkpoint = Checkpoint::open(&path, &Opening::configured(given)).unwrap();
         assert_eq!(checkpoint.tensor("wpe.weight").unwrap().values, ramp(128, 1.0 / 64.0));
     }
     // And with one that lies beside it.
     folder.put("config.json", GPT2);
-    assert!(Checkpoint::open(&path, &Reading::default()).is_ok());
+    assert!(Checkpoint::open(&path, &Opening::default()).is_ok());
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn old_layer_norm_names_are_found_by_their_new_ones() {
     let folder = Folder::new();
     folder.put("config.json", spec);
     folder.put("model.safetensors", safetensors(&tensors));
-    let checkpoint = Checkpoint::open(folder.path(), &Reading::default()).unwrap();
+    let checkpoint = Checkpoint::open(folder.path(), &Opening::default()).unwrap();
     let name = "encoder.layer.2.output.LayerNorm.bias";
     assert_eq!(checkpoint.tensor(name).unwrap(), file.tensor(name).unwrap());
 }
@@ -193,7 +193,7 @@ fn the_real_sentence_model_opens_with_its_configuration() {
         println!("skipped: ATTRACTOR_MINILM does not name the folder of all-MiniLM-L6-v2");
         return;
     };
-    let checkpoint = Checkpoint::open(std::path::Path::new(&folder), &Reading::default()).unwrap();
+    let checkpoint = Checkpoint::open(std::path::Path::new(&folder), &Opening::default()).unwrap();
     let spec = checkpoint.config();
     assert_eq!((spec.layers, spec.heads, spec.hidden, spec.vocab), (6, 12, 384, 30522));
     assert_eq!(checkpoint.hash().unwrap(), "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db");

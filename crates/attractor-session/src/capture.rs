@@ -149,7 +149,7 @@ pub fn open_with(
     context: &Context<'_>,
     prepare: impl FnOnce(&Live) -> Result<Prepared>,
 ) -> Result<Opened> {
-    match target::open(path, &given.reading(), given.stack, context)? {
+    match target::open(path, &given.opening(), given.stack, context)? {
         Target::Live(live) => {
             let prepared = prepare(&live)?;
             let (captured, states) = in_memory(&live, &prepared, &selection, input_rows, context)?;
@@ -352,7 +352,7 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
         ..RunOptions::default()
     };
     target::one_stack(options.inputs.stack)?;
-    let live = target::live(&options.target, &options.inputs.reading(), context)?;
+    let live = target::live(&options.target, &options.inputs.opening(), context)?;
     options.selection.check(live.info.layers, live.info.heads)?;
     let prepared = inputs::prepare(&live, &options.inputs, context)?;
     within_budget(&live, &prepared, &kept)?;

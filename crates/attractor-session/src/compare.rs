@@ -153,7 +153,7 @@ fn sides(options: &Options, context: &Context<'_>) -> Result<[Side; 2]> {
         let mut limit = SEQUENCE;
         let mut image = false;
         for path in [&options.a, &options.b] {
-            let checkpoint = target::checkpoint(path, &given.reading())?;
+            let checkpoint = target::checkpoint(path, &given.opening())?;
             limit = limit.min(checkpoint.config().position_limit().unwrap_or(limit));
             image |= checkpoint.config().image.is_some();
         }

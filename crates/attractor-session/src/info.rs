@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use attractor::{Context, Error, Hint, Result};
 use attractor_capture::run::Manifest;
 use attractor_capture::{Certificate, Run};
-use attractor_nn::checkpoint::Reading;
+use attractor_nn::checkpoint::Opening;
 use attractor_record::{LayerShape, ModelInfo, Origin, Patterns, Stack, Steps};
 use serde::Serialize;
 
@@ -134,7 +134,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Info> {
         match target::is_run(&options.target) {
             true => of_run(&options.target, options.verify).map(|info| Info::Run(Box::new(info))),
             false => {
-                of_checkpoint(&options.target, &options.inputs.reading()).map(|info| Info::Checkpoint(Box::new(info)))
+                of_checkpoint(&options.target, &options.inputs.opening()).map(|info| Info::Checkpoint(Box::new(info)))
             }
         }
     })
@@ -181,8 +181,8 @@ fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
     })
 }
 
-fn of_checkpoint(path: &Path, reading: &Reading) -> Result<CheckpointInfo> {
-    let checkpoint = target::checkpoint(path, reading)?;
+fn of_checkpoint(path: &Path, opening: &Opening) -> Result<CheckpointInfo> {
+    let checkpoint = target::checkpoint(path, opening)?;
     let model = target::info(&checkpoint)?;
     let spec = checkpoint.config();
     Ok(CheckpointInfo {

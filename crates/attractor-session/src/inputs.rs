@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Note, Result};
-use attractor_nn::checkpoint::Reading;
+use attractor_nn::checkpoint::Opening;
 use attractor_nn::checkpoint::spec::ImageSpec;
 use attractor_nn::image::Processor;
-use attractor_nn::model::{Input, Text};
+use attractor_nn::model::{Input, TokenRow};
 use attractor_nn::text::{Tokenizer, describe, read_ids};
 use attractor_record::{Role, Stack, Token};
 use serde::{Serialize, Serializer};
@@ -81,8 +81,8 @@ impl Inputs {
     }
 
     /// How a checkpoint is read.
-    pub fn reading(&self) -> Reading {
-        Reading {
+    pub fn opening(&self) -> Opening {
+        Opening {
             configuration: self.model_config.clone(),
             ignore_tensors: self.ignore_tensors.clone(),
             ignore_keys: self.ignore_keys.clone(),
@@ -340,7 +340,7 @@ fn input_of(tokens: &[Token]) -> Input {
     match tokens.iter().any(|token| token.role == Role::Pad) {
         true => {
             let padding = tokens.iter().map(|token| token.role == Role::Pad).collect();
-            Input::Text(Text { ids, padding, ..Text::default() })
+            Input::Text(TokenRow { ids, padding, ..TokenRow::default() })
         }
         false => Input::tokens(ids),
     }

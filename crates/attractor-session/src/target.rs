@@ -6,7 +6,7 @@ use attractor::{Choice as _, Context, Error, Hint, Kind, Note, Result};
 use attractor_capture::Run;
 use attractor_data::machine::{MODEL, TRAINING};
 use attractor_nn::Model;
-use attractor_nn::checkpoint::{Checkpoint, Reading};
+use attractor_nn::checkpoint::{Checkpoint, Opening};
 use attractor_record::{ModelInfo, Stack};
 
 /// A model that can run.
@@ -43,18 +43,18 @@ pub fn exists(path: &Path, wanted: &str) -> Result<()> {
     }
 }
 
-/// Opens what lies at `path`; `reading` says how a checkpoint is read, `stack` which of a run's stacks is meant.
+/// Opens what lies at `path`; `opening` says how a checkpoint is read, `stack` which of a run's stacks is meant.
 ///
 /// # Errors
 /// `is_io` if nothing is there; `is_usage` for several stacks of which none is chosen and for a stack that is not there; what
 /// reading a run or a checkpoint answers.
-pub fn open(path: &Path, reading: &Reading, stack: Option<Stack>, context: &Context<'_>) -> Result<Target> {
+pub fn open(path: &Path, opening: &Opening, stack: Option<Stack>, context: &Context<'_>) -> Result<Target> {
     exists(path, "a checkpoint (a folder with config.json and model.safetensors, or a .pt file) or a run")?;
     match is_run(path) {
         true => Ok(Target::Run(Box::new(of_stack(Run::open(path)?, stack).map_err(|error| error.at(path.display()))?))),
         false => {
             one_stack(stack)?;
-            Ok(Target::Live(Box::new(live(path, reading, context)?)))
+            Ok(Target::Live(Box::new(live(path, opening, context)?)))
         }
     }
 }
@@ -97,8 +97,8 @@ fn of_stack(run: Run, stack: Option<Stack>) -> Result<Run> {
 ///
 /// # Errors
 /// What reading answers.
-pub fn live(path: &Path, reading: &Reading, context: &Context<'_>) -> Result<Live> {
-    let checkpoint = checkpoint(path, reading)?;
+pub fn live(path: &Path, opening: &Opening, context: &Context<'_>) -> Result<Live> {
+    let checkpoint = checkpoint(path, opening)?;
     for remark in checkpoint.remarks() {
         context.note(&Note::ReadAs { remark: remark.to_string() });
     }
@@ -111,7 +111,7 @@ pub fn live(path: &Path, reading: &Reading, context: &Context<'_>) -> Result<Liv
 ///
 /// # Errors
 /// What reading answers.
-pub fn checkpoint(path: &Path, reading: &Reading) -> Result<Checkpoint> {
+pub fn checkpoint(path: &Path, opening: &Opening) -> Result<Checkpoint> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
     if path.is_file() && ["npz", "npy", "json"].contains(&ending) {
         let why = format!(
@@ -129,7 +129,7 @@ pub fn checkpoint(path: &Path, reading: &Reading) -> Result<Checkpoint> {
         .hinted(Hint::Job("generate rbm")));
     }
     let of_folder = |error: Error| if path.is_dir() && error.is_usage() { error.of_kind(Kind::Format) } else { error };
-    Checkpoint::open(path, reading).map_err(of_folder)
+    Checkpoint::open(path, opening).map_err(of_folder)
 }
 
 /// What a checkpoint is, in the words of a run.

@@ -135,7 +135,7 @@ fn a_run_of_one_stack_and_a_checkpoint_need_no_choice() {
         assert!(opened.patterns.stack().is_only());
     }
     let Err(error) =
-        target::open(folder.path(), &Inputs::default().reading(), Some(Stack::Encoder), &Context::default())
+        target::open(folder.path(), &Inputs::default().opening(), Some(Stack::Encoder), &Context::default())
     else {
         panic!("a checkpoint has one stack");
     };

@@ -1,6 +1,6 @@
 //! Configuration against weights: every tensor that a model needs, by name and shape, and none that speaks against it.
 
-use super::reading::{Ignored, Remark};
+use super::opening::{Ignored, Remark};
 use super::spec::{Family, OutputHead, Spec};
 use super::{quantised, spec};
 use attractor::{Error, Hint, Result};

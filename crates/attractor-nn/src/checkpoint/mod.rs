@@ -9,9 +9,9 @@ pub mod config;
 mod globals;
 mod heap;
 pub mod npy;
+mod opening;
 mod pickle;
 mod quantised;
-mod reading;
 pub mod safetensors;
 mod shards;
 pub(crate) mod source;
@@ -20,7 +20,7 @@ pub mod torch;
 mod zip;
 
 pub use array::{Array, Dtype};
-pub use reading::{Reading, Remark};
+pub use opening::{Opening, Remark};
 pub(crate) use source::{read_json, read_small};
 
 use crate::checkpoint::source::unreadable;
@@ -47,14 +47,14 @@ impl Checkpoint {
     /// Opens a folder (config.json beside model.safetensors, its shards with an index, pytorch_model.bin or one other
     /// weight file) or a lone `.safetensors`, `.pt`, `.pth` or `.bin` file.
     ///
-    /// A lone file takes, in this order, the configuration that `reading` gives, one stored inside it, and a config.json
+    /// A lone file takes, in this order, the configuration that `opening` gives, one stored inside it, and a config.json
     /// beside it.
     ///
     /// # Errors
     /// `is_io` where a file cannot be read, `is_format` where it is torn or no checkpoint, `is_unsupported` where it would
     /// have to run code, for an architecture or a quantisation that is not built in and for keys and tensors that are not
     /// understood, `is_shape` where configuration and weights disagree, `is_usage` where no configuration is to be had.
-    pub fn open(path: &Path, reading: &Reading) -> Result<Self> {
+    pub fn open(path: &Path, opening: &Opening) -> Result<Self> {
         let about = std::fs::metadata(path).map_err(|e| unreadable(path, "the checkpoint", &e))?;
         let shards = if about.is_dir() { Shards::in_folder(path)? } else { Shards::lone(path)? };
         let folder = match (about.is_dir(), path.parent()) {
@@ -62,8 +62,8 @@ impl Checkpoint {
             (false, Some(parent)) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             (false, _) => PathBuf::from("."),
         };
-        let (value, place) = configuration_of(path, &folder, &shards, reading.configuration.as_deref())?;
-        let (mut spec, ignored_keys) = config::read_as(&value, &place, reading)?;
+        let (value, place) = configuration_of(path, &folder, &shards, opening.configuration.as_deref())?;
+        let (mut spec, ignored_keys) = config::read_as(&value, &place, opening)?;
         let mut remarks = Vec::new();
         if !ignored_keys.is_empty() {
             remarks.push(Remark::IgnoredKeys(ignored_keys));
@@ -79,7 +79,7 @@ impl Checkpoint {
             remarks.push(Remark::OwnHead);
         }
         check::check(&spec, &shards, &place)?;
-        remarks.extend(check::leftovers(&spec, &shards, &reading.ignored_tensors()?, &place)?);
+        remarks.extend(check::leftovers(&spec, &shards, &opening.ignored_tensors()?, &place)?);
         Ok(Self { path: path.to_path_buf(), folder, shards, spec, remarks, hash: OnceLock::new() })
     }
 

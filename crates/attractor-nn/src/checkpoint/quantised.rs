@@ -10,7 +10,7 @@
 //! `integrations/finegrained_fp8.py`, where `weight_scale_inv` multiplies.
 
 use super::array::{Array, Dtype};
-use super::reading::Remark;
+use super::opening::Remark;
 use attractor::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 
 use super::array::{Array, Dtype};
 use super::check::{Weights, base};
+use super::opening::Remark;
 use super::quantised::{self, Recipe, Stored};
-use super::reading::Remark;
 use super::safetensors::Safetensors;
 use super::source::{Source, read_json};
 use super::spec::{Family, OutputHead, Spec};

@@ -8,7 +8,7 @@ use attractor::random::Philox;
 use attractor_record::evidence::{AblationMode, Evidence, LossKind, NoLoss, Scope, Unpredictable};
 
 use super::{Ablate, Options, gather};
-use crate::checkpoint::{Checkpoint, Reading};
+use crate::checkpoint::{Checkpoint, Opening};
 use crate::loss::{Case, Targets};
 use crate::model::{Input, Maps, Model, Observer, Overrides, Replacement, Tap, Traced, Want};
 use crate::ops;
@@ -31,7 +31,7 @@ const KINDS: [&str; 12] = [
 
 fn model(kind: &str) -> Model {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/vectors").join(kind);
-    Model::load(&Checkpoint::open(&folder, &Reading::default()).unwrap()).unwrap()
+    Model::load(&Checkpoint::open(&folder, &Opening::default()).unwrap()).unwrap()
 }
 
 /// A seeded input of `n` tokens, or an image of the model's size.

@@ -7,7 +7,7 @@ use attractor::{Error, Hint, Result};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// A text.
-    Text(Text),
+    Text(TokenRow),
     /// Normalised pixels.
     Image {
         /// [channels, height, width]
@@ -17,7 +17,7 @@ pub enum Input {
 
 /// A text, token by token.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Text {
+pub struct TokenRow {
     /// Token numbers, padding included.
     pub ids: Vec<u32>,
     /// True where a token is padding: a key that nobody sees; empty: none is.
@@ -26,7 +26,7 @@ pub struct Text {
     pub types: Vec<u32>,
 }
 
-impl Text {
+impl TokenRow {
     /// The same text with other tokens at the same places.
     pub(crate) fn with_ids(&self, ids: Vec<u32>) -> Self {
         Self { ids, ..self.clone() }
@@ -36,7 +36,7 @@ impl Text {
 impl Input {
     /// A text of one type without padding.
     pub fn tokens(ids: Vec<u32>) -> Self {
-        Self::Text(Text { ids, ..Text::default() })
+        Self::Text(TokenRow { ids, ..TokenRow::default() })
     }
 
     /// Token numbers, if it is a text.
@@ -86,7 +86,7 @@ impl Input {
                 Err(Error::usage(format!("input: a {} model reads text, got an image", spec.family.name())))
             }
             (_, Some(_)) => Err(Error::usage(format!("input: a {} model reads images, got text", spec.family.name()))),
-            (Self::Text(Text { ids, padding, types }), None) => {
+            (Self::Text(TokenRow { ids, padding, types }), None) => {
                 if ids.is_empty() {
                     return Err(Error::usage("input: the text has no tokens; give at least one"));
                 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use attractor::retrieve::Mask;
 
 pub use facts::KeptParts;
-pub use input::{Input, Text};
+pub use input::{Input, TokenRow};
 pub use overrides::{Maps, Overrides, Replacement};
 pub use parameters::Parameter;
 pub use tap::{Observer, Tap, Want};

@@ -1,7 +1,7 @@
 //! A run of a few steps: it learns, it repeats, it resumes, and what it writes can be read again.
 
 use super::*;
-use crate::checkpoint::{Checkpoint, Reading};
+use crate::checkpoint::{Checkpoint, Opening};
 use crate::model::{Input, Overrides};
 
 fn shape(tied: bool, inner: usize) -> Shape {
@@ -69,7 +69,7 @@ fn what_was_written_reads_back_as_the_same_model() {
         for (precision, tolerance) in [(StoredPrecision::F32, 0.0), (StoredPrecision::F16, 1e-2)] {
             let files = model_files(&training.model, &shape, [Some(0), None, None], b"{}", precision).unwrap();
             files.iter().for_each(|(name, bytes)| std::fs::write(folder.path().join(name), bytes).unwrap());
-            let read = Model::load(&Checkpoint::open(folder.path(), &Reading::default()).unwrap()).unwrap();
+            let read = Model::load(&Checkpoint::open(folder.path(), &Opening::default()).unwrap()).unwrap();
             assert_eq!(read.spec().intermediate, inner);
             let error = run(&training.model).iter().zip(run(&read)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(error <= tolerance, "{precision:?}: {error}");

@@ -3,7 +3,7 @@
 use crate::build::*;
 use attractor_nn::checkpoint::config::read;
 use attractor_nn::checkpoint::spec::*;
-use attractor_nn::checkpoint::{Checkpoint, Reading};
+use attractor_nn::checkpoint::{Checkpoint, Opening};
 use attractor_record::Task;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn every_recorded_checkpoint_opens_and_agrees_with_its_weights() {
     for entry in std::fs::read_dir(vectors).unwrap() {
         let folder = entry.unwrap().path();
         if folder.join("model.safetensors").exists() && !folder.ends_with("mamba_tiny") {
-            let checkpoint = Checkpoint::open(&folder, &Reading::default()).unwrap_or_else(|e| panic!("{e}"));
+            let checkpoint = Checkpoint::open(&folder, &Opening::default()).unwrap_or_else(|e| panic!("{e}"));
             assert!(checkpoint.names().all(|name| checkpoint.tensor(name).is_ok()), "{}", folder.display());
             opened += 1;
         }
@@ -175,7 +175,7 @@ fn weights_decide_what_stands_on_top_where_nothing_is_written() {
     let folder = Folder::new();
     folder.put("config.json", GPT2.replace("\"architectures\":[\"GPT2LMHeadModel\"],", ""));
     folder.put("model.safetensors", safetensors(&gpt2_tensors("")));
-    assert_eq!(Checkpoint::open(folder.path(), &Reading::default()).unwrap().config().head, OutputHead::CausalLm);
+    assert_eq!(Checkpoint::open(folder.path(), &Opening::default()).unwrap().config().head, OutputHead::CausalLm);
 }
 
 #[test]

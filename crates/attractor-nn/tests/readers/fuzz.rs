@@ -9,7 +9,7 @@ use attractor_nn::checkpoint::npy::Npy;
 use attractor_nn::checkpoint::safetensors::Safetensors;
 use attractor_nn::checkpoint::spec::ImageSpec;
 use attractor_nn::checkpoint::torch::Torch;
-use attractor_nn::checkpoint::{Checkpoint, Reading, config};
+use attractor_nn::checkpoint::{Checkpoint, Opening, config};
 use attractor_nn::image::Processor;
 use attractor_nn::text::{Tokenizer, read_ids};
 use proptest::prelude::*;
@@ -174,7 +174,7 @@ proptest! {
         if which == 0 {
             let folder = gpt2_folder();
             folder.put("config.json", &bytes);
-            let _ = Checkpoint::open(folder.path(), &Reading::default());
+            let _ = Checkpoint::open(folder.path(), &Opening::default());
         }
     }
 

@@ -5,7 +5,7 @@ use crate::memory::peak;
 use crate::says;
 use attractor_nn::Error;
 use attractor_nn::checkpoint::torch::Torch;
-use attractor_nn::checkpoint::{Checkpoint, Reading};
+use attractor_nn::checkpoint::{Checkpoint, Opening};
 
 fn open(bytes: &[u8]) -> Result<Torch, Error> {
     let folder = Folder::new();
@@ -286,7 +286,7 @@ fn configurations_inside_that_unfold() {
     pickle.extend(b"su.");
     let folder = Folder::new();
     let path = folder.put("x.pt", torch(&pickle, &[0; 16]));
-    let (result, bytes) = peak(|| Checkpoint::open(&path, &Reading::default()).map(|_| ()));
+    let (result, bytes) = peak(|| Checkpoint::open(&path, &Opening::default()).map(|_| ()));
     says(&result.unwrap_err(), Error::is_format, &["`config`", "nested without end"]);
     assert!(bytes < 64 << 20, "{bytes}");
 }

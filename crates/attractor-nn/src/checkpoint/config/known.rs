@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::keys::{Keys, short};
-use crate::checkpoint::reading::Ignored;
+use crate::checkpoint::opening::Ignored;
 use attractor::{Error, Hint, Result};
 
 /// What a family does with keys.

@@ -9,7 +9,7 @@ mod keys;
 mod known;
 mod rope;
 
-use super::reading::{Ignored, Reading};
+use super::opening::{Ignored, Opening};
 use super::spec::{Activation, Family, OutputHead, Spec};
 use attractor::{Error, Result};
 use attractor_record::Task;
@@ -29,12 +29,12 @@ const SUPPORTED: &str = "bert, roberta, xlm-roberta, gpt2, llama, mistral, qwen2
 /// # Source
 /// transformers 5.23.0, `configuration_*.py` of each family.
 pub fn read(value: &Value, place: &str) -> Result<Spec> {
-    Ok(read_as(value, place, &Reading::default())?.0)
+    Ok(read_as(value, place, &Opening::default())?.0)
 }
 
 /// The same, passing over the keys that `reading` ignores; with those that were.
-pub(super) fn read_as(value: &Value, place: &str, reading: &Reading) -> Result<(Spec, Vec<String>)> {
-    let ignored = reading.ignored_keys()?;
+pub(super) fn read_as(value: &Value, place: &str, opening: &Opening) -> Result<(Spec, Vec<String>)> {
+    let ignored = opening.ignored_keys()?;
     let mut passed = Vec::new();
     let keys = Keys::of(place, value)?;
     let model_type = keys.text_if("model_type")?.ok_or_else(|| {

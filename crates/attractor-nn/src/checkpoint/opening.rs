@@ -8,7 +8,7 @@ use glob::Pattern;
 
 /// How a checkpoint is to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reading {
+pub struct Opening {
     /// A config.json, or a folder that holds one, to take instead of the checkpoint's own.
     pub configuration: Option<PathBuf>,
     /// Patterns (`*`, `?`) of tensors that may be left out although the model may need them.
@@ -17,7 +17,7 @@ pub struct Reading {
     pub ignore_keys: Vec<String>,
 }
 
-impl Reading {
+impl Opening {
     /// With this configuration.
     pub fn configured(configuration: impl Into<PathBuf>) -> Self {
         Self { configuration: Some(configuration.into()), ..Self::default() }
