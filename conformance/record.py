@@ -27,6 +27,7 @@ TOLERANCE = 1e-4
 llama = dict(vocab_size=89, hidden_size=48, intermediate_size=56, num_hidden_layers=3, num_attention_heads=6,
              num_key_value_heads=3, head_dim=8, max_position_embeddings=64)
 wide = llama | {"head_dim": 10}
+small = llama | dict(hidden_size=24, intermediate_size=28, num_hidden_layers=2, num_attention_heads=6)
 bert = dict(vocab_size=83, hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52,
             max_position_embeddings=40)
 
@@ -40,6 +41,15 @@ CASES = {
     "gpt2_scaled_tiny": (GPT2LMHeadModel, GPT2Config(
         vocab_size=83, n_embd=36, n_head=3, n_layer=3, n_positions=40, n_inner=52, activation_function="relu",
         scale_attn_by_inverse_layer_idx=True, bos_token_id=0, eos_token_id=0), 2, 19, {}),
+    # The configuration ties the head to the token table, the file holds a head of its own.
+    "gpt2_untied_tiny": (GPT2LMHeadModel, GPT2Config(
+        vocab_size=83, n_embd=24, n_head=3, n_layer=2, n_positions=40, bos_token_id=0, eos_token_id=0,
+        tie_word_embeddings=False), 1, 19, {"tied": True}),
+    # Embedding models: a decoder without direction, with a window too.
+    "llama_bidirectional_tiny": (LlamaForCausalLM, LlamaConfig(**small, is_causal=False), 1, 23, {}),
+    "mistral_bidirectional_tiny": (MistralForCausalLM, MistralConfig(
+        **small, sliding_window=5, is_causal=False), 1, 23, {}),
+    "bert_types_tiny": (BertForMaskedLM, BertConfig(**bert), 2, 21, {"padding": 4, "types": 9}),
     "bert_mlm_tiny": (BertForMaskedLM, BertConfig(**bert), 2, 21, {"padding": 4}),
     "bert_classifier_tiny": (BertForSequenceClassification, BertConfig(**bert, num_labels=5), 2, 17, {}),
     "roberta_tiny": (RobertaForMaskedLM, RobertaConfig(
@@ -94,6 +104,13 @@ def record(name):
             else:
                 fan_in = parameter.shape[0] if "gpt2" in name else parameter[0].numel()
                 parameter.copy_(1.2 / fan_in**0.5 * torch.randn_like(parameter))
+    folder = VECTORS / name
+    if "tied" in options:
+        # As a file says it that was edited or converted; what transformers makes of it is the reference.
+        model.save_pretrained(folder)
+        written = json.loads((folder / "config.json").read_text()) | {"tie_word_embeddings": options["tied"]}
+        (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n")
+        model = kind.from_pretrained(folder, attn_implementation="eager").eval()
     golden = {}
     if length:
         pad = options.get("pad", 0)
@@ -104,6 +121,8 @@ def record(name):
             mask[-1, -options["padding"]:] = 0
             ids[mask == 0] = pad
             inputs["attention_mask"] = mask
+        if "types" in options:
+            inputs["token_type_ids"] = (torch.arange(length) >= options["types"]).long().expand(batch, -1)
     else:
         inputs = {"pixel_values": torch.randn(batch, config.num_channels, config.image_size, config.image_size)}
     with torch.no_grad():
@@ -115,9 +134,9 @@ def record(name):
     for layer, weights in enumerate(out.attentions):
         golden[f"attn.{layer}"] = weights.float().contiguous()
     golden["logits"] = out.logits.float().contiguous()
-    folder = VECTORS / name
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    if "tied" not in options:
+        model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     save_file(golden, str(folder / "golden.safetensors"))
     index = VECTORS / "index.json"

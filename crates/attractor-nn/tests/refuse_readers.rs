@@ -12,7 +12,7 @@ mod refuse_torch;
 use attractor_nn::Error;
 use attractor_nn::checkpoint::safetensors::Safetensors;
 use attractor_nn::checkpoint::spec::ImageSpec;
-use attractor_nn::checkpoint::{Checkpoint, Opening, config};
+use attractor_nn::checkpoint::{Checkpoint, Opening, Remark, config};
 use attractor_nn::image::Processor;
 use attractor_nn::text::{Tokenizer, read_ids};
 use attractor_record::Role;
@@ -323,6 +323,147 @@ fn an_unknown_architecture_lists_the_known_ones() {
     }
 }
 
+/// Every way in which a key can be passed over, and the way out.
+#[test]
+fn a_key_that_is_not_understood_is_refused_by_name() {
+    let open = |more: Value| config::read(&llama(more), "config.json");
+    let refused = Error::is_unsupported;
+    says(
+        &open(json!({"attention_multiplier": 0.5})).unwrap_err(),
+        refused,
+        &["`attention_multiplier` (0.5)", "not understood"],
+    );
+    says(&open(json!({"rope_interleaved": true})).unwrap_err(), refused, &["`rope_interleaved`", "only false"]);
+    says(&open(json!({"auto_map": {"AutoModel": "m.M"}})).unwrap_err(), refused, &["`auto_map`", "code of its own"]);
+    let half = json!({"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}});
+    says(&open(half).unwrap_err(), refused, &["partial_rotary_factor", "whole heads"]);
+    let sections = json!({"rope_scaling": {"rope_type": "default", "mrope_section": [2, 1, 1]}});
+    says(&open(sections).unwrap_err(), refused, &["`rope_scaling.mrope_section`"]);
+    let several = open(json!({"one": 1, "two": 2})).unwrap_err();
+    says(&several, refused, &["`one` (1)", "`two` (2)"]);
+    // Nothing is said by null, and what transformers does not read is passed over.
+    let quiet =
+        json!({"new_key": null, "use_cache": false, "attention_dropout": 0.5, "top_p": 0.3, "dtype": "bfloat16"});
+    assert_eq!(open(quiet).unwrap(), open(json!({})).unwrap());
+}
+
+#[test]
+fn tensors_that_nothing_reads_are_refused_inside_the_model_and_named_beside_it() {
+    let of = |extra: &str, opening: &Opening| {
+        let folder = Folder::new();
+        folder.put("config.json", GPT2);
+        let mut tensors = gpt2_tensors("transformer.");
+        tensors.push(f32s(extra, &[2, 2]));
+        folder.put("model.safetensors", safetensors(&tensors));
+        Checkpoint::open(folder.path(), opening)
+    };
+    let plain = Opening::default();
+    let refused = Error::is_unsupported;
+    for name in ["transformer.h.0.attn.sinks", "h.0.layer_scale1.lambda1", "transformer.register_tokens"] {
+        says(&of(name, &plain).unwrap_err(), refused, &[name, "nothing reads"]);
+    }
+    says(&of("transformer.h.0.attn.c_attn.lora_A", &plain).unwrap_err(), refused, &["lora_A", "merge_and_unload"]);
+    let ignoring = Opening { ignore_tensors: vec!["*.sinks".into()], ..Opening::default() };
+    let checkpoint = of("transformer.h.0.attn.sinks", &ignoring).unwrap();
+    assert_eq!(checkpoint.remarks(), [Remark::IgnoredTensors(vec!["transformer.h.0.attn.sinks".into()])]);
+    assert!(of("transformer.h.0.ln_9.weight", &ignoring).is_err());
+    assert_eq!(of("transformer.h.0.attn.bias", &plain).unwrap().remarks(), []);
+    assert_eq!(of("score.weight", &plain).unwrap().remarks(), [Remark::UnusedTensors(vec!["score.weight".into()])]);
+    let broken = Opening { ignore_tensors: vec!["[".into()], ..Opening::default() };
+    says(&of("score.weight", &broken).unwrap_err(), Error::is_usage, &["attern"]);
+    // A key that is ignored is told.
+    let folder = Folder::new();
+    folder.put("config.json", GPT2.replacen('{', "{\"odd\":1,", 1));
+    folder.put("model.safetensors", safetensors(&gpt2_tensors("transformer.")));
+    says(&Checkpoint::open(folder.path(), &plain).unwrap_err(), refused, &["`odd` (1)"]);
+    let ignoring = Opening { ignore_keys: vec!["od?".into()], ..Opening::default() };
+    let checkpoint = Checkpoint::open(folder.path(), &ignoring).unwrap();
+    assert_eq!(checkpoint.remarks(), [Remark::IgnoredKeys(vec!["odd".into()])]);
+}
+
+/// Integers are no weights: dequantised by a stated recipe, refused by the format's name otherwise.
+#[test]
+fn integer_weights_are_dequantised_or_refused() {
+    let of = |weight: Raw, beside: Vec<Raw>, stated: Value| -> attractor_nn::Result<(Vec<f32>, Vec<Remark>)> {
+        let folder = Folder::new();
+        folder.put("config.json", llama(json!({"num_hidden_layers": 1, "quantization_config": stated})).to_string());
+        let mut tensors = vec![
+            f32s("lm_head.weight", &[96, 48]),
+            f32s("model.embed_tokens.weight", &[96, 48]),
+            f32s("model.norm.weight", &[48]),
+            f32s("model.layers.0.input_layernorm.weight", &[48]),
+            f32s("model.layers.0.post_attention_layernorm.weight", &[48]),
+            weight,
+        ];
+        for (name, rows, columns) in [
+            ("self_attn.k_proj", 16, 48),
+            ("self_attn.v_proj", 16, 48),
+            ("self_attn.o_proj", 48, 48),
+            ("mlp.gate_proj", 80, 48),
+            ("mlp.up_proj", 80, 48),
+            ("mlp.down_proj", 48, 80),
+        ] {
+            tensors.push(f32s(&format!("model.layers.0.{name}.weight"), &[rows, columns]));
+        }
+        tensors.extend(beside);
+        folder.put("model.safetensors", safetensors(&tensors));
+        let checkpoint = Checkpoint::open(folder.path(), &Opening::default())?;
+        let values = checkpoint.tensor("model.layers.0.self_attn.q_proj.weight")?.values;
+        Ok((values, checkpoint.remarks().to_vec()))
+    };
+    const Q: &str = "model.layers.0.self_attn.q_proj";
+    // Row r, column c holds r - c, whatever the format.
+    let bytes = |of: &dyn Fn(i32) -> u8| (0..48 * 48).map(|at| of(at / 48 - at % 48)).collect::<Vec<u8>>();
+    let int8 = || raw(&format!("{Q}.weight"), "I8", &[48, 48], bytes(&|v| v as i8 as u8));
+    let row_scale = |row: usize| 0.5 + row as f32 / 64.0;
+    let floats = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
+    let rows = || floats((0..48).map(row_scale).collect());
+    let expected = |scale: &dyn Fn(usize, usize) -> f32| {
+        (0..48 * 48).map(|at| (at as i32 / 48 - at as i32 % 48) as f32 * scale(at / 48, at % 48)).collect::<Vec<f32>>()
+    };
+    let w8a8 = json!({"quant_method": "compressed-tensors", "format": "int-quantized"});
+    for shape in [vec![48, 1], vec![48]] {
+        let beside = vec![raw(&format!("{Q}.weight_scale"), "F32", &shape, rows())];
+        let (values, remarks) = of(int8(), beside, w8a8.clone()).unwrap();
+        assert_eq!(values, expected(&|row, _| row_scale(row)));
+        let told = Remark::Dequantised { recipe: "int8 with scales", tensors: 1 };
+        assert_eq!(remarks, [told, Remark::FullActivations]);
+    }
+    let beside =
+        vec![raw(&format!("{Q}.SCB"), "F32", &[48], rows()), raw(&format!("{Q}.weight_format"), "U8", &[], vec![0])];
+    let (values, remarks) = of(int8(), beside, json!({"load_in_8bit": true})).unwrap();
+    assert_eq!(values, expected(&|row, _| row_scale(row) / 127.0));
+    assert_eq!(remarks, [Remark::Dequantised { recipe: "bitsandbytes int8", tensors: 1 }]);
+    // Blocks of 32 x 32, the last ones cut short. 0x38 is 1 and 0xc4 is -3 in E4M3.
+    let eight = || raw(&format!("{Q}.weight"), "F8_E4M3", &[48, 48], bytes(&|v| if v == 0 { 0xc4 } else { 0x38 }));
+    let blocks = raw(&format!("{Q}.weight_scale_inv"), "F32", &[2, 2], floats(vec![1.0, 2.0, 4.0, 8.0]));
+    let (values, _) = of(eight(), vec![blocks], json!({"quant_method": "fp8", "weight_block_size": [32, 32]})).unwrap();
+    assert_eq!((values[0], values[1], values[33], values[32 * 48], values[47 * 48 + 47]), (-3.0, 1.0, 2.0, 4.0, -24.0));
+    let refused = Error::is_unsupported;
+    says(&of(int8(), vec![], Value::Null).unwrap_err(), refused, &["q_proj.weight", "I8", "scale"]);
+    says(&of(eight(), vec![], Value::Null).unwrap_err(), refused, &["q_proj.weight", "F8_E4M3"]);
+    let ints = raw(&format!("{Q}.weight"), "I32", &[48, 48], vec![0; 48 * 48 * 4]);
+    says(&of(ints, vec![], Value::Null).unwrap_err(), refused, &["q_proj.weight", "I32"]);
+    let float = || f32s(&format!("{Q}.weight"), &[48, 48]);
+    for (stated, name) in [
+        (json!({"quant_method": "gptq", "bits": 4}), "gptq"),
+        (json!({"quant_method": "awq"}), "awq"),
+        (json!({"load_in_4bit": true, "bnb_4bit_quant_type": "nf4"}), "bitsandbytes NF4"),
+        (json!({"quant_method": "compressed-tensors", "format": "pack-quantized"}), "pack-quantized"),
+        (json!({"bits": 4}), "does not name"),
+    ] {
+        says(&of(float(), vec![], stated).unwrap_err(), refused, &[name, "save_pretrained"]);
+    }
+    for (name, format) in
+        [("qweight", "GPTQ or AWQ"), ("weight.quant_state.bitsandbytes__nf4", "NF4"), ("weight_packed", "packed")]
+    {
+        let packed = raw(&format!("{Q}.{name}"), "U8", &[4], vec![0; 4]);
+        says(&of(float(), vec![packed], Value::Null).unwrap_err(), refused, &[format]);
+    }
+    let wrong = vec![raw(&format!("{Q}.weight_scale"), "F32", &[7], floats(vec![1.0; 7]))];
+    says(&of(int8(), wrong, Value::Null).unwrap_err(), Error::is_shape, &["q_proj.weight_scale", "[7]", "48 x 48"]);
+}
+
 #[test]
 fn a_configuration_of_another_model_names_the_tensor() {
     let error = |change: &dyn Fn(&mut Vec<Raw>), config: &str| {
@@ -417,9 +558,15 @@ fn tokenizers_that_are_missing_damaged_or_of_another_model() {
 #[test]
 fn invalid_token_ids() {
     let folder = Folder::new();
-    let error = |content: &str| read_ids(&folder.put("x.json", content), 11).unwrap_err();
+    let error = |content: &str| read_ids(&folder.put("x.json", content), &vocabulary(11, &[])).unwrap_err();
     says(&error("[1, 2"), Error::is_format, &["not valid JSON"]);
     says(&error("{\"a\": 1}"), Error::is_format, &["list of token ids"]);
+    says(&error("{\"a\": [1]}"), Error::is_format, &["`a`", "not understood"]);
+    says(&error("{\"attention_mask\": [1]}"), Error::is_format, &["input_ids"]);
+    says(&error("{\"input_ids\": [1], \"position_ids\": [4]}"), Error::is_format, &["`position_ids`"]);
+    says(&error("{\"input_ids\": [1, 2], \"attention_mask\": [1]}"), Error::is_shape, &["attention_mask", "1", "2"]);
+    says(&error("{\"input_ids\": [1, 2], \"attention_mask\": [1, 2]}"), Error::is_usage, &["attention_mask", "0 to 1"]);
+    says(&error("{\"input_ids\": [1], \"token_type_ids\": [1]}"), Error::is_usage, &["token type", "0 to 0"]);
     says(&error("[1, \"two\"]"), Error::is_format, &["two"]);
     says(&error("[[1], 2]"), Error::is_format, &["list of token ids"]);
     says(&error("[1.5]"), Error::is_format, &["1.5"]);
@@ -430,7 +577,7 @@ fn invalid_token_ids() {
     let npy = |header: &str, data: &[u8]| {
         let file =
             [b"\x93NUMPY\x01\0".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat();
-        read_ids(&folder.put("x.npy", file), 11).unwrap_err()
+        read_ids(&folder.put("x.npy", file), &vocabulary(11, &[])).unwrap_err()
     };
     let good = "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }";
     says(&npy(good, &[0; 7]), Error::is_format, &["7 bytes"]);

@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Note, Result};
+use attractor_data::archive::{Value, Whole, npy, zip};
 use attractor_nn::checkpoint::Opening;
-use attractor_nn::checkpoint::spec::ImageSpec;
+use attractor_nn::checkpoint::spec::{ImageSpec, Spec};
 use attractor_nn::image::Processor;
 use attractor_nn::model::{Input, TokenRow};
-use attractor_nn::text::{Tokenizer, describe, read_ids};
+use attractor_nn::text::{Fields, Tokenizer, describe, read_ids, rows_of};
 use attractor_record::{Role, Stack, Token};
 use serde::{Serialize, Serializer};
 
@@ -255,6 +256,9 @@ pub(crate) fn tokenizer(live: &Live) -> Result<Option<Tokenizer>> {
     }
 }
 
+/// Bytes of a file of token ids at most, packed or not.
+const MOST_BYTES: u64 = 1 << 30;
+
 /// Positions from which an input is long.
 const LONG: usize = 4096;
 
@@ -272,6 +276,7 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
     let limit = spec.position_limit().unwrap_or(usize::MAX);
     let length = given.seq_len.unwrap_or(SEQUENCE.min(limit));
     let tokenizer = tokenizer(live)?;
+    let mut rows = Vec::new();
     let (mut sequences, mut source) = if !given.input.is_empty() {
         if given.seq_len.is_some() {
             let why = "token ids are taken as they are; cut the lists in the file";
@@ -281,8 +286,9 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
             let why = "give one file of token ids (a list of lists holds several inputs)";
             return Err(Error::option("input", "", why));
         };
-        let ids = read_ids(path, spec.vocab)?;
-        let sequences = ids.iter().map(|ids| describe(ids, tokenizer.as_ref(), spec)).collect::<Result<Vec<_>>>()?;
+        rows = token_rows(path, spec)?;
+        let describe = |row: &TokenRow| describe(&row.ids, tokenizer.as_ref(), spec);
+        let sequences = rows.iter().map(describe).collect::<Result<Vec<_>>>()?;
         (sequences, Source::from(InputSource::Files(vec![path.clone()])))
     } else {
         let Some(tokenizer) = &tokenizer else {
@@ -325,25 +331,54 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
         sequences.iter().flatten().filter(|token| token.role.is_special()).map(|token| token.id).collect();
     special.sort_unstable();
     special.dedup();
-    let items = sequences.into_iter().map(|tokens| Item { input: input_of(&tokens), tokens, grid: None });
+    let mut items: Vec<Item> = sequences
+        .into_iter()
+        .map(|tokens| Item { input: Input::tokens(tokens.iter().map(|token| token.id).collect()), tokens, grid: None })
+        .collect();
+    // Only a file of ids has padding: what a text holds, the model sees.
+    for (item, row) in items.iter_mut().zip(rows) {
+        let padding = row.padding.iter().zip(&mut item.tokens).filter(|(hidden, _)| **hidden);
+        padding.for_each(|(_, token)| token.role = Role::Pad);
+        item.input = Input::Text(row);
+    }
     Ok(Prepared {
-        items: items.collect(),
+        items,
         source,
         mask_token: tokenizer.as_ref().and_then(Tokenizer::mask_token).or(spec.mask_token),
         special,
     })
 }
 
-/// Padding tokens at the end are keys that nobody sees.
-fn input_of(tokens: &[Token]) -> Input {
-    let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-    match tokens.iter().any(|token| token.role == Role::Pad) {
-        true => {
-            let padding = tokens.iter().map(|token| token.role == Role::Pad).collect();
-            Input::Text(TokenRow { ids, padding, ..TokenRow::default() })
-        }
-        false => Input::tokens(ids),
+/// Token ids of a file: JSON, `.npy`, `.npz` or `.safetensors`.
+fn token_rows(path: &Path, spec: &Spec) -> Result<Vec<TokenRow>> {
+    if path.extension().is_none_or(|end| !end.eq_ignore_ascii_case("npz")) {
+        return read_ids(path, spec);
     }
+    let unreadable =
+        |e: std::io::Error| Error::io(format!("{}: the token ids cannot be read: {e}", path.display())).because(e);
+    let about = std::fs::metadata(path).map_err(unreadable)?;
+    if !about.is_file() || about.len() > MOST_BYTES {
+        let why = format!("expected a file of token ids of at most {MOST_BYTES} bytes, got {} bytes", about.len());
+        return Err(Error::format(format!("{}: {why}", path.display())));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let mut fields = Fields::new();
+    for member in zip::members(&bytes).map_err(|e| e.at(path.display()))? {
+        let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();
+        let value =
+            member.read(MOST_BYTES).and_then(|bytes| npy::read(&name, &bytes)).map_err(|e| e.at(path.display()))?;
+        let Value::Whole(Whole { shape, numbers, .. }) = value else {
+            return Err(Error::format(format!("{}: `{name}`: expected whole numbers", path.display())));
+        };
+        let width = shape.last().copied().filter(|&width| width > 0 && shape.len() <= 2).ok_or_else(|| {
+            Error::shape(format!(
+                "{}: `{name}`: expected the shape [positions] or [inputs, positions], got {shape:?}",
+                path.display()
+            ))
+        })?;
+        fields.insert(name, numbers.chunks(width).map(<[i64]>::to_vec).collect());
+    }
+    rows_of(fields, path, spec)
 }
 
 fn images(live: &Live, given: &Inputs, image: &ImageSpec) -> Result<Prepared> {

@@ -8,7 +8,7 @@ mod ids;
 mod roles;
 
 pub use bpe::train_byte_pairs;
-pub use ids::{describe, read_ids};
+pub use ids::{Fields, describe, read_ids, rows_of};
 
 use attractor::{Error, Result};
 use attractor_record::Token;

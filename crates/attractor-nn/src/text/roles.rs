@@ -67,8 +67,10 @@ impl Roles {
             tokenizer.token_to_id(name)
         };
         let (mut by_id, mut added) = (BTreeMap::new(), BTreeSet::new());
+        // A token that also begins or ends a text, or stands for the unknown, is no padding where it occurs.
+        let real = ["bos_token", "eos_token", "cls_token", "sep_token", "unk_token"].map(named);
         for (key, role) in NAMED {
-            if let Some(id) = named(key) {
+            if let Some(id) = named(key).filter(|&id| role != Role::Pad || !real.contains(&Some(id))) {
                 by_id.entry(id).or_insert(role);
             }
         }

@@ -200,3 +200,14 @@ pub fn one_tensor(count: i64, offset: i64, shape: &[i64], stride: &[i64], stored
     let pickle = Pickle::new().op(b"}").text("w").tensor(count, offset, shape, stride).op(b"s").end();
     torch(&pickle, &floats(&ramp(stored, 0.5)))
 }
+
+/// A GPT-2 of `rows` tokens, with further keys.
+#[allow(dead_code)]
+pub fn vocabulary(rows: usize, more: &[(&str, serde_json::Value)]) -> attractor_nn::checkpoint::spec::Spec {
+    let mut value: serde_json::Value = serde_json::from_str(GPT2).unwrap();
+    value["vocab_size"] = rows.into();
+    for (key, setting) in more {
+        value[*key] = setting.clone();
+    }
+    attractor_nn::checkpoint::config::read(&value, "config.json").unwrap()
+}

@@ -154,21 +154,50 @@ fn given_numbers_are_read_from_every_layout() {
         file.extend(data);
         file
     };
+    let ids = |path: &std::path::Path, rows: usize| -> Vec<Vec<u32>> {
+        read_ids(path, &vocabulary(rows, &[])).unwrap().into_iter().map(|row| row.ids).collect()
+    };
     let two = vec![vec![1, 2, 3], vec![4, 5, 6]];
     let path = folder.put("a.json", "[[1,2,3],[4,5,6]]");
-    assert_eq!(read_ids(&path, 7).unwrap(), two);
+    assert_eq!(ids(&path, 7), two);
     let path = folder.put("b.json", "[3, 0, 2]");
-    assert_eq!(read_ids(&path, 7).unwrap(), [[3, 0, 2]]);
+    assert_eq!(ids(&path, 7), [[3, 0, 2]]);
     let path = folder.put("c.json", "[[3], [0, 2]]");
-    assert_eq!(read_ids(&path, 7).unwrap(), [vec![3], vec![0, 2]]);
+    assert_eq!(ids(&path, 7), [vec![3], vec![0, 2]]);
     let header = "{'descr': '<i8', 'fortran_order': False, 'shape': (2, 3), }\n";
     let path = folder.put("d.npy", npy(header, &longs));
-    assert_eq!(read_ids(&path, 7).unwrap(), two);
-    let path =
-        folder.put("e.safetensors", safetensors(&[raw("input_ids", "I64", &[2, 3], longs.clone()), f32s("x", &[2])]));
-    assert_eq!(read_ids(&path, 7).unwrap(), two);
-    let error = read_ids(&path, 6).unwrap_err();
+    assert_eq!(ids(&path, 7), two);
+    let path = folder.put(
+        "e.safetensors",
+        safetensors(&[raw("input_ids", "I64", &[2, 3], longs.clone()), raw("labels", "I64", &[2, 3], longs.clone())]),
+    );
+    assert_eq!(ids(&path, 7), two);
+    let error = read_ids(&path, &vocabulary(6, &[])).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("input 1, position 2"), "{error}");
+}
+
+/// What a file states is used; without it, only trailing tokens that no text begins or ends with are padding.
+#[test]
+fn padding_and_types_are_what_is_stated() {
+    let folder = Folder::new();
+    let read = |text: &str, more: &[(&str, serde_json::Value)]| {
+        let rows = read_ids(&folder.put("x.json", text), &vocabulary(11, more)).unwrap();
+        rows.into_iter().map(|row| (row.padding, row.types)).collect::<Vec<_>>()
+    };
+    let none = || (vec![], vec![]);
+    let stated =
+        r#"{"input_ids": [[4, 2, 0], [0, 0, 5]], "attention_mask": [[1, 0, 1], [0, 1, 1]], "labels": [[1, 1, 1]]}"#;
+    assert_eq!(read(stated, &[]), [(vec![false, true, false], vec![]), (vec![true, false, false], vec![])]);
+    let pad = [("pad_token_id", serde_json::json!(0))];
+    assert_eq!(read("[[0, 4, 0, 5], [4, 0, 0]]", &pad), [none(), (vec![false, true, true], vec![])]);
+    // A stated mask has the last word, and a row of nothing but that token is a text of it.
+    assert_eq!(read(r#"{"input_ids": [4, 0], "attention_mask": [1, 1]}"#, &pad), [(vec![false, false], vec![])]);
+    assert_eq!(read("[0, 0]", &pad), [none()]);
+    for end in ["bos_token_id", "eos_token_id"] {
+        let both = [("pad_token_id", serde_json::json!(0)), (end, serde_json::json!(0))];
+        assert_eq!(read("[[0, 4, 0, 0]]", &both), [none()]);
+    }
+    assert_eq!(read(r#"{"input_ids": [4, 0], "token_type_ids": [0, 0]}"#, &[]), [(vec![], vec![0, 0])]);
 }
 
 #[test]

@@ -74,6 +74,13 @@ pub(super) fn read_as(value: &Value, place: &str, opening: &Opening) -> Result<(
     }
     let inside = |id: &u32| (*id as usize) < spec.vocab;
     spec.bos_token = spec.bos_token.filter(inside);
+    // A token that also begins or ends texts is no padding where it occurs.
+    let ends: Vec<u32> = match keys.get("eos_token_id") {
+        Some(Value::Array(list)) => list.iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect(),
+        Some(id) => id.as_u64().and_then(|id| u32::try_from(id).ok()).into_iter().collect(),
+        None => Vec::new(),
+    };
+    spec.pad_token = spec.pad_token.filter(|pad| Some(*pad) != spec.bos_token && !ends.contains(pad));
     if spec.family == Family::Gpt2 {
         spec.pad_token = spec.pad_token.filter(inside);
     }
