@@ -9,7 +9,7 @@ use crate::energy::SpinMemory;
 use crate::energy::problems::Problem;
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};
-use crate::sample::{Annealed, Annealing, Cooling, Dynamics, Schedule, hot_start};
+use crate::sample::{Annealed, Annealing, Cooling, Dynamics, Schedule, temperatures};
 use crate::{Context, Error, Hint, Kind, Result};
 
 /// Most sweeps of a run.
@@ -20,8 +20,6 @@ const MOST_READS: usize = 1 << 20;
 const MOST_COUPLED: usize = 1 << 15;
 /// Most spins along a side of a lattice.
 const MOST_SIDE: usize = 1 << 12;
-/// From the first temperature to the last, unless they are given.
-const COOLS: f64 = 40.0;
 /// Energies that differ by a smaller share are one.
 const SAME: f64 = 1e-9;
 
@@ -30,9 +28,9 @@ const SAME: f64 = 1e-9;
 pub struct Options {
     /// What is annealed.
     pub problem: Problem,
-    /// First temperature; by default [`hot_start`].
+    /// First temperature; by default the first of [`temperatures`], or `end` if that is higher.
     pub start: Option<f64>,
-    /// Last temperature; by default a fortieth of the first.
+    /// Last temperature; by default the last of [`temperatures`], or `start` if that is lower.
     pub end: Option<f64>,
     /// How the temperature falls.
     pub cooling: Cooling,
@@ -160,8 +158,9 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
     let instance = options.problem.instance(&mut Philox::new(context.seed(), stream::GIVEN));
     let instance = instance.map_err(|error| error.of_kind(Kind::Usage))?;
     let units = instance.couplings.units();
-    let start = options.start.unwrap_or_else(|| hot_start(&instance.couplings));
-    let end = options.end.unwrap_or(start / COOLS);
+    let (hot, cold) = temperatures(&instance.couplings);
+    let start = options.start.unwrap_or(options.end.map_or(hot, |end| hot.max(end)));
+    let end = options.end.unwrap_or(cold.min(start));
     let schedule = options.cooling.schedule(start, end, options.sweeps)?;
     let (dynamics, trace) = (options.dynamics, options.trace);
     let annealing = Annealing { schedule, dynamics, reads: options.reads, trace };
@@ -218,11 +217,17 @@ mod tests {
         let found = run(&options, &Context::new(5)).unwrap();
         assert_eq!((found.is_ground(), Some(found.energy)), (Some(true), found.ground_energy));
         assert_eq!((found.units, found.sweeps, found.reads, found.energies.len()), (64, 200, 16, 16));
-        assert_eq!(found.end, found.start / 40.0);
+        assert!(found.end < found.start / 10.0);
         assert!(found.mean_energy() >= found.energy && found.share_of_best() > 0.0);
         assert_eq!(found.energies[found.best_run()], found.energy);
-        let short = Options { sweeps: 1, reads: 1, start: Some(0.5), end: Some(0.5), ..options };
-        assert_eq!(run(&short, &Context::new(5)).unwrap().is_ground(), Some(false));
+        let short =
+            Options { sweeps: 1, reads: 1, start: Some(0.5), ..Options::new(Problem::PlantedLoops { side: 40 }) };
+        let found = run(&short, &Context::new(5)).unwrap();
+        assert_eq!((found.is_ground(), found.start), (Some(false), 0.5));
+        // A temperature that is given bounds the one that is not.
+        let hot = run(&Options { start: None, end: Some(50.0), ..short.clone() }, &Context::new(5)).unwrap();
+        let cold = run(&Options { start: Some(1e-3), ..short }, &Context::new(5)).unwrap();
+        assert_eq!([hot.start, hot.end, cold.start, cold.end], [50.0, 50.0, 1e-3, 1e-3]);
     }
 
     /// A path of three edges: all of it is cut; a glass has no graph and no known ground.

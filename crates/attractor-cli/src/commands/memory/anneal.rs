@@ -36,10 +36,10 @@ pub struct Anneal {
     /// The built-in example: planted loops, 16 x 16
     #[arg(long)]
     pub demo: bool,
-    /// First temperature [default: twice the largest root-mean-square local field]
+    /// First temperature [default: twice the largest root-mean-square local field, each spin's strongest coupling left out]
     #[arg(long)]
     pub start: Option<f64>,
-    /// Last temperature [default: a fortieth of the first]
+    /// Last temperature [default: a fifth of the smallest such field]
     #[arg(long)]
     pub end: Option<f64>,
     /// How the temperature falls
