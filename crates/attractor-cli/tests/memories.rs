@@ -117,7 +117,8 @@ fn balls_roll_where_the_landscape_says() {
     // A slope without an end, a plain, and an inflection past which a ball rolls away.
     for (polynomial, start, says) in [
         ("0,1", "0.3", "leaves the plotted range"),
-        ("5", "0.3", "the slope is zero there"),
+        ("5", "0.3", "the same energy everywhere"),
+        ("5", "0.3", "the slope there is zero"),
         ("0,0,0,1", "-0.1", "leaves the plotted range"),
     ] {
         let arguments = ["memory", "landscape", "--polynomial", polynomial, "--start", start];

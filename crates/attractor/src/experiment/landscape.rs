@@ -165,6 +165,13 @@ pub struct Curve {
     pub polynomial: Polynomial,
 }
 
+impl Curve {
+    /// True if the energy is a constant: every place is level, and none is a point that stands out.
+    pub fn is_flat(&self) -> bool {
+        self.coefficients[1..].iter().all(|c| *c == 0.0)
+    }
+}
+
 /// Finds the stationary points and rolls the balls.
 ///
 /// # Errors

@@ -92,7 +92,13 @@ mod tests {
         let glass = sherrington_kirkpatrick(60, &mut random).unwrap();
         // Weights over thirty orders of magnitude, and biases.
         let edges: Vec<_> = (0..400)
-            .map(|at| (at, at + 1 + at % 7 * usize::from(at < 394), random.normal() * 10f64.powi(random.below(31) as i32 - 15)))
+            .map(|at| {
+                (
+                    at,
+                    at + 1 + at % 7 * usize::from(at < 394),
+                    random.normal() * 10f64.powi(random.below(31) as i32 - 15),
+                )
+            })
             .collect();
         let heavy = Couplings::sparse(401, &edges).unwrap().with_biases(vec![1e-3; 401]).unwrap();
         for couplings in [&torus, &glass, &heavy] {
