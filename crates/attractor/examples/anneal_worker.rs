@@ -1,8 +1,7 @@
-//! The Rust side of `bench/anneal.py`: `anneal_worker GRAPH START END THREADS` (START default: the defaults of
-//! both temperatures) reads a graph in the Gset format, then answers
-//! commands on standard input, one JSON line each: `ENGINE READS SWEEPS SEED [FILE]` (engine: auto, plain, single, bytes,
-//! shorts, floats) anneals its MaxCut energy, Metropolis, geometrically in 1 / T, and writes the states to the file (+1 and
-//! -1, one byte each: every read's last, then every read's best).
+//! The Rust side of `bench/anneal.py`: `anneal_worker GRAPH START END THREADS` (START `default`: both temperatures by default)
+//! reads a graph in the Gset format, then answers commands on standard input, one JSON line each: `ENGINE READS SWEEPS SEED
+//! [FILE]` (engine: auto, plain, single, bytes, shorts, floats) anneals its MaxCut energy, Metropolis, geometrically in 1 / T,
+//! and writes the states to the file (+1 and -1, one byte each: every read's last, then the local minimum of every read).
 //!
 //! `anneal_worker planted ROWS COLUMNS LOOPS SEED FILE` writes such a graph, frustrated loops on a torus, and prints the
 //! ground energy.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::lane::Lane;
 use super::{Descent, Dynamics, Schedule, ended, reads, single};
 use crate::context::Context;
-use crate::energy::{Couplings, Energy, SpinMemory, SpinWalk};
+use crate::energy::{Couplings, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};
@@ -294,8 +294,7 @@ pub fn temperatures(couplings: &Couplings) -> (f64, f64) {
 }
 
 fn finished(descent: &Descent<'_>, best: Spins, last: Spins, energies: Vec<f64>) -> Read {
-    let last_energy = descent.couplings().energy(&last);
-    let (mut state, mut energy) = descent.from(&last);
+    let (last_energy, mut state, mut energy) = descent.down(&last);
     if best != last {
         let (other, lower) = descent.from(&best);
         if lower < energy {
@@ -356,7 +355,7 @@ pub fn follow<M: SpinMemory>(
 mod tests {
     use super::*;
     use crate::energy::problems::{grid, planted_loops, sherrington_kirkpatrick, torus_glass};
-    use crate::energy::{Hebb, ground_state};
+    use crate::energy::{Energy, Hebb, ground_state};
     use crate::pattern::StoredPatterns;
     use crate::sample::Enumerated;
 

@@ -40,14 +40,11 @@ impl<'a> Descent<'a> {
         let margin = |unit: usize| {
             let terms = couplings.neighbours(unit).map(|(_, weight)| weight).chain([couplings.biases()[unit]]);
             let (count, sum) = terms.fold((0.0, 0.0), |(count, sum), weight| (count + 1.0, sum + weight.abs()));
-            if exact { 0.0 } else { count * f64::EPSILON * sum }
+            count * f64::EPSILON * sum
         };
-        Self { couplings, margins: (0..couplings.units()).map(margin).collect(), exact }
-    }
-
-    /// The problem.
-    pub fn couplings(&self) -> &'a Couplings {
-        self.couplings
+        let units = couplings.units();
+        let margins = if exact { vec![0.0; units] } else { (0..units).map(margin).collect() };
+        Self { couplings, margins, exact }
     }
 
     /// The local minimum below a state, and its energy, computed from the state.
@@ -55,22 +52,41 @@ impl<'a> Descent<'a> {
     /// # Panics
     /// If the state has another number of units.
     pub fn from(&self, start: &Spins) -> (Spins, f64) {
+        let (_, state, energy) = self.down(start);
+        (state, energy)
+    }
+
+    /// The energy of a state, and the local minimum below it with its energy.
+    pub(super) fn down(&self, start: &Spins) -> (f64, Spins, f64) {
         let mut walk = self.couplings.walk(start);
+        let begun = walk.energy();
         while self.pass(&mut walk) > 0 {
             if !self.exact {
                 walk.recompute();
             }
         }
-        (walk.state().clone(), walk.energy())
+        (begun, walk.state().clone(), walk.energy())
     }
 
     /// Every unit once; how many flipped.
     fn pass(&self, walk: &mut CouplingsWalk<'_>) -> usize {
         let mut flipped = 0;
-        for (unit, margin) in self.margins.iter().enumerate() {
-            if walk.field(unit) * f64::from(walk.state().sign(unit)) < -margin {
-                walk.flip(unit);
-                flipped += 1;
+        for (block, margins) in self.margins.chunks(64).enumerate() {
+            // Near the end of a descent hardly any block has a unit to flip: looked at as a whole first.
+            let (word, fields) = (walk.state().words()[block], &walk.fields()[block * 64..]);
+            let is_wrong = |(bit, (&field, &margin)): (usize, (&f64, &f64))| {
+                let aligned = if word >> bit & 1 == 1 { field } else { -field };
+                aligned < -margin
+            };
+            if !fields.iter().zip(margins).enumerate().map(is_wrong).fold(false, |any, wrong| any | wrong) {
+                continue;
+            }
+            for (bit, margin) in margins.iter().enumerate() {
+                let unit = block * 64 + bit;
+                if walk.field(unit) * f64::from(walk.state().sign(unit)) < -margin {
+                    walk.flip(unit);
+                    flipped += 1;
+                }
             }
         }
         flipped
