@@ -5,12 +5,14 @@ each in its own process on one thread.
 
 Needs the packages of bench/requirements-anneal.txt. Builds the Rust side itself (release). Every energy of both sides is
 computed again by numpy from the states; a wrong one ends the bench. Temperatures fall geometrically between those of the table
-below, for both sides alike; where quality is compared, the rival runs at its own default range too.
+below, for both sides alike; where quality is compared, the rival runs at its own default range too; in 3 each side runs at its own.
 
 1. Speed (single-spin updates a second): a random graph of 800 nodes and 19176 edges +-1, a torus of 800 nodes +-1, both
    the shape of Gset graphs, and a Sherrington-Kirkpatrick glass of 256 spins.
 2. Quality at equal sweeps: mean energy of the last states, best of all reads, over draws of Sherrington-Kirkpatrick
    glasses and of planted instances, whose ground energy is known.
+3. Default temperatures: mean cut of all reads, and mean over rounds of the best cut of a round's reads, at equal sweeps, on
+   graphs with hubs, one heavy edge, heavy-tailed weights, and plain ones. Every answer of ours must be a local optimum.
 """
 
 import argparse
@@ -61,6 +63,15 @@ class Graph:
         table = np.array([row.split() for row in rows[1:] if row], dtype=np.float64)
         self.i, self.j, self.w = table[:, 0].astype(int) - 1, table[:, 1].astype(int) - 1, table[:, 2]
 
+    def check_local_optima(self, states):
+        """No single flip of any state lowers its energy, to the rounding of the sums."""
+        fields, sizes = np.zeros(states.shape), np.zeros(self.nodes)
+        for i, j, w in zip(self.i, self.j, self.w):
+            fields[:, i] += w * states[:, j]
+            fields[:, j] += w * states[:, i]
+            sizes[[i, j]] += abs(w)
+        assert (states * fields <= 1e-12 * sizes).all(), "a flip would improve an answer"
+
     def energies(self, file):
         states = np.fromfile(file, dtype=np.int8).reshape(-1, self.nodes)
         assert np.isin(states, (-1, 1)).all()
@@ -75,6 +86,42 @@ def torus(rows, columns):
     site = lambda r, c: r % rows * columns + c % columns
     cells = [(r, c) for r in range(rows) for c in range(columns)]
     return [(site(r, c), site(*n)) for r, c in cells for n in ((r, c + 1), (r + 1, c))]
+
+
+def families(random):
+    """Graphs by name: nodes, edges, weights."""
+    ones = lambda edges: [1] * len(edges)
+    path = [(i, i + 1) for i in range(199)]
+    star = [(0, leaf) for leaf in range(1, 1001)]
+    users = [(0, 101 + user) for user in range(500)] + [(1 + int(random.integers(100)), 101 + user) for user in range(500)]
+
+    def sparse(nodes, count):
+        pairs = np.array([(i, j) for i in range(nodes) for j in range(i + 1, nodes)])
+        return [(int(i), int(j)) for i, j in pairs[random.choice(len(pairs), count, replace=False)]]
+
+    real = lambda values: [float(w) for w in values]
+    # Preferential attachment (Barabasi and Albert): three edges of each new node, ends drawn from the ends there are.
+    ends, attached = [0, 1, 2], []
+    for node in range(3, 1000):
+        chosen = set()
+        while len(chosen) < 3:
+            chosen.add(ends[int(random.integers(len(ends)))])
+        attached += [(other, node) for other in sorted(chosen)]
+        ends += [*chosen, node, node, node]
+    grid, drawn = torus(24, 24), [sparse(500, 2000) for _ in range(4)]
+    return {
+        "star, 1000 leaves": (1001, star, ones(star)),
+        "path of 200 beside an edge of 1000": (202, [*path, (200, 201)], [*ones(path), 1000]),
+        "path of 200 through an edge of 1000": (201, [(i, i + 1) for i in range(200)], [1000 if i == 100 else 1 for i in range(200)]),
+        "500 users of a hub and one of 100 others": (601, users, ones(users)),
+        "preferential attachment, 1000 nodes": (1000, attached, ones(attached)),
+        "Cauchy weights, 500 nodes": (500, drawn[0], real(random.standard_cauchy(2000))),
+        "Pareto weights, exponent 1": (500, drawn[1], real(random.pareto(1.0, 2000) + 1)),
+        "Pareto weights, exponent 1/2": (500, drawn[2], real(random.pareto(0.5, 2000) + 1)),
+        "log-normal weights of either sign, sigma 3": (500, drawn[3], real(random.lognormal(0, 3, 2000) * random.choice([-1, 1], 2000))),
+        "torus 24 x 24, normal weights": (576, grid, real(random.standard_normal(len(grid)))),
+        "torus 20 x 40, +-1": (800, torus(20, 40), weights(random, 1600)),
+    }
 
 
 def glass(path, nodes, seed):
@@ -116,7 +163,7 @@ def main():
         script = str(Path(__file__).with_name("dwave_worker.py"))
 
         def sides(graph, start, end):
-            ours = Worker([binary, str(graph.path), repr(start), repr(end), "1"])
+            ours = Worker([binary, str(graph.path), str(start), str(end), "1"])
             return ours, Worker([sys.executable, script, str(graph.path)])
 
         random = np.random.default_rng(0)
@@ -198,6 +245,37 @@ def main():
                 else {side: sum(d[side]["best"] == d["ground"] for d in draws) for side in three},
                 "seconds": {side: sum(d[side]["seconds"] for d in draws) for side in three},
                 "draws": draws,
+            }
+        results["defaults"] = {}
+        for title, (nodes, edges, values) in families(np.random.default_rng(1)).items():
+            graph = Graph(folder / "family", nodes, edges, values)
+            ours, rival = sides(graph, "default", 0)
+            default = rival.ask("range")
+            reached = {"ours": [], "rival": []}
+            best = {"ours": [], "rival": []}
+            seconds = {"ours": [], "rival": []}
+            for round_ in range(options.rounds):
+                asked = {
+                    "ours": (ours, f"auto {reads} {sweeps} {round_} {folder}/ours"),
+                    "rival": (rival, f"{reads} {sweeps} {round_} {default['start']!r} {default['end']!r} {folder}/rival"),
+                }
+                for side, (worker, command) in asked.items():
+                    answer = worker.ask(command)
+                    checked(graph, folder, side, answer, reads)
+                    seconds[side].append(answer["seconds"])
+                    energies = graph.energies(folder / side)[-reads:]
+                    reached[side].extend((graph.w.sum() - energies) / 2)
+                    best[side].append(max(reached[side][-reads:]))
+                graph.check_local_optima(np.fromfile(folder / "ours", dtype=np.int8).reshape(-1, nodes)[reads:].astype(np.float64))
+            ours.close()
+            rival.close()
+            results["defaults"][title] = {
+                "mean_cut": {side: float(np.mean(of)) for side, of in reached.items()},
+                "standard_error": {side: float(np.std(of, ddof=1) / math.sqrt(len(of))) for side, of in reached.items()},
+                "mean_best_of_a_round": {side: float(np.mean(of)) for side, of in best.items()},
+                "standard_error_best": {side: float(np.std(of, ddof=1) / math.sqrt(len(of))) for side, of in best.items()},
+                "median_seconds": {side: statistics.median(of) for side, of in seconds.items()},
+                "rival_temperatures": [default["start"], default["end"]],
             }
     shown = {**results, "quality": {k: {a: b for a, b in v.items() if a != "draws"} for k, v in results["quality"].items()}}
     print(json.dumps(shown, indent=1))

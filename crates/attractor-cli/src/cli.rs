@@ -14,7 +14,7 @@ use crate::commands::diff::DiffArgs;
 use crate::commands::export::Export;
 use crate::commands::heads::Heads;
 use crate::commands::info::Info;
-use crate::commands::memory::Memory;
+use crate::commands::memory::{self, Memory, anneal::Anneal};
 use crate::commands::metrics::Metrics;
 use crate::commands::rbm::generate::Generate;
 use crate::commands::report::ReportArgs;
@@ -60,6 +60,8 @@ pub enum Command {
     /// Associative memories: what they store and recall
     #[command(subcommand)]
     Memory(Memory),
+    /// The maximum cut of a graph, by simulated annealing: `memory anneal` by the name of its problem
+    Maxcut(Box<Anneal>),
     /// Train a model
     #[command(subcommand)]
     Train(Train),
@@ -110,6 +112,9 @@ impl Cli {
             Command::Export(export) => commands::export::run(export, common).map(|()| true),
             Command::Report(report) => commands::report::run(report, common).map(|()| true),
             Command::Memory(memory) => commands::memory::run(memory, common).map(|()| true),
+            Command::Maxcut(args) => {
+                memory::answer(common, |context| memory::anneal::run(args, common, context)).map(|()| true)
+            }
             Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
             Command::Train(Train::Rbm(train)) => commands::rbm::train::run(train, common).map(|()| true),
             Command::Generate(Generate::Rbm(generate)) => commands::rbm::generate::run(generate, common).map(|()| true),

@@ -49,6 +49,26 @@ fn every_memory_recalls_its_own_example_and_says_what_it_could_not() {
     assert_eq!(anneal["energy"], anneal["ground_energy"]);
 }
 
+/// A star of a thousand leaves, which only its whole is the cut of: by both names of the command, with its sides in the
+/// text, in JSON and as a file that cuts what is said.
+#[test]
+fn a_cut_is_given_with_its_sides() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let edges: String = (2..=1001).map(|leaf| format!("1 {leaf} 1\n")).collect();
+    std::fs::write(here.join("star.txt"), format!("1001 1000\n{edges}")).unwrap();
+    for command in [&["maxcut"][..], &["memory", "anneal"]] {
+        let found = parsed(here, &[command, &["--graph", "star.txt", "--reads", "4", "-o", "cut.txt"]].concat());
+        assert_eq!(found["cut"], 1000.0, "{command:?}");
+        let sides = found["partition"].as_array().unwrap();
+        assert_eq!((&sides[0], sides[1].as_array().unwrap().len()), (&serde_json::json!([1]), 1000));
+        let text = std::fs::read_to_string(here.join("cut.txt")).unwrap();
+        assert!(text.starts_with("1 1\n2 -1\n3 -1\n") && text.lines().count() == 1001);
+    }
+    let words = said(&attractor(here, &["maxcut", "--graph", "star.txt", "--reads", "1"]));
+    assert!(words.contains("one side        1 node: 1\n") && words.contains("and 976 more"), "{words}");
+}
+
 #[test]
 fn every_picture_of_a_memory_is_drawn() {
     let folder = tempfile::tempdir().unwrap();
@@ -117,7 +137,8 @@ fn balls_roll_where_the_landscape_says() {
     // A slope without an end, a plain, and an inflection past which a ball rolls away.
     for (polynomial, start, says) in [
         ("0,1", "0.3", "leaves the plotted range"),
-        ("5", "0.3", "the slope is zero there"),
+        ("5", "0.3", "the same energy everywhere"),
+        ("5", "0.3", "the slope there is zero"),
         ("0,0,0,1", "-0.1", "leaves the plotted range"),
     ] {
         let arguments = ["memory", "landscape", "--polynomial", polynomial, "--start", start];

@@ -211,7 +211,8 @@ impl Source {
             }
             let patterns = StoredPatterns::random(units, count, &mut Philox::new(context.seed(), stream::GIVEN));
             // The option asks for them; no file is at fault.
-            let patterns = patterns.map_err(|error| error.of_kind(Kind::Usage))?;
+            let why = format!("{count} patterns of {units} units; give at least 1 of each, at most {MOST_UNITS} units");
+            let patterns = patterns.map_err(|error| Error::option("random", text, why).because(error))?;
             let side = units.isqrt();
             let picture = if side * side == units { (side, side) } else { (1, units) };
             note(&patterns, context);

@@ -1,7 +1,7 @@
-//! The Rust side of `bench/anneal.py`: `anneal_worker GRAPH START END THREADS` reads a graph in the Gset format, then answers
-//! commands on standard input, one JSON line each: `ENGINE READS SWEEPS SEED [FILE]` (engine: auto, plain, single, bytes,
-//! shorts, floats) anneals its MaxCut energy, Metropolis, geometrically in 1 / T, and writes the states to the file (+1 and
-//! -1, one byte each: every read's last, then every read's best).
+//! The Rust side of `bench/anneal.py`: `anneal_worker GRAPH START END THREADS` (START `default`: both temperatures by default)
+//! reads a graph in the Gset format, then answers commands on standard input, one JSON line each: `ENGINE READS SWEEPS SEED
+//! [FILE]` (engine: auto, plain, single, bytes, shorts, floats) anneals its MaxCut energy, Metropolis, geometrically in 1 / T,
+//! and writes the states to the file (+1 and -1, one byte each: every read's last, then the local minimum of every read).
 //!
 //! `anneal_worker planted ROWS COLUMNS LOOPS SEED FILE` writes such a graph, frustrated loops on a torus, and prints the
 //! ground energy.
@@ -13,7 +13,7 @@ use attractor::Context;
 use attractor::energy::problems::{grid, planted_loops};
 use attractor::energy::{MaxCut, SpinMemory};
 use attractor::random::Philox;
-use attractor::sample::{Annealing, Dynamics, Engine, Schedule};
+use attractor::sample::{Annealing, Dynamics, Engine, Schedule, temperatures};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -32,7 +32,10 @@ fn main() {
     }
     let text = std::fs::read_to_string(&arguments[1]).unwrap_or_else(|e| panic!("{}: {e}", arguments[1]));
     let graph = MaxCut::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", arguments[1]));
-    let (start, end) = (number(2), number(3));
+    let (start, end) = match arguments[2].as_str() {
+        "default" => temperatures(graph.couplings()),
+        _ => (number(2), number(3)),
+    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(number(4) as usize).build_global();
     pool.expect("the pool is built once");
     for line in std::io::stdin().lock().lines() {

@@ -6,9 +6,11 @@ use attractor::experiment::annealing::Solution;
 use super::{ink, style};
 use crate::Result;
 use crate::canvas::axis::Side;
+use crate::canvas::numbers::{counted, decimal, exact};
 use crate::figures::images::{Images, Picture};
 use crate::figures::lines::{Lines, Series};
 use crate::figures::stacked::stacked;
+use crate::terminal::listed;
 
 attractor::choice! {
     /// What is drawn of an annealing.
@@ -37,6 +39,46 @@ pub fn figure(draw: Draw, solution: &Solution) -> Result<String> {
         Draw::Temperature => against_temperature(solution),
         Draw::State => state(solution),
     }
+}
+
+/// Nodes of a side that are named.
+const LISTED: usize = 24;
+
+/// What was found, in lines for a terminal; of a graph also the two sides of its cut.
+pub fn words(found: &Solution) -> String {
+    let temperatures = found.schedule.temperatures();
+    // An empty sum is -0: adding zero makes it 0.
+    let per_spin =
+        |energy: f64| format!("{} ({} per spin)", decimal(energy + 0.0, 4), decimal(found.per_spin(energy) + 0.0, 5));
+    let mut out = format!(
+        "{}\n{} of {} each, temperature {} to {}, {:.2} s\n\n",
+        found.problem,
+        counted(found.reads, "run"),
+        counted(found.sweeps, "sweep"),
+        decimal(temperatures[0], 4),
+        decimal(temperatures[temperatures.len() - 1], 4),
+        found.seconds
+    );
+    out += &format!("lowest energy   {}\n", per_spin(found.energy));
+    out += &format!("mean of runs    {}\n", per_spin(found.mean_energy()));
+    out += &format!("reached by      {:.1} % of the runs\n", 100.0 * found.share_of_best());
+    if let (Some(ground), Some(is_ground)) = (found.ground_energy, found.is_ground()) {
+        let reached = if is_ground { "reached" } else { "not reached: more sweeps, or more reads" };
+        out += &format!("ground state    {} {reached}\n", per_spin(ground));
+    }
+    if let Some(expected) = found.expected_energy {
+        out += &format!(
+            "expected        {} on average over instances of this size; one instance fluctuates\n",
+            per_spin(expected)
+        );
+    }
+    if let (Some(cut), Some(total)) = (found.cut, found.total_weight) {
+        out += &format!("cut             {} of a total edge weight of {}\n", exact(cut + 0.0), exact(total + 0.0));
+    }
+    for (side, nodes) in ["one side", "the other"].into_iter().zip(found.partition.iter().flatten()) {
+        out += &format!("{side:<16}{}: {}\n", counted(nodes.len(), "node"), listed(nodes, LISTED));
+    }
+    out
 }
 
 /// Runs that are drawn.

@@ -21,7 +21,7 @@ pub(super) fn about(found: &Retrievals, source: &str, how: &str) -> String {
 fn verdict(retrieval: &Retrieval) -> String {
     match &retrieval.reason {
         Reason::Retrieved => "retrieved".to_string(),
-        Reason::AnotherPattern(other) => format!("failed: {other}"),
+        Reason::AnotherPattern(other) | Reason::Outscored(other) => format!("failed: {other}"),
         Reason::Metastable(set) => format!("mix of {}", set.len()),
         Reason::GlobalAverage => "mix of all".to_string(),
         Reason::NotSettled => "not converged".to_string(),
@@ -36,7 +36,7 @@ fn verdicts(found: &Retrievals) -> String {
             found.count(|r| matches!(r, Reason::Metastable(_) | Reason::GlobalAverage)),
             "metastable: a mix of several patterns",
         ),
-        (found.count(|r| matches!(r, Reason::AnotherPattern(_))), "failed: another pattern"),
+        (found.count(|r| matches!(r, Reason::AnotherPattern(_) | Reason::Outscored(_))), "failed: another pattern"),
         (found.count(|r| *r == Reason::NotSettled), "unsettled"),
     ];
     let all = found.retrievals.len();

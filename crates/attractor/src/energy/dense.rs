@@ -34,11 +34,13 @@ impl Interaction {
 /// so an update compares the energies of both signs and takes the lower, whatever F is; the unit's weight to itself
 /// never enters. With n = 2 these are Hebb's fields, and the energy is Hebb's less P / 2.
 ///
-/// F is kept as a table of whole numbers over the N + 1 overlaps there are: exact as long as P n N^n fits into 62 bits, else
-/// rounded to that many once and for all, so that sums have no rounding, a tie is a tie, and the descent is exact.
+/// F is kept as a table of whole numbers over the N + 1 overlaps there are, exact at every degree: in one integer of 64 bits
+/// as long as P n N^n fits into 62 bits, beyond that in several, the powers of a smaller base ([`Table`]). So sums have no
+/// rounding, the weakest overlap still decides where the strong ones cancel, a tie is a tie, and the descent is exact.
 ///
 /// # Cost
-/// P N / 8 bytes twice; a field or a flip takes O(P).
+/// P N / 8 bytes twice; a field or a flip takes O(P) for each of the integers of a number: one up to about degree 5 at 1000
+/// units, two at 6 to 9, seven at 30.
 /// # Source
 /// Krotov and Hopfield 2016, *Dense associative memory for pattern recognition*; their F has no factor 1 / (n N^(n-1)).
 #[derive(Debug, Clone)]
@@ -47,40 +49,99 @@ pub struct DenseMemory {
     /// [unit, word of patterns].
     by_unit: Vec<u64>,
     interaction: Interaction,
-    /// F at the overlap 2 k - N, in quanta.
-    table: Vec<i64>,
-    /// Energy of 1 in the table.
-    quantum: f64,
+    table: Table,
+    /// n N^(n-1): what a number of the table is to be divided by.
+    scale: f64,
+}
+
+/// M^n at every overlap M = 2 k - N, k = 0..=N. A number is sum_l d_l B^l, its digits d_l all of its sign and below the base
+/// B = 2^width. Sums and differences are taken digit by digit, with no carry, and are exact: the base is small enough for
+/// those over all patterns to fit into 64 bits.
+#[derive(Debug, Clone)]
+struct Table {
+    width: u32,
+    /// [digit, k], the lowest digit first.
+    digits: Vec<Vec<i64>>,
+}
+
+impl Table {
+    fn new(units: usize, patterns: usize, interaction: Interaction) -> Self {
+        let degree = interaction.degree();
+        let bits = f64::from(degree) * (units as f64).log2();
+        // Sums over P of differences of at most 2 n N^(n-1), twice, must fit.
+        let needed = bits + (4.0 * f64::from(degree) * patterns as f64).log2();
+        // Of several digits each is exact as f64 (52 bits), and so are sums of 4 P of them.
+        let (count, width) = match needed <= 62.0 {
+            true => (1, 62),
+            false => {
+                let width = 52.min(60 - patterns.ilog2());
+                ((bits / f64::from(width)) as usize + 1, width)
+            }
+        };
+        let mut digits = vec![vec![0; units + 1]; count];
+        for k in 0..=units {
+            let overlap = 2 * k as i64 - units as i64;
+            if overlap < 0 && matches!(interaction, Interaction::Rectified { .. }) {
+                continue;
+            }
+            let mut power = vec![0u64; count];
+            power[0] = 1;
+            for _ in 0..degree {
+                let mut carry = 0u128;
+                for digit in &mut power {
+                    let product = u128::from(*digit) * u128::from(overlap.unsigned_abs()) + carry;
+                    *digit = (product & ((1 << width) - 1)) as u64;
+                    carry = product >> width;
+                }
+                debug_assert_eq!(carry, 0);
+            }
+            let sign = if overlap < 0 && degree % 2 == 1 { -1 } else { 1 };
+            for (digits, digit) in digits.iter_mut().zip(power) {
+                digits[k] = sign * digit as i64;
+            }
+        }
+        Self { width, digits }
+    }
+
+    /// The number of these digits, which may have any sign: its sign is exact, and 0 is 0.
+    fn number(&self, digits: impl DoubleEndedIterator<Item = i64>) -> f64 {
+        if self.digits.len() == 1 {
+            return digits.map(|digit| digit as f64).sum();
+        }
+        let mut carry = 0;
+        let mut below: Vec<i64> = digits
+            .map(|digit| {
+                let sum = digit + carry;
+                carry = sum >> self.width;
+                sum - (carry << self.width)
+            })
+            .collect();
+        below.push(carry);
+        // All but the last lie in 0..B now. From the highest on a sum is exact until it is far above what follows.
+        below.iter().rev().fold(0.0, |sum, &digit| sum * f64::from(self.width).exp2() + digit as f64)
+    }
 }
 
 impl DenseMemory {
     /// Stores patterns.
     ///
     /// # Errors
-    /// `is_usage` for a degree below 2, or one whose powers no number holds.
+    /// `is_usage`, naming `degree`, for one below 2 or one whose powers no floating-point number holds.
     pub fn new(patterns: StoredPatterns, interaction: Interaction) -> Result<Self> {
         let (n, degree) = (patterns.units(), interaction.degree());
-        let bits = f64::from(degree) * (n as f64).log2();
-        if degree < 2 || bits > 1000.0 {
-            return Err(Error::usage(format!(
-                "dense memory: degree {degree} for {n} units; expected 2 or more, with N^n below 2^1000"
-            )));
+        // Energies are f64 numbers in the end, sums over P of differences of at most 2 n N^(n-1) among them.
+        let most = ((1000.0 - (4.0 * patterns.count() as f64).log2()) / (2.0 * n as f64).log2()).floor();
+        if degree < 2 || f64::from(degree) > most {
+            return Err(Error::option(
+                "degree",
+                degree,
+                format!("give 2 to {most} for {} patterns of {n} units", patterns.count()),
+            ));
         }
-        // Sums over P of differences of at most 2 n N^(n-1), twice, must fit.
-        let needed = bits + (4.0 * f64::from(degree) * patterns.count() as f64).log2();
-        let shift = (needed - 62.0).ceil().max(0.0);
-        let power = |m: i64| match shift {
-            0.0 => m.pow(degree),
-            _ => ((m as f64).powi(degree as i32) / shift.exp2()).round() as i64,
-        };
-        let entry = |k: usize| match (2 * k as i64 - n as i64, interaction) {
-            (..0, Interaction::Rectified { .. }) => 0,
-            (m, _) => power(m),
-        };
-        let table = (0..=n).map(entry).collect();
-        let quantum = shift.exp2() / (f64::from(degree) * (n as f64).powi(degree as i32 - 1));
+        let table = Table::new(n, patterns.count(), interaction);
+        let scale = f64::from(degree) * (n as f64).powi(degree as i32 - 1);
         let by_unit = patterns.by_unit();
-        Ok(Self { patterns, by_unit, interaction, table, quantum })
+        Ok(Self { patterns, by_unit, interaction, table, scale })
     }
 
     /// What is stored.
@@ -123,8 +184,10 @@ impl SpinMemory for DenseMemory {
         let mut overlaps = self.patterns.overlaps(start);
         let whole = overlaps.len().div_ceil(64) * 64;
         overlaps.resize(whole, 0);
+        let both = vec![vec![0; whole]; self.table.digits.len()];
+        let all = vec![0; both.len()];
         let mut walk =
-            DenseWalk { memory: self, state: start.clone(), overlaps, both: vec![0; whole], all_up: 0, all_down: 0 };
+            DenseWalk { memory: self, state: start.clone(), overlaps, both, all_up: all.clone(), all_down: all };
         walk.refresh();
         walk
     }
@@ -137,11 +200,11 @@ pub struct DenseWalk<'a> {
     state: Spins,
     /// M_mu, up to a whole word of patterns.
     overlaps: Vec<i32>,
-    /// F(M + 2) - F(M - 2) of every pattern, zeros up to a whole word.
-    both: Vec<i64>,
-    /// sum_mu F(M + 2) - F(M), and F(M) - F(M - 2).
-    all_up: i64,
-    all_down: i64,
+    /// F(M + 2) - F(M - 2) of every pattern, digit by digit, zeros up to a whole word.
+    both: Vec<Vec<i64>>,
+    /// sum_mu F(M + 2) - F(M), and F(M) - F(M - 2), digit by digit.
+    all_up: Vec<i64>,
+    all_down: Vec<i64>,
 }
 
 impl DenseWalk<'_> {
@@ -151,17 +214,20 @@ impl DenseWalk<'_> {
     }
 
     fn refresh(&mut self) {
-        let (table, n) = (&self.memory.table, self.memory.patterns.units() as i32);
-        (self.all_up, self.all_down) = (0, 0);
-        let count = self.memory.patterns.count();
-        for (both, &overlap) in self.both.iter_mut().zip(&self.overlaps[..count]) {
-            let k = ((overlap + n) / 2) as usize;
-            // At the ends one of the two never happens: no unit can agree more, or less.
-            let up = table.get(k + 1).map_or(0, |above| above - table[k]);
-            let down = if k > 0 { table[k] - table[k - 1] } else { 0 };
-            *both = up + down;
-            self.all_up += up;
-            self.all_down += down;
+        let n = self.memory.patterns.units() as i32;
+        let overlaps = &self.overlaps[..self.memory.patterns.count()];
+        for (digit, table) in self.memory.table.digits.iter().enumerate() {
+            let (mut all_up, mut all_down) = (0, 0);
+            for (both, &overlap) in self.both[digit].iter_mut().zip(overlaps) {
+                let k = ((overlap + n) / 2) as usize;
+                // At the ends one of the two never happens: no unit can agree more, or less.
+                let up = table.get(k + 1).map_or(0, |above| above - table[k]);
+                let down = if k > 0 { table[k] - table[k - 1] } else { 0 };
+                *both = up + down;
+                all_up += up;
+                all_down += down;
+            }
+            (self.all_up[digit], self.all_down[digit]) = (all_up, all_down);
         }
     }
 }
@@ -173,9 +239,9 @@ impl SpinWalk for DenseWalk<'_> {
 
     fn field(&self, unit: usize) -> f64 {
         // Patterns that agree with the unit lose F(M) - F(M - 2) when it flips, the others gain F(M + 2) - F(M).
-        let plus = sum_of_set(self.memory.unit(unit), &self.both);
-        let quanta = if self.state.is_up(unit) { plus - self.all_up } else { plus - self.all_down };
-        quanta as f64 * self.memory.quantum / 2.0
+        let all = if self.state.is_up(unit) { &self.all_up } else { &self.all_down };
+        let digits = self.both.iter().zip(all).map(|(both, all)| sum_of_set(self.memory.unit(unit), both) - all);
+        self.memory.table.number(digits) / self.memory.scale / 2.0
     }
 
     fn flip(&mut self, unit: usize) {
@@ -191,8 +257,8 @@ impl SpinWalk for DenseWalk<'_> {
 
     fn energy(&self) -> f64 {
         let n = self.memory.patterns.units() as i32;
-        let sum: i128 = self.overlaps().iter().map(|m| i128::from(self.memory.table[((m + n) / 2) as usize])).sum();
-        -(sum as f64) * self.memory.quantum
+        let at = |table: &Vec<i64>| self.overlaps().iter().map(|m| table[((m + n) / 2) as usize]).sum();
+        -self.memory.table.number(self.memory.table.digits.iter().map(at)) / self.memory.scale
     }
 }
 
@@ -302,10 +368,130 @@ mod tests {
         assert_eq!((dense_exact, hebb_exact), (20, 0));
     }
 
+    /// Whole numbers of any length, in base 10^9, without a sign: what is here to be right, not fast.
+    mod exact {
+        pub fn add(a: &mut Vec<u64>, b: &[u64]) {
+            let mut carry = 0;
+            for at in 0..a.len().max(b.len()) + 1 {
+                if at == a.len() {
+                    a.push(0);
+                }
+                carry += a[at] + b.get(at).copied().unwrap_or(0);
+                (a[at], carry) = (carry % 1_000_000_000, carry / 1_000_000_000);
+            }
+        }
+
+        pub fn power(base: u64, degree: u32) -> Vec<u64> {
+            let mut power = vec![1];
+            for _ in 0..degree {
+                let mut carry = 0;
+                for digit in &mut power {
+                    carry += *digit * base;
+                    (*digit, carry) = (carry % 1_000_000_000, carry / 1_000_000_000);
+                }
+                power.push(carry);
+            }
+            power
+        }
+
+        pub fn compare(a: &[u64], b: &[u64]) -> std::cmp::Ordering {
+            let digit = |of: &[u64], at: usize| of.get(at).copied().unwrap_or(0);
+            let differ = (0..a.len().max(b.len())).rev().find(|&at| digit(a, at) != digit(b, at));
+            differ.map_or(std::cmp::Ordering::Equal, |at| digit(a, at).cmp(&digit(b, at)))
+        }
+
+        pub fn float(a: &[u64]) -> f64 {
+            a.iter().rev().fold(0.0, |sum, &digit| sum * 1e9 + digit as f64)
+        }
+    }
+
+    /// Energies before and after a flip in exact integers, positive and negative powers apart: the sign of every field, ties
+    /// included, at degrees where one integer of 64 bits rounds all but the strongest overlaps to 0.
+    #[test]
+    fn fields_have_the_sign_of_exact_integers_at_any_degree() {
+        for (units, count, degree) in
+            [(64, 8, 20), (100, 9, 30), (61, 5, 31), (300, 20, 40), (64, 8, 80), (35, 70, 3), (40, 66, 14)]
+        {
+            let (stored, mut random) = (patterns(units, count, 8), Philox::new(9, u64::from(degree)));
+            let powers: Vec<Vec<u64>> = (0..=units as u64).map(|m| exact::power(m, degree)).collect();
+            for rectified in [false, true] {
+                let interaction =
+                    if rectified { Interaction::Rectified { degree } } else { Interaction::Polynomial { degree } };
+                let memory = DenseMemory::new(stored.clone(), interaction).unwrap();
+                // Twice the sum of F that counts for this side of "sum after - sum before": [positive, negative].
+                let add = |sums: &mut [Vec<u64>; 2], overlaps: &[i32], gained: bool| {
+                    for &overlap in overlaps.iter().filter(|&&m| m > 0 || !rectified) {
+                        let is_negative = overlap < 0 && degree % 2 == 1;
+                        exact::add(
+                            &mut sums[usize::from(is_negative == gained)],
+                            &powers[overlap.unsigned_abs() as usize],
+                        );
+                    }
+                };
+                let near = stored.pattern(1).with_flips(units * 2 / 5, &mut random).unwrap();
+                // Half way between two patterns and away from all: what is strongest may cancel.
+                let mut between = stored.pattern(0);
+                (0..units / 2).for_each(|unit| between.set(unit, stored.pattern(1).is_up(unit)));
+                for state in [near, between, Spins::random(units, &mut random), stored.pattern(2).mirrored()] {
+                    let walk = memory.walk(&state);
+                    let before = memory.patterns().overlaps(&state);
+                    for unit in (0..units).step_by(units / 30 + 1) {
+                        let mut flipped = state.clone();
+                        flipped.flip(unit);
+                        let mut sums = [Vec::new(), Vec::new()];
+                        add(&mut sums, &memory.patterns().overlaps(&flipped), true);
+                        add(&mut sums, &before, false);
+                        // The sum after the flip is larger: the energy falls, the field is against the unit.
+                        let against = exact::compare(&sums[0], &sums[1]);
+                        let aligned = walk.field(unit) * f64::from(state.sign(unit));
+                        assert_eq!(0.0.partial_cmp(&aligned), Some(against), "{interaction:?} unit {unit}: {aligned}");
+                        let change = exact::float(&sums[1]) - exact::float(&sums[0]);
+                        let size = exact::float(&sums[1]) + exact::float(&sums[0]);
+                        let scale = 2.0 * f64::from(degree) * (units as f64).powi(degree as i32 - 1);
+                        assert!(
+                            (aligned - change / scale).abs() <= 1e-13 * size / scale,
+                            "{aligned} {}",
+                            change / scale
+                        );
+                    }
+                    let mut sums = [Vec::new(), Vec::new()];
+                    add(&mut sums, &before, true);
+                    let energy = (exact::float(&sums[1]) - exact::float(&sums[0])) * 2.0
+                        / (2.0 * f64::from(degree) * (units as f64).powi(degree as i32 - 1));
+                    assert!((walk.energy() - energy).abs() <= 1e-13 * energy.abs(), "{} {energy}", walk.energy());
+                }
+            }
+        }
+    }
+
+    /// 50 patterns of 1000 units, two fifths of a cue wrong: (M / N)^30 of every other pattern is below 2^-62 of 1, and all
+    /// are recalled, whatever the degree.
+    #[test]
+    fn steep_memories_recall_from_far() {
+        let stored = patterns(1000, 50, 10);
+        for degree in [20, 30, 40] {
+            let memory = DenseMemory::new(stored.clone(), Interaction::Polynomial { degree }).unwrap();
+            let mut random = Philox::new(11, 0);
+            for mu in 0..10 {
+                let pattern = stored.pattern(mu);
+                let cue = pattern.with_flips(400, &mut random).unwrap();
+                let settled = asynchronous(&memory, &cue, Order::Random { seed: 3, stream: mu as u64 }, 50).unwrap();
+                assert!(settled.state == pattern, "degree {degree}, pattern {mu}");
+            }
+        }
+    }
+
     #[test]
     fn degrees_out_of_range_are_refused() {
         for degree in [0, 1, 200] {
-            assert!(DenseMemory::new(patterns(64, 2, 0), Interaction::Polynomial { degree }).unwrap_err().is_usage());
+            let error = DenseMemory::new(patterns(64, 2, 0), Interaction::Polynomial { degree }).unwrap_err();
+            assert!(
+                error.is_usage() && error.to_string().contains("give 2 to 142 for 2 patterns of 64 units"),
+                "{error}"
+            );
         }
+        // The largest that is taken has finite energies.
+        let memory = DenseMemory::new(patterns(64, 2, 0), Interaction::Polynomial { degree: 142 }).unwrap();
+        assert!(memory.energy(&memory.patterns().pattern(0)) < 0.0);
     }
 }

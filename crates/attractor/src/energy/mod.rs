@@ -19,7 +19,7 @@ pub(crate) mod weights;
 
 pub use couplings::{Couplings, CouplingsWalk, Lost};
 pub use dense::{DenseMemory, DenseWalk, Interaction};
-pub use exponential::{ExponentialMemory, ExponentialWalk};
+pub use exponential::{ExponentialMemory, ExponentialWalk, MOST_BETA};
 pub use ground::{MOST_UNITS, ground_state};
 pub use heads::{Associated, Heads, Projection};
 pub use hebb::{Hebb, HebbWalk};

@@ -9,7 +9,7 @@ use crate::energy::SpinMemory;
 use crate::energy::problems::Problem;
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};
-use crate::sample::{Annealed, Annealing, Cooling, Dynamics, Schedule, hot_start};
+use crate::sample::{Annealed, Annealing, Cooling, Dynamics, Schedule, temperatures};
 use crate::{Context, Error, Hint, Kind, Result};
 
 /// Most sweeps of a run.
@@ -20,8 +20,6 @@ const MOST_READS: usize = 1 << 20;
 const MOST_COUPLED: usize = 1 << 15;
 /// Most spins along a side of a lattice.
 const MOST_SIDE: usize = 1 << 12;
-/// From the first temperature to the last, unless they are given.
-const COOLS: f64 = 40.0;
 /// Energies that differ by a smaller share are one.
 const SAME: f64 = 1e-9;
 
@@ -30,9 +28,9 @@ const SAME: f64 = 1e-9;
 pub struct Options {
     /// What is annealed.
     pub problem: Problem,
-    /// First temperature; by default [`hot_start`].
+    /// First temperature; by default the first of [`temperatures`], or `end` if that is higher.
     pub start: Option<f64>,
-    /// Last temperature; by default a fortieth of the first.
+    /// Last temperature; by default the last of [`temperatures`], or `start` if that is lower.
     pub end: Option<f64>,
     /// How the temperature falls.
     pub cooling: Cooling,
@@ -55,22 +53,38 @@ impl Options {
         Self { problem, start: None, end: None, cooling, sweeps: 1000, reads: 64, restarts: 1, dynamics, trace: false }
     }
 
-    /// Refuses sizes that would take too long or not fit in memory.
+    /// Refuses sizes that would take too long or not fit in memory, and temperatures that do not cool.
     ///
     /// # Errors
-    /// `is_usage`, naming the limits. Temperatures are checked with the schedule that they make.
+    /// `is_usage`, naming the option at fault and its limits.
     pub fn check(&self) -> Result<()> {
-        let (option, size, most) = match self.problem {
-            Problem::SherringtonKirkpatrick { units } => ("sk", units, MOST_COUPLED),
-            Problem::TorusGlass { side } => ("torus", side, MOST_SIDE),
-            Problem::PlantedLoops { side } => ("planted", side, MOST_SIDE),
-            Problem::Ferromagnet { side } => ("ising", side, MOST_SIDE),
-            Problem::MaxCut { .. } => ("graph", 0, 0),
+        let (option, size, least, most) = match self.problem {
+            Problem::SherringtonKirkpatrick { units } => ("sk", units, 2, MOST_COUPLED),
+            Problem::TorusGlass { side } => ("torus", side, 3, MOST_SIDE),
+            Problem::PlantedLoops { side } => ("planted", side, 3, MOST_SIDE),
+            Problem::Ferromagnet { side } => ("ising", side, 3, MOST_SIDE),
+            Problem::MaxCut { .. } => ("graph", 1, 1, 1),
         };
-        let counts = [(option, size, most), ("sweeps", self.sweeps, MOST_SWEEPS), ("reads", self.reads, MOST_READS)];
-        match counts.into_iter().find(|(_, given, most)| given > most) {
-            Some((option, given, most)) => Err(Error::option(option, given, format!("give at most {most}"))),
-            None => Ok(()),
+        let counts = [
+            (option, size, least, most),
+            ("sweeps", self.sweeps, 1, MOST_SWEEPS),
+            ("reads", self.reads, 1, MOST_READS),
+            ("restarts", self.restarts, 1, self.sweeps),
+        ];
+        if let Some((option, given, least, most)) = counts.into_iter().find(|(_, n, least, most)| n < least || n > most)
+        {
+            return Err(Error::option(option, given, format!("give {least} to {most}")));
+        }
+        for (option, given) in [("start", self.start), ("end", self.end)] {
+            if let Some(given) = given.filter(|t| !(*t > 0.0 && t.is_finite())) {
+                return Err(Error::option(option, given, "give a temperature above zero"));
+            }
+        }
+        match (self.start, self.end) {
+            (Some(start), Some(end)) if end > start => {
+                Err(Error::option("end", end, format!("annealing cools, from {start}; give at most that")))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -106,6 +120,8 @@ pub struct Solution {
     pub cut: Option<f64>,
     /// Weight of all edges, of a graph.
     pub total_weight: Option<f64>,
+    /// The two sides of the cut, of a graph: its nodes, counted from 1 as in its file, the side of node 1 first.
+    pub partition: Option<[Vec<usize>; 2]>,
     /// A state of the lowest energy.
     pub state: Spins,
     /// Wall time of the runs.
@@ -139,6 +155,20 @@ impl Solution {
         self.ground_energy.map(|ground| self.energy <= ground + SAME * ground.abs())
     }
 
+    /// The partition as text, of a graph: a line `node side` for every node, counted from 1, the side of node 1 being 1 and
+    /// the other -1.
+    ///
+    /// # Errors
+    /// `is_usage` for a problem that is no graph.
+    pub fn partition_text(&self) -> Result<String> {
+        let Some([with_first, _]) = &self.partition else {
+            return Err(Error::option("output", "", "only the cut of a graph has a partition to write"));
+        };
+        let mut sides = vec![-1; self.units];
+        with_first.iter().for_each(|node| sides[node - 1] = 1);
+        Ok(sides.iter().enumerate().map(|(at, side)| format!("{} {side}\n", at + 1)).collect())
+    }
+
     /// Number of the best run, the first of several.
     pub fn best_run(&self) -> usize {
         self.energies.iter().position(|&energy| energy == self.energy).unwrap_or(0)
@@ -148,7 +178,7 @@ impl Solution {
 /// Draws the problem and anneals it, on all threads of the context.
 ///
 /// # Errors
-/// As [`Options::check`]; `is_usage` for a problem below its least size or temperatures that are no schedule; `is_budget`
+/// As [`Options::check`]; `is_budget`
 /// beyond 16 GiB, with the hint to omit `trace` where energies are kept; `is_interrupted`.
 pub fn run(options: &Options, context: &Context<'_>) -> Result<Solution> {
     context.install(|| anneal(options, context))
@@ -160,8 +190,9 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
     let instance = options.problem.instance(&mut Philox::new(context.seed(), stream::GIVEN));
     let instance = instance.map_err(|error| error.of_kind(Kind::Usage))?;
     let units = instance.couplings.units();
-    let start = options.start.unwrap_or_else(|| hot_start(&instance.couplings));
-    let end = options.end.unwrap_or(start / COOLS);
+    let (hot, cold) = temperatures(&instance.couplings);
+    let start = options.start.unwrap_or(options.end.map_or(hot, |end| hot.max(end)));
+    let end = options.end.unwrap_or(cold.min(start));
     let schedule = options.cooling.schedule(start, end, options.sweeps)?;
     let (dynamics, trace) = (options.dynamics, options.trace);
     let annealing = Annealing { schedule, dynamics, reads: options.reads, trace };
@@ -200,6 +231,10 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
         expected_energy: instance.expected,
         cut: graph.map(|graph| graph.cut(&best.state)),
         total_weight: graph.map(|graph| graph.total()),
+        partition: graph.map(|_| {
+            let side = |first: bool| (0..units).filter(move |&i| (best.state.is_up(i) == best.state.is_up(0)) == first);
+            [true, false].map(|first| side(first).map(|unit| unit + 1).collect())
+        }),
         state: best.state.clone(),
         seconds,
         schedule: annealing.schedule,
@@ -218,11 +253,17 @@ mod tests {
         let found = run(&options, &Context::new(5)).unwrap();
         assert_eq!((found.is_ground(), Some(found.energy)), (Some(true), found.ground_energy));
         assert_eq!((found.units, found.sweeps, found.reads, found.energies.len()), (64, 200, 16, 16));
-        assert_eq!(found.end, found.start / 40.0);
+        assert!(found.end < found.start / 10.0);
         assert!(found.mean_energy() >= found.energy && found.share_of_best() > 0.0);
         assert_eq!(found.energies[found.best_run()], found.energy);
-        let short = Options { sweeps: 1, reads: 1, start: Some(0.5), end: Some(0.5), ..options };
-        assert_eq!(run(&short, &Context::new(5)).unwrap().is_ground(), Some(false));
+        let short =
+            Options { sweeps: 1, reads: 1, start: Some(0.5), ..Options::new(Problem::PlantedLoops { side: 40 }) };
+        let found = run(&short, &Context::new(5)).unwrap();
+        assert_eq!((found.is_ground(), found.start), (Some(false), 0.5));
+        // A temperature that is given bounds the one that is not.
+        let hot = run(&Options { start: None, end: Some(50.0), ..short.clone() }, &Context::new(5)).unwrap();
+        let cold = run(&Options { start: Some(1e-3), ..short }, &Context::new(5)).unwrap();
+        assert_eq!([hot.start, hot.end, cold.start, cold.end], [50.0, 50.0, 1e-3, 1e-3]);
     }
 
     /// A path of three edges: all of it is cut; a glass has no graph and no known ground.
@@ -237,10 +278,13 @@ mod tests {
             (Some(8.0), Some(8.0), "largest cut of path")
         );
         assert_eq!(energy.energy(&found.state), found.energy);
+        assert_eq!(found.partition, Some([vec![1, 3], vec![2, 4]]));
+        assert_eq!(found.partition_text().unwrap(), "1 1\n2 -1\n3 1\n4 -1\n");
         let glass = Options { sweeps: 20, restarts: 4, ..Options::new(Problem::SherringtonKirkpatrick { units: 9 }) };
         let found = run(&glass, &Context::new(1)).unwrap();
         assert_eq!((found.sweeps, found.reads, found.cut, found.is_ground()), (5, 256, None, None));
         assert!(found.expected_energy.is_some());
+        assert!(found.partition.is_none() && found.partition_text().unwrap_err().is_usage());
     }
 
     #[test]
@@ -251,8 +295,22 @@ mod tests {
             (glass, "sk = 40000"),
             (torus, "torus = 5000"),
             (Options { sweeps: 1 << 29, ..Options::new(Problem::TorusGlass { side: 4 }) }, "sweeps = 536870912"),
-            (Options::new(Problem::TorusGlass { side: 2 }), "at least 3 per side"),
-            (Options { end: Some(0.0), ..Options::new(Problem::TorusGlass { side: 4 }) }, "above zero"),
+            (Options::new(Problem::TorusGlass { side: 2 }), "torus = 2: give 3 to 4096"),
+            (Options::new(Problem::SherringtonKirkpatrick { units: 1 }), "sk = 1: give 2 to 32768"),
+            (
+                Options { end: Some(0.0), ..Options::new(Problem::TorusGlass { side: 4 }) },
+                "end = 0: give a temperature",
+            ),
+            (Options { start: Some(f64::NAN), ..Options::new(Problem::TorusGlass { side: 4 }) }, "start = NaN"),
+            (
+                Options { start: Some(1.0), end: Some(2.0), ..Options::new(Problem::TorusGlass { side: 4 }) },
+                "end = 2: annealing cools",
+            ),
+            (Options { reads: 0, ..Options::new(Problem::TorusGlass { side: 4 }) }, "reads = 0: give 1 to"),
+            (
+                Options { restarts: 1001, ..Options::new(Problem::TorusGlass { side: 4 }) },
+                "restarts = 1001: give 1 to 1000",
+            ),
         ] {
             let error = run(&options, &Context::new(0)).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains(says), "{error}");

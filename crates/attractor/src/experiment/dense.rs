@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 
 use super::recall::{Recall, Recalls};
 use crate::context::Context;
-use crate::energy::{DenseMemory, ExponentialMemory, Interaction};
-use crate::error::Result;
+use crate::energy::{DenseMemory, ExponentialMemory, Interaction, MOST_BETA};
+use crate::error::{Error, Result};
 use crate::pattern::StoredPatterns;
 
 /// How fast the energy grows with the overlaps.
@@ -82,9 +82,14 @@ impl Dense {
     /// Checks that it can be carried out, as far as that can be known without the patterns.
     ///
     /// # Errors
-    /// As [`Recall::check`].
+    /// As [`Recall::check`]; `is_usage`, naming `exponential`, for a beta that does not lie in (0, 300].
     pub fn check(&self) -> Result<()> {
-        self.recall.check()
+        match self.energy {
+            Steepness::Exponential { beta } if !(beta > 0.0 && beta <= MOST_BETA) => {
+                Err(Error::option("exponential", beta, format!("give a beta above 0, up to {MOST_BETA}")))
+            }
+            _ => self.recall.check(),
+        }
     }
 
     /// Stores the patterns and recalls them.
@@ -132,6 +137,14 @@ mod tests {
         let exponential = run(Steepness::Exponential { beta: 0.5 });
         assert!(exponential.recalled.exact() >= 98);
         assert_eq!(serde_json::to_value(&exponential).unwrap()["energy"], "exponential energy, beta 0.5");
+    }
+
+    #[test]
+    fn betas_out_of_range_are_refused_by_the_option() {
+        for beta in [0.0, -1.0, f64::NAN, 301.0] {
+            let error = Dense { energy: Steepness::Exponential { beta }, ..Dense::default() }.check().unwrap_err();
+            assert!(error.is_usage() && error.at_fault().unwrap().0 == "exponential", "{error}");
+        }
     }
 
     #[test]

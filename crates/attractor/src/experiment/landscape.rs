@@ -58,7 +58,7 @@ impl CurveOptions {
     /// Refuses more than a picture holds.
     ///
     /// # Errors
-    /// `is_usage`, naming the limits. Numbers are checked as they are used.
+    /// `is_usage`, naming the option at fault.
     pub fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         let (coefficients, balls) = (self.polynomial.len(), self.start.len());
@@ -67,6 +67,19 @@ impl CurveOptions {
         }
         if !(1..=MOST).contains(&balls) {
             return Err(Error::option("start", "", format!("give 1 to {MOST} places")));
+        }
+        if let Some((power, c)) = self.polynomial.iter().enumerate().find(|(_, c)| !c.is_finite()) {
+            return Err(Error::option(
+                "polynomial",
+                c,
+                format!("the coefficient of x^{power} is not a number; give finite ones"),
+            ));
+        }
+        if let Some(place) = self.start.iter().find(|place| !place.is_finite()) {
+            return Err(Error::option("start", place, "is not a number; give finite places"));
+        }
+        if !(self.rate > 0.0 && self.rate.is_finite()) {
+            return Err(Error::option("rate", self.rate, "give a positive number"));
         }
         Ok(())
     }
@@ -163,6 +176,13 @@ pub struct Curve {
     /// The energy.
     #[serde(skip)]
     pub polynomial: Polynomial,
+}
+
+impl Curve {
+    /// True if the energy is a constant: every place is level, and none is a point that stands out.
+    pub fn is_flat(&self) -> bool {
+        self.coefficients[1..].iter().all(|c| *c == 0.0)
+    }
 }
 
 /// Finds the stationary points and rolls the balls.

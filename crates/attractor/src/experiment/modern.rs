@@ -142,7 +142,7 @@ pub struct Retrieval {
 impl Retrieval {
     /// True if it came back together with patterns that equal it: no beta tells those apart.
     pub fn has_twins(&self) -> bool {
-        let alone = matches!(self.reason, Reason::Retrieved | Reason::AnotherPattern(_));
+        let alone = matches!(self.reason, Reason::Retrieved | Reason::AnotherPattern(_) | Reason::Outscored(_));
         !alone && self.separation <= 0.0 && self.distance < BACK
     }
 }

@@ -34,8 +34,8 @@ pub enum Rule {
     ///
     /// Source: Hopfield 1982.
     Hebb,
-    /// w_ij = (1/N) sum_mu (xi_i - a)(xi_j - a), a the mean activity of all patterns: for biased patterns, whose common
-    /// part would drown what tells them apart.
+    /// w_ij = (1/N) sum_mu (xi_i - a)(xi_j - a), a the mean activity of all patterns, and the bias a (1 - a^2) at every unit
+    /// (a threshold of minus that): for biased patterns, whose common part would drown what tells them apart.
     ///
     /// Source: Amit, Gutfreund and Sompolinsky 1987, *Information storage in neural networks with low levels of activity*.
     Centred,
@@ -96,7 +96,7 @@ pub struct Report {
     pub converged: bool,
     /// Dimensions of the patterns' span, for the pseudo-inverse.
     pub rank: Option<usize>,
-    /// Smallest stability, min_(i, mu) xi_i h_i / |w_i|: above 0 if every pattern is a fixed point. A unit without
+    /// Smallest stability, min_(i, mu) xi_i h_i / |w_i|, biases in the fields: above 0 if every pattern is a fixed point. A unit without
     /// weights has stability 0.
     pub stability: f64,
 }
@@ -136,7 +136,11 @@ impl Rule {
         let once = Report { epochs: 1, converged: true, rank: None, stability: f64::NAN };
         let (weights, report) = match self {
             Self::Hebb => (Weights::new(units, hebb::learn(&signs, 0.0))?, once),
-            Self::Centred => (Weights::new(units, hebb::learn(&signs, hebb::activity(&signs)))?, once),
+            Self::Centred => {
+                let activity = hebb::activity(&signs);
+                let weights = Weights::new(units, hebb::learn(&signs, activity))?;
+                (weights.with_biases(vec![hebb::bias(activity); units])?, once)
+            }
             Self::Storkey => (Weights::new(units, storkey::learn(&signs))?, once),
             Self::PseudoInverse { diagonal } => {
                 let (values, rank) = projection::learn(&signs);
@@ -165,15 +169,18 @@ impl Rule {
     }
 }
 
-/// min_(i, mu) xi_i h_i / |w_i|.
+/// min_(i, mu) xi_i h_i / |w_i|, summed as the perceptron sums what it stops at.
 fn smallest_stability(weights: &Weights, signs: &[Vec<f64>]) -> f64 {
+    /// Patterns that stay in cache while the weights pass.
+    const TOGETHER: usize = 16;
+    let norms: Vec<f64> = (0..weights.units()).map(|i| length(weights.row(i))).collect();
     let mut smallest = f64::INFINITY;
-    for i in 0..weights.units() {
-        let row = weights.row(i);
-        let norm = length(row);
-        for xi in signs {
-            let stability = if norm > 0.0 { xi[i] * sum_of_products(row, xi) / norm } else { 0.0 };
-            smallest = smallest.min(stability);
+    for some in signs.chunks(TOGETHER) {
+        for (i, &norm) in norms.iter().enumerate() {
+            for xi in some {
+                let field = sum_of_products(weights.row(i), xi) + weights.biases()[i];
+                smallest = smallest.min(if norm > 0.0 { xi[i] * field / norm } else { 0.0 });
+            }
         }
     }
     smallest

@@ -14,7 +14,7 @@ crate::choice! {
         /// Hebb's outer products.
         #[default]
         Hebb = "hebb",
-        /// Hebbian rule on mean-centred patterns: for patterns that are mostly dark, or mostly light.
+        /// Hebbian rule on mean-centred patterns, with unit thresholds: for patterns that are mostly dark, or mostly light.
         Centred = "centred",
         /// Storkey's rule, one pattern at a time.
         Storkey = "storkey",

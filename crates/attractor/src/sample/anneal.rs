@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::lane::Lane;
-use super::{Dynamics, Schedule, ended, reads, single};
+use super::{Descent, Dynamics, Schedule, ended, reads, single};
 use crate::context::Context;
-use crate::energy::{Couplings, Energy, SpinMemory, SpinWalk};
+use crate::energy::{Couplings, SpinMemory, SpinWalk};
 use crate::error::{Error, Result};
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};
@@ -41,7 +41,8 @@ pub struct Annealing {
 /// One run's outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Read {
-    /// The state of lowest energy among the start and the ends of all sweeps.
+    /// A local minimum: the lower of those that a [`Descent`] reaches from the best state among the start and the ends of all
+    /// sweeps, and from where the run ended.
     pub state: Spins,
     /// Its energy, computed from the state.
     pub energy: f64,
@@ -164,6 +165,7 @@ impl Annealing {
             ))
         };
         let temperatures = self.schedule.temperatures();
+        let descent = Descent::new(couplings);
         let done = AtomicUsize::new(0);
         let going_on = || {
             context.step("annealing", done.fetch_add(1, Ordering::Relaxed), self.reads);
@@ -183,14 +185,14 @@ impl Annealing {
                         }
                     };
                     let (state, last) = follow(couplings, &start, &self.schedule, self.dynamics, &mut random, note)?;
-                    Ok(finished(couplings, state, last, energies))
+                    Ok(finished(&descent, state, last, energies))
                 })
                 .collect::<Result<_>>()?,
             Engine::Single => {
                 let program = single::Program::new(couplings).ok_or_else(refused)?;
                 let one =
                     |read| program.anneal(self.dynamics, temperatures, context.seed(), stream::item(read), self.trace);
-                let finish = |read: ended::Annealed| finished(couplings, read.best, read.last, read.energies);
+                let finish = |read: ended::Annealed| finished(&descent, read.best, read.last, read.energies);
                 (0..self.reads as u64)
                     .into_par_iter()
                     .map(|read| going_on().map(|()| finish(one(read))))
@@ -198,15 +200,15 @@ impl Annealing {
             }
             Engine::Bytes => {
                 let program = reads::Program::<i8>::new(couplings).ok_or_else(refused)?;
-                self.side_by_side(couplings, &program, context)?
+                self.side_by_side(&descent, &program, context)?
             }
             Engine::Shorts => {
                 let program = reads::Program::<i16>::new(couplings).ok_or_else(refused)?;
-                self.side_by_side(couplings, &program, context)?
+                self.side_by_side(&descent, &program, context)?
             }
             Engine::Floats => {
                 let program = reads::Program::<f32>::new(couplings).ok_or_else(refused)?;
-                self.side_by_side(couplings, &program, context)?
+                self.side_by_side(&descent, &program, context)?
             }
         };
         Ok(Annealed { reads })
@@ -214,7 +216,7 @@ impl Annealing {
 
     fn side_by_side<T: Lane>(
         &self,
-        couplings: &Couplings,
+        descent: &Descent<'_>,
         program: &reads::Program<T>,
         context: &Context<'_>,
     ) -> Result<Vec<Read>> {
@@ -234,7 +236,7 @@ impl Annealing {
             let traces = made.traces;
             let energies = move |read: usize| traces.iter().map(|all| all[read]).collect::<Vec<_>>();
             let states = made.best.into_iter().zip(made.last).take(wanted).enumerate();
-            Ok(states.map(|(read, (best, last))| finished(couplings, best, last, energies(read))).collect::<Vec<_>>())
+            Ok(states.map(|(read, (best, last))| finished(descent, best, last, energies(read))).collect::<Vec<_>>())
         };
         Ok((0..groups).into_par_iter().map(group).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
@@ -256,25 +258,49 @@ impl Annealing {
     }
 }
 
-/// A temperature to start from: twice the largest root mean square field of a random state, so hot that units hardly feel
-/// each other; 1 without any coupling or bias.
+/// First and last temperature for a problem: twice the largest, and a fifth of the smallest, field that competes at a unit.
 ///
-/// Of a random state the field at unit i has mean b_i and variance sum_j J_ij^2.
-pub fn hot_start(couplings: &Couplings) -> f64 {
-    let units = couplings.units();
-    let weights = |unit: usize| {
-        let bias = couplings.biases().get(unit).copied().unwrap_or(0.0);
-        couplings.neighbours(unit).map(|(_, w)| w).chain([bias])
+/// Of a random state the field at unit i has mean square sum_j J_ij^2 + b_i^2. The strongest coupling does not compete: by
+/// itself it is always satisfied, so one heavy edge says nothing of the temperatures at which the rest is decided. What is
+/// left of the root mean square is c_i, and flips cost about 2 c_i where couplings are in conflict. At 2 max c_i units hardly
+/// feel each other; at a fifth of the smallest, excitations are rare, and the descent that ends a read removes them. The
+/// smallest is that of all but the lowest twentieth of the units, at least of all but two: one light edge is left to the
+/// descent. (Measured on twelve kinds of graphs: a tenth, or the lowest hundredth, spends sweeps where nothing is won.) Where nothing competes, as in single pairs, couplings themselves count; without any, the temperatures are
+/// those of a coupling of 1.
+pub fn temperatures(couplings: &Couplings) -> (f64, f64) {
+    let sizes = |unit: usize| {
+        let weights = couplings.neighbours(unit).map(|(_, weight)| weight).chain([couplings.biases()[unit]]);
+        weights.map(f64::abs)
     };
-    // In units of the largest one: squares of 1e300 and 1e-300 are not numbers.
-    let largest = (0..units).flat_map(weights).fold(0.0f64, |most, w| most.max(w.abs()));
-    let square = |unit: usize| weights(unit).map(|w| (w / largest).powi(2)).sum::<f64>();
-    let most = largest * (0..units).map(square).fold(0.0, f64::max).sqrt();
-    if most > 0.0 { 2.0 * most } else { 1.0 }
+    let largest = (0..couplings.units()).flat_map(sizes).fold(0.0, f64::max);
+    if largest == 0.0 {
+        return (2.0, 0.2);
+    }
+    // The strongest, and the sum of the squares of all others, in units of the largest: squares of 1e300 are not numbers.
+    let rest = |(strongest, squares): (f64, f64), size: f64| {
+        let weaker = size.min(strongest) / largest;
+        (size.max(strongest), squares + weaker * weaker)
+    };
+    let competes = |unit: usize| largest * sizes(unit).fold((0.0, 0.0), rest).1.sqrt();
+    let mut fields: Vec<f64> = (0..couplings.units()).map(competes).filter(|&field| field > 0.0).collect();
+    fields.sort_by(f64::total_cmp);
+    match fields.last() {
+        Some(&most) => {
+            let least = fields[(fields.len() / 20).max(2).min(fields.len() - 1)];
+            (2.0 * most, least / 5.0)
+        }
+        None => (2.0 * largest, largest / 5.0),
+    }
 }
 
-fn finished(couplings: &Couplings, state: Spins, last: Spins, energies: Vec<f64>) -> Read {
-    let (energy, last_energy) = (couplings.energy(&state), couplings.energy(&last));
+fn finished(descent: &Descent<'_>, best: Spins, last: Spins, energies: Vec<f64>) -> Read {
+    let (last_energy, mut state, mut energy) = descent.down(&last);
+    if best != last {
+        let (other, lower) = descent.from(&best);
+        if lower < energy {
+            (state, energy) = (other, lower);
+        }
+    }
     Read { state, energy, last, last_energy, energies }
 }
 
@@ -329,7 +355,7 @@ pub fn follow<M: SpinMemory>(
 mod tests {
     use super::*;
     use crate::energy::problems::{grid, planted_loops, sherrington_kirkpatrick, torus_glass};
-    use crate::energy::{Hebb, ground_state};
+    use crate::energy::{Energy, Hebb, ground_state};
     use crate::pattern::StoredPatterns;
     use crate::sample::Enumerated;
 
@@ -340,14 +366,58 @@ mod tests {
         Annealing { schedule, dynamics: Dynamics::Metropolis, reads, trace: false }
     }
 
+    /// At any scale; the strongest coupling of each unit left out, biases counted.
     #[test]
-    fn a_hot_start_is_twice_the_largest_field_at_any_scale() {
+    fn temperatures_go_from_the_largest_to_the_smallest_field_that_competes() {
         for scale in [1.0, 1e-300, 1e300] {
-            let pair = Couplings::sparse(3, &[(0, 1, 0.3 * scale), (1, 2, -0.4 * scale)]).unwrap();
-            assert!((hot_start(&pair) / (2.0 * 0.5 * scale) - 1.0).abs() < 1e-12, "{scale}");
+            let edges = [(0, 1, 0.3), (1, 2, -0.4), (2, 3, 0.2), (3, 0, 0.1)];
+            let ring = Couplings::sparse(4, &edges.map(|(i, j, w)| (i, j, w * scale))).unwrap();
+            // 0.1, 0.3, 0.2, 0.1 compete; of four units the third lowest is the smallest.
+            let (start, end) = temperatures(&ring);
+            assert!((start / (2.0 * 0.3 * scale) - 1.0).abs() < 1e-12 && (end / (0.04 * scale) - 1.0).abs() < 1e-12);
         }
-        let biased = Couplings::sparse(2, &[(0, 1, 3.0)]).unwrap().with_biases(vec![0.0, 4.0]).unwrap();
-        assert_eq!((hot_start(&biased), hot_start(&Couplings::sparse(2, &[]).unwrap())), (10.0, 1.0));
+        let of = |units, edges: &[(usize, usize, f64)]| Couplings::sparse(units, edges).unwrap();
+        assert_eq!(temperatures(&of(2, &[])), (2.0, 0.2));
+        assert_eq!(temperatures(&of(4, &[(0, 1, 3.0), (2, 3, -5.0)])), (10.0, 1.0));
+        assert_eq!(temperatures(&of(2, &[(0, 1, 3.0)]).with_biases(vec![0.0, 4.0]).unwrap()), (6.0, 0.6));
+        // One heavy edge and one light one change nothing.
+        let path: Vec<_> = (0..199).map(|i| (i, i + 1, 1.0)).collect();
+        let ends = [(200, 201, 1000.0), (202, 203, 1e-9)];
+        assert_eq!(temperatures(&of(204, &[&path[..], &ends].concat())), temperatures(&of(200, &path)));
+    }
+
+    /// The end of every read, whatever the engine, the temperatures and the weights: no single flip lowers its energy.
+    #[test]
+    fn every_read_ends_in_a_local_minimum() {
+        let mut random = Philox::new(87, 0);
+        let torus = torus_glass(7, 7, &mut random).unwrap();
+        let glass = sherrington_kirkpatrick(40, &mut random).unwrap();
+        let star: Vec<_> = (1..90).map(|leaf| (0, leaf, -1.0)).collect();
+        let star = Couplings::sparse(90, &star).unwrap();
+        let heavy: Vec<_> =
+            (0..99).map(|at| (at, at + 1, random.normal() * 10f64.powi(random.below(9) as i32 - 4))).collect();
+        let heavy = Couplings::sparse(100, &heavy).unwrap();
+        for couplings in [&torus, &glass, &star, &heavy] {
+            for (start, end, sweeps) in [(50.0, 50.0, 1), (3.0, 1.0, 20)] {
+                for engine in ALL {
+                    let run = annealing(start, end, sweeps, 70).run_by(engine, couplings, &Context::new(88));
+                    let Ok(annealed) = run else {
+                        assert!(!couplings.is_whole(), "{engine:?}");
+                        continue;
+                    };
+                    for read in &annealed.reads {
+                        assert_eq!(read.energy, couplings.energy(&read.state));
+                        assert!(read.energy <= read.last_energy, "{engine:?}");
+                        let walk = couplings.walk(&read.state);
+                        let bound = if couplings.is_whole() { 0.0 } else { -1e-9 };
+                        assert!(
+                            (0..couplings.units())
+                                .all(|unit| walk.field(unit) * f64::from(read.state.sign(unit)) >= bound)
+                        );
+                    }
+                }
+            }
+        }
     }
 
     /// Enumerated ground states of glasses, sparse and dense, whole and not: every engine that holds them reaches them.

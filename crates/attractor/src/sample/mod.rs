@@ -7,11 +7,12 @@
 //! this folder hold every sampler to.
 //!
 //! Inside: `stream` makes random thresholds, `single` sweeps one read and `reads` sixty-four with them, [`follow`] is the
-//! plain way that both are held to.
+//! plain way that both are held to. A [`Descent`] ends every read.
 
 mod anneal;
 mod block;
 mod boltzmann;
+mod descent;
 mod ended;
 mod exact;
 pub mod gibbs;
@@ -28,9 +29,10 @@ mod small;
 mod stream;
 mod temper;
 
-pub use anneal::{Annealed, Annealing, Engine, Read, Sweep, follow, hot_start};
+pub use anneal::{Annealed, Annealing, Engine, Read, Sweep, follow, temperatures};
 pub use block::{Colouring, sweep as block_sweep};
 pub use boltzmann::{BoltzmannMachine, Gradient};
+pub use descent::Descent;
 pub use exact::{EnergyLevel, Enumerated};
 pub use rule::Dynamics;
 pub use schedule::{Cooling, Schedule};

@@ -119,6 +119,9 @@ pub enum Reason {
     Retrieved,
     /// Another pattern has the weight: the query lay in its basin.
     AnotherPattern(usize),
+    /// Another pattern has the weight, and with the pattern itself as the query some pattern scores as high or higher: no
+    /// beta retrieves it as it is stored. Patterns of one length have no such.
+    Outscored(usize),
     /// An average of these patterns, largest weight first: beta is too low to tell them apart.
     Metastable(Vec<usize>),
     /// An average of more than half of all.
@@ -162,19 +165,20 @@ pub fn diagnose(memory: &Modern, wanted: usize, outcome: &Outcome) -> Result<Dia
             patterns.width()
         )));
     }
+    let own = patterns.scores(patterns.pattern(wanted));
+    let other = (0..own.len()).filter(|&j| j != wanted).map(|j| own[j]).fold(f64::NEG_INFINITY, f64::max);
+    let separation = own[wanted] - other;
     let set = members(&outcome.weights);
     let reason = match (outcome.verdict, set.as_slice()) {
         (Termination::OutOfSteps, _) => Reason::NotSettled,
         (_, [one]) if *one == wanted => Reason::Retrieved,
+        (_, [other]) if separation <= 0.0 => Reason::Outscored(*other),
         (_, [other]) => Reason::AnotherPattern(*other),
         (_, set) if Regime::of(set.len(), patterns.count()) == Regime::GlobalAverage => Reason::GlobalAverage,
         _ => Reason::Metastable(set),
     };
     let distances: Vec<f64> = patterns.patterns().map(|x| distance(x, &outcome.value)).collect();
     let nearest = (0..distances.len()).min_by(|&a, &b| distances[a].total_cmp(&distances[b])).unwrap_or(0);
-    let own = patterns.scores(patterns.pattern(wanted));
-    let other = (0..own.len()).filter(|&j| j != wanted).map(|j| own[j]).fold(f64::NEG_INFINITY, f64::max);
-    let separation = own[wanted] - other;
     let asked = match memory.simplex_map() {
         SimplexMap::Softmax => wanted_separation(patterns.count(), memory.beta(), patterns.largest_norm()),
         sparse => sparse.margin().unwrap_or(f64::INFINITY) / memory.beta(),
@@ -259,6 +263,38 @@ mod tests {
         }
         let twins = RealPatterns::new(2, 1, vec![1.0, 1.0]).unwrap();
         assert_eq!(wanted_beta(&Modern::new(twins, 1.0, SimplexMap::Softmax).unwrap(), 0.0), None);
+    }
+
+    /// Random rows of lengths 0.2 to 1: the short ones are outscored by the long ones even by themselves, at any beta; all of
+    /// one length, each is retrieved.
+    #[test]
+    fn short_patterns_are_outscored_until_all_have_one_length() {
+        let (mut random, lengths) = (Philox::new(4, 0), [0.2, 0.4, 0.6, 0.8, 1.0, 0.9]);
+        let rows: Vec<Vec<f64>> = lengths.iter().map(|s| (0..400).map(|_| s * random.uniform()).collect()).collect();
+        let reasons = |rows: &[Vec<f64>], beta: f64| -> Vec<Reason> {
+            let memory =
+                Modern::new(RealPatterns::new(6, 400, rows.concat()).unwrap(), beta, SimplexMap::Softmax).unwrap();
+            let reason = |i: usize| {
+                let query: Vec<f64> = rows[i].iter().map(|x| x + 0.01).collect();
+                diagnose(&memory, i, &descend(&memory, &query, Iteration::default()).unwrap()).unwrap()
+            };
+            (0..6)
+                .map(|i| reason(i))
+                .map(|d| {
+                    assert_eq!(d.beta.is_none(), d.separation <= 0.0);
+                    d.reason
+                })
+                .collect()
+        };
+        for beta in [100.0, 1e4] {
+            let found = reasons(&rows, beta);
+            assert_eq!(found[0], Reason::Outscored(4));
+            assert_eq!(found[4], Reason::Retrieved);
+            assert!(!found.iter().any(|reason| matches!(reason, Reason::AnotherPattern(_))), "{found:?}");
+        }
+        let scaled: Vec<Vec<f64>> =
+            rows.iter().map(|row| row.iter().map(|x| x / crate::pattern::real::norm(row)).collect()).collect();
+        assert_eq!(reasons(&scaled, 100.0), vec![Reason::Retrieved; 6]);
     }
 
     /// Nine orthogonal patterns, three of them nearly alike: each way to fail, by beta and by query.

@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use attractor_render::memories::annealing::{Draw, figure};
+use attractor_render::memories::annealing::{Draw, figure, words};
 use attractor_session::energy::problems::Problem;
-use attractor_session::experiment::annealing::{self, Options, Solution};
+use attractor_session::experiment::annealing::{self, Options};
 use attractor_session::graphs;
 use attractor_session::sample::{Cooling, Dynamics};
 use attractor_session::{Context, Error, Hint};
 use clap::Args;
 
 use super::{Answer, document};
-use crate::args::{choice, same};
-use crate::console::{counted, number, short};
+use crate::args::{Common, choice, refuse_unused, same};
 use crate::error::Outcome;
-use crate::picture;
+use crate::files::write;
+use crate::{output, picture};
 
 #[derive(Debug, Args)]
 pub struct Anneal {
@@ -36,10 +36,10 @@ pub struct Anneal {
     /// The built-in example: planted loops, 16 x 16
     #[arg(long)]
     pub demo: bool,
-    /// First temperature [default: twice the largest root-mean-square local field]
+    /// First temperature [default: twice the largest root-mean-square local field, each spin's strongest coupling left out]
     #[arg(long)]
     pub start: Option<f64>,
-    /// Last temperature [default: a fortieth of the first]
+    /// Last temperature [default: a fifth of the smallest such field]
     #[arg(long)]
     pub end: Option<f64>,
     /// How the temperature falls
@@ -57,7 +57,7 @@ pub struct Anneal {
     /// How a unit is updated
     #[arg(long, value_parser = choice::<Dynamics>(), default_value = "metropolis", alias = "rule")]
     pub dynamics: Dynamics,
-    /// Also save a figure: .svg, .png or .pdf
+    /// Also save a figure (.svg, .png or .pdf), or the two sides of a graph's cut (.txt: a line "node side" each, sides 1 and -1)
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What --output shows
@@ -84,43 +84,10 @@ impl Anneal {
         })
     }
 
-    fn options(&self) -> Outcome<Options> {
-        let (problem, cooling, trace) = (self.problem()?, self.schedule, self.output.is_some());
+    fn options(&self, is_text: bool) -> Outcome<Options> {
+        let (problem, cooling, trace) = (self.problem()?, self.schedule, self.output.is_some() && !is_text);
         Ok(same!(self => Options { start, end, sweeps, reads, restarts, dynamics }, problem, cooling, trace))
     }
-}
-
-fn text(found: &Solution) -> String {
-    let temperatures = found.schedule.temperatures();
-    // An empty sum is -0: adding zero makes it 0.
-    let per_spin =
-        |energy: f64| format!("{} ({} per spin)", number(energy + 0.0, 4), number(found.per_spin(energy) + 0.0, 5));
-    let mut out = format!(
-        "{}\n{} of {} each, temperature {} to {}, {:.2} s\n\n",
-        found.problem,
-        counted(found.reads, "run"),
-        counted(found.sweeps, "sweep"),
-        number(temperatures[0], 4),
-        number(temperatures[temperatures.len() - 1], 4),
-        found.seconds
-    );
-    out += &format!("lowest energy   {}\n", per_spin(found.energy));
-    out += &format!("mean of runs    {}\n", per_spin(found.mean_energy()));
-    out += &format!("reached by      {:.1} % of the runs\n", 100.0 * found.share_of_best());
-    if let (Some(ground), Some(is_ground)) = (found.ground_energy, found.is_ground()) {
-        let reached = if is_ground { "reached" } else { "not reached: more sweeps, or more reads" };
-        out += &format!("ground state    {} {reached}\n", per_spin(ground));
-    }
-    if let Some(expected) = found.expected_energy {
-        out += &format!(
-            "expected        {} on average over instances of this size; one instance fluctuates\n",
-            per_spin(expected)
-        );
-    }
-    if let (Some(cut), Some(total)) = (found.cut, found.total_weight) {
-        out += &format!("cut             {} of a total edge weight of {}\n", short(cut + 0.0), short(total + 0.0));
-    }
-    out
 }
 
 /// Energies are traced for the picture alone.
@@ -129,8 +96,19 @@ fn reworded(error: Error) -> Error {
 }
 
 /// Runs the command: what it prints.
-pub fn run(args: &Anneal, context: &Context<'_>) -> Outcome<Answer> {
-    let found = annealing::run(&args.options()?, context).map_err(reworded)?;
-    picture::draw(args.output.as_deref(), |_| figure(args.draw, &found))?;
-    Ok((document(&found, &[])?, text(&found)))
+pub fn run(args: &Anneal, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
+    let ending = args.output.as_deref().map(|path| output::ending(path, &["svg", "png", "pdf", "txt"])).transpose()?;
+    let is_text = ending.as_deref() == Some("txt");
+    if is_text {
+        refuse_unused!(common, args, [draw], "an --output that ends in .txt, the partition")?;
+    }
+    if is_text && args.graph.is_none() {
+        return Err(Error::usage("a .txt holds the two sides of a graph's cut; give --graph, or a .svg, .png or .pdf"));
+    }
+    let found = annealing::run(&args.options(is_text)?, context).map_err(reworded)?;
+    match args.output.as_deref() {
+        Some(path) if is_text => write(path, found.partition_text()?.as_bytes())?,
+        path => picture::draw(path, |_| figure(args.draw, &found))?,
+    }
+    Ok((document(&found, &[])?, words(&found)))
 }

@@ -38,6 +38,12 @@ fn advice(found: &HopfieldRecall) -> String {
         Some(most) if count > most => format!(
             "\n{count} patterns exceed the capacity of the pseudo-inverse rule, at most {units}; next: attractor memory dense, or memory modern\n"
         ),
+        _ if found.is_confused() => format!(
+            "\nthe patterns are correlated (overlap up to {:.2} per unit), which rule {} cannot tell apart; their number is not the cause; \
+             next: --rule pseudo-inverse\n",
+            found.correlation.unwrap_or_default(),
+            found.rule
+        ),
         _ => String::new(),
     }
 }

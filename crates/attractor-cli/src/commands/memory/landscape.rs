@@ -104,7 +104,7 @@ fn reworded(error: Error) -> Error {
 fn fate(ball: &Ball) -> String {
     let (end, took) = (plain(ball.end), counted(ball.steps, "step"));
     match ball.ended {
-        Fate::Level => format!("stays at x = {end:.4}: the slope is zero there"),
+        Fate::Level => format!("stays at x = {end:.4}: the slope there is zero, or too small for this --rate"),
         Fate::Balances => format!("stays at the maximum at x = {end:.4}: the slope is zero"),
         Fate::Saddle => format!("comes to rest at the saddle at x = {end:.4} in {took}"),
         Fate::LocalMinimum => {
@@ -131,7 +131,7 @@ fn curve_text(curve: &Curve) -> String {
         out += &format!("x = {x:>8.4}  E = {energy:>9.4}  {}\n", standing(level.standing));
     }
     if curve.stationary.is_empty() {
-        out += "no stationary point\n";
+        out += if curve.is_flat() { "the same energy everywhere\n" } else { "no stationary point\n" };
     }
     out += "\n";
     for ball in &curve.balls {

@@ -13,7 +13,7 @@ mod recall;
 
 pub use data::Data;
 
-use attractor_session::Error;
+use attractor_session::{Context, Error};
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,18 +53,23 @@ fn document(answer: &impl Serialize, about: &[(&str, &str)]) -> Outcome<Value> {
     Ok(document)
 }
 
+/// Runs a job and prints one of its two answers.
+pub fn answer(common: &Common, job: impl FnOnce(&Context<'_>) -> Outcome<Answer> + Send) -> Outcome {
+    let (document, text) = work(common, job)?;
+    print(&if common.json { format!("{document}\n") } else { text });
+    Ok(())
+}
+
 /// Runs the command.
 pub fn run(memory: &Memory, common: &Common) -> Outcome {
-    let (document, text) = work(common, |context| match memory {
+    answer(common, |context| match memory {
         Memory::Hopfield(args) => hopfield::run(args, common, context),
         Memory::Dense(args) => dense::run(args, context),
         Memory::Modern(args) => modern::run(args, common, context),
-        Memory::Anneal(args) => anneal::run(args, context),
+        Memory::Anneal(args) => anneal::run(args, common, context),
         Memory::Boltzmann(args) => boltzmann::run(args, common, context),
         Memory::Landscape(args) => landscape::run(args, common, context),
         Memory::Capacity(args) => capacity::run(args, context),
         Memory::Likelihood(args) => likelihood::run(args, common, context),
-    })?;
-    print(&if common.json { format!("{document}\n") } else { text });
-    Ok(())
+    })
 }

@@ -82,6 +82,9 @@ fn why(retrieval: &Retrieval) -> String {
         _ if retrieval.has_twins() => "retrieved, along with identical patterns".to_string(),
         Reason::Retrieved => "retrieved".to_string(),
         Reason::AnotherPattern(other) => format!("pattern {other} instead: the query lay in its basin"),
+        Reason::Outscored(other) => format!(
+            "pattern {other} instead: no beta retrieves this one as it is, since a longer pattern scores as high; scale the patterns to one length"
+        ),
         Reason::Metastable(set) => format!("average of {} patterns ({}): beta too low", set.len(), some(set)),
         Reason::GlobalAverage => "average of more than half of all patterns: beta too low".to_string(),
         Reason::NotSettled => "not settled: raise --steps".to_string(),
