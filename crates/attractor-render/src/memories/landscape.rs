@@ -1,7 +1,7 @@
 //! Landscapes of energy: balls on a curve, retrievals over the plane.
 
 use attractor::energy::landscape::Stationary;
-use attractor::experiment::landscape::{Curve, Fate, Memory, Path, Plane, Standing};
+use attractor::experiment::landscape::{self as experiment, Curve, End, Fate, Memory, Path, Plane, Standing};
 
 use crate::Result;
 use crate::canvas::axis::Side;
@@ -21,6 +21,71 @@ pub fn standing(standing: Standing) -> &'static str {
         Standing::Maximum => "unstable: a maximum",
         Standing::Saddle => "saddle: level on a slope",
     }
+}
+
+/// Where a ball ends, in words.
+pub fn fate(ball: &experiment::Ball) -> String {
+    let (end, took) = (plain(ball.end), counted(ball.steps, "step"));
+    match ball.ended {
+        Fate::Level => format!("stays at x = {end:.4}: the slope there is zero, or too small for this rate"),
+        Fate::Balances => format!("stays at the maximum at x = {end:.4}: the slope is zero"),
+        Fate::Saddle => format!("comes to rest at the saddle at x = {end:.4} in {took}"),
+        Fate::LocalMinimum => {
+            format!("converges to the local minimum at x = {end:.4} in {took}: a lower one lies elsewhere")
+        }
+        Fate::GlobalMinimum => format!("converges to a global minimum at x = {end:.4} in {took}"),
+        Fate::Escapes => format!("leaves the plotted range in {took}: there is no minimum on that side"),
+        Fate::Rolls => format!("has reached x = {end:.4} after {took} and is still moving: give it more steps"),
+    }
+}
+
+/// A curve as text: its stationary points, and where each ball ends.
+pub fn curve_text(curve: &Curve) -> String {
+    let mut out = format!("E = {}, from {:.2} to {:.2}\n\n", formula(&curve.coefficients), curve.from, curve.to);
+    for level in &curve.stationary {
+        let (x, energy) = (plain(level.x), plain(level.energy));
+        out += &format!("x = {x:>8.4}  E = {energy:>9.4}  {}\n", standing(level.standing));
+    }
+    if curve.stationary.is_empty() {
+        out += if curve.is_flat() { "the same energy everywhere\n" } else { "no stationary point\n" };
+    }
+    out += "\n";
+    for ball in &curve.balls {
+        out += &format!("a ball from x = {} {}\n", number(ball.start), fate(ball));
+    }
+    out
+}
+
+/// The memories that were asked for, with their retrievals.
+pub fn kinds(plane: &Plane) -> impl Iterator<Item = (&'static str, &Vec<Path>)> {
+    let classical = plane.retrievals.classical.iter().map(|paths| ("classical", paths));
+    [("modern", &plane.retrievals.modern)].into_iter().chain(classical)
+}
+
+/// Where a retrieval ends, in words.
+pub fn place(path: &Path) -> String {
+    match path.ended {
+        End::Pattern(pattern) => format!("pattern {pattern}"),
+        End::Mirror(pattern) => format!("mirror of pattern {pattern}"),
+        End::Between => "between the patterns".to_string(),
+    }
+}
+
+/// A plane as text: its patterns, and where each retrieval ends.
+pub fn plane_text(plane: &Plane) -> String {
+    let mut out = format!("{} in two dimensions, beta {}\n", counted(plane.patterns.len(), "pattern"), plane.beta);
+    for (at, ([x, y], energy)) in plane.patterns.iter().zip(&plane.energies).enumerate() {
+        out += &format!("pattern {at}: {x}, {y}; modern energy {energy:.4}\n");
+    }
+    for (name, paths) in kinds(plane) {
+        out += &format!("\n{name} memory\n");
+        for path in paths {
+            let ([x, y], [to_x, to_y]) = (path.start, path.end);
+            let took = counted(path.steps, if name == "modern" { "step" } else { "change" });
+            out += &format!("from {x:>5.2}, {y:>5.2} to {to_x:>7.4}, {to_y:>7.4} in {took}: {}\n", place(path));
+        }
+    }
+    out
 }
 
 /// A polynomial as people write it: "3 x − 2 x²"; coefficients lowest power first.

@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 
-use attractor_render::canvas::numbers::number;
-use attractor_render::memories::landscape::{self as figures, formula, plain, standing};
-use attractor_session::experiment::landscape::{self, Ball, Curve, CurveOptions, End, Fate, Path, Plane, PlaneOptions};
+use attractor_render::memories::landscape as figures;
+use attractor_session::experiment::landscape::{self, Curve, CurveOptions, Plane, PlaneOptions};
 use attractor_session::{Context, Error, Hint};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{Answer, document};
 use crate::args::{Common, refuse_unused, same};
-use crate::console::counted;
 use crate::error::Outcome;
 use crate::picture;
 
@@ -101,83 +99,22 @@ fn reworded(error: Error) -> Error {
     if alone { error.hinted(Hint::give("draw", "contours")) } else { error }
 }
 
-fn fate(ball: &Ball) -> String {
-    let (end, took) = (plain(ball.end), counted(ball.steps, "step"));
-    match ball.ended {
-        Fate::Level => format!("stays at x = {end:.4}: the slope there is zero, or too small for this --rate"),
-        Fate::Balances => format!("stays at the maximum at x = {end:.4}: the slope is zero"),
-        Fate::Saddle => format!("comes to rest at the saddle at x = {end:.4} in {took}"),
-        Fate::LocalMinimum => {
-            format!("converges to the local minimum at x = {end:.4} in {took}: a lower one lies elsewhere")
-        }
-        Fate::GlobalMinimum => format!("converges to a global minimum at x = {end:.4} in {took}"),
-        Fate::Escapes => format!("leaves the plotted range in {took}: there is no minimum on that side"),
-        Fate::Rolls => format!("has reached x = {end:.4} after {took} and is still moving: raise --steps"),
-    }
-}
-
 fn curve_json(curve: &Curve) -> Outcome<Value> {
     let mut document = document(curve, &[("landscape", "polynomial")])?;
     for (at, ball) in curve.balls.iter().enumerate() {
-        document["balls"][at]["fate"] = fate(ball).into();
+        document["balls"][at]["fate"] = figures::fate(ball).into();
     }
     Ok(document)
-}
-
-fn curve_text(curve: &Curve) -> String {
-    let mut out = format!("E = {}, from {:.2} to {:.2}\n\n", formula(&curve.coefficients), curve.from, curve.to);
-    for level in &curve.stationary {
-        let (x, energy) = (plain(level.x), plain(level.energy));
-        out += &format!("x = {x:>8.4}  E = {energy:>9.4}  {}\n", standing(level.standing));
-    }
-    if curve.stationary.is_empty() {
-        out += if curve.is_flat() { "the same energy everywhere\n" } else { "no stationary point\n" };
-    }
-    out += "\n";
-    for ball in &curve.balls {
-        out += &format!("a ball from x = {} {}\n", number(ball.start), fate(ball));
-    }
-    out
-}
-
-/// The memories that were asked for, with their retrievals.
-fn kinds(plane: &Plane) -> impl Iterator<Item = (&'static str, &Vec<Path>)> {
-    let classical = plane.retrievals.classical.iter().map(|paths| ("classical", paths));
-    [("modern", &plane.retrievals.modern)].into_iter().chain(classical)
-}
-
-fn place(path: &Path) -> String {
-    match path.ended {
-        End::Pattern(pattern) => format!("pattern {pattern}"),
-        End::Mirror(pattern) => format!("mirror of pattern {pattern}"),
-        End::Between => "between the patterns".to_string(),
-    }
 }
 
 fn plane_json(plane: &Plane) -> Outcome<Value> {
     let mut document = document(plane, &[("landscape", "patterns")])?;
-    for (name, paths) in kinds(plane) {
+    for (name, paths) in figures::kinds(plane) {
         for (at, path) in paths.iter().enumerate() {
-            document["retrievals"][name][at]["fate"] = place(path).into();
+            document["retrievals"][name][at]["fate"] = figures::place(path).into();
         }
     }
     Ok(document)
-}
-
-fn plane_text(plane: &Plane) -> String {
-    let mut out = format!("{} in two dimensions, beta {}\n", counted(plane.patterns.len(), "pattern"), plane.beta);
-    for (at, ([x, y], energy)) in plane.patterns.iter().zip(&plane.energies).enumerate() {
-        out += &format!("pattern {at}: {x}, {y}; modern energy {energy:.4}\n");
-    }
-    for (name, paths) in kinds(plane) {
-        out += &format!("\n{name} memory\n");
-        for path in paths {
-            let ([x, y], [to_x, to_y]) = (path.start, path.end);
-            let took = counted(path.steps, if name == "modern" { "step" } else { "change" });
-            out += &format!("from {x:>5.2}, {y:>5.2} to {to_x:>7.4}, {to_y:>7.4} in {took}: {}\n", place(path));
-        }
-    }
-    out
 }
 
 /// Runs the command: what it prints.
@@ -187,13 +124,13 @@ pub fn run(args: &Landscape, common: &Common, context: &Context<'_>) -> Outcome<
             refuse_unused!(common, args, [stored, from, beta, damping], "--draw curve, one dimension")?;
             let curve = landscape::curve(&args.curve(), context)?;
             picture::draw(args.output.as_deref(), |moves| figures::curve(&curve, moves))?;
-            (curve_json(&curve)?, curve_text(&curve))
+            (curve_json(&curve)?, figures::curve_text(&curve))
         }
         Draw::Contours | Draw::ModernAgainstClassical => {
             refuse_unused!(common, args, [polynomial, start, rate], "patterns in two dimensions")?;
             let plane = landscape::plane(&args.plane()?, context).map_err(reworded)?;
             picture::draw(args.output.as_deref(), |_| figures::plane(&plane))?;
-            (plane_json(&plane)?, plane_text(&plane))
+            (plane_json(&plane)?, figures::plane_text(&plane))
         }
     })
 }
