@@ -24,21 +24,18 @@ impl Files {
             return Self::of(value, place);
         }
         if here("vocab.json").exists() && here("merges.txt").exists() {
-            let value = byte_pairs(&here("vocab.json"), &here("merges.txt"))?;
+            let settings = older(folder, &["GPT2", "Roberta", "XLMRoberta"])?;
+            let value = byte_pairs(&here("vocab.json"), &here("merges.txt"), &settings)?;
             return Self::of(value, here("vocab.json"));
         }
         if here("vocab.txt").exists() {
-            let value = word_pieces(&here("vocab.txt"), &here("tokenizer_config.json"))?;
+            let value = word_pieces(&here("vocab.txt"), &older(folder, &["Bert"])?)?;
             return Self::of(value, here("vocab.txt"));
         }
         let place = folder.display();
         if here("tokenizer.model").exists() || here("spiece.model").exists() || here("sentencepiece.bpe.model").exists()
         {
-            return Err(Error::unsupported(format!(
-                "{place}: there is only a SentencePiece model; expected tokenizer.json: make one with transformers \
-                 (AutoTokenizer.from_pretrained(folder).save_pretrained(folder)), or give token ids"
-            ))
-            .hinted(Hint::GiveOne(vec!["input"])));
+            return Err(only_with_transformers(folder, "there is only a SentencePiece model"));
         }
         Err(Error::usage(format!(
             "{place}: there is no tokenizer here; expected tokenizer.json, vocab.txt, or vocab.json with merges.txt: add \
@@ -60,6 +57,53 @@ impl Files {
     }
 }
 
+/// A tokenizer that older files describe in more words than are understood here.
+fn only_with_transformers(folder: &Path, why: &str) -> Error {
+    Error::unsupported(format!(
+        "{}: {why}; expected tokenizer.json: make one with transformers \
+         (AutoTokenizer.from_pretrained(folder).save_pretrained(folder)), or give token ids",
+        folder.display()
+    ))
+    .hinted(Hint::GiveOne(vec!["input"]))
+}
+
+/// The settings beside an older vocabulary, if they say nothing that its rewriting would lose: other added tokens than the
+/// known special ones, another class than those of `classes`.
+fn older(folder: &Path, classes: &[&str]) -> Result<Value> {
+    if folder.join("added_tokens.json").exists() {
+        return Err(only_with_transformers(folder, "added_tokens.json adds tokens to an older vocabulary"));
+    }
+    let place = folder.join("tokenizer_config.json");
+    let settings = if place.exists() { read_json(&place, "the tokenizer's settings")? } else { Value::Null };
+    let added = settings.get("added_tokens_decoder").and_then(Value::as_object).into_iter().flatten();
+    let foreign = added.filter_map(|(_, token)| token.get("content")?.as_str()).find(|text| !SPECIAL.contains(text));
+    if let Some(token) = foreign {
+        let why = format!("tokenizer_config.json adds the token {token:?} to an older vocabulary");
+        return Err(only_with_transformers(folder, &why));
+    }
+    let class = settings.get("tokenizer_class").and_then(Value::as_str).unwrap_or_default();
+    let known = class.is_empty()
+        || classes.iter().any(|own| class.strip_prefix(own).is_some_and(|rest| rest.starts_with("Tokenizer")));
+    if !known {
+        return Err(only_with_transformers(
+            folder,
+            &format!("the tokenizer is a {class}, given by its older files alone"),
+        ));
+    }
+    let says = |key: &str, value: bool| settings.get(key).and_then(Value::as_bool) == Some(value);
+    if says("do_basic_tokenize", false) || settings.get("never_split").is_some_and(|list| !list.is_null()) {
+        return Err(only_with_transformers(
+            folder,
+            "words are split in a way of their own (do_basic_tokenize, never_split)",
+        ));
+    }
+    Ok(settings)
+}
+
+/// Special tokens that the rewriting of older files knows.
+const SPECIAL: [&str; 11] =
+    ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "<s>", "</s>", "<pad>", "<unk>", "<mask>", "<|endoftext|>"];
+
 /// True if this step, or one inside it, writes bytes as letters.
 fn names_byte_level(step: &Value) -> bool {
     match step {
@@ -77,7 +121,7 @@ fn added(content: &str, id: u64) -> Value {
 }
 
 /// BERT's vocab.txt: one piece a line, its number the line's.
-fn word_pieces(vocabulary: &Path, settings: &Path) -> Result<Value> {
+fn word_pieces(vocabulary: &Path, settings: &Value) -> Result<Value> {
     let bytes = read_small(vocabulary, LARGEST, "the vocabulary")?;
     let text = String::from_utf8(bytes)
         .map_err(|e| Error::format(format!("{}: the vocabulary is not UTF-8 text", vocabulary.display())).because(e))?;
@@ -86,7 +130,6 @@ fn word_pieces(vocabulary: &Path, settings: &Path) -> Result<Value> {
         // A piece on two lines keeps the later number, as in the original reader.
         numbers.insert(piece.to_owned(), number.into());
     }
-    let settings = if settings.exists() { read_json(settings, "the tokenizer's settings")? } else { Value::Null };
     let flag = |key: &str, default: bool| settings.get(key).and_then(Value::as_bool).unwrap_or(default);
     let number = |piece: &str| {
         numbers.get(piece).and_then(Value::as_u64).ok_or_else(|| {
@@ -139,7 +182,8 @@ fn word_pieces(vocabulary: &Path, settings: &Path) -> Result<Value> {
 }
 
 /// GPT-2's vocab.json and merges.txt; RoBERTa's are the same with its own special tokens.
-fn byte_pairs(vocabulary: &Path, merges: &Path) -> Result<Value> {
+fn byte_pairs(vocabulary: &Path, merges: &Path, settings: &Value) -> Result<Value> {
+    let prefix = settings.get("add_prefix_space").and_then(Value::as_bool).unwrap_or(false);
     let numbers = read_json(vocabulary, "the vocabulary")?;
     let Value::Object(pieces) = &numbers else {
         return Err(Error::format(format!("{}: expected an object from pieces to numbers", vocabulary.display())));
@@ -149,19 +193,22 @@ fn byte_pairs(vocabulary: &Path, merges: &Path) -> Result<Value> {
         .map_err(|e| Error::format(format!("{}: no UTF-8 text", merges.display())).because(e))?;
     let merges: Vec<&str> = text.lines().filter(|line| !line.starts_with("#version") && !line.is_empty()).collect();
     let number = |piece: &str| pieces.get(piece).and_then(Value::as_u64);
-    let known = ["<s>", "</s>", "<pad>", "<unk>", "<mask>", "<|endoftext|>"];
-    let specials: Vec<_> = known.iter().filter_map(|piece| Some(added(piece, number(piece)?))).collect();
+    let specials: Vec<_> = SPECIAL
+        .iter()
+        .filter(|piece| piece.starts_with('<'))
+        .filter_map(|piece| Some(added(piece, number(piece)?)))
+        .collect();
     let ends = match (number("<s>"), number("</s>"), number("<mask>")) {
         (Some(begin), Some(end), Some(_)) => json!({
             "type": "RobertaProcessing",
             "sep": ["</s>", end],
             "cls": ["<s>", begin],
             "trim_offsets": true,
-            "add_prefix_space": false,
+            "add_prefix_space": prefix,
         }),
         _ => Value::Null,
     };
-    let letters = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let letters = json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": true, "use_regex": true});
     Ok(json!({
         "version": "1.0",
         "added_tokens": specials,

@@ -176,6 +176,47 @@ fn given_numbers_are_read_from_every_layout() {
     assert!(error.is_usage() && error.to_string().contains("input 1, position 2"), "{error}");
 }
 
+/// A padding token that also ends texts is an end where it occurs.
+#[test]
+fn a_token_that_ends_texts_is_no_padding() {
+    let folder = Folder::new();
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1, "</s>": 2, "<unk>": 3, "<pad>": 4}, "unk_token": "<unk>"},
+    });
+    folder.put("tokenizer.json", tokenizer.to_string());
+    let roles = |pad: &str| {
+        folder.put("special_tokens_map.json", serde_json::json!({"pad_token": pad, "eos_token": "</s>"}).to_string());
+        let tokens = Tokenizer::open(folder.path()).unwrap().encode("a </s> b </s>", true).unwrap();
+        tokens.iter().map(|token| token.role).collect::<Vec<_>>()
+    };
+    for pad in ["</s>", "<pad>"] {
+        assert_eq!(roles(pad), [Role::Text, Role::Eos, Role::Text, Role::Eos], "{pad}");
+    }
+}
+
+/// What older files say that their rewriting would lose is refused with the line that makes tokenizer.json.
+#[test]
+fn older_tokenizers_with_more_than_a_vocabulary_are_refused() {
+    let refused = |name: &str, content: &str| {
+        let folder = word_pieces();
+        folder.put(name, content);
+        let error = Tokenizer::open(folder.path()).unwrap_err();
+        assert!(error.is_unsupported() && error.to_string().contains("save_pretrained"), "{error}");
+    };
+    refused("added_tokens.json", r#"{"[E1]": 9}"#);
+    refused("tokenizer_config.json", r#"{"added_tokens_decoder": {"9": {"content": "[E1]"}}}"#);
+    refused("tokenizer_config.json", r#"{"tokenizer_class": "BertJapaneseTokenizer"}"#);
+    refused("tokenizer_config.json", r#"{"do_basic_tokenize": false}"#);
+    let folder = word_pieces();
+    folder.put(
+        "tokenizer_config.json",
+        r#"{"tokenizer_class": "BertTokenizerFast", "added_tokens_decoder": {"0": {"content": "[PAD]"}}}"#,
+    );
+    assert!(Tokenizer::open(folder.path()).is_ok());
+}
+
 /// What a file states is used; without it, only trailing tokens that no text begins or ends with are padding.
 #[test]
 fn padding_and_types_are_what_is_stated() {
