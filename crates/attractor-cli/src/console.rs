@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 pub use attractor_render::canvas::numbers::{counted, decimal as number, exact as short, percent};
+use attractor_render::terminal::{on_one_line, shown};
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
 use attractor_session::{Advance, Context, Note};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -37,7 +38,7 @@ impl Progress {
     /// Advance `done` of `total` of some stage.
     pub fn step(&self, stage: &str, done: usize, total: usize) {
         if let Some(bar) = &self.bar {
-            bar.set_message(stage.to_string());
+            bar.set_message(on_one_line(stage));
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         }
@@ -87,8 +88,8 @@ pub fn work_until_asked<T: Send>(common: &Common, job: impl FnOnce(&Context<'_>)
 fn say(note: &Note, json: bool) {
     match note {
         Note::BuiltInText | Note::RepeatedTokens { .. } if json => {}
-        Note::EqualPatterns { .. } | Note::ConstantPattern { .. } => anstream::eprintln!("note: {}", words(note)),
-        told => anstream::eprintln!("{}", words(told)),
+        Note::EqualPatterns { .. } | Note::ConstantPattern { .. } => eprintln!("note: {}", on_one_line(&words(note))),
+        told => eprintln!("{}", on_one_line(&words(told))),
     }
 }
 
@@ -142,6 +143,11 @@ pub fn answer(common: &Common, found: &impl serde::Serialize, words: impl FnOnce
 
 /// Prints to standard output; a closed pipe ends quietly, anything else that stops it ends the program.
 pub fn print(text: &str) {
+    print_styled(&shown(text));
+}
+
+/// Prints text whose foreign parts are words for a terminal already, with styles.
+pub fn print_styled(text: &str) {
     let mut out = anstream::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
         && error.kind() != std::io::ErrorKind::BrokenPipe
@@ -171,7 +177,7 @@ pub fn print_report(report: &Report) {
     let mut text = String::new();
     for line in report.lines() {
         let style = style(&line);
-        text.push_str(&format!("{}{}{}\n", style.render(), line.text, style.render_reset()));
+        text.push_str(&format!("{}{}{}\n", style.render(), shown(&line.text), style.render_reset()));
     }
-    print(&text);
+    print_styled(&text);
 }

@@ -13,6 +13,7 @@ mod picture;
 
 use std::process::ExitCode;
 
+use attractor_render::terminal::{on_one_line, shown};
 use cli::Cli;
 use error::Code;
 
@@ -40,9 +41,9 @@ fn main() -> ExitCode {
                 let kind = error.kind().name();
                 eprintln!("{}", serde_json::json!({ "error": { "kind": kind, "message": message } }));
             } else if code == Code::Interrupted {
-                anstream::eprintln!("{message}");
+                eprintln!("{}", shown(&message));
             } else {
-                anstream::eprintln!("\u{1b}[1;31merror:\u{1b}[0m {message}");
+                anstream::eprintln!("\u{1b}[1;31merror:\u{1b}[0m {}", on_one_line(&message));
             }
             ExitCode::from(code as u8)
         }

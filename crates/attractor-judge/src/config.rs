@@ -357,7 +357,9 @@ impl Config {
     /// `is_usage` for anything that is not TOML, an unknown key (with the known ones), a value outside its range.
     pub fn from_toml(text: &str, name: &str) -> Result<Self> {
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-            Error::usage(format!("{name}: this is not TOML: {}", e.to_string().trim())).because(e)
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            let line = before.matches('\n').count() + 1;
+            Error::usage(format!("{name}: this is not TOML: line {line}: {}", e.message())).because(e)
         })?;
         let mut config = Self::default();
         for (section, value) in &table {

@@ -8,7 +8,30 @@ use attractor_record::table::{Column, Table};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::canvas::text::label;
+use crate::canvas::text::{is_hidden, label};
+
+/// Text as a terminal may have it: characters that command it or reorder what stands around them are written as JSON
+/// writes them, `\u001b`; lines and tabs stay. Names in files come from anybody.
+pub fn shown(text: &str) -> String {
+    escaped(text, |c| c == '\n' || c == '\t')
+}
+
+/// The same of what stands on one line, such as an error.
+pub fn on_one_line(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && !stays(c) || is_hidden(c) && !c.is_control() {
+            true if c == '\n' => out.push_str("\\n"),
+            true => out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+            false => out.push(c),
+        }
+    }
+    out
+}
 
 /// Cells in aligned columns, two spaces apart: the first column to the left, the others to the right.
 pub fn columns(rows: &[Vec<String>]) -> String {
@@ -220,6 +243,15 @@ pub fn states(states: &[Vec<f32>], (height, width): (usize, usize), across: usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_commands_a_terminal_is_written_out() {
+        assert_eq!(shown("a\u{1b}[2J\tb\u{202e}\n\u{9b}1m\r"), "a\\u001b[2J\tb\\u202e\n\\u009b1m\\u000d");
+        assert_eq!(on_one_line("one\ntwo\u{e0001}"), "one\\ntwo\\udb40\\udc01");
+        for plain in ["Gr\u{fc}\u{df}e \u{4e2d}\u{6587} \u{1f600} \u{2713} \u{2588}\u{2581}", ""] {
+            assert_eq!(shown(plain), plain);
+        }
+    }
 
     #[test]
     fn a_wide_table_goes_on_below_with_the_names_of_its_rows() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use attractor_render::results;
-use attractor_render::terminal::{listed, wrapped};
+use attractor_render::terminal::{listed, on_one_line, wrapped};
 use attractor_session::heads::{
     self, Correction, Detect, Detection, Detections, Detector, DetectorSummary, Finding, Found,
 };
@@ -13,7 +13,7 @@ use attractor_session::parquet;
 use clap::Args;
 
 use crate::args::{Chosen, Common, Inputs, choice, refuse_unused, same};
-use crate::console::{counted, print, work};
+use crate::console::{counted, print, print_styled, work};
 use crate::error::Outcome;
 use crate::files::write;
 use crate::{output, picture};
@@ -69,7 +69,7 @@ fn style(colour: AnsiColor) -> Style {
 }
 
 fn painted(style: Style, text: &str) -> String {
-    format!("{}{text}{}", style.render(), style.render_reset())
+    format!("{}{}{}", style.render(), on_one_line(text), style.render_reset())
 }
 
 fn number(value: Option<f64>) -> String {
@@ -225,7 +225,7 @@ pub fn run(args: &Heads, common: &Common) -> Outcome {
     }
     match common.json {
         true => print(&json),
-        false => print(&text(&found, args.all)),
+        false => print_styled(&text(&found, args.all)),
     }
     Ok(())
 }
