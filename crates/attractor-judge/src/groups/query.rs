@@ -25,8 +25,11 @@ pub(crate) struct Query {
 /// How differently rows look.
 #[derive(Debug, Clone)]
 pub(crate) struct Variation {
-    /// Jensen-Shannon divergence between rows ten apart on their common support, units of ln 2.
+    /// Jensen-Shannon divergence between rows ten apart on their common support, units of ln 2; between neighbours where
+    /// no rows ten apart share keys.
     pub value: f64,
+    /// True if in every head some rows ten apart share keys.
+    pub far: bool,
     /// Between neighbours.
     pub near: Option<f64>,
 }
@@ -72,13 +75,18 @@ fn variation(case: &Case<'_>) -> OfHeads<Variation> {
     let threshold = case.config.sourced(Key::Variation);
     let pick = |h: &HeadMeasure| Case::of_head(h, |i| i.variation[1].or(i.variation[0]));
     let near = |h: &HeadMeasure| Case::of_head(h, |i| i.variation[0]);
+    let far = |h: &HeadMeasure| Case::of_head(h, |i| i.variation[1]).iter().any(Option::is_some);
     let figure = case.figure(&case.of_model(pick));
     let measured = Measured::new(CheckId::QueryVariation).threshold(threshold);
     let model = match figure.value {
         None => measured.skipped(case.no_figure_at_all(Lack::CommonSupport)),
         Some(value) => figure.fill(measured).null(0.0).effect(value).verdict(
             case.verdict(GROUP, figure.is_above(threshold.0, 0.0)),
-            Variation { value, near: case.figure(&case.of_model(near)).value },
+            Variation {
+                value,
+                far: case.measures.heads.iter().all(far),
+                near: case.figure(&case.of_model(near)).value,
+            },
         ),
     };
     let of_head = |head: &HeadMeasure| {
@@ -88,7 +96,7 @@ fn variation(case: &Case<'_>) -> OfHeads<Variation> {
             None => measured.skipped(case.no_figure(head, Lack::CommonSupport)),
             Some(value) => figure.fill(measured).null(0.0).effect(value).verdict(
                 found(figure.is_above(threshold.0, 0.0)),
-                Variation { value, near: case.figure(&near(head)).value },
+                Variation { value, far: far(head), near: case.figure(&near(head)).value },
             ),
         }
     };

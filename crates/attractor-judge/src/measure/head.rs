@@ -248,6 +248,10 @@ impl<'a> Tally<'a> {
             let Some(earlier) = self.recent.len().checked_sub(lag) else { continue };
             let other = g.mask.range(query - lag, g.keys);
             let common = range.start.max(other.start)..range.end.min(other.end);
+            // Rows farther apart than a window share no key.
+            if common.is_empty() {
+                continue;
+            }
             // A hidden key may carry weight in a foreign map: it is in nobody's support.
             let keep = &g.keep[common.clone()];
             if let Some(js) = jensen_shannon(&weights[common.clone()], &self.recent[earlier][common], keep) {

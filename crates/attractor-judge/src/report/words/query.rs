@@ -13,8 +13,12 @@ impl Say for Variation {
             Place::MODEL => " (units of ln 2; 0 for any data-independent average)",
             _ => "",
         };
+        let rows = match self.far {
+            true => "rows 10 apart",
+            false => "rows 10 apart (neighbours where those share no key)",
+        };
         format!(
-            "rows 10 apart differ by JS {:.3} on their common support ({:.3} nats), neighbours by {near}{units}{}",
+            "{rows} differ by JS {:.3} on their common support ({:.3} nats), neighbours by {near}{units}{}",
             self.value,
             self.value * LN_2,
             note(of)
