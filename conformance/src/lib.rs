@@ -9,3 +9,4 @@ pub mod golden;
 pub mod hand_built;
 pub mod kinds;
 pub mod memories;
+pub mod real;

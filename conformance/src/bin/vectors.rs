@@ -1,12 +1,12 @@
 //! `vectors DIR [--all]`: holds Attractor to every vector of a folder; one line a tensor, exit 1 if one fails.
 //!
-//! The real MiniLM is looked for where the environment variable ATTRACTOR_MINILM points. With `--all`, what cannot be
-//! tried here fails.
+//! Real models are looked for where the environment says (see `real`). With `--all`, what cannot be tried here fails.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use conformance::kinds::{Outcome, entries, run};
+use conformance::real::Models;
 
 fn main() -> ExitCode {
     let mut folder = None;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         eprintln!("vectors: name a folder; usage: vectors DIR [--all]");
         return ExitCode::from(2);
     };
-    let minilm = std::env::var_os("ATTRACTOR_MINILM").map(PathBuf::from);
+    let models = Models::from_environment();
     let entries = match entries(&folder) {
         Ok(entries) => entries,
         Err(why) => {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for entry in &entries {
         let name = &entry.name;
-        match run(entry, minilm.as_deref()) {
+        match run(entry, &models) {
             Ok(Outcome::Lines(lines)) => {
                 for line in lines {
                     let verdict = if line.passes() { "ok" } else { "FAIL" };

@@ -25,8 +25,8 @@ use attractor::{Error, Result};
 /// Share of the positions that a masked-token loss hides.
 pub const MASKED: f64 = 0.15;
 
-/// Rows of logits that are held at once.
-const ROWS: usize = 512;
+/// Logits that are held at once (64 MiB): of a large vocabulary a row is a megabyte.
+const LOGITS: usize = 16 << 20;
 
 /// An input with what it is judged against.
 #[derive(Debug, Clone)]
@@ -189,7 +189,8 @@ impl Case {
             Target::Rows { rows, tokens, .. } => {
                 let all: Vec<usize> = (0..variants).flat_map(|v| rows.iter().map(move |r| v * n + r)).collect();
                 let mut surprises = Vec::with_capacity(all.len());
-                for (piece, start) in all.chunks(ROWS).zip((0..).step_by(ROWS)) {
+                let together = (LOGITS / model.spec().vocab.max(1)).max(1);
+                for (piece, start) in all.chunks(together).zip((0..).step_by(together)) {
                     let x = states.clone().select(0, ops::indices(piece));
                     let logits = model.row_logits(x).ok_or_else(no_logits)?;
                     let vocab = logits.dims()[1];

@@ -4,6 +4,8 @@
 mod build;
 #[path = "readers/fuzz.rs"]
 mod fuzz;
+#[path = "readers/gguf.rs"]
+mod gguf;
 #[path = "readers/memory.rs"]
 mod memory;
 #[path = "readers/refuse_torch.rs"]
@@ -426,14 +428,14 @@ fn integer_weights_are_dequantised_or_refused() {
         let beside = vec![raw(&format!("{Q}.weight_scale"), "F32", &shape, rows())];
         let (values, remarks) = of(int8(), beside, w8a8.clone()).unwrap();
         assert_eq!(values, expected(&|row, _| row_scale(row)));
-        let told = Remark::Dequantised { recipe: "int8 with scales", tensors: 1 };
+        let told = Remark::Dequantised { recipe: "int8 with scales".into(), tensors: 1 };
         assert_eq!(remarks, [told, Remark::FullActivations]);
     }
     let beside =
         vec![raw(&format!("{Q}.SCB"), "F32", &[48], rows()), raw(&format!("{Q}.weight_format"), "U8", &[], vec![0])];
     let (values, remarks) = of(int8(), beside, json!({"load_in_8bit": true})).unwrap();
     assert_eq!(values, expected(&|row, _| row_scale(row) / 127.0));
-    assert_eq!(remarks, [Remark::Dequantised { recipe: "bitsandbytes int8", tensors: 1 }]);
+    assert_eq!(remarks, [Remark::Dequantised { recipe: "bitsandbytes int8".into(), tensors: 1 }]);
     // Blocks of 32 x 32, the last ones cut short. 0x38 is 1 and 0xc4 is -3 in E4M3.
     let eight = || raw(&format!("{Q}.weight"), "F8_E4M3", &[48, 48], bytes(&|v| if v == 0 { 0xc4 } else { 0x38 }));
     let blocks = raw(&format!("{Q}.weight_scale_inv"), "F32", &[2, 2], floats(vec![1.0, 2.0, 4.0, 8.0]));

@@ -251,7 +251,7 @@ pub(crate) fn check_length(live: &Live, asked: Option<usize>) -> Result<()> {
 /// The tokenizer of a checkpoint, if it has one.
 pub(crate) fn tokenizer(live: &Live) -> Result<Option<Tokenizer>> {
     match live.checkpoint.tokenizer_path() {
-        Some(_) => Ok(Some(Tokenizer::open(live.checkpoint.folder())?.for_vocabulary(live.checkpoint.config().vocab))),
+        Some(path) => Ok(Some(Tokenizer::open(path)?.for_vocabulary(live.checkpoint.config().vocab))),
         None => Ok(None),
     }
 }

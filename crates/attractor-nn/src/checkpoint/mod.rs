@@ -6,6 +6,7 @@
 mod array;
 mod check;
 pub mod config;
+pub mod gguf;
 mod globals;
 mod heap;
 pub mod npy;
@@ -20,6 +21,7 @@ pub mod torch;
 mod zip;
 
 pub use array::{Array, Dtype};
+pub(crate) use gguf::{Gguf, Keys, is_gguf};
 pub use opening::{Opening, Remark};
 pub(crate) use source::{read_json, read_small};
 
@@ -45,10 +47,10 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Opens a folder (config.json beside model.safetensors, its shards with an index, pytorch_model.bin or one other
-    /// weight file) or a lone `.safetensors`, `.pt`, `.pth` or `.bin` file.
+    /// weight file) or a lone `.safetensors`, `.gguf`, `.pt`, `.pth` or `.bin` file.
     ///
-    /// A lone file takes, in this order, the configuration that `opening` gives, one stored inside it, and a config.json
-    /// beside it.
+    /// A lone file takes, in this order, the configuration that `opening` gives, one stored inside it (GGUF always has
+    /// one), and a config.json beside it.
     ///
     /// # Errors
     /// `is_io` where a file cannot be read, `is_format` where it is torn or no checkpoint, `is_unsupported` where it would
@@ -103,8 +105,12 @@ impl Checkpoint {
         &self.folder
     }
 
-    /// The folder to give to [`Tokenizer::open`](crate::text::Tokenizer::open), if it holds a tokenizer.
+    /// What to give to [`Tokenizer::open`](crate::text::Tokenizer::open), if there is a tokenizer: the folder, or the GGUF
+    /// file, which holds its own.
     pub fn tokenizer_path(&self) -> Option<&Path> {
+        if let Some(file) = self.shards.gguf() {
+            return file.metadata().contains_key("tokenizer.ggml.model").then(|| file.source().path());
+        }
         let here = |name: &str| self.folder.join(name).is_file();
         (here("tokenizer.json") || here("vocab.txt") || (here("vocab.json") && here("merges.txt")))
             .then_some(self.folder.as_path())

@@ -67,7 +67,7 @@ pub enum Remark {
     /// Weights were stored as integers or 8-bit floats with scales.
     Dequantised {
         /// The recipe.
-        recipe: &'static str,
+        recipe: String,
         /// How many.
         tensors: usize,
     },

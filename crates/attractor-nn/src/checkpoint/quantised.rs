@@ -118,7 +118,7 @@ pub(super) fn recipes(
     let mut counted: BTreeMap<&'static str, usize> = BTreeMap::new();
     found.values().for_each(|recipe| *counted.entry(recipe.name).or_default() += 1);
     let mut remarks: Vec<Remark> =
-        counted.into_iter().map(|(recipe, tensors)| Remark::Dequantised { recipe, tensors }).collect();
+        counted.into_iter().map(|(recipe, tensors)| Remark::Dequantised { recipe: recipe.into(), tensors }).collect();
     if activations {
         remarks.push(Remark::FullActivations);
     }

@@ -2,6 +2,7 @@
 
 use super::array::{Array, Dtype};
 use super::check::{Weights, base};
+use super::gguf::{Gguf, is_gguf};
 use super::opening::Remark;
 use super::quantised::{self, Recipe, Stored};
 use super::safetensors::Safetensors;
@@ -23,6 +24,7 @@ const NOT_WEIGHTS: [&str; 6] =
 enum Shard {
     Safetensors(Safetensors),
     Torch(Torch),
+    Gguf(Gguf),
 }
 
 /// All tensors, by the names that models ask for.
@@ -41,6 +43,9 @@ impl Shard {
         let torch = ["pt", "pth", "bin", "ckpt"]
             .iter()
             .any(|end| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end)));
+        if is_gguf(path) {
+            return Gguf::open(path).map(Self::Gguf);
+        }
         if torch { Torch::open(path).map(Self::Torch) } else { Safetensors::open(path).map(Self::Safetensors) }
     }
 
@@ -48,6 +53,7 @@ impl Shard {
         match self {
             Self::Safetensors(file) => Box::new(file.names()),
             Self::Torch(file) => Box::new(file.names()),
+            Self::Gguf(file) => Box::new(file.names()),
         }
     }
 
@@ -55,6 +61,7 @@ impl Shard {
         match self {
             Self::Safetensors(file) => file.shape(name),
             Self::Torch(file) => file.shape(name),
+            Self::Gguf(file) => file.shape(name),
         }
     }
 
@@ -62,6 +69,7 @@ impl Shard {
         match self {
             Self::Safetensors(file) => file.dtype(name),
             Self::Torch(file) => file.dtype(name),
+            Self::Gguf(file) => file.dtype(name),
         }
     }
 
@@ -69,6 +77,8 @@ impl Shard {
         match self {
             Self::Safetensors(file) => file.range(name),
             Self::Torch(file) => file.range(name),
+            // Rows may lie in another order.
+            Self::Gguf(_) => None,
         }
     }
 
@@ -76,6 +86,7 @@ impl Shard {
         match self {
             Self::Safetensors(file) => file.tensor(name),
             Self::Torch(file) => file.tensor(name),
+            Self::Gguf(file) => file.tensor(name),
         }
     }
 
@@ -83,6 +94,7 @@ impl Shard {
         match self {
             Self::Safetensors(file) => file.source(),
             Self::Torch(file) => file.source(),
+            Self::Gguf(file) => file.source(),
         }
     }
 }
@@ -117,7 +129,7 @@ impl Shards {
         for entry in entries {
             let path = entry.map_err(|e| unreadable(folder, "the folder", &e))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let weights = [".safetensors", ".pt", ".pth", ".bin"].iter().any(|end| name.ends_with(end));
+            let weights = [".safetensors", ".gguf", ".pt", ".pth", ".bin"].iter().any(|end| name.ends_with(end));
             if weights && !NOT_WEIGHTS.contains(&name.as_str()) && !name.starts_with("rng_state") {
                 found.push(path);
             }
@@ -126,7 +138,7 @@ impl Shards {
         match found.as_slice() {
             [] => Err(Error::usage(format!(
                 "{}: there are no weights in this folder; expected model.safetensors, model.safetensors.index.json, \
-                 pytorch_model.bin or one file that ends in .safetensors, .pt, .pth or .bin",
+                 pytorch_model.bin or one file that ends in .safetensors, .gguf, .pt, .pth or .bin",
                 folder.display()
             ))),
             [_] => Self::of(found),
@@ -241,7 +253,7 @@ impl Shards {
     pub(super) fn dequantise(&mut self, configuration: &Value, place: &str) -> Result<Vec<Remark>> {
         let (recipes, remarks) = quantised::recipes(self, configuration, place)?;
         self.recipes = recipes;
-        Ok(remarks)
+        Ok(self.gguf().map(Gguf::remarks).unwrap_or_default().into_iter().chain(remarks).collect())
     }
 
     /// True if the configuration ties the output head to the token table but another one is stored.
@@ -327,6 +339,15 @@ impl Shards {
     pub(super) fn configuration(&self) -> Option<&Value> {
         match self.files.as_slice() {
             [Shard::Torch(file)] => file.configuration(),
+            [Shard::Gguf(file)] => Some(file.configuration()),
+            _ => None,
+        }
+    }
+
+    /// The one file, if it is a GGUF file.
+    pub(super) fn gguf(&self) -> Option<&Gguf> {
+        match self.files.as_slice() {
+            [Shard::Gguf(file)] => Some(file),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Which files make a tokenizer, and the older ones rewritten as tokenizer.json.
 
-use crate::checkpoint::{read_json, read_small};
+use crate::checkpoint::{is_gguf, read_json, read_small};
 use attractor::{Error, Hint, Result};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,28 @@ pub(super) struct Files {
     pub(super) place: PathBuf,
     pub(super) json: Vec<u8>,
     pub(super) byte_level: bool,
+    /// What names the special tokens, the first source first.
+    pub(super) settings: Vec<Value>,
 }
 
 impl Files {
-    pub(super) fn read(folder: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        if is_gguf(path) {
+            return super::gguf::read(path);
+        }
+        let mut files = Self::in_folder(path)?;
+        for (name, what) in
+            [("special_tokens_map.json", "the special tokens"), ("tokenizer_config.json", "the tokenizer's settings")]
+        {
+            let file = path.join(name);
+            if file.exists() {
+                files.settings.push(read_json(&file, what)?);
+            }
+        }
+        Ok(files)
+    }
+
+    fn in_folder(folder: &Path) -> Result<Self> {
         let here = |name: &str| folder.join(name);
         if here("tokenizer.json").exists() {
             let place = here("tokenizer.json");
@@ -44,7 +62,7 @@ impl Files {
         .hinted(Hint::GiveOne(vec!["input"])))
     }
 
-    fn of(mut value: Value, place: PathBuf) -> Result<Self> {
+    pub(super) fn of(mut value: Value, place: PathBuf) -> Result<Self> {
         let Value::Object(object) = &mut value else {
             return Err(Error::format(format!("{}: expected an object, got something else", place.display())));
         };
@@ -53,7 +71,7 @@ impl Files {
         let byte_level =
             ["decoder", "pre_tokenizer"].iter().any(|part| object.get(*part).is_some_and(names_byte_level));
         let json = value.to_string().into_bytes();
-        Ok(Self { place, json, byte_level })
+        Ok(Self { place, json, byte_level, settings: Vec::new() })
     }
 }
 

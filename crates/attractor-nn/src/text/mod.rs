@@ -4,6 +4,7 @@
 
 mod bpe;
 mod files;
+mod gguf;
 mod ids;
 mod roles;
 
@@ -41,16 +42,16 @@ impl std::fmt::Debug for Tokenizer {
 
 impl Tokenizer {
     /// Opens `tokenizer.json` of a model folder, or the older `vocab.txt` (BERT), or `vocab.json` with `merges.txt`
-    /// (GPT-2, RoBERTa).
+    /// (GPT-2, RoBERTa); or what a GGUF file says of its tokenizer.
     ///
     /// # Errors
     /// `is_usage` if the folder holds none of them; `is_format` if a file is damaged; `is_unsupported` for a
     /// SentencePiece model alone.
-    pub fn open(folder: &Path) -> Result<Self> {
-        let files = files::Files::read(folder)?;
+    pub fn open(path: &Path) -> Result<Self> {
+        let files = files::Files::read(path)?;
         let inner = guarded(&files.place, "read", || tokenizers::Tokenizer::from_bytes(&files.json))?;
         let byte_level = files.byte_level;
-        let roles = Roles::new(&inner, folder)?;
+        let roles = Roles::new(&inner, &files.settings);
         Ok(Self { inner, place: files.place, roles, byte_level, vocabulary: None })
     }
 

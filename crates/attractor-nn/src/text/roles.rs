@@ -1,11 +1,8 @@
 //! What a token is there for, and how its piece reads.
 
-use crate::checkpoint::read_json;
-use attractor::Result;
 use attractor_record::Role;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// Names of special tokens in settings files, with their roles; an earlier one wins where a token has several.
 const NAMED: [(&str, Role); 7] = [
@@ -52,16 +49,8 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    pub(super) fn new(tokenizer: &tokenizers::Tokenizer, folder: &Path) -> Result<Self> {
-        let mut settings = Vec::new();
-        for (name, what) in
-            [("special_tokens_map.json", "the special tokens"), ("tokenizer_config.json", "the tokenizer's settings")]
-        {
-            let file = folder.join(name);
-            if file.exists() {
-                settings.push(read_json(&file, what)?);
-            }
-        }
+    /// `settings` name the special tokens, the first that names one wins.
+    pub(super) fn new(tokenizer: &tokenizers::Tokenizer, settings: &[Value]) -> Self {
         let named = |key: &str| {
             let name = settings.iter().find_map(|value| content(value.get(key)?))?;
             tokenizer.token_to_id(name)
@@ -90,7 +79,7 @@ impl Roles {
             }
         }
         by_id.retain(|_, role| *role != Role::Text);
-        Ok(Self { by_id, both_ends, added })
+        Self { by_id, both_ends, added }
     }
 
     pub(super) fn of(&self, id: u32, position: usize, text: &str) -> Role {
@@ -163,8 +152,14 @@ pub(super) fn from_byte_letters(piece: &str) -> String {
     text
 }
 
+/// The letter that stands for a byte.
+pub(super) fn letter_of(byte: u8) -> char {
+    // 256 letters, all of them below U+0144.
+    (0x21..0x144).filter_map(char::from_u32).find(|&letter| byte_of(letter) == Some(byte)).unwrap_or(' ')
+}
+
 /// The byte that a letter stands for: printable Latin-1 is itself, the other 68 bytes are U+0100 onwards in order.
-fn byte_of(letter: char) -> Option<u8> {
+pub(super) fn byte_of(letter: char) -> Option<u8> {
     let itself = |b: u8| matches!(b, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     match u32::from(letter) {
         code @ 0..=0xff => Some(code as u8).filter(|&b| itself(b)),
