@@ -362,9 +362,14 @@ impl<'a> Capture<'a> {
         let (all, keep) = (Selection::all(), KeptParts { values: true, z: true, input: true });
         let record = |(index, ids): (usize, &Vec<u32>)| {
             let (input, tokens) = (Input::tokens(ids.clone()), tokens(ids));
-            let mut recorder = Tampered { capture: self, inner: Recorder::new(self.certifier, &all, keep, &tokens) };
+            let mut layers = Vec::new();
+            let mut push = |layer| {
+                layers.push(layer);
+                Ok(())
+            };
+            let inner = Recorder::new(self.certifier, &all, keep, &tokens, &mut push);
+            let mut recorder = Tampered { capture: self, inner };
             self.model.forward(&input, &mut recorder, &Overrides::none()).expect("the model reads its inputs");
-            let layers = recorder.inner.into_layers();
             InputRecord { index, origin: Origin::of(index), tokens, prompt_length: None, grid: None, layers }
         };
         Captured { info: info(self.model, true), inputs: inputs.iter().enumerate().map(record).collect() }

@@ -21,20 +21,26 @@ use serde::Serialize;
 use crate::inputs::{self, Inputs, Item, Prepared};
 use crate::target::{self, Live, Target};
 
-/// Turns the taps of one forward pass into records as they come.
+/// Turns the taps of one forward pass into records and hands each on as it comes: of a long input a layer is large.
 pub struct Recorder<'a> {
     model: &'a Model,
     selection: &'a Selection,
     keep: KeptParts,
     tokens: &'a [Token],
     input_rows: Option<usize>,
-    layers: Vec<LayerRecord>,
+    sink: &'a mut dyn FnMut(LayerRecord) -> Result<()>,
 }
 
 impl<'a> Recorder<'a> {
-    /// A recorder of the selected layers for an input of these tokens.
-    pub fn new(model: &'a Model, selection: &'a Selection, keep: KeptParts, tokens: &'a [Token]) -> Self {
-        Self { model, selection, keep, tokens, input_rows: None, layers: Vec::new() }
+    /// A recorder of the selected layers for an input of these tokens; `sink` gets them in the model's order.
+    pub fn new(
+        model: &'a Model,
+        selection: &'a Selection,
+        keep: KeptParts,
+        tokens: &'a [Token],
+        sink: &'a mut dyn FnMut(LayerRecord) -> Result<()>,
+    ) -> Self {
+        Self { model, selection, keep, tokens, input_rows: None, sink }
     }
 
     /// Keeps at most so many rows of a text's input to attention, those that judgement compares ([`spaced_rows`]). Images
@@ -42,11 +48,6 @@ impl<'a> Recorder<'a> {
     pub fn with_input_rows(self, count: usize) -> Self {
         let is_text = self.tokens.iter().all(|token| token.role != Role::Patch);
         Self { input_rows: is_text.then_some(count), ..self }
-    }
-
-    /// What was recorded, in the model's order.
-    pub fn into_layers(self) -> Vec<LayerRecord> {
-        self.layers
     }
 }
 
@@ -62,38 +63,20 @@ impl Observer for Recorder<'_> {
             record.thin_input(spaced_rows(&record.mask, record.queries, record.keys, count));
         }
         record.statistics = tiled::statistics(&problem_of(&record)?, &default_request(self.tokens, record.keys))?;
-        self.layers.push(record);
-        Ok(())
+        (self.sink)(record)
     }
 }
 
-/// Runs one prepared input: what attention did, and the last hidden state, [positions, width]; `input_rows` as
-/// [`Recorder::with_input_rows`].
-///
-/// # Errors
-/// What the model answers.
-pub fn one(
-    model: &Model,
-    item: &Item,
-    index: usize,
-    selection: &Selection,
-    keep: KeptParts,
-    input_rows: Option<usize>,
-) -> Result<(InputRecord, Vec<f32>)> {
-    let mut recorder = Recorder::new(model, selection, keep, &item.tokens);
-    if let Some(count) = input_rows {
-        recorder = recorder.with_input_rows(count);
-    }
-    let state = model.hidden(&item.input, &mut recorder, &Overrides::none())?;
-    let record = InputRecord {
+/// The record of a prepared input, without its layers.
+fn described(item: &Item, index: usize) -> InputRecord {
+    InputRecord {
         index,
         origin: Origin::of(index),
         tokens: item.tokens.clone(),
         prompt_length: None,
         grid: item.grid,
-        layers: recorder.into_layers(),
-    };
-    Ok((record, state))
+        layers: Vec::new(),
+    }
 }
 
 /// Runs all prepared inputs and holds what judgement reads.
@@ -115,7 +98,14 @@ pub fn in_memory(
     for (index, item) in prepared.items.iter().enumerate() {
         context.check()?;
         context.step("capturing", index, prepared.items.len());
-        let (record, state) = one(&live.model, item, index, selection, keep, Some(input_rows))?;
+        let mut record = described(item, index);
+        let mut push = |layer| {
+            record.layers.push(layer);
+            Ok(())
+        };
+        let mut recorder =
+            Recorder::new(&live.model, selection, keep, &item.tokens, &mut push).with_input_rows(input_rows);
+        let state = live.model.hidden(&item.input, &mut recorder, &Overrides::none())?;
         inputs.push(record);
         held += state.len();
         states.push((held <= STATES).then_some(state));
@@ -299,29 +289,32 @@ pub struct Finished {
     pub source: inputs::Source,
 }
 
+/// Shapes of what is kept of an input, layer by layer.
+fn extents(live: &Live, item: &Item, options: &RunOptions) -> Vec<Extent> {
+    let spec = live.checkpoint.config();
+    let positions = item.tokens.len();
+    let of_layer = |layer| {
+        let heads = options.selection.heads(layer, spec.heads);
+        let mut key_heads: Vec<usize> = heads.iter().map(|head| head / (spec.heads / spec.key_heads)).collect();
+        key_heads.dedup();
+        (!heads.is_empty()).then_some(Extent {
+            heads: heads.len(),
+            key_heads: key_heads.len(),
+            queries: positions,
+            keys: positions,
+            width: spec.head_dim,
+            value_width: spec.head_dim,
+            model_width: spec.hidden,
+        })
+    };
+    (0..spec.layers).filter_map(of_layer).collect()
+}
+
 /// Refuses inputs that would exceed a budget before the model runs and before anything is written.
 fn within_budget(live: &Live, prepared: &Prepared, options: &RunOptions) -> Result<()> {
-    let spec = live.checkpoint.config();
     let mut used = 0;
     for item in &prepared.items {
-        let positions = item.tokens.len();
-        let extents: Vec<Extent> = (0..spec.layers)
-            .filter_map(|layer| {
-                let heads = options.selection.heads(layer, spec.heads);
-                let mut key_heads: Vec<usize> = heads.iter().map(|head| head / (spec.heads / spec.key_heads)).collect();
-                key_heads.dedup();
-                (!heads.is_empty()).then_some(Extent {
-                    heads: heads.len(),
-                    key_heads: key_heads.len(),
-                    queries: positions,
-                    keys: positions,
-                    width: spec.head_dim,
-                    value_width: spec.head_dim,
-                    model_width: spec.hidden,
-                })
-            })
-            .collect();
-        used += budget::check(options, &extents, positions, used)?.disk;
+        used += budget::check(options, &extents(live, item, options), item.tokens.len(), used)?.disk;
         if used > options.disk_budget.unwrap_or(u64::MAX) {
             break;
         }
@@ -388,7 +381,12 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
             return Err(Error::new(Kind::Interrupted, why));
         }
         context.step("capturing", index, total);
-        writer.append(&one(&live.model, item, index, &selection, keep, None)?.0)?;
+        let extents = extents(&live, item, writer.options());
+        let mut entry = writer.begin(&described(item, index), &extents)?;
+        let mut write = |layer| entry.layer(&layer);
+        let mut recorder = Recorder::new(&live.model, &selection, keep, &item.tokens, &mut write);
+        live.model.hidden(&item.input, &mut recorder, &Overrides::none())?;
+        entry.commit()?;
     }
     let bytes = writer.used();
     writer.finish()?;

@@ -30,7 +30,7 @@ pub struct Extent {
 pub struct Estimate {
     /// Bytes of the files, nothing compressed.
     pub disk: u64,
-    /// Bytes in memory while the input is held and written.
+    /// Bytes in memory while a layer is held and written, for the layer that takes most.
     pub memory: u64,
 }
 
@@ -122,12 +122,12 @@ pub fn estimate(options: &RunOptions, layers: &[Extent], tokens: usize) -> Estim
         Keep::Pattern => product(&[l.keys, MAP_CHUNK]).saturating_mul(4),
         _ => l.arrays(options),
     };
-    let widest = layers.iter().map(|l| l.statistics(options).saturating_add(packed(l))).max().unwrap_or(0);
-    let held = all(&|l| {
+    let memory = |l: &Extent| {
         let qk = product(&[l.heads, l.queries, l.width]).saturating_add(product(&[l.key_heads, l.keys, l.width]));
-        qk.saturating_mul(4).saturating_add(l.statistics(options))
-    });
-    Estimate { disk, memory: held.saturating_add(widest.saturating_mul(3)) }
+        let written = l.statistics(options).saturating_add(packed(l));
+        qk.saturating_mul(4).saturating_add(l.statistics(options)).saturating_add(written.saturating_mul(3))
+    };
+    Estimate { disk, memory: layers.iter().map(memory).max().unwrap_or(0) }
 }
 
 /// Bytes as people read them.

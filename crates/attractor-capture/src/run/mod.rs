@@ -42,7 +42,7 @@ pub use migrate::migrate;
 pub use options::{Keep, RunOptions};
 pub use reader::Run;
 pub use schema::SCHEMA_VERSION;
-pub use writer::RunWriter;
+pub use writer::{Appending, RunWriter};
 
 use attractor::{Error, Result};
 use attractor_record::Observations;

@@ -15,7 +15,7 @@ use crate::import::Import;
 use attractor::{Error, Hint, Result};
 use attractor_data::files::{self, Lock, create_folder, sweep, write_whole};
 use attractor_record::Observations;
-use attractor_record::{InputRecord, ModelInfo, Origin, Stack, Token};
+use attractor_record::{InputRecord, LayerRecord, ModelInfo, Origin, Stack, Token};
 use attractor_record::{LayerShape, Patterns, Rows, Walk};
 
 /// Writes a run, one input at a time. Only one writer at a time may hold a run.
@@ -162,40 +162,46 @@ impl RunWriter {
     /// Appends an input, or one step of it, and commits it.
     ///
     /// # Errors
-    /// `is_budget` before anything is written if it would not fit; `is_usage` if it is not the next entry, its step of its
-    /// input is there already, or it does not look like the others; `is_io` if the system refuses. After an error the run is
-    /// what it was.
+    /// As [`RunWriter::begin`] and [`Appending::layer`]. After an error the run is what it was.
     pub fn append(&mut self, record: &InputRecord) -> Result<()> {
-        if record.index != self.committed() {
-            return Err(Error::usage(format!(
-                "run: input {} was given, input {} is next; append inputs in order",
-                record.index,
-                self.committed()
-            )));
-        }
-        let options = self.manifest.options.clone();
         for layer in &record.layers {
             check_record(layer)?;
         }
-        let extents = budget::extents(&options, record);
+        let extents = budget::extents(self.options(), record);
+        let mut entry = self.begin(record, &extents)?;
+        record.layers.iter().try_for_each(|layer| entry.layer(layer))?;
+        entry.commit()
+    }
+
+    /// Begins an input, or one step of it, whose layers follow one by one and need not be held together; `extents` are their
+    /// shapes. Layers in `input` are not looked at.
+    ///
+    /// # Errors
+    /// `is_budget` before anything is written if it would not fit; `is_usage` if it is not the next entry, its step of its
+    /// input is there already, or no layer of it is selected.
+    pub fn begin(&mut self, input: &InputRecord, extents: &[Extent]) -> Result<Appending<'_>> {
+        if input.index != self.committed() {
+            return Err(Error::usage(format!(
+                "run: input {} was given, input {} is next; append inputs in order",
+                input.index,
+                self.committed()
+            )));
+        }
         if extents.is_empty() {
             return Err(Error::usage(format!(
                 "run: input {} has none of the selected layers ({})",
-                record.index, options.selection
+                input.index,
+                self.options().selection
             )));
         }
-        budget::check(&options, &extents, record.tokens.len(), self.used)?;
-        let head = InputEntry {
-            tokens: record.tokens.clone(),
-            prompt_length: record.prompt_length,
-            grid: record.grid,
-            ..self.next(record.origin)?
+        budget::check(self.options(), extents, input.tokens.len(), self.used)?;
+        let entry = InputEntry {
+            tokens: input.tokens.clone(),
+            prompt_length: input.prompt_length,
+            grid: input.grid,
+            ..self.next(input.origin)?
         };
-        let parts = record.layers.iter().filter_map(|layer| {
-            let heads = options.selection.heads(layer.layer, layer.heads);
-            (!heads.is_empty()).then(|| parts_of(&options, layer, heads, &record.tokens))
-        });
-        self.write_input(head, parts)
+        Ok(self.entry(entry))
     }
 
     /// The entry of what is appended next, with nothing in it yet.
@@ -277,7 +283,8 @@ impl RunWriter {
             prompt_length: first.prompt_length(input),
             ..self.next(first.origin(input))?
         };
-        let parts = kept.iter().map(|(at, shape, queries, keys, mask)| {
+        let mut entry = self.entry(head);
+        for (at, shape, queries, keys, mask) in &kept {
             let source = sources[*at];
             let mut statistics = Vec::new();
             let mut promoted = BTreeMap::new();
@@ -322,7 +329,7 @@ impl RunWriter {
                 let size = [shape.heads.len(), *queries, *keys];
                 specs.push(map_spec(read, size, (options.dtype, most), &mut promoted));
             }
-            Ok(Parts {
+            entry.put(Parts {
                 stack: source.stack(),
                 shape: shape.clone(),
                 kept_key_heads: Vec::new(),
@@ -338,77 +345,14 @@ impl RunWriter {
                 statistics,
                 specs,
                 promoted,
-            })
-        });
-        self.write_input(head, parts)
+            })?;
+        }
+        entry.commit()
     }
 
-    fn write_input<'a>(&mut self, entry: InputEntry, parts: impl Iterator<Item = Result<Parts<'a>>>) -> Result<()> {
-        let folder = self.root.join(STORE).join(super::input_group(entry.index));
-        let written = self.write_layers(entry, parts);
-        if written.is_err() {
-            // Not part of the run yet: give the space back if the system lets us.
-            let _ = std::fs::remove_dir_all(&folder);
-        }
-        written
-    }
-
-    fn write_layers<'a>(
-        &mut self,
-        mut entry: InputEntry,
-        parts: impl Iterator<Item = Result<Parts<'a>>>,
-    ) -> Result<()> {
-        let store = self.root.join(STORE);
-        let durability = self.manifest.options.durability;
-        let mut written = 0;
-        let mut seen = self.layers.clone();
-        for parts in parts {
-            let parts = parts?;
-            let (stack, layer) = (parts.stack, parts.shape.layer);
-            if seen.get(&(stack, layer)).is_some_and(|shape| *shape != parts.shape) {
-                return Err(Error::usage(format!(
-                    "run: the heads of layer {layer} differ from those of earlier inputs"
-                )));
-            }
-            seen.insert((stack, layer), parts.shape.clone());
-            let group = super::layer_group(entry.index, stack, layer);
-            let options = &self.manifest.options;
-            let (packed, mut specs) = statistics::pack(&parts.statistics, &options.classes, &options.lags)?;
-            specs.extend(parts.specs);
-            let mut arrays = BTreeMap::new();
-            for spec in &mut specs {
-                let (array, bytes) = array::write(&store, &group, spec, durability)?;
-                written += bytes;
-                arrays.insert(spec.name.clone(), array);
-            }
-            let described = serde_json::json!({ "layer": layer, "heads": parts.shape.heads });
-            let described = super::group(&described)?;
-            written += described.len() as u64;
-            write_whole(&store.join(&group).join("zarr.json"), &described, durability)?;
-            entry.layers.push(LayerEntry {
-                stack,
-                layer,
-                heads: parts.shape.heads,
-                model_heads: parts.shape.model_heads,
-                key_heads: parts.shape.key_heads,
-                kept_key_heads: parts.kept_key_heads,
-                queries: parts.queries,
-                keys: parts.keys,
-                beta: parts.beta,
-                mask: parts.mask.clone(),
-                soft_cap: parts.soft_cap,
-                alibi: parts.alibi,
-                sinks: parts.sinks,
-                facts: (&parts.facts).into(),
-                promoted: parts.promoted,
-                statistics: packed,
-                arrays,
-                observations: parts.observations,
-            });
-        }
-        self.commit_entry(&entry, written)?;
-        self.layers = seen;
-        Ok(())
+    fn entry(&mut self, entry: InputEntry) -> Appending<'_> {
+        let seen = self.layers.clone();
+        Appending { writer: self, entry, written: 0, seen, committed: false }
     }
 
     /// Writes an entry's group, whose `written` bytes of arrays are there, and makes it part of the run.
@@ -484,6 +428,103 @@ impl RunWriter {
             write_whole(&self.root.join("tables/heads.parquet"), &crate::parquet(&table)?, self.options().durability)?;
         }
         self.write_manifest()
+    }
+}
+
+/// An entry that is being written: no part of the run until it is committed.
+#[derive(Debug)]
+pub struct Appending<'a> {
+    writer: &'a mut RunWriter,
+    entry: InputEntry,
+    /// Bytes of its arrays so far.
+    written: u64,
+    /// Kept heads of every layer, those of this entry included.
+    seen: BTreeMap<(Stack, usize), LayerShape>,
+    committed: bool,
+}
+
+impl Appending<'_> {
+    /// Writes a layer, unless it is not selected.
+    ///
+    /// # Errors
+    /// `is_usage` for a layer that contradicts itself or does not look like those of other inputs; `is_io` if the system
+    /// refuses.
+    pub fn layer(&mut self, record: &LayerRecord) -> Result<()> {
+        let options = self.writer.options().clone();
+        let heads = options.selection.heads(record.layer, record.heads);
+        if heads.is_empty() {
+            return Ok(());
+        }
+        check_record(record)?;
+        let parts = parts_of(&options, record, heads, &self.entry.tokens)?;
+        self.put(parts)
+    }
+
+    /// Writes what is kept of a layer.
+    fn put(&mut self, parts: Parts<'_>) -> Result<()> {
+        let store = self.writer.root.join(STORE);
+        let options = self.writer.options();
+        let durability = options.durability;
+        let (stack, layer) = (parts.stack, parts.shape.layer);
+        if self.seen.get(&(stack, layer)).is_some_and(|shape| *shape != parts.shape) {
+            return Err(Error::usage(format!("run: the heads of layer {layer} differ from those of earlier inputs")));
+        }
+        let group = super::layer_group(self.entry.index, stack, layer);
+        let (packed, mut specs) = statistics::pack(&parts.statistics, &options.classes, &options.lags)?;
+        specs.extend(parts.specs);
+        let mut arrays = BTreeMap::new();
+        for spec in &mut specs {
+            let (array, bytes) = array::write(&store, &group, spec, durability)?;
+            self.written += bytes;
+            arrays.insert(spec.name.clone(), array);
+        }
+        let described = serde_json::json!({ "layer": layer, "heads": parts.shape.heads });
+        let described = super::group(&described)?;
+        self.written += described.len() as u64;
+        write_whole(&store.join(&group).join("zarr.json"), &described, durability)?;
+        self.seen.insert((stack, layer), parts.shape.clone());
+        self.entry.layers.push(LayerEntry {
+            stack,
+            layer,
+            heads: parts.shape.heads,
+            model_heads: parts.shape.model_heads,
+            key_heads: parts.shape.key_heads,
+            kept_key_heads: parts.kept_key_heads,
+            queries: parts.queries,
+            keys: parts.keys,
+            beta: parts.beta,
+            mask: parts.mask.clone(),
+            soft_cap: parts.soft_cap,
+            alibi: parts.alibi,
+            sinks: parts.sinks,
+            facts: (&parts.facts).into(),
+            promoted: parts.promoted,
+            statistics: packed,
+            arrays,
+            observations: parts.observations,
+        });
+        Ok(())
+    }
+
+    /// Makes the entry part of the run.
+    ///
+    /// # Errors
+    /// `is_io`; the run is then what it was.
+    pub fn commit(mut self) -> Result<()> {
+        self.writer.commit_entry(&self.entry, self.written)?;
+        self.committed = true;
+        self.writer.layers = std::mem::take(&mut self.seen);
+        Ok(())
+    }
+}
+
+impl Drop for Appending<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Not part of the run: give the space back if the system lets us.
+            let group = super::input_group(self.entry.index);
+            let _ = std::fs::remove_dir_all(self.writer.root.join(STORE).join(group));
+        }
     }
 }
 
