@@ -133,9 +133,12 @@ fn fuzz(seconds: &str) -> Result<(), String> {
 
 /// Gemma 3 and what is long, held to what was recorded.
 fn models() -> Result<(), String> {
+    let (gemma3, smollm2) = (GEMMA3.bring()?, SMOLLM2.bring()?);
     let mut command = program("vectors")?;
-    command.arg("conformance/models").arg("--all").env(GEMMA3.variable, GEMMA3.bring()?);
-    run("vectors", &mut command)
+    run("vectors", command.arg("conformance/models").arg("--all").env(GEMMA3.variable, &gemma3))?;
+    let mut command = program("models")?;
+    command.arg(built("attractor")?).env(GEMMA3.variable, gemma3).env(SMOLLM2.variable, smollm2);
+    run("models", &mut command)
 }
 
 /// One group of tests.

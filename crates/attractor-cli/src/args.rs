@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use attractor_session::judgement::{Ablate, Budget};
 use attractor_session::{Choice, Error, Selection, Stack, inputs};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -150,6 +151,27 @@ impl Chosen {
     /// As layers and heads read it.
     pub fn selection(&self) -> Outcome<Selection> {
         Ok(Selection::parse(self.layers.as_deref(), self.heads.as_deref())?)
+    }
+}
+
+/// What is ablated, and how far.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Ablations {
+    /// Which ablations to run [default: standard]
+    #[arg(long, value_parser = choice::<Ablate>())]
+    pub ablate: Option<Ablate>,
+    /// What ablations may cost: passes (600), a time (3m, told as passes), or none for no limit [default: of the model]
+    #[arg(long, value_name = "BUDGET")]
+    pub budget: Option<Budget>,
+    /// Ablate the whole model alone: the same as --budget 0
+    #[arg(long, conflicts_with_all = ["budget", "ablate"])]
+    pub quick: bool,
+}
+
+impl Ablations {
+    /// What ablations may cost.
+    pub fn budget(&self) -> Option<Budget> {
+        self.budget.or(self.quick.then_some(Budget::Passes(0)))
     }
 }
 

@@ -141,6 +141,11 @@ pub(crate) enum Silence {
         ablated: usize,
         unablated: usize,
     },
+    /// Not run: the budget went to others.
+    OverBudget {
+        /// In passes.
+        passes: u64,
+    },
     /// No input that the replacement serves.
     Unserved {
         mode: AblationMode,

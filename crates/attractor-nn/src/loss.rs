@@ -285,6 +285,21 @@ impl Case {
         }
         Some(cut)
     }
+
+    /// The same with at most `count` of its predictions, drawn from the seed.
+    pub(crate) fn sampled(&self, count: usize, seed: u64, index: usize) -> Self {
+        let mut cut = self.clone();
+        if let Target::Rows { rows, tokens, .. } = &mut cut.target
+            && rows.len() > count
+        {
+            let mut chosen = Philox::new(seed, stream::sampled(index as u64)).permutation(rows.len());
+            chosen.truncate(count);
+            chosen.sort_unstable();
+            *rows = chosen.iter().map(|&at| rows[at]).collect();
+            *tokens = chosen.iter().map(|&at| tokens[at]).collect();
+        }
+        cut
+    }
 }
 
 /// Mean of -ln softmax(logits)[target] over rows.

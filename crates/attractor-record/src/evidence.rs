@@ -84,8 +84,48 @@ pub struct Ablation {
     /// What instead.
     pub mode: AblationMode,
     /// The loss (or relative change) of each input with the override; `None` where the mode cannot serve that input
-    /// (no other input of its length).
+    /// (no other input of its length), or it was not run.
     pub losses: Vec<Option<f64>>,
+    /// Inputs that were not run because a budget did not allow it.
+    #[serde(default)]
+    pub unrun: usize,
+}
+
+impl Ablation {
+    /// One that was run on every input.
+    pub fn new(scope: Scope, mode: AblationMode, losses: Vec<Option<f64>>) -> Self {
+        Self { scope, mode, losses, unrun: 0 }
+    }
+}
+
+/// What ablations cost, in passes: one is the longest input through every layer, and its predictions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// The budget; `None`: no limit.
+    pub passes: Option<u64>,
+    /// What was run.
+    pub spent: f64,
+    /// What everything would have taken.
+    pub everything: f64,
+    /// So many predictions of each input were looked at, where not all were.
+    pub sampled: Option<usize>,
+    /// Replacements that were not run at all.
+    pub left_out: usize,
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} of {:.0} passes", self.spent, self.everything)?;
+        if let (Some(passes), Some(sampled)) = (self.passes, self.sampled) {
+            write!(f, " (budget {passes}), losses of {sampled} predictions an input")?;
+            match self.left_out {
+                0 => {}
+                1 => f.write_str(", 1 replacement left out")?,
+                many => write!(f, ", {many} replacements left out")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Norm of the loss gradient for a group of parameters.
@@ -204,6 +244,9 @@ pub struct Evidence {
     pub gradients: Option<Gradients>,
     /// Ablations; `loss` says what their numbers are unless that is `RandomProjection`.
     pub ablations: Vec<Ablation>,
+    /// What the ablations cost; `None`: none were made.
+    #[serde(default)]
+    pub spent: Option<Spent>,
     /// What the ablations' numbers are.
     pub ablation_loss: LossKind,
     /// What the ablations are compared with: the unablated loss over the same tokens; empty for `RelativeChange`.

@@ -1,7 +1,7 @@
 //! What only a live model can show, for the selected heads.
 
 use attractor::{Context, Error, Result};
-use attractor_nn::evidence::{self, Ablate};
+use attractor_nn::evidence::{self, Ablate, Budget};
 use attractor_record::Selection;
 use attractor_record::evidence::{Evidence, Scope};
 
@@ -15,6 +15,10 @@ pub struct Options<'a> {
     pub selection: Selection,
     /// How much is ablated.
     pub ablate: Ablate,
+    /// What ablations may cost.
+    pub budget: Budget,
+    /// What counts as an effect: as [`attractor_nn::evidence::Options::effect`].
+    pub effect: f64,
     /// Label of each input, for a classifier.
     pub labels: Option<&'a [usize]>,
     /// Last hidden states of the inputs where they are known, so that they are not computed again.
@@ -45,6 +49,8 @@ pub fn run(live: &Live, prepared: &Prepared, options: &Options<'_>, context: &Co
     options.check(prepared)?;
     let how = evidence::Options {
         ablate: options.ablate,
+        budget: options.budget,
+        effect: options.effect,
         gradients: true,
         mask_token: prepared.mask_token,
         special: &prepared.special,

@@ -7,7 +7,7 @@ use attractor_judge::config::Key;
 use attractor_judge::judge_watched;
 pub use attractor_judge::report::{HeadKind, Line, LineKind};
 pub use attractor_judge::{Config, Report, Verdict};
-pub use attractor_nn::evidence::Ablate;
+pub use attractor_nn::evidence::{Ablate, Budget};
 use attractor_record::{Patterns, Selection, Task, Watcher};
 use serde::Serialize;
 
@@ -30,6 +30,8 @@ pub struct Options {
     pub config: Config,
     /// How much is ablated; `None`: the standard ablations. A run holds no model to ablate.
     pub ablate: Option<Ablate>,
+    /// What ablations may cost; `None`: the default of the model and the inputs.
+    pub budget: Option<Budget>,
     /// Label of each input, for a classifier.
     pub labels: Option<Vec<usize>>,
 }
@@ -43,6 +45,7 @@ impl Options {
             selection: Selection::all(),
             config: Config::default(),
             ablate: None,
+            budget: None,
             labels: None,
         }
     }
@@ -55,7 +58,7 @@ impl Options {
         self.inputs.check()?;
         if target::is_run(&self.target) {
             let path = self.target.display();
-            if let Some(option) = given!(self, [labels, ablate]).next() {
+            if let Some(option) = given!(self, [labels, ablate, budget]).next() {
                 let why = format!("{path} is a run, and this needs the model; name the checkpoint");
                 return Err(Error::option(option, "", why));
             }
@@ -143,13 +146,26 @@ pub fn of_opened(
     let context = context.with_seed(config.seed);
     let mut found = None;
     if let Some((live, prepared)) = &live {
-        let (labels, ablate) = (options.labels.as_deref(), options.ablate.unwrap_or(Ablate::Standard));
-        let asked = evidence::Options { selection: options.selection.clone(), ablate, labels, states: &states };
+        let asked = evidence::Options {
+            selection: options.selection.clone(),
+            ablate: options.ablate.unwrap_or_default(),
+            budget: options.budget.unwrap_or_default(),
+            // A rise of perplexity by a share is a rise of the loss by its logarithm.
+            effect: match live.info.task {
+                Task::CausalLm | Task::MaskedLm => config.get(Key::PerplexityChange).ln_1p(),
+                _ => config.get(Key::RelativeChange),
+            },
+            labels: options.labels.as_deref(),
+            states: &states,
+        };
         found = Some(evidence::run(live, prepared, &asked, &context)?);
     }
     drop(states);
     context.check()?;
     let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &config, watchers, &context)?;
+    if let Some(spent) = found.and_then(|evidence| evidence.spent) {
+        report.provenance.extra.insert("ablations".into(), spent.to_string());
+    }
     report.provenance.name = target::name(&options.target);
     report.provenance.extra.insert("target".into(), options.target.display().to_string());
     let source = live.map(|(_, prepared)| prepared.source);

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use attractor::{Context, Error, Result};
 use attractor_judge::analysis::table::{Extras, columns};
-use attractor_nn::evidence::Ablate;
 use attractor_record::evidence::Scope;
 use attractor_record::{Patterns, Selection, Steps, Table, by_step};
 use serde::Serialize;
@@ -88,7 +87,8 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Measured> {
         let mut found = None;
         if let (Some((live, prepared)), true) = (&live, options.importance) {
             let (selection, labels) = (selection.clone(), options.labels.as_deref());
-            let asked = evidence::Options { selection, ablate: Ablate::Standard, labels, states: &states };
+            let effect = attractor_nn::evidence::Options::default().effect;
+            let asked = evidence::Options { selection, labels, effect, states: &states, ..Default::default() };
             let mut all = evidence::run(live, prepared, &asked, context)?;
             all.ablations.retain(|ablation| matches!(ablation.scope, Scope::Head { .. }));
             found = Some(all);

@@ -193,6 +193,11 @@ pub mod stream {
         0x6d61_736b_0000 + n
     }
 
+    /// The predictions of input number `n` that are looked at, below 2^32 ("pred").
+    pub const fn sampled(n: u64) -> u64 {
+        0x7072_6564_0000 + n
+    }
+
     /// The probe of input number `n`, below 2^32 ("prob").
     pub const fn probe(n: u64) -> u64 {
         0x7072_6f62_0000 + n

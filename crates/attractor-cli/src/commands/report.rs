@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use attractor_render::Maps;
-use attractor_session::judgement::{self, Ablate, Options};
+use attractor_session::judgement::{self, Options};
 use attractor_session::{Error, Steps, parquet};
 
-use crate::args::{Common, Inputs, choice, refuse_unused};
+use crate::args::{Ablations, Common, Inputs, refuse_unused};
 use crate::console::{print, work};
 use crate::error::Outcome;
 use crate::files::write;
@@ -32,9 +32,8 @@ pub struct ReportArgs {
     /// Thresholds (TOML)
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// Which ablations to run [default: standard]
-    #[arg(long, value_parser = choice::<Ablate>())]
-    pub ablate: Option<Ablate>,
+    #[command(flatten)]
+    pub ablations: Ablations,
     /// Label of each input, for a classifier: 3,0,7
     #[arg(long, value_delimiter = ',')]
     pub labels: Option<Vec<usize>>,
@@ -72,7 +71,8 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     let options = Options {
         inputs: args.inputs.given(),
         config: judgement::thresholds(args.config.as_deref())?,
-        ablate: args.ablate,
+        ablate: args.ablations.ablate,
+        budget: args.ablations.budget(),
         labels: args.labels.clone(),
         ..Options::new(&args.target)
     };

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use attractor_render::Maps;
-use attractor_session::judgement::{self, Ablate, Options};
+use attractor_session::judgement::{self, Options};
 
-use crate::args::{Chosen, Common, Inputs, choice, refuse_all_but};
+use crate::args::{Ablations, Chosen, Common, Inputs, refuse_all_but};
 use crate::console::{print, print_report, work};
 use crate::error::Outcome;
 use crate::files::write;
@@ -26,9 +26,8 @@ pub struct Validate {
     /// Thresholds (TOML)
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// Which ablations to run [default: standard]
-    #[arg(long, value_parser = choice::<Ablate>())]
-    pub ablate: Option<Ablate>,
+    #[command(flatten)]
+    pub ablations: Ablations,
     /// Label of each input, for a classifier: 3,0,7
     #[arg(long, value_delimiter = ',')]
     pub labels: Option<Vec<usize>>,
@@ -72,7 +71,8 @@ pub fn run(validate: &Validate, common: &Common) -> Outcome<bool> {
         inputs: validate.inputs.given(),
         selection: validate.chosen.selection()?,
         config,
-        ablate: validate.ablate,
+        ablate: validate.ablations.ablate,
+        budget: validate.ablations.budget(),
         labels: validate.labels.clone(),
     };
     let (report, page) = work(common, |context| {

@@ -101,7 +101,7 @@ mod tests {
             norms: vec![9.0; 2],
             importance: importance.to_vec(),
         };
-        let ablation = |scope, mode, losses: [Option<f64>; 2]| Ablation { scope, mode, losses: losses.to_vec() };
+        let ablation = |scope, mode, losses: [Option<f64>; 2]| Ablation::new(scope, mode, losses.to_vec());
         Evidence {
             schema_version: attractor_record::evidence::SCHEMA_VERSION,
             loss: LossKind::NextToken,
@@ -109,6 +109,7 @@ mod tests {
             left_out: Vec::new(),
             losses: vec![2.0, 3.0],
             ablation_base: vec![2.0, 3.0],
+            spent: None,
             cut: None,
             predictions: vec![5, 5],
             probes: Vec::new(),

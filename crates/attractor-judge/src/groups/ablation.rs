@@ -86,6 +86,8 @@ pub(crate) enum Change {
 pub(crate) struct Coverage {
     /// Inputs that the replacement cannot serve.
     pub unserved: usize,
+    /// So many of so many inputs were run, where a budget did not allow all.
+    pub run: Option<(usize, usize)>,
     /// So many first tokens of longer inputs.
     pub cut: Option<usize>,
 }
@@ -186,7 +188,9 @@ fn replaced(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation) -> Findin
     };
     let figure = case.figure(&differences);
     let Some(value) = figure.value else {
-        return measured.skipped(Untestable::Evidence(Silence::Unserved { mode }));
+        let budget = evidence.spent.as_ref().and_then(|spent| spent.passes).filter(|_| ablation.unrun > 0);
+        let why = budget.map_or(Silence::Unserved { mode }, |passes| Silence::OverBudget { passes });
+        return measured.skipped(Untestable::Evidence(why));
     };
     let verdict = |good| match ablation.scope {
         Scope::Whole => case.verdict(GROUP, good),
@@ -197,7 +201,11 @@ fn replaced(case: &Case<'_>, evidence: &Evidence, ablation: &Ablation) -> Findin
         return measured.verdict(verdict(false), account(Change::NotFinite));
     }
     let there: Vec<f64> = differences.iter().flatten().copied().collect();
-    let coverage = Coverage { unserved: differences.len() - there.len(), cut: evidence.cut };
+    let coverage = Coverage {
+        unserved: differences.len() - there.len() - ablation.unrun,
+        run: (ablation.unrun > 0).then_some((there.len(), differences.len())),
+        cut: evidence.cut,
+    };
     let threshold = case.config.get(key);
     if relative {
         let unresolved = value >= threshold && figure.interval.is_none();

@@ -88,6 +88,9 @@ pub(super) fn render(report: &Report) -> Vec<Line> {
         if group == Group::Heads {
             page.heads(&report.heads);
         }
+        if let Some(spent) = p.extra.get("ablations").filter(|_| group == Group::Ablation) {
+            page.wrapped(LineKind::Plain, None, "    ", &format!("ablations: {spent}"));
+        }
     }
     if let Some(legacy) = &report.legacy {
         page.blank();

@@ -36,22 +36,19 @@ pub(super) fn evidence() -> Evidence {
             finite_difference: FiniteDifference { analytic: 0.5, numeric: 0.5005, step: 1e-3 },
         }),
         ablations: vec![
-            Ablation { scope: Scope::Head { layer: 0, head: 1 }, mode: AblationMode::Uniform, losses: rise([0.0; 6]) },
-            Ablation {
-                scope: Scope::Whole,
-                mode: AblationMode::Uniform,
-                losses: rise([0.2, 0.3, 0.25, 0.1, 0.4, 0.25]),
-            },
-            Ablation {
-                scope: Scope::Head { layer: 0, head: 0 },
-                mode: AblationMode::Uniform,
-                losses: rise([0.2, 0.3, 0.25, 0.1, 0.4, 0.25]),
-            },
-            Ablation { scope: Scope::Whole, mode: AblationMode::Local, losses: rise([-0.1; 6]) },
-            Ablation { scope: Scope::Whole, mode: AblationMode::MeanMap, losses: vec![None; 6] },
+            Ablation::new(Scope::Head { layer: 0, head: 1 }, AblationMode::Uniform, rise([0.0; 6])),
+            Ablation::new(Scope::Whole, AblationMode::Uniform, rise([0.2, 0.3, 0.25, 0.1, 0.4, 0.25])),
+            Ablation::new(
+                Scope::Head { layer: 0, head: 0 },
+                AblationMode::Uniform,
+                rise([0.2, 0.3, 0.25, 0.1, 0.4, 0.25]),
+            ),
+            Ablation::new(Scope::Whole, AblationMode::Local, rise([-0.1; 6])),
+            Ablation::new(Scope::Whole, AblationMode::MeanMap, vec![None; 6]),
         ],
         ablation_loss: LossKind::NextToken,
         ablation_base: base.to_vec(),
+        spent: None,
         cut: None,
     }
 }
@@ -154,8 +151,8 @@ fn an_encoder_says_what_stands_in_for_its_loss() {
     evidence.no_loss = Some(NoLoss::MaskTokenUnknown);
     evidence.gradients.as_mut().unwrap().loss = LossKind::RandomProjection;
     evidence.ablations = vec![
-        Ablation { scope: Scope::Whole, mode: AblationMode::Uniform, losses: vec![Some(0.3); 6] },
-        Ablation { scope: Scope::Whole, mode: AblationMode::Zero, losses: vec![Some(0.001); 6] },
+        Ablation::new(Scope::Whole, AblationMode::Uniform, vec![Some(0.3); 6]),
+        Ablation::new(Scope::Whole, AblationMode::Zero, vec![Some(0.001); 6]),
     ];
     let n = 40;
     let full = move |_: &[u32], _: usize| vec![1.0 / n as f32; n * n];

@@ -89,15 +89,11 @@ fn cases() -> Vec<(&'static str, Report)> {
         let mut evidence = evidence();
         let rises = |by: f64| (0..6).map(|i| Some(2.0 + by + 0.01 * f64::from(i))).collect::<Vec<_>>();
         evidence.ablations = vec![
-            Ablation { scope: Scope::Layer { layer: 0 }, mode: AblationMode::Zero, losses: rises(0.7) },
-            Ablation { scope: Scope::Head { layer: 0, head: 1 }, mode: AblationMode::Zero, losses: rises(-0.3) },
-            Ablation { scope: Scope::Whole, mode: AblationMode::Previous, losses: vec![Some(f64::INFINITY); 6] },
-            Ablation { scope: Scope::Whole, mode: AblationMode::SelfOnly, losses: vec![Some(1.0); 5] },
-            Ablation {
-                scope: Scope::Whole,
-                mode: AblationMode::OtherInput,
-                losses: vec![Some(3.0), None, Some(3.5), None, None, None],
-            },
+            Ablation::new(Scope::Layer { layer: 0 }, AblationMode::Zero, rises(0.7)),
+            Ablation::new(Scope::Head { layer: 0, head: 1 }, AblationMode::Zero, rises(-0.3)),
+            Ablation::new(Scope::Whole, AblationMode::Previous, vec![Some(f64::INFINITY); 6]),
+            Ablation::new(Scope::Whole, AblationMode::SelfOnly, vec![Some(1.0); 5]),
+            Ablation::new(Scope::Whole, AblationMode::OtherInput, vec![Some(3.0), None, Some(3.5), None, None, None]),
         ];
         evidence.cut = Some(17);
         lived(&evidence)

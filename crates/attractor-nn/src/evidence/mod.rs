@@ -3,10 +3,13 @@
 //! Everything is a function of the model, the inputs and the seed; threads change nothing.
 
 mod ablation;
+mod budget;
 mod gradients;
 mod probe;
 #[cfg(test)]
 mod tests;
+
+pub use budget::Budget;
 
 use attractor_record::evidence::{CausalityProbe, Evidence, LossKind, Unpredictable};
 
@@ -37,6 +40,11 @@ attractor::choice! {
 pub struct Options<'a> {
     /// Ablations.
     pub ablate: Ablate,
+    /// What they may cost.
+    pub budget: Budget,
+    /// The rise of the loss, nats, or the share of the last hidden state that counts as an effect: a budget is spent where
+    /// that is open.
+    pub effect: f64,
     /// Gradients.
     pub gradients: bool,
     /// The mask token, where the tokenizer knows it.
@@ -55,6 +63,8 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             ablate: Ablate::Standard,
+            budget: Budget::Default,
+            effect: 0.02,
             gradients: true,
             mask_token: None,
             special: &[],
@@ -73,7 +83,8 @@ impl Default for Options<'_> {
 ///
 /// # Cost
 /// About 1 forward pass per input for losses (none where the last hidden state is known), 1 for the probe, 4 for gradients;
-/// for standard ablations of L layers of h heads 7 whole passes and L (2 h + 7) that each start at their layer.
+/// for standard ablations of L layers of h heads 7 whole passes and L (3 h + 7) that each start at their layer, or what the
+/// budget allows of them.
 pub fn gather(model: &Model, inputs: &[Input], options: &Options<'_>, context: &Context<'_>) -> Result<Evidence> {
     if inputs.is_empty() {
         return Err(Error::usage("evidence: there are no inputs; give at least one"));
@@ -130,12 +141,19 @@ pub fn gather(model: &Model, inputs: &[Input], options: &Options<'_>, context: &
         true => Some(gradients::gradients(model, &short, context)?),
         false => None,
     };
-    let ablations = ablation::ablations(model, &short, options.ablate, context)?;
-    let ablation_base = match cut {
-        // The very same tokens.
-        None => losses.clone(),
-        Some(_) if losses.is_empty() => Vec::new(),
-        Some(_) => short.iter().map(|case| case.loss(model)).collect::<Result<_>>()?,
+    let asked = ablation::Asked {
+        ablate: options.ablate,
+        budget: options.budget,
+        effect: options.effect,
+        gradients: gradients.as_ref(),
+    };
+    let ablated = ablation::ablations(model, short, &asked, context)?;
+    let same = cut.is_none() && ablated.spent.as_ref().is_none_or(|spent| spent.sampled.is_none());
+    let ablation_base = match same {
+        // The very same predictions.
+        true => losses.clone(),
+        false if losses.is_empty() => Vec::new(),
+        false => ablated.cases.iter().map(|case| case.loss(model)).collect::<Result<_>>()?,
     };
     Ok(Evidence {
         schema_version: attractor_record::evidence::SCHEMA_VERSION,
@@ -146,7 +164,8 @@ pub fn gather(model: &Model, inputs: &[Input], options: &Options<'_>, context: &
         losses,
         probes,
         gradients,
-        ablations,
+        ablations: ablated.ablations,
+        spent: ablated.spent,
         ablation_loss: kind,
         ablation_base,
         cut,

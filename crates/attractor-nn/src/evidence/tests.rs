@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use attractor::random::Philox;
 use attractor_record::evidence::{AblationMode, Evidence, LossKind, NoLoss, Scope, Unpredictable};
 
-use super::{Ablate, Options, gather};
+use super::{Ablate, Budget, Options, gather};
 use crate::checkpoint::{Checkpoint, Opening};
 use crate::loss::{Case, Targets};
 use crate::model::{Input, Maps, Model, Observer, Overrides, Replacement, Tap, Traced, Want};
@@ -429,5 +429,62 @@ fn threads_change_nothing() {
         for threads in [2, 5] {
             assert_eq!(one, run(threads), "{kind}: {threads} threads");
         }
+    }
+}
+
+/// What a budget leaves of the ablations: the whole model always, then the parts that are likelier to matter; the numbers of
+/// what is run on all predictions are those of the full run.
+#[test]
+fn a_budget_is_kept_and_what_it_leaves_out_is_counted() {
+    let model = model("llama_gqa_tiny");
+    let inputs: Vec<Input> = (0..6).map(|stream| input(&model, 23, stream)).collect();
+    let run = |budget: Budget| {
+        let options = Options { budget, ..Options::default() };
+        gather(&model, &inputs, &options, &Context::new(3)).unwrap()
+    };
+    let full = run(Budget::Unlimited);
+    // Small models are run whole by default, and say what that took.
+    let default = run(Budget::Default);
+    assert_eq!(default.ablations, full.ablations);
+    let spent = full.spent.unwrap();
+    assert_eq!((spent.passes, spent.sampled, spent.left_out), (None, None, 0));
+    assert!(spent.spent == spent.everything && spent.everything > 100.0, "{spent}");
+    let none = run(Budget::Passes(0));
+    let whole = |evidence: &Evidence| evidence.ablations.iter().filter(|a| a.unrun == 0).count();
+    assert_eq!(whole(&none), 7, "the whole model is ablated whatever the budget is");
+    assert!(none.ablations.iter().all(|a| a.unrun == 0 || a.losses.iter().all(Option::is_none)));
+    assert_eq!(none.spent.as_ref().unwrap().left_out, none.ablations.len() - 7);
+    let some = run(Budget::Passes(120));
+    let spent = some.spent.as_ref().unwrap();
+    assert!(spent.spent <= 120.0 && spent.spent > 60.0, "{spent}");
+    let ran = |evidence: &Evidence| evidence.ablations.iter().map(|a| 6 - a.unrun).sum::<usize>();
+    assert!(ran(&some) > ran(&none) && ran(&some) < 6 * some.ablations.len());
+    // All of the 22 predictions are fewer than are sampled: what was run is what the full run has.
+    for (part, all) in some.ablations.iter().zip(&full.ablations) {
+        let same = part.losses.iter().zip(&all.losses).all(|(a, b)| a.is_none() || a == b);
+        assert!(same && (part.scope, part.mode) == (all.scope, all.mode));
+        assert_eq!(part.losses.iter().filter(|loss| loss.is_none()).count(), part.unrun, "{part:?}");
+    }
+    assert_eq!(run(Budget::Passes(120)), some, "the same budget, the same run");
+    // A time is told as a number of passes, which repeats it.
+    let timed = run(Budget::Time(std::time::Duration::from_millis(20)));
+    let passes = timed.spent.as_ref().unwrap().passes.unwrap();
+    assert_eq!(run(Budget::Passes(passes)).ablations, timed.ablations);
+}
+
+/// Of many predictions a budget looks at some, and compares them with the same ones of the model as it is.
+#[test]
+fn sampled_losses_are_compared_with_their_own() {
+    let model = model("gpt2_tiny");
+    let inputs: Vec<Input> = (0..6).map(|stream| input(&model, 40, stream)).collect();
+    let options = Options { budget: Budget::Passes(30), ..Options::default() };
+    let found = gather(&model, &inputs, &options, &Context::new(3)).unwrap();
+    assert_eq!(found.spent.as_ref().unwrap().sampled, Some(32));
+    assert_ne!(found.ablation_base, found.losses);
+    for (at, given) in inputs.iter().enumerate() {
+        let case = Case::new(&model, given, at, &Targets { seed: 3, ..Targets::default() }).unwrap().unwrap();
+        let few = case.sampled(32, 3, at);
+        assert_eq!((case.predictions(), few.predictions()), (39, 32));
+        assert_eq!(few.loss(&model).unwrap(), found.ablation_base[at]);
     }
 }

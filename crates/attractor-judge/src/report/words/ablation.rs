@@ -25,7 +25,8 @@ fn covered(coverage: Coverage) -> String {
         0 => String::new(),
         n => format!("; no replacement map for {n} inputs"),
     };
-    unserved + &cut(coverage.cut)
+    let run = coverage.run.map_or(String::new(), |(run, of)| format!("; {run} of {of} inputs run within the budget"));
+    unserved + &run + &cut(coverage.cut)
 }
 
 fn changed(mode: AblationMode, change: &Change, of: &Measured) -> String {

@@ -124,6 +124,9 @@ fn silence(what: &Silence) -> String {
         Silence::Unpaired { ablated, unablated } => {
             format!("{ablated} ablated losses for {unablated} unablated ones: they cannot be paired")
         }
+        Silence::OverBudget { passes } => format!(
+            "left out: the budget of {passes} passes went to replacements that are likelier to matter; a larger one runs it"
+        ),
         Silence::Unserved { mode } => unserved(*mode),
     }
 }
