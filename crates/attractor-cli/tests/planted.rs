@@ -107,6 +107,32 @@ fn one_question_has_one_answer_whatever_is_asked_beside_it() {
             let a = head["changes"][metric]["a"].as_f64().unwrap();
             assert!((a - own[&name].0).abs() < 1e-6, "{name} {metric}: {a} {:?}", own[&name]);
         }
+        // And what the report says of every head beside them.
+        let judged = &report["heads"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|h| (&h["layer"], &h["head"]) == (&row["layer"], &row["head"]));
+        let (judged, changes) = (judged.unwrap(), &head["changes"]);
+        for (what, of_report, of_table, of_diff) in [
+            (
+                "entropy",
+                1.0 - judged["sharpness"].as_f64().unwrap(),
+                &row["normalised_entropy"],
+                &changes["entropy"]["a"],
+            ),
+            (
+                "keys",
+                judged["effective_keys"].as_f64().unwrap(),
+                &row["effective_keys"],
+                &changes["effective_keys"]["a"],
+            ),
+            ("sink", judged["sink"].as_f64().unwrap(), &row["sink"], &changes["sink"]["a"]),
+        ] {
+            let (of_table, of_diff) = (of_table.as_f64().unwrap(), of_diff.as_f64().unwrap());
+            let close = |x: f64| (x - of_report).abs() < 1e-5 * (1.0 + of_report.abs());
+            assert!(close(of_table) && close(of_diff), "{name} {what}: {of_report}, {of_table}, {of_diff}");
+        }
         for (column, detector) in [("previous_mass", "previous"), ("self_mass", "current"), ("first_mass", "first")] {
             let (mean, score) = (row[column].as_f64().unwrap(), scores(&all, detector)[&name].0);
             assert!((mean - score).abs() < 1e-5, "{name} {column}: {mean}, its detector {score}");

@@ -99,7 +99,7 @@ impl Means {
 /// True if a row counts in the mean of a mass on one key: it sees that key, and has another to choose. Without this a row
 /// that has no previous position would count as one that does not look there. The detectors of heads count the same rows.
 fn chooses(name: &str, s: &HeadStatistics, mask: &Mask, row: usize) -> bool {
-    let (position, keys) = (row + mask.offset, s.column_mass.len());
+    let (position, keys) = (row + mask.offset, s.keys);
     let sees = |key: Option<usize>| key.is_some_and(|key| mask.admits(row, key, keys));
     let has_key = match name {
         "self_mass" => sees(Some(position)),
@@ -123,7 +123,12 @@ fn add_rows(means: &mut Means, s: &HeadStatistics, mask: &Mask) {
             if s.visible.len() == s.entropy.len() {
                 means.add("normalised_entropy", each(HeadStatistics::normalised_entropy));
             }
-            means.add("effective_keys", each(HeadStatistics::effective_keys));
+            // A row that sees one key spreads over one whatever the head does.
+            let spread = |s: &HeadStatistics, row: usize| match s.visible.get(row) {
+                Some(0 | 1) => f32::NAN,
+                _ => s.effective_keys(row),
+            };
+            means.add("effective_keys", each(spread));
         }
     }
     let counted = (s.queries - s.empty_rows.min(s.queries) - s.invalid_rows.min(s.queries)) as f64;

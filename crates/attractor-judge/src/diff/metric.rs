@@ -22,7 +22,7 @@ pub enum Metric {
     Sink,
     /// Mean of H / ln n over the rows that see two keys.
     Entropy,
-    /// Mean of exp(H) over all rows, keys.
+    /// Mean of exp(H) over the rows that see two keys, keys.
     EffectiveKeys,
     /// sum A |p - j| / sum A, tokens.
     Distance,
