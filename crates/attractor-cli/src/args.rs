@@ -72,12 +72,15 @@ pub(crate) use refuse_unused;
 /// What goes through a checkpoint.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Inputs {
-    /// Text of a single input
+    /// Text of an input; repeat it for several
     #[arg(long, conflicts_with_all = ["text_file", "input"])]
-    pub text: Option<String>,
+    pub text: Vec<String>,
     /// A text file, cut into inputs of --seq-len tokens
     #[arg(long, conflicts_with = "input")]
     pub text_file: Option<PathBuf>,
+    /// Make each line of --text-file an input instead
+    #[arg(long, requires = "text_file")]
+    pub lines: bool,
     /// Inputs that need no tokenizer: token ids (JSON, .npy, .safetensors) or images (PNG, JPEG, .npy); repeat it for several images
     #[arg(long)]
     pub input: Vec<PathBuf>,
@@ -118,7 +121,7 @@ impl Weights {
 impl Inputs {
     /// As the jobs read them.
     pub fn given(&self) -> inputs::Inputs {
-        same!(self => inputs::Inputs { text, text_file, input, seq_len, max_inputs, stack }, ..self.weights.given())
+        same!(self => inputs::Inputs { text, text_file, lines, input, seq_len, max_inputs, stack }, ..self.weights.given())
     }
 }
 

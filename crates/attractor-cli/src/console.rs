@@ -102,7 +102,7 @@ fn words(note: &Note) -> String {
         Note::LongInputs { positions } => format!("inputs of up to {positions} positions"),
         Note::BuiltInText => "no --text, --text-file or --input was given: the built-in text is used".to_string(),
         Note::RepeatedTokens { seed } => {
-            format!("no --text, --text-file or --input was given: repeated random tokens (seed {seed}) are used")
+            format!("induction and duplicate heads are measured on repeated random tokens (seed {seed})")
         }
         Note::EqualPatterns { first, second, more: rest } => format!(
             "patterns {first} and {second} are equal{}: no memory can tell them apart",

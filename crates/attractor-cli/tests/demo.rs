@@ -34,6 +34,7 @@ fn the_demo_finds_its_heads_and_writes_the_page() {
     let groups: Vec<u64> = report["groups"].as_array().unwrap().iter().filter_map(|g| g["number"].as_u64()).collect();
     assert_eq!(groups, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(page.contains("Induction was measured on 16 sequences of random tokens"));
     assert!(page.starts_with("<!DOCTYPE html>") && page.len() < 3_000_000, "{} bytes", page.len());
 }
 

@@ -31,7 +31,7 @@ fn found(detections: &Value, detector: &str) -> Vec<String> {
 
 /// The embedded model learnt to copy what is repeated; in prose its induction heads have little to do.
 #[test]
-fn induction_is_looked_for_in_random_tokens_where_no_text_is_given() {
+fn induction_is_looked_for_in_random_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let run = |arguments: &[&str]| {
@@ -47,13 +47,11 @@ fn induction_is_looked_for_in_random_tokens_where_no_text_is_given() {
     assert!(!found(&detections, "induction").is_empty() && found(&detections, "duplicate").is_empty());
     let own = detections["heads"].as_array().unwrap().iter().find(|h| h["verdict"] == "found").unwrap();
     assert!(own["score"].as_f64() > Some(0.4) && own["q"].as_f64() <= Some(0.05) && own["null"].as_f64() < Some(0.2));
-    // The same for any number of threads, other tokens for another seed, and a text where one is given.
+    // The same for any number of threads, and other tokens for another seed.
     let of_one = run(&["--detect", "induction,duplicate", "--json", "--seed", "3", "--threads", "1"]);
     assert_eq!(json(&of_one), detections);
     let other = json(&run(&["--detect", "induction,duplicate", "--json", "--seed", "4"]));
     assert_ne!(other["heads"], detections["heads"]);
-    let text = run(&["--detect", "induction", "--text", "the cat sat on the mat and the cat sat on the rug", "--json"]);
-    assert_eq!(json(&text)["provenance"]["extra"]["inputs"], "given text");
     let words = String::from_utf8(run(&["--detect", "induction"]).stdout).unwrap();
     assert!(words.contains("induction heads: ") && words.contains("chance: patterns paired"), "{words}");
     assert!(words.lines().all(|line| line.chars().count() <= 120), "{words}");
@@ -75,9 +73,17 @@ fn a_run_gives_what_its_model_gives_and_statistics_what_they_can() {
     let of_model = json(&run(&[&["heads", &model, "--json"], &inputs[..]].concat()));
     let of_run = json(&run(&["heads", "full", "--json", "--output", "findings.json"]));
     let of_statistics = json(&run(&["heads", "bare", "--json"]));
+    let summary = |detections: &Value, detector: &str| -> Value {
+        let all = detections["detectors"].as_array().unwrap();
+        all.iter().find(|d| d["detector"] == detector).unwrap().clone()
+    };
     for detector in ["previous", "current", "first", "duplicate", "induction", "positional", "sink", "delimiter"] {
-        assert_eq!(found(&of_run, detector), found(&of_model, detector), "{detector}");
-        let alone = of_statistics["detectors"].as_array().unwrap().iter().find(|d| d["detector"] == detector).unwrap();
+        let alone = summary(&of_statistics, detector);
+        match detector {
+            // A model is asked on random tokens that repeat; the run holds a text, and says that it could not show any.
+            "duplicate" | "induction" => assert_eq!(summary(&of_run, detector)["unasked"], true, "{detector}"),
+            _ => assert_eq!(found(&of_run, detector), found(&of_model, detector), "{detector}"),
+        }
         match detector {
             "duplicate" | "induction" => {
                 assert!(alone["not_testable"].as_str().unwrap().contains("needs maps"), "{alone}");

@@ -51,7 +51,7 @@ fn every_command_draws_what_it_found() {
     let counts = run(of("metrics", &["--draw", "sink", "--histogram"]), "counts.svg");
     assert!(counts.contains("Sink of 16 heads") && counts.contains("heads (n = 16)"), "{counts}");
     let scores = run(of("heads", &["--detect", "previous", "--histogram"]), "scores.svg");
-    assert!(scores.contains("Previous-token heads of demo") && scores.contains("threshold: 3 of 16"), "{scores}");
+    assert!(scores.contains("Previous-token heads of demo") && scores.contains("threshold: 1 of 16"), "{scores}");
     let previous = run(of("heads", &["--detect", "previous"]), "previous.svg");
     assert!(previous.contains("Previous-token heads of demo") && previous.contains(">threshold<"), "{previous}");
     assert!(run(of("heads", &[]), "kinds.svg").contains("Heads of demo"));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Key};
 use crate::groups::Findings;
+use crate::groups::ablation::Change;
 use crate::id::CheckId;
 use crate::verdict::Verdict;
 
@@ -44,6 +45,8 @@ pub(crate) struct Signs {
     pub matters: Option<bool>,
     /// The ablation ran, whether it decided or not.
     pub ablated: bool,
+    /// What it changed, as a share, if that is a lot and there are too few inputs to tell it from chance.
+    pub unresolved: Option<f64>,
     /// What the ablation moved is a loss, not merely the last hidden state.
     pub has_loss: bool,
     pub better_than_counting: Option<bool>,
@@ -72,6 +75,10 @@ impl Signs {
                 _ => None,
             }
         });
+        let unresolved = ablation.and_then(|finding| match finding.account.as_ref().ok()?.change {
+            Change::Loss { share, unresolved: true, .. } | Change::State { share, unresolved: true, .. } => Some(share),
+            _ => None,
+        });
         Self {
             broken: findings.correctness.faults().iter().map(|finding| finding.measured().id).collect(),
             sharpness,
@@ -80,6 +87,7 @@ impl Signs {
             varies: findings.query.variation.model.passes(),
             matters,
             ablated: ablation.is_some(),
+            unresolved,
             has_loss,
             better_than_counting: findings.ablation.perplexity.passes(),
             diverse: findings.diversity.beliefs.passes(),
@@ -132,6 +140,7 @@ pub(crate) mod tests {
             varies: None,
             matters: None,
             ablated: false,
+            unresolved: None,
             has_loss: true,
             better_than_counting: None,
             diverse: None,

@@ -7,7 +7,7 @@ use attractor_record::{Patterns, Watcher};
 
 use crate::conclusion::{Signs, decide};
 use crate::config::{Config, Key};
-use crate::detect::{Detecting, Detector, Finding};
+use crate::detect::{self, Detecting, Detector, Finding, Part, Stimulus};
 use crate::finding::{Measured, Place};
 use crate::groups::{self, Case, Findings, class_of};
 use crate::legacy;
@@ -32,30 +32,45 @@ use attractor::{Context, Result};
 /// # Errors
 /// `is_format` if the patterns cannot be read or contradict their own shape.
 pub fn judge(patterns: &dyn Patterns, evidence: Option<&Evidence>, config: &Config) -> Result<Report> {
-    judge_watched(patterns, evidence, config, &[], &Context::default())
+    judge_watched(patterns, &Given { evidence, ..Given::default() }, config, &Context::default())
 }
 
-/// [`judge`] while others look on: each of the `watchers` sees the rows of every map as they pass.
+/// What stands beside the patterns that are judged.
+#[derive(Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// What a live model contributed.
+    pub evidence: Option<&'a Evidence>,
+    /// Inputs made for some detectors, and what the same heads did on them.
+    pub stimuli: &'a [Stimulus<'a>],
+    /// Detectors whose stimulus could not be made.
+    pub without_stimulus: &'a [Detector],
+    /// Each sees the rows of every map as they pass.
+    pub watchers: &'a [&'a dyn Watcher],
+}
+
+/// [`judge`] with stimuli of the detectors' own, while others look on.
 ///
 /// # Errors
-/// As [`judge`]; `is_interrupted`.
+/// As [`judge`]; `is_usage` if a stimulus is of other heads than `patterns`; `is_interrupted`.
 pub fn judge_watched(
     patterns: &dyn Patterns,
-    evidence: Option<&Evidence>,
+    given: &Given<'_>,
     config: &Config,
-    watchers: &[&dyn Watcher],
     context: &Context<'_>,
 ) -> Result<Report> {
+    let &Given { evidence, stimuli, without_stimulus, watchers } = given;
     let plan = Plan::new(patterns, config)?;
-    let options = groups::options(config);
-    let detecting = Detecting::new(patterns, &options, &plan.geometry)?;
+    let options = detect::Options { without_stimulus: without_stimulus.to_vec(), ..groups::options(config) };
+    let detecting = Detecting::new(patterns, detect::own(stimuli, &options), &plan.geometry)?;
     let (heads, figures): (Vec<HeadMeasure>, Vec<_>) = watched(patterns, "judging", context, |task| {
         let (measure, sights) = plan.head(patterns, task, detecting.sights(task), watchers)?;
         Ok((measure, detecting.head(task, sights)?))
     })?
     .into_iter()
     .unzip();
-    let detections = detecting.finish(figures)?;
+    let mut parts = vec![Part { detecting, figures, stimulus: None }];
+    parts.extend(detect::on_stimuli(stimuli, &options, context)?);
+    let detections = detect::summed_up(parts, &options)?;
     let measures = plan.with(heads);
     let bootstrap =
         Bootstrap::new(config.seed, config.count(Key::Resamples), config.get(Key::Confidence)).over(&measures.steps);
@@ -117,9 +132,9 @@ fn summaries(case: &Case<'_>, findings: &Findings) -> Vec<HeadSummary> {
                 (Detector::Induction, HeadKind::Induction, HeadKind::InductionByScore),
                 (Detector::Sink, HeadKind::Sink, HeadKind::SinkByScore),
             ] {
-                match case.detections.of(detector, head.layer, head.head).map(|d| d.verdict) {
-                    Some(Finding::Found) => kinds.push(told),
-                    Some(Finding::NotResolvable) => kinds.push(by_score),
+                match case.detections.of(detector, head.layer, head.head) {
+                    Some(d) if d.verdict == Finding::Found => kinds.push(told),
+                    Some(d) if d.is_by_score() => kinds.push(by_score),
                     _ => {}
                 }
             }

@@ -30,7 +30,7 @@ pub use conclusion::Scenario;
 pub use config::Config;
 pub use groups::Class;
 pub use id::{CheckId, Group};
-pub use judge::{judge, judge_watched};
+pub use judge::{Given, judge, judge_watched};
 pub use measure::{Repeated, repeated_inputs};
 pub use place::Head;
 pub use report::{Check, Conclusion, Report};

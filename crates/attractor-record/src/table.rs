@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use attractor::retrieve::HeadStatistics;
+use attractor::retrieve::{HeadStatistics, Mask};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
@@ -70,11 +70,12 @@ fn append(column: &mut Column, before: usize, more: &Column) -> std::result::Res
     Ok(())
 }
 
-/// Means over rows, weighted by how many there are.
+/// Means over inputs of what each comes to.
 #[derive(Default)]
 struct Means(Vec<(&'static str, f64, u64)>);
 
 impl Means {
+    /// An input's mean over those of its rows that have a value.
     fn add(&mut self, name: &'static str, values: impl Iterator<Item = f64>) {
         let place = match self.0.iter().position(|(known, ..)| *known == name) {
             Some(place) => place,
@@ -83,23 +84,51 @@ impl Means {
                 self.0.len() - 1
             }
         };
+        let (mut sum, mut rows) = (0.0, 0u64);
         for value in values.filter(|value| !value.is_nan()) {
-            self.0[place].1 += value;
+            sum += value;
+            rows += 1;
+        }
+        if rows > 0 {
+            self.0[place].1 += sum / rows as f64;
             self.0[place].2 += 1;
         }
     }
 }
 
-fn add_rows(means: &mut Means, s: &HeadStatistics) {
+/// True if a row counts in the mean of a mass on one key: it sees that key, and has another to choose. Without this a row
+/// that has no previous position would count as one that does not look there. The detectors of heads count the same rows.
+fn chooses(name: &str, s: &HeadStatistics, mask: &Mask, row: usize) -> bool {
+    let (position, keys) = (row + mask.offset, s.keys);
+    let sees = |key: Option<usize>| key.is_some_and(|key| mask.admits(row, key, keys));
+    let has_key = match name {
+        "self_mass" => sees(Some(position)),
+        "previous_mass" => sees(position.checked_sub(1)),
+        // Position 0 looks at itself there.
+        "first_mass" => sees((position > 0).then_some(0)),
+        "same_token_mass" => s.same_token_keys.get(row).is_none_or(|&keys| keys > 0),
+        _ => return true,
+    };
+    has_key && s.visible.get(row).is_none_or(|&visible| visible >= 2)
+}
+
+fn add_rows(means: &mut Means, s: &HeadStatistics, mask: &Mask) {
     let each = |f: fn(&HeadStatistics, usize) -> f32| (0..s.entropy.len()).map(move |row| f64::from(f(s, row)));
     for statistic in HeadStatistics::ROWS.iter().filter(|statistic| statistic.in_table) {
-        means.add(statistic.name, statistic.read(s).into_iter());
+        let rows = statistic.read(s).into_iter().enumerate();
+        let counted = rows.filter(|&(row, _)| chooses(statistic.name, s, mask, row));
+        means.add(statistic.name, counted.map(|(_, value)| value));
         // What follows from the entropy stands beside it.
         if statistic.name == "entropy" {
             if s.visible.len() == s.entropy.len() {
                 means.add("normalised_entropy", each(HeadStatistics::normalised_entropy));
             }
-            means.add("effective_keys", each(HeadStatistics::effective_keys));
+            // A row that sees one key spreads over one whatever the head does.
+            let spread = |s: &HeadStatistics, row: usize| match s.visible.get(row) {
+                Some(0 | 1) => f32::NAN,
+                _ => s.effective_keys(row),
+            };
+            means.add("effective_keys", each(spread));
         }
     }
     let counted = (s.queries - s.empty_rows.min(s.queries) - s.invalid_rows.min(s.queries)) as f64;
@@ -107,7 +136,8 @@ fn add_rows(means: &mut Means, s: &HeadStatistics) {
 }
 
 impl Table {
-    /// One row a kept head: means over all rows of all inputs that have a value.
+    /// One row a kept head: means over inputs of their means over the rows that have a value. Masses on one key (the
+    /// query's own, the previous, the first, those of its token) are over the rows that see such a key and another.
     ///
     /// `largest_column_share` is the attention that the best-attended key receives, as a share of all, averaged over
     /// inputs; `rows`, `empty_rows` and `invalid_rows` are counts over all inputs.
@@ -134,7 +164,7 @@ impl Table {
                     let Some(s) = patterns.statistics(shape.layer, head, input)? else { continue };
                     let found = [1, s.queries as i64, s.empty_rows as i64, s.invalid_rows as i64];
                     counts.iter_mut().zip(found).for_each(|(count, found)| *count += found);
-                    add_rows(&mut means, &s);
+                    add_rows(&mut means, &s, &patterns.mask(shape.layer, input)?);
                 }
                 for (name, sum, count) in means.0 {
                     let mean = sum / count as f64;

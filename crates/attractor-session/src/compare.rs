@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::capture::{self, Opened};
 use crate::inputs::{Inputs, Prepared, SEQUENCE, Source};
+use crate::stimuli::Repetition;
 use crate::target::{self, Live};
 
 /// What is compared, and what must not happen.
@@ -75,6 +76,9 @@ pub struct Compared {
     pub model_b: ModelInfo,
     /// Where the inputs came from; `None`: runs.
     pub source: Option<Source>,
+    /// What induction and duplicate were measured on, where that is not the inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeated: Option<String>,
     /// Seed of the intervals.
     pub seed: u64,
     /// Head by head.
@@ -94,17 +98,22 @@ impl Compared {
         self.fail_on.iter().all(Checked::is_ok)
     }
 
-    /// Refuses an answer in which a condition could not be tested at all.
+    /// Refuses an answer in which a condition could not be tested at all, or could not have been met whatever B is.
     ///
     /// # Errors
     /// `is_usage`, with the reason.
     pub fn check_tested(&self) -> Result<()> {
-        let Some(untested) = self.fail_on.iter().find(|checked| checked.tested == 0) else { return Ok(()) };
-        let metric = untested.condition.metric;
+        let faulty = self.fail_on.iter().find_map(|checked| Some((checked, checked.fault()?)));
+        let Some((checked, fault)) = faulty else { return Ok(()) };
+        let metric = checked.condition.metric;
+        let text = format!("{:?}", checked.condition.text);
+        if checked.tested > 0 {
+            let why = format!("{fault}: nothing was tested; give a bound that can be reached, or inputs that show it");
+            return Err(Error::option("fail_on", text, why));
+        }
         let why = self.diff.notes.iter().find(|note| **note == Disparity::NotTestable(metric));
         let why = why.map_or("it could not be taken".to_string(), Disparity::to_string);
-        let text = format!("{:?}", untested.condition.text);
-        let message = format!("no head has this figure ({why}), so nothing was tested; give inputs that can serve it");
+        let message = format!("{fault} ({why}), so nothing was tested; give inputs that can serve it");
         Err(Error::option("fail_on", text, message))
     }
 }
@@ -114,14 +123,28 @@ struct Side {
     patterns: Box<dyn Patterns>,
     losses: Option<(LossKind, Vec<Option<f64>>)>,
     source: Option<Source>,
+    repetition: Repetition,
 }
 
-fn side(path: &Path, given: &Inputs, selection: &Selection, context: &Context<'_>) -> Result<Side> {
+/// What is measured on repeated random tokens.
+const OF_REPETITION: [Metric; 2] = [Metric::Duplicate, Metric::Induction];
+
+/// Opens a side; `before` is the other one, whose repeated random tokens it reads too.
+fn side(path: &Path, options: &Options, given: &Inputs, before: Option<&Side>, context: &Context<'_>) -> Result<Side> {
+    let selection = &options.selection;
     let opened = capture::open(path, given, selection.clone(), context).map_err(|e| e.at(path.display()))?;
     let Opened { patterns, live, .. } = opened;
-    let Some((live, prepared)) = live else { return Ok(Side { patterns, losses: None, source: None }) };
+    let Some((live, prepared)) = live else {
+        return Ok(Side { patterns, losses: None, source: None, repetition: Repetition::Inputs });
+    };
     let losses = losses(&live, &prepared, context)?;
-    Ok(Side { patterns, losses, source: Some(prepared.source) })
+    let repetition = match before.map(|side| &side.repetition) {
+        None => Repetition::beside(&prepared, &live, given, selection, context)?,
+        Some(Repetition::Made(made)) => Repetition::again(made, &live, selection, context)?,
+        Some(Repetition::Inputs) => Repetition::Inputs,
+        Some(Repetition::Impossible) => Repetition::Impossible,
+    };
+    Ok(Side { patterns, losses, source: Some(prepared.source), repetition })
 }
 
 /// The loss of each input, where the model has one without labels.
@@ -148,22 +171,23 @@ fn losses(live: &Live, prepared: &Prepared, context: &Context<'_>) -> Result<Opt
 fn sides(options: &Options, context: &Context<'_>) -> Result<[Side; 2]> {
     let mut given = options.inputs.clone();
     let live = !target::is_run(&options.a);
-    if live && given.seq_len.is_none() && given.input.is_empty() && given.text.is_none() {
+    if live && given.seq_len.is_none() && given.input.is_empty() && given.text.is_empty() {
         // A length that both have positions for; images have none to cut.
         let mut limit = SEQUENCE;
         let mut image = false;
         for path in [&options.a, &options.b] {
-            let checkpoint = target::checkpoint(path, &given.opening())?;
+            let unpacked = target::unpacked(path)?;
+            let checkpoint =
+                target::checkpoint(unpacked.as_ref().map_or(path, |folder| folder.path()), &given.opening())?;
             limit = limit.min(checkpoint.config().position_limit().unwrap_or(limit));
             image |= checkpoint.config().image.is_some();
         }
         given.seq_len = (!image).then_some(limit);
     }
     // What is said of the inputs is said once.
-    Ok([
-        side(&options.a, &given, &options.selection, context)?,
-        side(&options.b, &given, &options.selection, &context.without_notes())?,
-    ])
+    let a = side(&options.a, options, &given, None, context)?;
+    let b = side(&options.b, options, &given, Some(&a), &context.without_notes())?;
+    Ok([a, b])
 }
 
 /// Compares.
@@ -181,6 +205,16 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Compared> {
         let loss_kind = a.losses.as_ref().filter(|_| losses.is_some()).map(|(kind, _)| *kind);
         let how = DiffOptions::default();
         let mut found = diff(a.patterns.as_ref(), b.patterns.as_ref(), losses, &how, context)?;
+        let mut repeated = None;
+        match (&a.repetition, &b.repetition) {
+            (Repetition::Made(a), Repetition::Made(b)) => {
+                let theirs = diff(&a.patterns, &b.patterns, None, &how, context)?;
+                found = found.with(&OF_REPETITION, theirs);
+                repeated = Some(a.name.clone());
+            }
+            (Repetition::Impossible, _) | (_, Repetition::Impossible) => found = found.without(&OF_REPETITION),
+            _ => {}
+        }
         if losses.is_none() {
             found.notes.push(Disparity::NotTestable(Metric::Loss));
         }
@@ -192,6 +226,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Compared> {
             model_a: a.patterns.info().clone(),
             model_b: b.patterns.info().clone(),
             source: a.source,
+            repeated,
             seed: context.seed(),
             diff: found,
             loss_kind,

@@ -12,6 +12,12 @@ impl<T> Given for Option<T> {
     }
 }
 
+impl Given for bool {
+    fn is_given(&self) -> bool {
+        *self
+    }
+}
+
 impl<T> Given for Vec<T> {
     fn is_given(&self) -> bool {
         !self.is_empty()

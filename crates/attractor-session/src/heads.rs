@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attractor::{Context, Result};
+use attractor::{Context, Error, Hint, Result};
 use attractor_judge::detect;
 pub use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, Finding, Options as Detect};
 pub use attractor_judge::statistics::Correction;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::capture;
 use crate::inputs::{self, Inputs, Prepared, Source};
-use crate::stimuli;
+use crate::stimuli::{self, Repetition};
 use crate::target::Live;
 
 /// Where heads are looked for, and which.
@@ -19,8 +19,8 @@ use crate::target::Live;
 pub struct Options {
     /// A checkpoint or a run.
     pub target: PathBuf,
-    /// What goes through a checkpoint; without a text, induction and duplicate alone are looked for in random tokens,
-    /// each sequence repeated.
+    /// What goes through a checkpoint. Induction and duplicate heads are looked for in repeated random tokens whatever it
+    /// is, unless it is a repetition itself.
     pub inputs: Inputs,
     /// Which layers and heads.
     pub selection: Selection,
@@ -47,6 +47,11 @@ impl Options {
         self.inputs.check()?;
         self.detect.check()
     }
+
+    /// True if nothing but detectors of repetition is asked for.
+    fn is_of_repetition(&self) -> bool {
+        self.detect.detectors.iter().all(|detector| detector.is_of_repetition())
+    }
 }
 
 /// What was found, and in what; serialised it is what was found.
@@ -63,15 +68,23 @@ pub struct Found {
     pub source: Option<Source>,
 }
 
-/// What goes through the model: what was given, or repeated random tokens where repetitions are all that is asked for and
-/// nothing is given, or where the model has no tokenizer for a text.
+/// What goes through the model: what was given, or the built-in text; repeated random tokens where nothing else is asked
+/// for, or where the model has no tokenizer for a text.
 fn prepare(live: &Live, options: &Options, context: &Context<'_>) -> Result<Prepared> {
-    let repeats = options.detect.detectors.iter().all(|d| matches!(d, Detector::Induction | Detector::Duplicate));
     let bare = live.checkpoint.tokenizer_path().is_none();
-    match options.inputs.is_empty() && live.checkpoint.config().image.is_none() && (repeats || bare) {
-        true => stimuli::repeated_tokens(live, &options.inputs, context),
-        false => inputs::prepare(live, &options.inputs, context),
+    if live.checkpoint.config().image.is_some() || !(options.is_of_repetition() || bare) {
+        return inputs::prepare(live, &options.inputs, context);
     }
+    let Some(name) = options.inputs.named() else {
+        return stimuli::repeated_tokens(live, &options.inputs, context);
+    };
+    let prepared = inputs::prepare(live, &options.inputs, context)?;
+    if options.is_of_repetition() && !prepared.items.iter().any(|item| detect::induction::is_repetition(&item.tokens)) {
+        let why = "induction and duplicate heads are looked for in repeated random tokens, so it would not be used: it \
+                   hardly repeats itself, and finds none. What they do on it, a capture of it shows";
+        return Err(Error::option(name, "", why).hinted(Hint::Omit(name)));
+    }
+    Ok(prepared)
 }
 
 /// Looks for heads.
@@ -83,13 +96,20 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Found> {
         options.check()?;
         // A seed that the caller gave stands above that of the options.
         let seed = if context.seed() != 0 { context.seed() } else { options.detect.seed };
-        let detecting = detect::Options { seed, ..options.detect.clone() };
-        let selection = options.selection.clone();
-        let opened = capture::open_with(&options.target, &options.inputs, selection, 0, context, |live| {
+        let mut detecting = detect::Options { seed, ..options.detect.clone() };
+        let selection = &options.selection;
+        let opened = capture::open_with(&options.target, &options.inputs, selection.clone(), 0, context, |live| {
             prepare(live, options, context)
         })?;
         context.check()?;
-        let mut detections = detect::detect_with(opened.patterns.as_ref(), &detecting, context)?;
+        let asked = detecting.detectors.iter().any(|detector| detector.is_of_repetition());
+        let repetition = match &opened.live {
+            Some((live, prepared)) if asked => Repetition::beside(prepared, live, &options.inputs, selection, context)?,
+            _ => Repetition::Inputs,
+        };
+        detecting.without_stimulus = repetition.without().to_vec();
+        let stimuli: Vec<_> = repetition.stimulus().into_iter().collect();
+        let mut detections = detect::detect_on(opened.patterns.as_ref(), &stimuli, &detecting, context)?;
         let (target, source) = (options.target.clone(), opened.live.map(|(_, prepared)| prepared.source));
         let extra = &mut detections.provenance.extra;
         extra.insert("target".into(), target.display().to_string());

@@ -8,6 +8,7 @@ use attractor_capture::{Certificate, Run};
 use attractor_nn::checkpoint::Opening;
 use attractor_record::{LayerShape, ModelInfo, Origin, Patterns, Stack, Steps};
 use serde::Serialize;
+use tempfile::TempDir;
 
 use crate::inputs::Inputs;
 use crate::target;
@@ -118,7 +119,7 @@ pub struct CheckpointInfo {
     pub windows: Vec<Option<usize>>,
     /// Soft cap of attention's scores.
     pub attention_soft_cap: Option<f32>,
-    /// The tokenizer's file.
+    /// The folder of the tokenizer.
     pub tokenizer: Option<PathBuf>,
     /// Tensors in the weight files.
     pub tensors: usize,
@@ -182,7 +183,10 @@ fn of_run(path: &Path, verify: bool) -> Result<RunInfo> {
 }
 
 fn of_checkpoint(path: &Path, opening: &Opening) -> Result<CheckpointInfo> {
-    let checkpoint = target::checkpoint(path, opening)?;
+    let unpacked = target::unpacked(path)?;
+    let checkpoint = target::checkpoint(unpacked.as_ref().map_or(path, TempDir::path), opening)?;
+    // Not where the embedded model lies for a moment.
+    let named = |folder: &Path| if unpacked.is_some() { path.to_path_buf() } else { folder.to_path_buf() };
     let model = target::info(&checkpoint)?;
     let spec = checkpoint.config();
     Ok(CheckpointInfo {
@@ -196,7 +200,7 @@ fn of_checkpoint(path: &Path, opening: &Opening) -> Result<CheckpointInfo> {
         mlp: spec.intermediate,
         windows: spec.windows.clone(),
         attention_soft_cap: spec.attention_soft_cap,
-        tokenizer: checkpoint.tokenizer_path().map(Path::to_path_buf),
+        tokenizer: checkpoint.tokenizer_path().map(named),
         tensors: checkpoint.names().count(),
     })
 }

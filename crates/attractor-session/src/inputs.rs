@@ -27,10 +27,12 @@ pub const MOST_INPUTS: usize = 32;
 /// What goes through a checkpoint. One of `text`, `text_file` and `input`; none: the built-in text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inputs {
-    /// One input.
-    pub text: Option<String>,
+    /// Texts, each an input.
+    pub text: Vec<String>,
     /// A text file, cut into inputs of `seq_len` tokens.
     pub text_file: Option<PathBuf>,
+    /// Each line of the text file is an input instead; blank ones are none.
+    pub lines: bool,
     /// Inputs as they are: one file of token ids (JSON, `.npy`, `.safetensors`), or images (PNG, JPEG, `.npy`).
     pub input: Vec<PathBuf>,
     /// Tokens per input; `None`: 128, or what the model has positions for.
@@ -50,8 +52,9 @@ pub struct Inputs {
 impl Default for Inputs {
     fn default() -> Self {
         Self {
-            text: None,
+            text: Vec::new(),
             text_file: None,
+            lines: false,
             input: Vec::new(),
             seq_len: None,
             max_inputs: None,
@@ -74,6 +77,10 @@ impl Inputs {
             [_, second, ..] => {
                 return Err(Error::option(second, "", format!("{} is given too", given[0])).hinted(Hint::Omit(second)));
             }
+            _ if self.lines && self.text_file.is_none() => {
+                let why = "makes an input of each line of a text file, and none is given";
+                return Err(Error::option("lines", "", why).hinted(Hint::give("text_file", "FILE")));
+            }
             _ if self.max_inputs == Some(0) => return Err(Error::option("max_inputs", 0, "give at least 1")),
             _ if self.seq_len == Some(0) => return Err(Error::option("seq_len", 0, "give at least 1 token")),
             _ => {}
@@ -95,9 +102,9 @@ impl Inputs {
         self.max_inputs.unwrap_or(MOST_INPUTS)
     }
 
-    /// True if nothing was given to run.
-    pub fn is_empty(&self) -> bool {
-        given!(self, [text, text_file, input]).next().is_none()
+    /// The option by which inputs were given; none: nothing was.
+    pub fn named(&self) -> Option<&'static str> {
+        given!(self, [text, text_file, input]).next()
     }
 
     /// A run has its inputs already.
@@ -105,8 +112,11 @@ impl Inputs {
     /// # Errors
     /// `is_usage`, naming the option to leave out.
     pub fn refuse_for_a_run(&self, path: &Path) -> Result<()> {
-        match given!(self, [text, text_file, input, seq_len, max_inputs, model_config, ignore_tensors, ignore_keys])
-            .next()
+        match given!(
+            self,
+            [text, text_file, lines, input, seq_len, max_inputs, model_config, ignore_tensors, ignore_keys]
+        )
+        .next()
         {
             None => Ok(()),
             Some(option) => Err(Error::usage(format!(
@@ -121,8 +131,10 @@ impl Inputs {
 /// Where inputs came from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InputSource {
-    /// One text that was given.
-    Text,
+    /// Texts that were given, so many.
+    Texts(usize),
+    /// The lines of a text file.
+    Lines(PathBuf),
     /// The built-in text.
     BuiltIn,
     /// Files: of text, of token ids, or images.
@@ -143,12 +155,10 @@ pub enum InputSource {
 pub struct Source {
     /// Where from.
     pub origin: InputSource,
-    /// Tokens of a given text that were kept, of how many.
+    /// Tokens of given texts that were kept, of how many.
     pub tokens: Option<(usize, usize)>,
     /// Inputs that were kept, of how many.
     pub inputs: Option<(usize, usize)>,
-    /// Shortest and longest block of random tokens, repeated, that each input begins with.
-    pub repeats: Option<(usize, usize)>,
 }
 
 impl Serialize for Source {
@@ -159,14 +169,16 @@ impl Serialize for Source {
 
 impl From<InputSource> for Source {
     fn from(origin: InputSource) -> Self {
-        Self { origin, tokens: None, inputs: None, repeats: None }
+        Self { origin, tokens: None, inputs: None }
     }
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            InputSource::Text => f.write_str("given text")?,
+            InputSource::Texts(1) => f.write_str("given text")?,
+            InputSource::Texts(count) => write!(f, "{count} given texts")?,
+            InputSource::Lines(path) => write!(f, "{}, each line an input", path.display())?,
             InputSource::BuiltIn => f.write_str("built-in text")?,
             InputSource::Files(paths) => {
                 let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -177,14 +189,13 @@ impl fmt::Display for Source {
                 "{sequences} sequences of random tokens, blocks of {shortest} to {longest} repeated, seed {seed}"
             )?,
         }
-        if let Some((kept, many)) = self.tokens {
-            write!(f, ", the first {kept} of {many} tokens")?;
+        match (self.tokens, &self.origin) {
+            (None, _) => {}
+            (Some((kept, many)), InputSource::Texts(1)) => write!(f, ", the first {kept} of {many} tokens")?,
+            (Some((kept, many)), _) => write!(f, ", cut to {kept} of {many} tokens")?,
         }
         if let Some((kept, found)) = self.inputs {
             write!(f, ", the first {kept} of {found} inputs")?;
-        }
-        if let Some((shortest, longest)) = self.repeats {
-            write!(f, ", each input begins with {shortest} to {longest} random tokens, repeated")?;
         }
         Ok(())
     }
@@ -298,20 +309,24 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
             ))
             .hinted(Hint::give("input", "ids.json")));
         };
-        match (&given.text, &given.text_file) {
-            (Some(text), _) => {
-                let tokens = tokenizer.encode(text, true)?;
-                let limit = limit.min(given.seq_len.unwrap_or(usize::MAX));
-                let many = tokens.len();
-                let kept = if many > limit { tokenizer.sequences(text, limit)?.swap_remove(0) } else { tokens };
-                let tokens = (many > limit).then_some((kept.len(), many));
-                (vec![kept], Source { tokens, ..Source::from(InputSource::Text) })
+        let limit = limit.min(given.seq_len.unwrap_or(usize::MAX));
+        match (&given.text[..], &given.text_file) {
+            ([_, ..], _) => whole(tokenizer, &given.text, limit, InputSource::Texts(given.text.len()))?,
+            ([], Some(path)) if given.lines => {
+                let text = read_text(path)?;
+                let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+                if lines.is_empty() {
+                    let why = "every line is empty; expected one input per line";
+                    return Err(Error::usage(format!("{}: {why}", path.display())));
+                }
+                let origin = InputSource::Lines(path.clone());
+                whole(tokenizer, &lines, limit, origin).map_err(|e| e.at(path.display()))?
             }
-            (None, Some(path)) => {
+            ([], Some(path)) => {
                 let sequences = tokenizer.sequences(&read_text(path)?, length).map_err(|e| e.at(path.display()))?;
                 (sequences, Source::from(InputSource::Files(vec![path.clone()])))
             }
-            (None, None) => {
+            ([], None) => {
                 context.note(&Note::BuiltInText);
                 (tokenizer.sequences(TEXT, length)?, Source::from(InputSource::BuiltIn))
             }
@@ -349,6 +364,24 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
     })
 }
 
+/// Texts that are an input each, no longer than `limit` tokens.
+fn whole(
+    tokenizer: &Tokenizer,
+    texts: &[impl AsRef<str>],
+    limit: usize,
+    origin: InputSource,
+) -> Result<(Vec<Vec<Token>>, Source)> {
+    let (mut sequences, mut many) = (Vec::with_capacity(texts.len()), 0);
+    for text in texts.iter().map(AsRef::as_ref) {
+        let tokens = tokenizer.encode(text, true)?;
+        many += tokens.len();
+        let is_long = tokens.len() > limit;
+        sequences.push(if is_long { tokenizer.sequences(text, limit)?.swap_remove(0) } else { tokens });
+    }
+    let kept = sequences.iter().map(Vec::len).sum();
+    Ok((sequences, Source { tokens: (kept < many).then_some((kept, many)), ..Source::from(origin) }))
+}
+
 /// Token ids of a file: JSON, `.npy`, `.npz` or `.safetensors`.
 fn token_rows(path: &Path, spec: &Spec) -> Result<Vec<TokenRow>> {
     if path.extension().is_none_or(|end| !end.eq_ignore_ascii_case("npz")) {
@@ -382,7 +415,7 @@ fn token_rows(path: &Path, spec: &Spec) -> Result<Vec<TokenRow>> {
 }
 
 fn images(live: &Live, given: &Inputs, image: &ImageSpec) -> Result<Prepared> {
-    if given.text.is_some() || given.text_file.is_some() || given.seq_len.is_some() {
+    if !given.text.is_empty() || given.text_file.is_some() || given.seq_len.is_some() {
         return Err(Error::usage("the model reads images, not text").hinted(Hint::give("input", "picture.png")));
     }
     if given.input.is_empty() {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use attractor::{Context, Error, Hint, Result};
 use attractor_judge::config::Key;
-use attractor_judge::judge_watched;
 pub use attractor_judge::report::{HeadKind, Line, LineKind};
 pub use attractor_judge::{Config, Report, Verdict};
+use attractor_judge::{Given, judge_watched};
 pub use attractor_nn::evidence::{Ablate, Budget};
 use attractor_record::{Patterns, Selection, Task, Watcher};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use crate::capture::{self, Opened};
 use crate::evidence;
 use crate::given::given;
 use crate::inputs::{self, Inputs, Source};
+use crate::stimuli::Repetition;
 use crate::target;
 
 /// What is judged, and how.
@@ -145,7 +146,9 @@ pub fn of_opened(
     }
     let context = context.with_seed(config.seed);
     let mut found = None;
+    let mut repetition = Repetition::Inputs;
     if let Some((live, prepared)) = &live {
+        repetition = Repetition::beside(prepared, live, &options.inputs, &options.selection, &context)?;
         let asked = evidence::Options {
             selection: options.selection.clone(),
             ablate: options.ablate.unwrap_or_default(),
@@ -162,8 +165,10 @@ pub fn of_opened(
     }
     drop(states);
     context.check()?;
-    let mut report = judge_watched(patterns.as_ref(), found.as_ref(), &config, watchers, &context)?;
-    if let Some(spent) = found.and_then(|evidence| evidence.spent) {
+    let stimuli: Vec<_> = repetition.stimulus().into_iter().collect();
+    let given = Given { evidence: found.as_ref(), stimuli: &stimuli, without_stimulus: repetition.without(), watchers };
+    let mut report = judge_watched(patterns.as_ref(), &given, &config, &context)?;
+    if let Some(spent) = found.as_ref().and_then(|evidence| evidence.spent.as_ref()) {
         report.provenance.extra.insert("ablations".into(), spent.to_string());
     }
     report.provenance.name = target::name(&options.target);
@@ -171,6 +176,9 @@ pub fn of_opened(
     let source = live.map(|(_, prepared)| prepared.source);
     if let Some(source) = &source {
         report.provenance.extra.insert("inputs".into(), source.to_string());
+    }
+    if let Some(stimulus) = stimuli.first() {
+        report.provenance.extra.insert("repeated".into(), stimulus.name.to_string());
     }
     Ok(Judged { report, source, patterns })
 }

@@ -34,6 +34,7 @@
 pub mod capture;
 pub mod compare;
 pub mod demo;
+mod embedded;
 pub mod evidence;
 pub mod export;
 pub mod follow;

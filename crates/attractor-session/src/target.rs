@@ -8,6 +8,9 @@ use attractor_data::machine::{MODEL, TRAINING};
 use attractor_nn::Model;
 use attractor_nn::checkpoint::{Checkpoint, Opening};
 use attractor_record::{ModelInfo, Stack};
+use tempfile::TempDir;
+
+use crate::embedded;
 
 /// A model that can run.
 pub struct Live {
@@ -17,6 +20,8 @@ pub struct Live {
     pub model: Model,
     /// What it is.
     pub info: ModelInfo,
+    /// Where the embedded model lies meanwhile, if it is that one.
+    _unpacked: Option<TempDir>,
 }
 
 /// What a TARGET turned out to be.
@@ -32,12 +37,32 @@ pub fn is_run(path: &Path) -> bool {
     path.join("run.json").exists()
 }
 
-/// Refuses a path at which nothing lies.
+/// The embedded model by its name, unpacked where it lives as long as this; `None`: another checkpoint, or a folder that is
+/// called so.
+///
+/// # Errors
+/// `is_io` without a temporary folder.
+pub fn unpacked(path: &Path) -> Result<Option<TempDir>> {
+    if !is_demo(path) {
+        return Ok(None);
+    }
+    let folder = tempfile::tempdir()
+        .map_err(|e| Error::io(format!("no temporary folder for the embedded model: {e}")).because(e))?;
+    embedded::unpack(folder.path())?;
+    Ok(Some(folder))
+}
+
+/// True if the embedded model is meant.
+fn is_demo(path: &Path) -> bool {
+    path == Path::new(embedded::NAME) && !path.exists()
+}
+
+/// Refuses a path at which nothing lies; the embedded model lies everywhere.
 ///
 /// # Errors
 /// `is_io`, with what was wanted there.
 pub fn exists(path: &Path, wanted: &str) -> Result<()> {
-    match path.exists() {
+    match path.exists() || is_demo(path) {
         true => Ok(()),
         false => Err(Error::io(format!("{}: no such file or folder; name {wanted}", path.display()))),
     }
@@ -49,7 +74,7 @@ pub fn exists(path: &Path, wanted: &str) -> Result<()> {
 /// `is_io` if nothing is there; `is_usage` for several stacks of which none is chosen and for a stack that is not there; what
 /// reading a run or a checkpoint answers.
 pub fn open(path: &Path, opening: &Opening, stack: Option<Stack>, context: &Context<'_>) -> Result<Target> {
-    exists(path, "a checkpoint (a folder with config.json and model.safetensors, or a .pt file) or a run")?;
+    exists(path, "a checkpoint (a folder with config.json and model.safetensors, a .pt file, or demo) or a run")?;
     match is_run(path) {
         true => Ok(Target::Run(Box::new(of_stack(Run::open(path)?, stack).map_err(|error| error.at(path.display()))?))),
         false => {
@@ -98,13 +123,14 @@ fn of_stack(run: Run, stack: Option<Stack>) -> Result<Run> {
 /// # Errors
 /// What reading answers.
 pub fn live(path: &Path, opening: &Opening, context: &Context<'_>) -> Result<Live> {
-    let checkpoint = checkpoint(path, opening)?;
+    let unpacked = unpacked(path)?;
+    let checkpoint = checkpoint(unpacked.as_ref().map_or(path, TempDir::path), opening)?;
     for remark in checkpoint.remarks() {
         context.note(&Note::ReadAs { remark: remark.to_string() });
     }
     let model = Model::load(&checkpoint)?;
     let info = info(&checkpoint)?;
-    Ok(Live { checkpoint, model, info })
+    Ok(Live { checkpoint, model, info, _unpacked: unpacked })
 }
 
 /// Opens a checkpoint. A folder that holds none is of no known format; a lone file without a configuration asks for one.

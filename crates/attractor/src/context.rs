@@ -28,7 +28,7 @@ pub struct Advance<'a> {
 pub enum Note {
     /// No input was given: the built-in text is used.
     BuiltInText,
-    /// No input was given: random tokens, each sequence repeated, are used.
+    /// Heads that look for what repeats are measured on random tokens, each sequence repeated.
     RepeatedTokens {
         /// Their seed.
         seed: u64,

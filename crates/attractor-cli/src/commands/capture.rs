@@ -12,7 +12,7 @@ use crate::error::Outcome;
 
 #[derive(Debug, Args)]
 pub struct Capture {
-    /// A checkpoint
+    /// A checkpoint, or demo for the embedded model
     #[arg(required_unless_present = "model")]
     pub target: Option<PathBuf>,
     /// Alias for TARGET

@@ -64,7 +64,9 @@ fn text(compared: &Compared) -> String {
         let (layers, heads) = (counted(info.layers, "layer"), counted(info.heads, "head"));
         let _ = writeln!(out, "{name}  {} ({}, {layers} x {heads})", path.display(), info.family);
     }
-    let source = compared.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
+    let on = |on: &String| format!("; induction and duplicate on {on}");
+    let on = compared.repeated.as_ref().map_or(String::new(), on);
+    let source = compared.source.as_ref().map_or(String::new(), |source| format!(" ({source}{on})"));
     let _ = writeln!(
         out,
         "{}{source}, {} compared; differences are B - A\n",
@@ -170,7 +172,7 @@ fn verdicts(checked: &[Checked]) -> String {
     for found in checked {
         let text = found.condition.text.trim();
         let _ = match (found.tested, found.met.len()) {
-            (0, _) => writeln!(out, "not testable  {text}"),
+            _ if found.fault().is_some() => writeln!(out, "not testable  {text}"),
             (tested, 0) if found.untested.is_empty() => writeln!(out, "ok            {text}: none of {tested}"),
             (tested, 0) => writeln!(
                 out,

@@ -17,7 +17,7 @@ use crate::{output, picture};
 
 #[derive(Debug, Args)]
 pub struct Export {
-    /// A checkpoint or a run
+    /// A checkpoint, a run, or demo for the embedded model
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,

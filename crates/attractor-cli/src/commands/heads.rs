@@ -20,12 +20,12 @@ use crate::{output, picture};
 
 #[derive(Debug, Args)]
 pub struct Heads {
-    /// A checkpoint or a run
+    /// A checkpoint, a run, or demo for the embedded model
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Kinds of heads: previous, current, first, duplicate, induction, positional, sink, delimiter, or all. If no text is given and
-    /// only induction or duplicate is named, they are tested on repeated random tokens
+    /// Kinds of heads: previous, current, first, duplicate, induction, positional, sink, delimiter, or all. Induction and duplicate
+    /// are measured on repeated random tokens, the others on the text
     #[arg(long, default_value = "all", value_name = "LIST")]
     pub detect: String,
     /// Significance level: false discovery rate (bh, by) or family-wise error rate (maxt)
@@ -120,13 +120,14 @@ fn row(detection: &Detection, all: bool) -> String {
 }
 
 fn section(summary: &DetectorSummary, detections: &Detections, all: bool, text: &mut String) {
-    let (detector, found) = (summary.detector, summary.found.len());
+    let detector = summary.detector;
     let title = format!("{} heads", detector.kind());
-    let what = match (&summary.not_testable, found) {
-        (Some(_), _) => painted(Style::new().dimmed(), "not testable"),
-        (None, 0) => painted(style(AnsiColor::Yellow), "none found"),
-        (None, n) => painted(style(AnsiColor::Green), &format!("{n} of {} found", detections.by(detector).count())),
+    let colour = match (&summary.not_testable, summary.found.len()) {
+        (Some(_), _) => Style::new().dimmed(),
+        (None, 0) => style(AnsiColor::Yellow),
+        (None, _) => style(AnsiColor::Green),
     };
+    let what = painted(colour, &summary.counted(detections.by(detector).count()));
     let _ = writeln!(text, "\n{}: {what}", painted(style(AnsiColor::Cyan).bold(), &title));
     if let Some(why) = &summary.not_testable {
         for line in wrapped(&why.to_string()) {
@@ -140,7 +141,7 @@ fn section(summary: &DetectorSummary, detections: &Detections, all: bool, text: 
         format!("threshold {}; {}", summary.threshold, summary.source),
         format!("chance: {}", summary.null),
     ];
-    for line in about.iter().flat_map(|about| wrapped(about)) {
+    for line in about.iter().chain(&summary.on()).flat_map(|about| wrapped(about)) {
         let _ = writeln!(text, "{}", dimmed(&line));
     }
     let listed = if all { detections.by(detector).collect() } else { detections.listed(detector) };

@@ -12,7 +12,7 @@ use crate::error::Outcome;
 
 #[derive(Debug, Args)]
 pub struct Info {
-    /// A checkpoint or a run
+    /// A checkpoint, a run, or demo for the embedded model
     pub target: PathBuf,
     #[command(flatten)]
     pub weights: Weights,

@@ -48,7 +48,7 @@ impl Format {
 
 #[derive(Debug, Args)]
 pub struct Metrics {
-    /// A checkpoint or a run
+    /// A checkpoint, a run, or demo for the embedded model
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,

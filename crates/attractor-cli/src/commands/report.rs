@@ -16,7 +16,7 @@ use crate::output;
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// A checkpoint or a run
+    /// A checkpoint, a run, or demo for the embedded model
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,

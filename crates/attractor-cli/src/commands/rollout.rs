@@ -24,7 +24,7 @@ pub enum Order {
 
 #[derive(Debug, Args)]
 pub struct Rollout {
-    /// A checkpoint or a run
+    /// A checkpoint, a run, or demo for the embedded model
     pub target: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,

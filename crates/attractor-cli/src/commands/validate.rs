@@ -15,7 +15,7 @@ use crate::output;
 
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// A checkpoint (folder, .pt, .bin, .safetensors) or a run
+    /// A checkpoint (folder, .pt, .bin, .safetensors), a run, or demo for the embedded model
     #[arg(required_unless_present_any = ["checkpoint", "print_config"])]
     pub target: Option<PathBuf>,
     /// Alias for TARGET

@@ -8,15 +8,15 @@ use attractor_record::{ModelInfo, Patterns, Stack, Steps, counted};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{Observed, Sight};
-use super::reason::{Because, Draws, NoInterval, Null, Reason, Unmet, Unresolved};
+use super::reason::{Because, Draws, NoInterval, Null, Reason, UNASKED, Unmet, Unresolved};
 use super::stage::{Chance, Shared, Stage};
 use super::verdict::{Bench, Chances, Figure, Finding};
 use super::{Detector, Options};
 use crate::config::Config;
-use crate::measure::{Geometry, Repeated, Task, repeated_inputs, seen, tasks, watched};
+use crate::measure::{Geometry, Repeated, Task, is_repetition, repeated_inputs, seen, tasks, watched};
 use crate::place::{Head, named_stack};
 use crate::statistics::{Bootstrap, Correction, Interval, MaxT, benjamini_hochberg, benjamini_yekutieli};
-use attractor::{Context, Result};
+use attractor::{Context, Error, Result};
 
 /// A figure, or why there is none.
 pub(crate) type Tested = std::result::Result<Figure, Unmet>;
@@ -94,6 +94,15 @@ impl Detection {
     pub fn place(&self) -> Head {
         Head { layer: self.layer, head: self.head }
     }
+
+    /// True if the score alone names the head, since these inputs cannot tell it from chance. Where three keys are visible
+    /// a uniform head scores near the threshold: the score must then be twice the null's.
+    pub fn is_by_score(&self) -> bool {
+        match (self.verdict, self.score, self.null) {
+            (Finding::NotResolvable, Some(score), Some(null)) => score > 2.0 * null.min(0.5),
+            _ => false,
+        }
+    }
 }
 
 /// A detector over all heads.
@@ -109,6 +118,12 @@ pub struct DetectorSummary {
     pub source: &'static str,
     /// What it needs of a capture.
     pub needs: &'static str,
+    /// The stimulus that it was measured on, where that is another than the inputs of [`Provenance`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stimulus: Option<String>,
+    /// True if it looks for what repeats, and no input repeats itself as a whole: that none is found says little.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
     /// How chance was drawn.
     pub null: Null,
     /// Heads with a p-value.
@@ -121,6 +136,8 @@ pub struct DetectorSummary {
     pub found: Vec<Head>,
     /// Heads that may be, beyond what can be told from chance.
     pub not_resolvable: Vec<Head>,
+    /// Those of them that are named by the score alone ([`Detection::is_by_score`]).
+    pub by_score: Vec<Head>,
     /// Why no head could be tested.
     pub not_testable: Option<Unmet>,
 }
@@ -151,6 +168,26 @@ pub struct Detections {
     /// What to know before believing them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Repeated>,
+}
+
+impl DetectorSummary {
+    /// What it comes to, in words: how many heads are found, or may be.
+    pub fn counted(&self, heads: usize) -> String {
+        match (&self.not_testable, self.found.len(), self.by_score.len()) {
+            (Some(_), ..) => "not testable".to_string(),
+            (None, 0, 0) => "none found".to_string(),
+            (None, 0, n) => format!("{n} of {heads} by the score alone, not distinguishable from chance"),
+            (None, n, _) => format!("{n} of {heads} found"),
+        }
+    }
+
+    /// On what it was measured, where that is not the inputs; why these inputs could not show its heads.
+    pub fn on(&self) -> Option<String> {
+        match &self.stimulus {
+            Some(stimulus) => Some(format!("measured on {stimulus}")),
+            None => (self.unasked && self.found.is_empty()).then(|| UNASKED.to_string()),
+        }
+    }
 }
 
 impl Detections {
@@ -237,19 +274,97 @@ pub fn detect(patterns: &dyn Patterns, options: &Options) -> Result<Detections> 
 /// # Errors
 /// As [`detect`]; `is_interrupted`.
 pub fn detect_with(patterns: &dyn Patterns, options: &Options, context: &Context<'_>) -> Result<Detections> {
-    let geometry = Geometry::of_all(patterns, &Config::default())?;
-    let detecting = Detecting::new(patterns, options, &geometry)?;
-    let figures = watched(patterns, "looking for heads", context, |task| {
-        let sights = seen(patterns, task, &geometry[task.index], detecting.sights(task))?;
-        detecting.head(task, sights)
-    })?;
-    detecting.finish(figures)
+    detect_on(patterns, &[], options, context)
+}
+
+/// Inputs made for some detectors, and what the same heads did on them.
+#[derive(Clone, Copy)]
+pub struct Stimulus<'a> {
+    /// The detectors that these inputs are for.
+    pub detectors: &'a [Detector],
+    /// What the heads did.
+    pub patterns: &'a dyn Patterns,
+    /// What the inputs are, in words.
+    pub name: &'a str,
+}
+
+/// [`detect_with`], each detector on its own stimulus where there is one for it, on `patterns` else. P-values are corrected
+/// over all of them together.
+///
+/// # Errors
+/// As [`detect_with`]; `is_usage` if a stimulus is of other heads than `patterns`.
+pub fn detect_on(
+    patterns: &dyn Patterns,
+    stimuli: &[Stimulus<'_>],
+    options: &Options,
+    context: &Context<'_>,
+) -> Result<Detections> {
+    options.check()?;
+    let mut parts = Vec::new();
+    let own = own(stimuli, options);
+    if !own.detectors.is_empty() {
+        parts.push(Part::of(patterns, None, own, context)?);
+    }
+    for part in on_stimuli(stimuli, options, context)? {
+        parts.push(part);
+    }
+    summed_up(parts, options)
+}
+
+/// What is asked of the inputs themselves: the detectors that no stimulus is for.
+pub(crate) fn own(stimuli: &[Stimulus<'_>], options: &Options) -> Options {
+    let mut own = options.clone();
+    own.detectors.retain(|detector| !stimuli.iter().any(|stimulus| stimulus.detectors.contains(detector)));
+    own
+}
+
+/// What the stimuli answer to the detectors that are asked for.
+pub(crate) fn on_stimuli<'a>(
+    stimuli: &[Stimulus<'a>],
+    options: &Options,
+    context: &Context<'_>,
+) -> Result<Vec<Part<'a>>> {
+    let mut parts = Vec::new();
+    for stimulus in stimuli {
+        let mut asked = options.clone();
+        asked.detectors.retain(|detector| stimulus.detectors.contains(detector));
+        if !asked.detectors.is_empty() {
+            parts.push(Part::of(stimulus.patterns, Some(stimulus.name.to_string()), asked, context)?);
+        }
+    }
+    Ok(parts)
+}
+
+/// Some detectors on the inputs that they share.
+pub(crate) struct Part<'a> {
+    pub detecting: Detecting<'a>,
+    /// Figures of every head, in the order of [`tasks`].
+    pub figures: Vec<Vec<Tested>>,
+    /// What the inputs are, where they were made for these detectors.
+    pub stimulus: Option<String>,
+}
+
+impl<'a> Part<'a> {
+    fn of(
+        patterns: &'a dyn Patterns,
+        stimulus: Option<String>,
+        options: Options,
+        context: &Context<'_>,
+    ) -> Result<Self> {
+        let geometry = Geometry::of_all(patterns, &Config::default())?;
+        let detecting = Detecting::new(patterns, options, &geometry)?;
+        let figures = watched(patterns, "looking for heads", context, |task| {
+            let sights = seen(patterns, task, &geometry[task.index], detecting.sights(task))?;
+            detecting.head(task, sights)
+        })?;
+        Ok(Self { detecting, figures, stimulus })
+    }
 }
 
 /// Detection while maps are walked: what each head's maps are to be asked, then what the answers come to.
 pub(crate) struct Detecting<'a> {
     patterns: &'a dyn Patterns,
-    options: &'a Options,
+    options: Options,
     stages: Vec<Arc<Stage>>,
     shared: Shared,
     steps: Steps,
@@ -261,20 +376,16 @@ impl<'a> Detecting<'a> {
     ///
     /// # Errors
     /// `is_usage` for options out of range.
-    pub(crate) fn new(
-        patterns: &'a dyn Patterns,
-        options: &'a Options,
-        geometry: &[Vec<Arc<Geometry>>],
-    ) -> Result<Self> {
+    pub(crate) fn new(patterns: &'a dyn Patterns, options: Options, geometry: &[Vec<Arc<Geometry>>]) -> Result<Self> {
         options.check()?;
         let steps = Steps::of(patterns);
         Ok(Self {
             patterns,
-            options,
-            stages: Stage::of_all(patterns, options, geometry),
-            shared: Shared::new(options),
+            stages: Stage::of_all(patterns, &options, geometry),
+            shared: Shared::new(&options),
             bootstrap: Bootstrap::new(options.seed, options.resamples, options.confidence).over(&steps),
             steps,
+            options,
         })
     }
 
@@ -294,65 +405,85 @@ impl<'a> Detecting<'a> {
         Ok(options.detectors.iter().map(|&detector| bench.figure(detector, stage, &seen)).collect())
     }
 
-    /// All heads, in the order of [`tasks`]: corrected and summed up.
-    pub(crate) fn finish(self, figures: Vec<Vec<Tested>>) -> Result<Detections> {
-        let Self { patterns, options, stages, steps, .. } = &self;
-        let tasks: Vec<(usize, usize, usize)> =
-            tasks(*patterns).into_iter().map(|task| (task.index, task.layer, task.head)).collect();
-        let mut tests: Vec<(usize, usize, &Chances)> = Vec::new();
-        for (task, figures) in figures.iter().enumerate() {
-            for (slot, figure) in figures.iter().enumerate() {
-                if let Ok(Figure { chances: Ok(chances), .. }) = figure {
-                    tests.push((task, slot, chances));
-                }
-            }
+    /// What was looked at.
+    fn provenance(&self) -> Provenance {
+        let Self { patterns, stages, steps, .. } = self;
+        Provenance {
+            tool: "attractor".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            model: patterns.info().clone(),
+            stack: named_stack(*patterns),
+            inputs: steps.inputs(),
+            steps: steps.several(),
+            lengths: stages.first().map_or_else(Vec::new, |stage| stage.geometry.iter().map(|g| g.keys).collect()),
+            extra: BTreeMap::new(),
         }
-        let adjusted = adjusted(options.correction, &tests.iter().map(|(_, _, c)| *c).collect::<Vec<_>>());
-        let corrected: BTreeMap<(usize, usize), f64> =
-            tests.iter().zip(&adjusted.q).map(|(&(task, slot, _), &q)| ((task, slot), q)).collect();
-        let mut heads = Vec::with_capacity(tasks.len() * options.detectors.len());
-        for (slot, &detector) in options.detectors.iter().enumerate() {
-            for (task, &(_, layer, head)) in tasks.iter().enumerate() {
-                let q = corrected.get(&(task, slot)).copied();
-                heads.push(detection(detector, (layer, head), &figures[task][slot], q, adjusted.price, options));
-            }
-        }
-        let detectors = options
-            .detectors
-            .iter()
-            .enumerate()
-            .map(|(slot, &detector)| {
-                let own: Vec<&Detection> = heads.iter().filter(|d| d.detector == detector).collect();
-                let chances = tests.iter().filter(|&&(_, s, _)| s == slot).map(|&(_, _, c)| c);
-                let none = figures.iter().find_map(|row| row[slot].as_ref().ok()?.chances.as_ref().err().copied());
-                let drawn = Drawn { chances: chances.collect(), none, price: adjusted.price };
-                summary(detector, &own, &drawn, stages.first().map(|s| &**s), options)
-            })
-            .collect();
-        let lengths = stages.first().map_or_else(Vec::new, |stage| stage.geometry.iter().map(|g| g.keys).collect());
-        Ok(Detections {
-            schema_version: SCHEMA_VERSION,
-            provenance: Provenance {
-                tool: "attractor".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
-                model: patterns.info().clone(),
-                stack: named_stack(*patterns),
-                inputs: steps.inputs(),
-                steps: steps.several(),
-                lengths,
-                extra: BTreeMap::new(),
-            },
-            seed: options.seed,
-            fdr: options.fdr,
-            correction: options.correction,
-            permutations: options.permutations,
-            resamples: options.resamples,
-            tests: tests.len(),
-            detectors,
-            heads,
-            notes: repeated_inputs(*patterns)?.as_deref().and_then(Repeated::of).into_iter().collect(),
-        })
     }
+}
+
+/// All heads of all parts, detectors in the order of `options`: corrected together and summed up.
+///
+/// # Errors
+/// `is_usage` if the parts are of different heads, or there is none.
+pub(crate) fn summed_up(parts: Vec<Part<'_>>, options: &Options) -> Result<Detections> {
+    let places = |part: &Part<'_>| -> Vec<(usize, usize)> {
+        tasks(part.detecting.patterns).into_iter().map(|task| (task.layer, task.head)).collect()
+    };
+    let Some(first) = parts.first() else { return Err(Error::option("detect", "", "no detector is named")) };
+    let tasks = places(first);
+    if parts.iter().any(|part| places(part) != tasks) {
+        return Err(Error::usage(
+            "heads: a stimulus is of other layers or heads than the inputs; capture the same ones",
+        ));
+    }
+    // Where each detector is answered: its part, and its slot there.
+    let mut answers = Vec::with_capacity(options.detectors.len());
+    for &detector in &options.detectors {
+        let slot = |part: &Part<'_>| part.detecting.options.detectors.iter().position(|&asked| asked == detector);
+        answers.extend(parts.iter().find_map(|part| Some((detector, part, slot(part)?))));
+    }
+    let mut tests: Vec<(usize, usize, &Chances)> = Vec::new();
+    for task in 0..tasks.len() {
+        for (at, (_, part, slot)) in answers.iter().enumerate() {
+            if let Ok(Figure { chances: Ok(chances), .. }) = &part.figures[task][*slot] {
+                tests.push((task, at, chances));
+            }
+        }
+    }
+    let adjusted = adjusted(options.correction, &tests.iter().map(|(_, _, c)| *c).collect::<Vec<_>>());
+    let corrected: BTreeMap<(usize, usize), f64> =
+        tests.iter().zip(&adjusted.q).map(|(&(task, at, _), &q)| ((task, at), q)).collect();
+    let mut heads = Vec::with_capacity(tasks.len() * answers.len());
+    let mut detectors = Vec::with_capacity(answers.len());
+    for (at, &(detector, part, slot)) in answers.iter().enumerate() {
+        let own = tasks.iter().enumerate().map(|(task, &place)| {
+            let q = corrected.get(&(task, at)).copied();
+            detection(detector, place, &part.figures[task][slot], q, adjusted.price, options)
+        });
+        let own: Vec<Detection> = own.collect();
+        let chances = tests.iter().filter(|&&(_, a, _)| a == at).map(|&(_, _, c)| c);
+        let none = part.figures.iter().find_map(|row| row[slot].as_ref().ok()?.chances.as_ref().err().copied());
+        let drawn = Drawn { chances: chances.collect(), none, price: adjusted.price };
+        detectors.push(summary(detector, &own, &drawn, part, options));
+        heads.extend(own);
+    }
+    let mut notes = Vec::new();
+    for part in &parts {
+        notes.extend(repeated_inputs(part.detecting.patterns)?.as_deref().and_then(Repeated::of));
+    }
+    Ok(Detections {
+        schema_version: SCHEMA_VERSION,
+        provenance: first.detecting.provenance(),
+        seed: options.seed,
+        fdr: options.fdr,
+        correction: options.correction,
+        permutations: options.permutations,
+        resamples: options.resamples,
+        tests: tests.len(),
+        detectors,
+        heads,
+        notes,
+    })
 }
 
 /// Corrected p-values, and what the smallest p is multiplied by at worst.
@@ -467,9 +598,9 @@ struct Drawn<'a> {
 
 fn summary(
     detector: Detector,
-    heads: &[&Detection],
+    heads: &[Detection],
     drawn: &Drawn<'_>,
-    stage: Option<&Stage>,
+    part: &Part<'_>,
     options: &Options,
 ) -> DetectorSummary {
     let card = detector.card();
@@ -478,7 +609,9 @@ fn summary(
     let smallest_p =
         chances.iter().map(|c| c.smallest).fold(None, |least: Option<f64>, p| Some(least.map_or(p, |l| l.max(p))));
     let drawn = chances.first().map(|c| Draws { count: c.permutations, exact: c.exact });
-    let null = match (drawn, stage.and_then(|stage| stage.chance.get(&detector))) {
+    let Part { detecting: Detecting { patterns, stages, .. }, stimulus, .. } = part;
+    let mut inputs = 0..patterns.inputs();
+    let null = match (drawn, stages.first().and_then(|stage| stage.chance.get(&detector))) {
         (None, _) => Null::None(*none),
         (Some(drawn), Some(Chance::Pairing(_))) => Null::Pairings(drawn),
         (Some(drawn), Some(Chance::Within { .. })) if detector == Detector::Delimiter => Null::Rotations(drawn),
@@ -491,12 +624,17 @@ fn summary(
         threshold: options.threshold(detector),
         source: card.source,
         needs: card.needs,
+        stimulus: stimulus.clone(),
+        unasked: detector.is_of_repetition()
+            && stimulus.is_none()
+            && !inputs.any(|input| is_repetition(patterns.tokens(input))),
         null,
         tests: chances.len(),
         smallest_p,
         resolvable: smallest_p.is_some_and(|p| p * *price <= options.fdr),
         found: places(Finding::Found),
         not_resolvable: places(Finding::NotResolvable),
+        by_score: heads.iter().filter(|d| d.is_by_score()).map(Detection::place).collect(),
         not_testable: match heads.first().map(|first| first.why) {
             None => Some(Unmet::Head),
             Some(Reason::Lacks(lack)) if heads.iter().all(|d| d.verdict == Finding::NotTestable) => Some(lack),

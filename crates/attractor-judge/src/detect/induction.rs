@@ -9,8 +9,8 @@ use attractor::random::stream::{JudgementStream, judged};
 
 use super::Card;
 use super::labels::Labels;
-pub use crate::measure::block_read_twice;
 use crate::measure::{Geometry, SHORTEST};
+pub use crate::measure::{block_read_twice, is_repetition};
 use attractor::{Error, Result};
 
 pub(super) const CARD: Card = Card {
@@ -20,8 +20,7 @@ pub(super) const CARD: Card = Card {
     threshold: 0.4,
     source: "definition: Olsson et al. 2022 and TransformerLens; threshold: teaching convention of ARENA",
     needs: "maps, and tokens of which some occur again with another in between",
-    kept: "a token that occurs again with another in between; give a text with repetitions, or leave the text out to have \
-           repeated random tokens",
+    kept: "a token that occurs again with another in between; a checkpoint is asked on repeated random tokens",
 };
 
 /// Random words of which the first part is read twice, the form in which induction is tested: r1..rp r1..rp, then words that

@@ -10,6 +10,9 @@
 //! | duplicate, induction, delimiter              | mean of the permutations     | patterns paired with other inputs' tokens |
 //! | the same on fewer than five inputs           | mean of the permutations     | labels permuted within each input        |
 //!
+//! Each detector is asked on inputs that can show its kind of head ([`detect_on`]): duplicate and induction heads on
+//! repeated random tokens, for a text hardly repeats itself, the others on the text.
+//!
 //! A head is *found* if its score reaches the threshold, its interval stands clear of the null, and the corrected p-value
 //! is at most the asked rate. Where the permutations cannot reach that level, or there is no null, a head beyond its
 //! threshold is *not resolvable*; what a capture cannot serve is *not testable*, with the reason.
@@ -39,9 +42,12 @@ use crate::measure::Geometry;
 use crate::statistics::Correction;
 use attractor::{Error, Result};
 
-pub(crate) use findings::Detecting;
-pub use findings::{Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, detect, detect_with};
+pub(crate) use findings::{Detecting, Part, on_stimuli, own, summed_up};
+pub use findings::{
+    Detection, Detections, DetectorSummary, Provenance, SCHEMA_VERSION, Stimulus, detect, detect_on, detect_with,
+};
 pub(crate) use labels::Labels;
+pub(crate) use reason::UNASKED;
 pub use reason::{Because, Draws, NoInterval, Null, Reason, Unmet, Unresolved};
 pub use verdict::Finding;
 
@@ -124,6 +130,14 @@ impl Detector {
         }
     }
 
+    /// Those that look for what repeats, which a text hardly shows and repeated random tokens do.
+    pub const OF_REPETITION: [Self; 2] = [Self::Duplicate, Self::Induction];
+
+    /// True if it is one of those.
+    pub fn is_of_repetition(self) -> bool {
+        Self::OF_REPETITION.contains(&self)
+    }
+
     /// True if it follows tokens, so that chance is drawn by pairing patterns with other tokens.
     pub fn is_of_content(self) -> bool {
         matches!(self, Self::Duplicate | Self::Induction | Self::Delimiter)
@@ -177,6 +191,8 @@ impl Detector {
 pub struct Options {
     /// Which detectors.
     pub detectors: Vec<Detector>,
+    /// Those of them whose stimulus could not be made: not testable, for on any other it would be found nowhere.
+    pub without_stimulus: Vec<Detector>,
     /// Thresholds in the place of the detectors' own.
     pub thresholds: BTreeMap<Detector, f64>,
     /// Largest corrected p-value of a head that is named.
@@ -197,6 +213,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             detectors: Detector::ALL.to_vec(),
+            without_stimulus: Vec::new(),
             thresholds: BTreeMap::new(),
             fdr: 0.05,
             correction: Correction::Bh,

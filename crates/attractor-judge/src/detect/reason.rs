@@ -34,6 +34,8 @@ pub enum Unmet {
     Score,
     /// Queries that are positions among the keys: in cross attention they are of another sequence.
     Positions,
+    /// Random tokens that are repeated: positions or vocabulary do not suffice.
+    Stimulus,
     /// Tokens.
     Tokens,
     /// Inputs that hold what the detector looks at.
@@ -73,6 +75,9 @@ impl fmt::Display for Unmet {
             }
             Self::Score => f.write_str("its score is not a number"),
             Self::Positions => f.write_str("cross attention: its queries are no positions among the keys"),
+            Self::Stimulus => f.write_str(
+                "it is looked for in repeated random tokens, for which these positions or this vocabulary do not suffice",
+            ),
             Self::Tokens => f.write_str("the tokens are not known"),
             Self::Labels(of) => write!(f, "not applicable to these inputs: it needs {}", of.card().kept),
             Self::Statistics(of) => write!(f, "it needs {}; only other statistics were kept", of.card().needs),
@@ -197,6 +202,10 @@ impl fmt::Display for Reason {
         }
     }
 }
+
+/// Why it says little that a detector of repetition finds nothing.
+pub(crate) const UNASKED: &str = "these inputs hardly repeat anything, so they cannot show one; in a checkpoint it is looked \
+                                  for with repeated random tokens";
 
 /// Why a score has no interval, and the inputs that have it.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -89,6 +89,7 @@ impl Bench<'_> {
     /// The figure of a head; `Err`: not testable, and why.
     pub(super) fn figure(&self, detector: Detector, stage: &Stage, seen: &Observed) -> Result<Figure, Unmet> {
         match detector {
+            _ if self.options.without_stimulus.contains(&detector) => Err(Unmet::Stimulus),
             _ if self.cross && detector.is_of_positions() => Err(Unmet::Positions),
             Detector::Sink => self.sink(stage, seen),
             Detector::Positional => self.positional(stage, seen),

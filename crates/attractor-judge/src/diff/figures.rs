@@ -51,6 +51,7 @@ struct Tally<'a> {
     received: Vec<f64>,
     /// Sum of H / ln n over the rows that see two keys, and their number.
     entropy: (f64, usize),
+    /// Sum of exp(H) over the same rows.
     effective_keys: f64,
     distance: f64,
     rows: usize,
@@ -83,8 +84,8 @@ impl<'a> Tally<'a> {
             }
         }
         self.rows += 1;
-        self.effective_keys += entropy.exp();
         if g.visible[query] >= 2 {
+            self.effective_keys += entropy.exp();
             self.entropy.0 += entropy / f64::from(g.visible[query]).ln();
             self.entropy.1 += 1;
         }
@@ -101,7 +102,7 @@ impl<'a> Tally<'a> {
             figures[metric as usize] = labels.map(|labels| self.detected[at] / labels.rows());
         }
         figures[Metric::Entropy as usize] = share(self.entropy.0, self.entropy.1);
-        figures[Metric::EffectiveKeys as usize] = share(self.effective_keys, self.rows);
+        figures[Metric::EffectiveKeys as usize] = share(self.effective_keys, self.entropy.1);
         figures[Metric::Distance as usize] = share(self.distance, self.rows).filter(|_| !self.place.cross);
         figures
     }
@@ -143,7 +144,8 @@ fn of_statistics(place: &Place, s: &HeadStatistics) -> Figures {
         figures[metric as usize] = labels.and_then(|labels| labels.of_rows(mass));
     }
     figures[Metric::Entropy as usize] = mean(each(&s.entropy).into_iter().enumerate().map(normalised).collect());
-    figures[Metric::EffectiveKeys as usize] = mean(each(&s.entropy).into_iter().map(f64::exp).collect());
+    let spread = |(row, h): (usize, f64)| if g.visible.get(row).is_some_and(|&n| n >= 2) { h.exp() } else { f64::NAN };
+    figures[Metric::EffectiveKeys as usize] = mean(each(&s.entropy).into_iter().enumerate().map(spread).collect());
     figures[Metric::Distance as usize] = mean(each(&s.mean_distance));
     figures
 }

@@ -16,8 +16,8 @@ fn some(heads: &[Head]) -> String {
 
 /// One case a condition; one that nothing could be tested by is skipped there and an error of the command.
 pub fn junit(stack: Option<Stack>, checked: &[Checked]) -> String {
-    let failures = checked.iter().filter(|c| c.tested > 0 && !c.is_ok()).count();
-    let skipped = checked.iter().filter(|c| c.tested == 0).count();
+    let failures = checked.iter().filter(|c| c.fault().is_none() && !c.is_ok()).count();
+    let skipped = checked.iter().filter(|c| c.fault().is_some()).count();
     let counts = format!("tests=\"{}\" failures=\"{failures}\" skipped=\"{skipped}\"", checked.len());
     let stack = stack.map_or(String::new(), |stack| format!(" {stack}"));
     let mut xml = format!(
@@ -34,8 +34,8 @@ pub fn junit(stack: Option<Stack>, checked: &[Checked]) -> String {
             false => Some(format!("cannot be told for {}", some(&found.untested))),
         };
         let faults: Vec<String> = met.into_iter().chain(untested).collect();
-        let _ = match (found.tested, faults.is_empty()) {
-            (0, _) => writeln!(xml, "><skipped message=\"no head has this figure\"/></testcase>"),
+        let _ = match (found.fault(), faults.is_empty()) {
+            (Some(why), _) => writeln!(xml, "><skipped message=\"{}\"/></testcase>", escape(&why)),
             (_, true) => writeln!(xml, "/>"),
             (_, false) => writeln!(xml, "><failure message=\"{}\"/></testcase>", escape(&faults.join(", "))),
         };

@@ -22,7 +22,7 @@ pub enum Metric {
     Sink,
     /// Mean of H / ln n over the rows that see two keys.
     Entropy,
-    /// Mean of exp(H) over all rows, keys.
+    /// Mean of exp(H) over the rows that see two keys, keys.
     EffectiveKeys,
     /// sum A |p - j| / sum A, tokens.
     Distance,
@@ -60,6 +60,15 @@ impl Metric {
             Self::Distance => "distance",
             Self::Divergence => "divergence",
             Self::Loss => "loss",
+        }
+    }
+
+    /// The least and the largest that it can be.
+    pub fn range(self) -> (f64, f64) {
+        match self {
+            Self::EffectiveKeys => (1.0, f64::INFINITY),
+            Self::Distance | Self::Loss => (0.0, f64::INFINITY),
+            _ => (0.0, 1.0),
         }
     }
 
@@ -121,6 +130,12 @@ impl Condition {
             }
             _ => wrong(format!("{rest:?} is not a number")),
         }
+    }
+
+    /// True if some B could cross the bound where A has `a`.
+    pub fn is_reachable(&self, a: f64) -> bool {
+        let (least, most) = self.metric.range();
+        self.is_met(if self.below { least - a } else { most - a })
     }
 
     /// True if a difference crosses the bound.

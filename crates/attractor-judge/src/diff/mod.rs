@@ -125,12 +125,32 @@ pub struct Checked {
     pub met: Vec<(Whom, f64)>,
     /// Heads that it could not be put to although others could: a gate must not let them pass unseen.
     pub untested: Vec<Head>,
+    /// Set if no B at all could meet it: whom of A comes nearest, and what that one has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of_reach: Option<(Whom, f64)>,
 }
 
 impl Checked {
-    /// True if the condition was put to every head and met by none.
+    /// True if the condition was put to every head, could have been met and was by none.
     pub fn is_ok(&self) -> bool {
-        self.tested > 0 && self.met.is_empty() && self.untested.is_empty()
+        self.tested > 0 && self.met.is_empty() && self.untested.is_empty() && self.out_of_reach.is_none()
+    }
+
+    /// Why nothing was tested, if that is so: a gate that cannot close must not look open.
+    pub fn fault(&self) -> Option<String> {
+        let Condition { metric, below, bound, .. } = &self.condition;
+        if self.tested == 0 {
+            return Some("no head has this figure".to_string());
+        }
+        let (whom, value) = self.out_of_reach?;
+        let (what, way, limit) = match below {
+            true => ("highest", "fall", metric.range().0 - value),
+            false => ("lowest", "rise", metric.range().1 - value),
+        };
+        Some(match metric {
+            Metric::Divergence => format!("a divergence lies between 0 and 1, so it cannot {way} beyond {bound}"),
+            _ => format!("the {what} {metric} of A is {value:.4} ({whom}), so B - A cannot {way} beyond {limit:+.4}"),
+        })
     }
 }
 
@@ -157,6 +177,30 @@ impl Diff {
         order
     }
 
+    /// The same, with these metrics as `other` found them: that of the same heads on inputs made for the metrics.
+    #[must_use]
+    pub fn with(mut self, metrics: &[Metric], mut other: Self) -> Self {
+        for head in &mut self.heads {
+            head.changes.retain(|metric, _| !metrics.contains(metric));
+            let Some(there) = other.heads.iter_mut().find(|there| there.place() == head.place()) else { continue };
+            head.changes.extend(metrics.iter().filter_map(|metric| there.changes.remove_entry(metric)));
+            head.unfit = head.unfit.or(there.unfit);
+        }
+        let is_theirs = |note: &Disparity| matches!(note, Disparity::NotTestable(of) if metrics.contains(of));
+        self.notes.retain(|note| !is_theirs(note));
+        self.notes.extend(other.notes.into_iter().filter(is_theirs));
+        self
+    }
+
+    /// The same without these metrics, for which there is no stimulus: they are not testable.
+    #[must_use]
+    pub fn without(mut self, metrics: &[Metric]) -> Self {
+        self.heads.iter_mut().for_each(|head| head.changes.retain(|metric, _| !metrics.contains(metric)));
+        self.notes.retain(|note| !matches!(note, Disparity::NotTestable(of) if metrics.contains(of)));
+        self.notes.extend(metrics.iter().map(|&metric| Disparity::NotTestable(metric)));
+        self
+    }
+
     /// Puts a condition to every head.
     pub fn check(&self, condition: &Condition) -> Checked {
         let of = |head: &HeadDiff| Some((Whom::Head(head.place()), head.changes.get(&condition.metric)?.difference));
@@ -164,6 +208,15 @@ impl Diff {
         let loss = loss.map(|loss| (Whom::Model, loss.difference));
         let all: Vec<(Whom, f64)> = self.heads.iter().filter_map(of).chain(loss).collect();
         let tested = all.len();
+        // Of B nothing is known but the metric's range: the head of A that leaves it most room.
+        let start =
+            |head: &HeadDiff| Some((Whom::Head(head.place()), head.changes.get(&condition.metric)?.a.unwrap_or(0.0)));
+        let of_model = self.loss.iter().filter(|_| condition.metric == Metric::Loss);
+        let starts = self.heads.iter().filter_map(start);
+        let starts = starts.chain(of_model.filter_map(|loss| Some((Whom::Model, loss.a?))));
+        let sign = if condition.below { 1.0 } else { -1.0 };
+        let nearest = starts.reduce(|best, next| if sign * next.1 > sign * best.1 { next } else { best });
+        let out_of_reach = nearest.filter(|&(_, a)| !condition.is_reachable(a));
         let met = all.into_iter().filter(|(_, difference)| condition.is_met(*difference)).collect();
         let mut untested = Vec::new();
         if tested > 0 && condition.metric != Metric::Loss {
@@ -171,7 +224,7 @@ impl Diff {
             untested.extend(self.heads.iter().filter(lacks).map(HeadDiff::place));
             untested.extend(&self.unmatched);
         }
-        Checked { condition: condition.clone(), tested, met, untested }
+        Checked { condition: condition.clone(), tested, met, untested, out_of_reach }
     }
 }
 

@@ -88,7 +88,9 @@ impl fmt::Display for Disparity {
 
 fn lacking(metric: Metric) -> &'static str {
     match metric {
-        Metric::Induction | Metric::Duplicate => "no token of any input occurs again, or the maps were not kept",
+        Metric::Induction | Metric::Duplicate => {
+            "there are no repeated random tokens for it, no token of the inputs occurs again, or the maps were not kept"
+        }
         Metric::Divergence => "one of the two kept no maps",
         Metric::Sink => "one of the two kept neither maps nor what every key receives",
         _ => "one of the two kept neither maps nor statistics",

@@ -64,6 +64,31 @@ fn planted_changes_are_found_in_the_right_heads() {
     assert_eq!((met.tested, met.met.len(), met.met[0].0.to_string().as_str()), (2, 1, "L0H1"));
     assert!(found.check(&Condition::parse("induction<-0.99").unwrap()).met.is_empty());
     assert_eq!(found.check(&Condition::parse("entropy>0.5").unwrap()).met.len(), 2);
+    // A bound beyond what B could be whatever it is tests nothing, and is not passed.
+    let beyond = found.check(&Condition::parse("induction<-1").unwrap());
+    assert_eq!((beyond.tested, beyond.met.len(), beyond.is_ok()), (2, 0, false));
+    assert!(beyond.fault().unwrap().contains("the highest induction of A is 1.0000 (L0H1), so B - A cannot fall"));
+    let xml = junit(None, &[beyond]);
+    assert!(xml.contains("skipped=\"1\"") && xml.contains("failures=\"0\""), "{xml}");
+    for (condition, reachable) in [
+        ("entropy<-0.1", false),
+        ("entropy>0.9", true),
+        ("entropy>1", false),
+        ("divergence>0.9", true),
+        ("divergence<0", false),
+        ("effective_keys<-0.5", false),
+        ("distance>100", true),
+    ] {
+        let checked = found.check(&Condition::parse(condition).unwrap());
+        assert_eq!(checked.fault().is_none(), reachable, "{condition}: {:?}", checked.fault());
+    }
+    // Metrics of other inputs of the same heads take the place of these; without such inputs they are not testable.
+    let other = compare(&b, &b).with(&[Metric::Induction], found.clone());
+    assert_eq!(other.heads[1].changes[&Metric::Induction], found.heads[1].changes[&Metric::Induction]);
+    assert_eq!(other.heads[1].changes[&Metric::Entropy].difference, 0.0);
+    let lacking = found.clone().without(&[Metric::Induction]);
+    assert!(lacking.notes.contains(&Disparity::NotTestable(Metric::Induction)));
+    assert_eq!(lacking.check(&Condition::parse("induction<0").unwrap()).tested, 0);
     assert_eq!(found.check(&Condition::parse("loss>0").unwrap()).tested, 0);
 }
 

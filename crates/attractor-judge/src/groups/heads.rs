@@ -8,7 +8,7 @@ use crate::detect::{Detection, Detector, Finding as Detected, Null, Reason};
 use crate::finding::{Finding, Measured, OfHeads, Place, Worded};
 use crate::id::CheckId;
 use crate::id::Group;
-use crate::measure::{HeadMeasure, block_read_twice};
+use crate::measure::HeadMeasure;
 use crate::place::Head;
 use crate::statistics::Correction;
 use crate::untestable::{Lack, Untestable};
@@ -91,11 +91,13 @@ pub(crate) struct Named {
     /// As the detector finds them.
     pub found: Vec<Head>,
     /// By the score alone, not told from chance.
-    pub alone: Vec<Place>,
+    pub alone: Vec<Head>,
     /// The head of the largest score.
     pub best: (Place, f64),
-    /// No text among the inputs is read twice, the form in which induction is asked for.
+    /// No input repeats itself as a whole, the form in which induction is asked for.
     pub unasked: bool,
+    /// The inputs that were made to ask for it, if there are any.
+    pub stimulus: Option<String>,
     /// How chance was drawn.
     pub null: Null,
     pub correction: Correction,
@@ -156,21 +158,6 @@ fn sharpness(case: &Case<'_>) -> OfHeads<Classes, Sharpness> {
     OfHeads { model, heads }
 }
 
-/// Found; or, where these inputs cannot tell it from chance, by its score. Where three keys are visible a uniform head
-/// scores near the threshold: the score must then be twice the null's.
-fn is_named(d: &Detection) -> bool {
-    match (d.verdict, d.score, d.null) {
-        (Detected::Found, ..) => true,
-        (Detected::NotResolvable, Some(score), Some(null)) => score > 2.0 * null.min(0.5),
-        _ => false,
-    }
-}
-
-/// True if some input is a block that is read twice, the form in which induction is asked for.
-fn is_read_twice(case: &Case<'_>) -> bool {
-    (0..case.patterns.inputs()).any(|input| block_read_twice(case.patterns.tokens(input)).is_some())
-}
-
 /// The heads that a detector names; the best of them stands for the model.
 fn named(case: &Case<'_>, detector: Detector, id: CheckId, key: Key) -> OfHeads<Named, HeadNamed> {
     let threshold = case.config.sourced(key);
@@ -183,7 +170,7 @@ fn named(case: &Case<'_>, detector: Detector, id: CheckId, key: Key) -> OfHeads<
                 return measured.skipped(Untestable::Detector(unmet));
             }
             let account = HeadNamed { by_score: d.verdict == Detected::NotResolvable, said: d.why };
-            filled(measured, d).verdict(found(is_named(d)), account)
+            filled(measured, d).verdict(found(d.verdict == Detected::Found || d.is_by_score()), account)
         })
         .collect();
     let measured = Measured::new(id).threshold(threshold);
@@ -194,13 +181,13 @@ fn named(case: &Case<'_>, detector: Detector, id: CheckId, key: Key) -> OfHeads<
     let top = tested.max_by(|a, b| score(a).total_cmp(&score(b)).then((b.layer, b.head).cmp(&(a.layer, a.head))));
     let model = match (top, summary) {
         (Some(top), Some(summary)) => {
-            let alone = own.iter().filter(|d| d.verdict == Detected::NotResolvable && is_named(d));
             let account = Named {
                 detector,
                 found: summary.found.clone(),
-                alone: alone.map(|d| Place::of(d)).collect(),
+                alone: summary.by_score.clone(),
                 best: (Place::of(top), score(top)),
-                unasked: detector == Detector::Induction && !is_read_twice(case),
+                unasked: summary.unasked,
+                stimulus: summary.stimulus.clone(),
                 null: summary.null.clone(),
                 correction: case.detections.correction,
                 tests: case.detections.tests,

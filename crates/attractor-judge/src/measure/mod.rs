@@ -23,7 +23,7 @@ pub(crate) use geometry::{ClassKind, Geometry, Pairs};
 pub(crate) use head::{HeadInput, Unfit};
 pub(crate) use null::{Null, NullKind, NullPlan};
 pub(crate) use repeats::SHORTEST;
-pub use repeats::block_read_twice;
+pub use repeats::{block_read_twice, is_repetition};
 pub(crate) use row::Row;
 pub(crate) use walk::{Eye, Task, seen, tasks, watched};
 

@@ -42,9 +42,36 @@ pub fn block_read_twice(tokens: &[Token]) -> Option<(usize, usize)> {
     best
 }
 
+/// True if the text is a repetition as a whole, however often: from some period on, nine in ten of its tokens are those
+/// of one period before, over half of the text at least.
+pub fn is_repetition(tokens: &[Token]) -> bool {
+    let ids: Vec<u32> =
+        tokens.iter().filter(|t| !t.role.is_special() && t.role != Role::Patch).map(|token| token.id).collect();
+    // A period that is none is left after a tenth of the text: long texts have many to try.
+    let is_period = |period: usize| {
+        let most = (ids.len() - period) / 10;
+        (period..ids.len()).filter(|&i| ids[i] != ids[i - period]).take(most + 1).count() <= most
+    };
+    block_read_twice(tokens).is_some() || (SHORTEST..=ids.len() / 2).any(is_period)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repetition_is_told_from_a_text_that_repeats_a_phrase() {
+        let is = |ids: &[u32]| {
+            let tokens: Vec<Token> =
+                ids.iter().map(|&id| Token { text: String::new(), id, role: Role::Text }).collect();
+            is_repetition(&tokens)
+        };
+        assert!(is(&[5, 6, 7, 8, 5, 6, 7, 8]) && is(&[5, 6, 7, 8, 5, 6, 7, 8, 5, 6, 7, 8, 5, 6]));
+        assert!(is(&[5, 6, 7, 8, 9, 5, 6, 7, 8, 9, 1, 2]));
+        // The cat sat on the mat and the cat sat on the rug.
+        assert!(!is(&[1, 2, 3, 4, 1, 5, 6, 1, 2, 3, 4, 1, 7]));
+        assert!(!is(&[1, 2, 3, 4, 5, 6, 7, 8]) && !is(&[]) && !is(&[1, 2]));
+    }
 
     #[test]
     fn a_block_read_twice_is_recognised_and_a_cycle_is_not() {

@@ -73,6 +73,13 @@ pub(super) fn section(
             all - 1
         );
     }
+    if let Some(repeated) = report.provenance.extra.get("repeated") {
+        let repeated = escape(repeated);
+        let _ = writeln!(
+            out,
+            "<p class=\"key\">Induction was measured on {repeated}; the maps are those of the inputs.</p>"
+        );
+    }
     // The script takes this place; what follows is for those who have none.
     out.push_str("<div id=\"heads-explorer\"></div>\n<div id=\"heads-static\">");
     out.push_str(

@@ -25,10 +25,7 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
                 Estimate { layer: d.layer, head: d.head, value: d.score, interval }
             })
             .collect();
-        let found = match summary.found.len() {
-            0 => "none found".to_string(),
-            n => format!("{n} of {} found", detections.heads.len()),
-        };
+        let found = summary.counted(detections.heads.len());
         let chance = detections.heads.iter().filter_map(|d| d.null).collect::<Vec<_>>();
         let mut references = vec![(summary.threshold, "threshold")];
         if !chance.is_empty() {
@@ -36,6 +33,7 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
         }
         let title = capital(&format!("{} heads of {target}", summary.detector.kind()));
         let mut notes = vec![format!("{found}; {}", summary.definition)];
+        notes.extend(summary.on());
         if histogram {
             let scores: Vec<f64> = detections.heads.iter().filter_map(|d| d.score).collect();
             let values = [("heads", &scores[..])];
@@ -62,12 +60,17 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
             Member { layer, head, classes }
         })
         .collect();
-    let notes = vec![format!(
+    let mut notes = vec![format!(
         "{}: at most {} over {} tests, {} inputs; a head of several kinds has a stripe of each",
         detections.correction.describe(),
         detections.fdr,
         detections.tests,
         detections.provenance.inputs
     )];
+    let made: Vec<&DetectorSummary> = detections.detectors.iter().filter(|s| s.stimulus.is_some()).collect();
+    if let Some(stimulus) = made.first().and_then(|summary| summary.stimulus.as_ref()) {
+        let kinds: Vec<String> = made.iter().map(|summary| summary.detector.kind()).collect();
+        notes.push(format!("{}: measured on {stimulus}", kinds.join(", ")));
+    }
     Classes { title: &format!("Heads of {target}"), notes, names: &names, heads: &heads }.svg()
 }

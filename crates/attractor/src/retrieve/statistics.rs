@@ -327,11 +327,13 @@ declare! {
         score_spread: f32, "score", Extended, table: false, "Norm of the centred scores over the visible keys.";
         entropy_bound: f32, "nats", Extended, table: false, "Zhai's lower bound of the entropy.";
         mean_distance: f32, "tokens", Extended, table: true, "sum_j p_ij |p_i - j|.";
-        self_mass: f32, "weight", Always, table: true, "p_ii.";
-        previous_mass: f32, "weight", Always, table: true, "p_i,i-1.";
-        first_mass: f32, "weight", Always, table: true, "p_i0.";
+        self_mass: f32, "weight", Always, table: true,
+            "p_ii; its mean is over the rows that see that key and another, as those of the next two.";
+        previous_mass: f32, "weight", Always, table: true, "p_i,i-1: the score of the previous-token detector.";
+        first_mass: f32, "weight", Always, table: true, "p_i0; position 0 itself has none in the mean.";
         window_mass: f32, "weight", Always, table: true, "Mass within the local window.";
-        same_token_mass: f32, "weight", Tokens, table: true, "Mass on other keys with the query's own token.";
+        same_token_mass: f32, "weight", Tokens, table: true,
+            "Mass on other keys with the query's own token; its mean is over the rows that see such a key.";
         same_token_keys: u32, "keys", Tokens, table: false, "Number of those other keys.";
         sink_mass: f32, "weight", Sinks, table: true, "Mass that a learned sink takes.";
     }

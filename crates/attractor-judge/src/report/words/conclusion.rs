@@ -5,6 +5,7 @@ use crate::conclusion::{Scenario, Signs};
 use crate::finding::{Place, Worded};
 use crate::groups::Findings;
 use crate::report::Conclusion;
+use crate::statistics::bootstrap::FEWEST_INPUTS;
 use crate::verdict::Verdict;
 
 /// The conclusion; `lost` are the heads whose maps hold what is not a number.
@@ -14,14 +15,17 @@ pub(crate) fn say(scenario: Scenario, signs: &Signs, findings: &Findings, lost: 
         _ => deciding(findings),
     };
     let (first, action) = words(scenario, signs);
-    let mut action = action.to_string();
+    let (mut first, mut action) = (first.to_string(), action.to_string());
+    if let (Scenario::StructureUntested | Scenario::Broad, Some(share)) = (scenario, signs.unresolved) {
+        (first, action) = unresolved(scenario, signs, share);
+    }
     if signs.better_than_counting == Some(false) && scenario != Scenario::Broken {
         action = action.replace("No issues found. ", "");
         action += " But train the model first: its loss is no better than that of a unigram model, so these patterns say little yet.";
     }
     Conclusion {
         scenario,
-        headline: headline(first, lost),
+        headline: headline(&first, lost),
         reasons: reasons.iter().map(|finding| format!("{}: {}", finding.measured().id, finding.why())).collect(),
         action,
     }
@@ -39,6 +43,20 @@ fn deciding(findings: &Findings) -> Vec<&dyn Worded> {
     all.extend(findings.ablation.uniform.iter().map(|finding| finding as &dyn Worded));
     all.retain(|finding| finding.verdict() != Verdict::Skipped);
     all
+}
+
+/// A large change that too few inputs show: it is said, and what it would take to tell it from chance.
+fn unresolved(scenario: Scenario, signs: &Signs, share: f64) -> (String, String) {
+    let what = if scenario == Scenario::Broad { "Attention is broad" } else { "Attention has structure" };
+    let of = if signs.has_loss { "raises exp(loss)" } else { "changes the output" };
+    let headline = format!(
+        "{what}; replacing it by a uniform average {of} by {:.0} % here, on too few inputs to tell that from chance.",
+        100.0 * share
+    );
+    (
+        headline,
+        format!("Give at least {FEWEST_INPUTS} inputs: several texts, or a text file of which each line is one."),
+    )
 }
 
 fn headline(first: &str, lost: &[Place]) -> String {
@@ -139,6 +157,17 @@ mod tests {
         assert!(words(decide(&undecided), &undecided).0.contains("inconclusive"));
         let untested = Signs { structured: true, ..blank() };
         assert!(words(decide(&untested), &untested).0.contains("not tested"));
+    }
+
+    /// A change of 84 % is none that did not show: what is missing are inputs.
+    #[test]
+    fn a_large_change_on_one_input_is_said() {
+        let signs = Signs { structured: true, ablated: true, unresolved: Some(0.84), ..blank() };
+        let (headline, action) = unresolved(decide(&signs), &signs, 0.84);
+        assert!(headline.contains("by 84 % here") && !headline.contains("inconclusive"), "{headline}");
+        assert!(action.contains("at least 5 inputs"), "{action}");
+        let (headline, _) = unresolved(Scenario::Broad, &Signs { has_loss: false, ..signs }, 1.86);
+        assert!(headline.contains("broad") && headline.contains("changes the output by 186 %"), "{headline}");
     }
 
     #[test]

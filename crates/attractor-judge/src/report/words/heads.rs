@@ -1,7 +1,7 @@
 //! Sentences of group 5.
 
 use super::{listed, note};
-use crate::detect::Detector;
+use crate::detect::{Detector, UNASKED};
 use crate::finding::{Measured, Say};
 use crate::groups::Class;
 use crate::groups::heads::{Classes, HeadNamed, Named, Sharpness};
@@ -42,11 +42,12 @@ impl Say for Named {
         if parts.is_empty() {
             parts.push(format!("no {what}; the best, {}, scores {:.2}", self.best.0, self.best.1));
             if self.unasked {
-                let why = "a text may not elicit it; repeated random tokens do (ask the induction detector alone)";
-                parts.push(why.to_string());
+                parts.push(UNASKED.to_string());
             }
         }
-        format!("{} (null: {}; {} over {} tests)", parts.join("; "), self.null, self.correction.describe(), self.tests)
+        let on = self.stimulus.as_ref().map_or(String::new(), |stimulus| format!("on {stimulus}; "));
+        let (null, correction) = (&self.null, self.correction.describe());
+        format!("{} ({on}null: {null}; {correction} over {} tests)", parts.join("; "), self.tests)
     }
 }
 
