@@ -10,6 +10,7 @@ mod layer;
 mod model;
 pub mod observations;
 pub mod patterns;
+pub mod pieces;
 mod place;
 mod restricted;
 mod rows;
