@@ -5,6 +5,7 @@
 
 mod captured;
 pub mod evidence;
+pub mod file;
 pub mod kernel;
 mod layer;
 mod model;

@@ -10,11 +10,12 @@ use attractor_nn::checkpoint::spec::{ImageSpec, Spec};
 use attractor_nn::image::Processor;
 use attractor_nn::model::{Input, TokenRow};
 use attractor_nn::text::{Fields, Tokenizer, describe, read_ids, rows_of};
-use attractor_record::{Role, Stack, Token};
+use attractor_record::{Role, Stack, Token, file};
 use serde::{Serialize, Serializer};
 
 use crate::given::given;
 use crate::target::Live;
+use crate::text::{self, Change, Text};
 
 /// What is run when nothing is given: a held-out chapter of a public-domain novel.
 pub const TEXT: &str = include_str!("../demo/text.txt");
@@ -143,6 +144,10 @@ pub enum InputSource {
 pub struct Source {
     /// Where from.
     pub origin: InputSource,
+    /// What was changed in a text.
+    pub changes: Vec<Change>,
+    /// Bytes of a text that were read, of how many: no more than the inputs that are kept can need.
+    pub bytes: Option<(u64, u64)>,
     /// Tokens of a given text that were kept, of how many.
     pub tokens: Option<(usize, usize)>,
     /// Inputs that were kept, of how many.
@@ -159,7 +164,7 @@ impl Serialize for Source {
 
 impl From<InputSource> for Source {
     fn from(origin: InputSource) -> Self {
-        Self { origin, tokens: None, inputs: None, repeats: None }
+        Self { origin, changes: Vec::new(), bytes: None, tokens: None, inputs: None, repeats: None }
     }
 }
 
@@ -176,6 +181,12 @@ impl fmt::Display for Source {
                 f,
                 "{sequences} sequences of random tokens, blocks of {shortest} to {longest} repeated, seed {seed}"
             )?,
+        }
+        for change in &self.changes {
+            write!(f, ", {change}")?;
+        }
+        if let Some((read, all)) = self.bytes {
+            write!(f, ", the first {read} of {all} bytes")?;
         }
         if let Some((kept, many)) = self.tokens {
             write!(f, ", the first {kept} of {many} tokens")?;
@@ -219,19 +230,6 @@ impl Prepared {
     pub fn inputs(&self) -> Vec<Input> {
         self.items.iter().map(|item| item.input.clone()).collect()
     }
-}
-
-/// Reads a text file.
-///
-/// # Errors
-/// `is_io`; `is_format`, with the place of the first byte that is not UTF-8.
-pub fn read_text(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| Error::io(format!("{}: the text cannot be read: {e}", path.display())).because(e))?;
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        Error::format(format!("{}: byte {at} is not UTF-8; convert the text to UTF-8", path.display())).because(e)
-    })
 }
 
 /// Refuses more tokens than the model has positions.
@@ -300,16 +298,30 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
         };
         match (&given.text, &given.text_file) {
             (Some(text), _) => {
-                let tokens = tokenizer.encode(text, true)?;
                 let limit = limit.min(given.seq_len.unwrap_or(usize::MAX));
+                let read = text::head(text, text::enough(limit));
+                let bytes = (read.len() < text.len()).then_some((read.len() as u64, text.len() as u64));
+                let tokens = tokenizer.encode(read, true)?;
                 let many = tokens.len();
-                let kept = if many > limit { tokenizer.sequences(text, limit)?.swap_remove(0) } else { tokens };
+                let kept = if many > limit { tokenizer.sequences(read, limit)?.swap_remove(0) } else { tokens };
                 let tokens = (many > limit).then_some((kept.len(), many));
-                (vec![kept], Source { tokens, ..Source::from(InputSource::Text) })
+                (vec![kept], Source { tokens, bytes, ..Source::from(InputSource::Text) })
             }
             (None, Some(path)) => {
-                let sequences = tokenizer.sequences(&read_text(path)?, length).map_err(|e| e.at(path.display()))?;
-                (sequences, Source::from(InputSource::Files(vec![path.clone()])))
+                let most = length.saturating_mul(given.most_inputs());
+                let read = Text::read(path, text::enough(most))?;
+                read.tell(path, context);
+                let sequences = tokenizer.sequences(&read.text, length).map_err(|e| e.at(path.display()))?;
+                if let Some((bytes, all)) = read.bytes.filter(|_| sequences.len() < given.most_inputs()) {
+                    let remark = format!(
+                        "{}: of {all} bytes the first {bytes} are read, which are enough for {most} tokens of any language: long \
+                         blanks or words without a blank make few",
+                        path.display()
+                    );
+                    context.note(&Note::ReadAs { remark });
+                }
+                let Text { changes, bytes, .. } = read;
+                (sequences, Source { changes, bytes, ..Source::from(InputSource::Files(vec![path.clone()])) })
             }
             (None, None) => {
                 context.note(&Note::BuiltInText);
@@ -354,14 +366,7 @@ fn token_rows(path: &Path, spec: &Spec) -> Result<Vec<TokenRow>> {
     if path.extension().is_none_or(|end| !end.eq_ignore_ascii_case("npz")) {
         return read_ids(path, spec);
     }
-    let unreadable =
-        |e: std::io::Error| Error::io(format!("{}: the token ids cannot be read: {e}", path.display())).because(e);
-    let about = std::fs::metadata(path).map_err(unreadable)?;
-    if !about.is_file() || about.len() > MOST_BYTES {
-        let why = format!("expected a file of token ids of at most {MOST_BYTES} bytes, got {} bytes", about.len());
-        return Err(Error::format(format!("{}: {why}", path.display())));
-    }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let bytes = file::read(path, "a file of token ids", MOST_BYTES)?;
     let mut fields = Fields::new();
     for member in zip::members(&bytes).map_err(|e| e.at(path.display()))? {
         let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();

@@ -24,6 +24,7 @@ use std::path::Path;
 use crate::archive::{npy, zip};
 use attractor::sample::rbm::Rows;
 use attractor::{DataNote, Error, Hint, Result};
+use attractor_record::file;
 
 pub use scale::{Encoding, Levels, StandardUnits};
 pub use table::Columns;
@@ -78,15 +79,7 @@ impl Samples {
         })?;
         let read = match metadata.is_dir() {
             true => columns.none().and_then(|()| pictures::folder(path)),
-            false if !metadata.is_file() => Err(Error::io(
-                "is a pipe or a device, not a regular file; save the data in a file, or name a folder of pictures",
-            )),
-            false if metadata.len() > MOST_BYTES => {
-                Err(Error::budget(format!("{} bytes; at most {MOST_BYTES} are read", metadata.len())))
-            }
-            false => fs::read(path)
-                .map_err(|error| Error::io(format!("cannot be read: {error}")).because(error))
-                .and_then(|bytes| Self::parse(&bytes, columns)),
+            false => Self::parse(&file::read(path, "data or a folder of pictures", MOST_BYTES)?, columns),
         };
         let samples = read.map_err(|error| error.at(path.display()))?;
         Ok(Self { source: source.to_string(), ..samples })

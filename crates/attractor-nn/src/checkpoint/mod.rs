@@ -23,8 +23,8 @@ pub use array::{Array, Dtype};
 pub use opening::{Opening, Remark};
 pub(crate) use source::{read_json, read_small};
 
-use crate::checkpoint::source::unreadable;
 use attractor::{Error, Result};
+use attractor_record::file::unreadable;
 use shards::Shards;
 use spec::{OutputHead, Spec};
 use std::path::{Path, PathBuf};
