@@ -368,10 +368,13 @@ fn token_rows(path: &Path, spec: &Spec) -> Result<Vec<TokenRow>> {
     }
     let bytes = file::read(path, "a file of token ids", MOST_BYTES)?;
     let mut fields = Fields::new();
-    for member in zip::members(&bytes).map_err(|e| e.at(path.display()))? {
+    let mut archive = zip::Archive::of(&bytes).map_err(|e| e.at(path.display()))?;
+    for member in archive.members() {
         let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();
-        let value =
-            member.read(MOST_BYTES).and_then(|bytes| npy::read(&name, &bytes)).map_err(|e| e.at(path.display()))?;
+        let value = archive
+            .read(&member, MOST_BYTES)
+            .and_then(|bytes| npy::read(&name, &bytes))
+            .map_err(|e| e.at(path.display()))?;
         let Value::Whole(Whole { shape, numbers, .. }) = value else {
             return Err(Error::format(format!("{}: `{name}`: expected whole numbers", path.display())));
         };
