@@ -34,11 +34,11 @@ use crate::certificate::{Account, CaptureCheck, Certificate, Certified, Entry, G
 use crate::run::{RunOptions, RunWriter};
 use attractor::{Error, Result};
 use attractor_data::archive::Array;
-use attractor_record::Observations;
 use attractor_record::Precision;
 use attractor_record::patterns::{no_input, no_layer};
 use attractor_record::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor_record::{LayerShape, Made, Patterns, Rows, file};
+use attractor_record::{MaskOrigin, Observations};
 use store::{Block, Store};
 
 /// How a file is read.
@@ -307,6 +307,10 @@ impl Patterns for Import {
 
     fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
         Ok(self.map(layer, input)?.map_or_else(Mask::full, |(_, map)| map.mask.clone()))
+    }
+
+    fn mask_origin(&self, layer: usize, input: usize) -> Result<MaskOrigin> {
+        Ok(self.map(layer, input)?.map_or(MaskOrigin::Given, |(_, map)| map.observations.mask))
     }
 
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {

@@ -7,7 +7,8 @@ use attractor::{Error, Result};
 use attractor_data::archive::npy::{self, Floats};
 use attractor_data::archive::{Array, Value, Whole, zip};
 use attractor_record::Precision;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 use sha2::{Digest, Sha256};
 
 use super::raw::{Beside, Contents};
@@ -190,26 +191,37 @@ fn archive<R: Read + Seek>(file: &mut R, store: &mut Store) -> Result<Contents> 
 
 fn safetensors(file: &mut (impl Read + Seek), length: u64, store: &mut Store) -> Result<Contents> {
     let mut contents = Contents::default();
-    let damaged = |error: safetensors::SafeTensorError| {
-        Error::format(format!("no valid safetensors file: {error}")).because(error)
-    };
     let prefix = start(file, 8)?;
     let header = u64::from_le_bytes(prefix.as_slice().try_into().unwrap_or_default());
     if header > LONGEST_HEADER.min(length) {
         return Err(Error::format(format!("no valid safetensors file: a header of {header} bytes")));
     }
     let bytes = start(file, 8 + header as usize)?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+    let metadata: Metadata = serde_json::from_slice(&bytes[8..])
+        .map_err(|error| Error::format(format!("no valid safetensors file: {error}")).because(error))?;
     let begin = 8 + header;
     let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
-    tensors.sort_by(|a, b| a.0.cmp(&b.0));
-    let end = tensors.iter().map(|(_, tensor)| tensor.data_offsets.1 as u64).max().unwrap_or(0);
-    if begin + end != length {
+    tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
+    let mut end = begin;
+    for (name, tensor) in &tensors {
+        let (from, to) =
+            (begin.saturating_add(tensor.data_offsets.0 as u64), begin.saturating_add(tensor.data_offsets.1 as u64));
+        let numbers = tensor.shape.iter().try_fold(1usize, |all, &axis| all.checked_mul(axis));
+        let bits = numbers.and_then(|numbers| numbers.checked_mul(tensor.dtype.bitsize()));
+        if from != end || to < from || bits.is_none_or(|bits| bits.div_ceil(8) as u64 != to - from) {
+            return Err(Error::format(format!(
+                "no valid safetensors file: {name}: bytes {:?} do not hold {:?} of {:?}, or lie elsewhere than behind the last",
+                tensor.data_offsets, tensor.dtype, tensor.shape
+            )));
+        }
+        end = to;
+    }
+    if end != length {
         return Err(Error::format(format!(
-            "no valid safetensors file: its tensors end at byte {}, the file has {length}: it is truncated or damaged",
-            begin + end
+            "no valid safetensors file: its tensors end at byte {end}, the file has {length}: it is truncated or damaged"
         )));
     }
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, tensor) in tensors {
         let (from, to) = (tensor.data_offsets.0 as u64, tensor.data_offsets.1 as u64);
         file.seek(SeekFrom::Start(begin + from)).map_err(unreadable)?;

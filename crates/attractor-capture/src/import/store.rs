@@ -2,6 +2,7 @@
 //!
 //! Maps are read from here one at a time, so that a file of any size takes the memory of its largest map.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +14,6 @@ use attractor_record::Precision;
 const HELD: usize = 64 << 20;
 
 /// Numbers in the order in which they were added.
-#[derive(Debug)]
 pub(super) struct Store {
     held: Vec<f32>,
     /// How many are held at most.
@@ -22,6 +22,12 @@ pub(super) struct Store {
     written: u64,
     /// How many more may come.
     left: u64,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store of {} numbers", self.len())
+    }
 }
 
 impl Store {
