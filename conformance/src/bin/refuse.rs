@@ -16,8 +16,10 @@
 //! keeps = ["earlier.json"]                                # these files must not change
 //! absent = ["run"]                                        # nothing may lie there afterwards
 //! limit_file_size = 4096                                  # RLIMIT_FSIZE of the command, bytes
+//! variables = { RAYON_NUM_THREADS = "0" }                 # of the command's environment
 //! ```
 
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -55,6 +57,9 @@ struct Case {
     #[serde(default)]
     absent: Vec<String>,
     limit_file_size: Option<u64>,
+    /// Variables of the command's environment.
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
 }
 
 /// One step of a set-up.
@@ -84,6 +89,8 @@ enum Step {
     Remove { remove: String },
     /// Makes a folder.
     Folder { folder: String },
+    /// Makes a named pipe, which nobody writes to or reads.
+    Pipe { pipe: String },
 }
 
 fn one() -> usize {
@@ -162,6 +169,10 @@ fn prepare(step: &Step, here: &Path, vectors: &Path) -> Result<(), String> {
             }
         }
         Step::Folder { folder } => std::fs::create_dir_all(here.join(folder)).map_err(io),
+        Step::Pipe { pipe } => {
+            let made = Command::new("mkfifo").arg(here.join(pipe)).status().map_err(io)?;
+            if made.success() { Ok(()) } else { Err(format!("{step:?}: mkfifo ended with {made}")) }
+        }
     }
 }
 
@@ -171,8 +182,15 @@ struct Said {
     text: String,
 }
 
-fn call(binary: &Path, arguments: &[String], here: &Path, limit: Option<u64>) -> Result<Said, String> {
+fn call(
+    binary: &Path,
+    arguments: &[String],
+    here: &Path,
+    limit: Option<u64>,
+    variables: &BTreeMap<String, String>,
+) -> Result<Said, String> {
     let mut command = Command::new(binary);
+    command.envs(variables);
     let arguments = arguments.iter().map(|argument| match argument.strip_prefix("$MINILM") {
         Some(rest) => std::env::var("ATTRACTOR_MINILM").unwrap_or_default() + rest,
         None => argument.clone(),
@@ -218,7 +236,7 @@ fn refuse(case: &Case, binary: &Path, vectors: &Path) -> Result<(), String> {
         prepare(step, here, vectors)?;
     }
     for command in &case.before {
-        let said = call(binary, command, here, None)?;
+        let said = call(binary, command, here, None, &BTreeMap::new())?;
         if said.exit != Some(0) {
             return Err(format!("set-up command {command:?} exited with {:?}: {}", said.exit, said.text));
         }
@@ -228,7 +246,7 @@ fn refuse(case: &Case, binary: &Path, vectors: &Path) -> Result<(), String> {
     }
     let read = |name: &String| std::fs::read(here.join(name)).map_err(|e| format!("{name}: {e}"));
     let earlier = case.keeps.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let said = call(binary, &case.command, here, case.limit_file_size)?;
+    let said = call(binary, &case.command, here, case.limit_file_size, &case.variables)?;
     let got = || format!("exit {:?}, said:\n{}", said.exit, said.text.trim_end());
     if said.text.contains("panicked at") || said.text.contains("RUST_BACKTRACE") {
         return Err(format!("it panicked; {}", got()));

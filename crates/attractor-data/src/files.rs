@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use attractor::{Error, Result};
+use attractor_record::file;
 use serde::{Deserialize, Serialize};
 
 /// What a finished append survives.
@@ -229,6 +230,7 @@ impl Lock {
     /// `is_usage` if another writer holds it, `is_io` if the lock file cannot be made.
     pub fn take(root: &Path) -> Result<Self> {
         let path = root.join(".lock");
+        file::absent_or_regular(&path, "the lock")?;
         let open = || File::options().create(true).truncate(false).write(true).open(&path);
         let file = open().map_err(|error| failed("cannot open the lock", &path, error))?;
         match file.try_lock() {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use attractor::energy::MaxCut;
 use attractor::{Error, Kind, Result};
+use attractor_record::file;
 
 /// Most bytes of a file.
 const MOST_BYTES: u64 = 1 << 30;
@@ -11,28 +12,18 @@ const MOST_BYTES: u64 = 1 << 30;
 /// Reads a graph: a line `nodes edges`, then a line `i j weight` for each edge ([`MaxCut::parse`]).
 ///
 /// # Errors
-/// `is_io` for what cannot be read or is larger than 1 GiB, `is_format` for what is no text and no graph; all name the file.
+/// `is_io` for what cannot be read, `is_budget` for more than 1 GiB, `is_format` for what is no text and no graph; all name the file.
 pub fn read(path: &Path) -> Result<MaxCut> {
-    text(path)
-        .and_then(|text| MaxCut::parse(&text).map_err(|e| e.of_kind(Kind::Format)))
-        .map_err(|e| e.at(path.display()))
+    MaxCut::parse(&text(path)?).map_err(|e| e.of_kind(Kind::Format).at(path.display()))
 }
 
 fn text(path: &Path) -> Result<String> {
-    let refused = |error: std::io::Error| Error::io(format!("the graph cannot be read: {error}")).because(error);
-    let metadata = std::fs::metadata(path).map_err(refused)?;
-    if !metadata.is_file() {
-        return Err(Error::io("is not a file; name a graph in the Gset format"));
-    }
-    if metadata.len() > MOST_BYTES {
-        return Err(Error::io(format!("{} bytes; at most {MOST_BYTES} are read", metadata.len())));
-    }
-    let bytes = std::fs::read(path).map_err(refused)?;
+    let bytes = file::read(path, "a graph in the Gset format", MOST_BYTES)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes()[at];
-        Error::format(format!("is not text: byte {at} is 0x{byte:02x}; expected a graph in the Gset format"))
-            .because(error)
+        let why = format!("is not text: byte {at} is 0x{byte:02x}; expected a graph in the Gset format");
+        Error::format(why).at(path.display()).because(error)
     })
 }
 
@@ -54,7 +45,7 @@ mod tests {
         let binary = read(&file(b"3 1\n\xff2 1\n")).unwrap_err();
         assert!(binary.is_format() && binary.message().contains("graph.txt: is not text: byte 4 is 0xff"), "{binary}");
         let folder_itself = read(folder.path()).unwrap_err();
-        assert!(folder_itself.is_io() && folder_itself.message().contains("is not a file"), "{folder_itself}");
+        assert!(folder_itself.is_io() && folder_itself.message().contains("got a folder"), "{folder_itself}");
         let nothing = read(&folder.path().join("nothing.txt")).unwrap_err();
         assert!(nothing.is_io() && std::error::Error::source(&nothing).is_some(), "{nothing}");
     }

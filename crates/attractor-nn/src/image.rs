@@ -2,13 +2,14 @@
 
 use crate::checkpoint::npy::Npy;
 use crate::checkpoint::safetensors::Safetensors;
-use crate::checkpoint::source::unreadable;
 use crate::checkpoint::spec::ImageSpec;
 use crate::checkpoint::{Array, read_json};
 use attractor::{Error, Result};
+use attractor_record::file::{self, unreadable};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits};
 use serde_json::Value;
+use std::io::BufReader;
 use std::path::Path;
 
 /// Widest and highest picture that is decoded.
@@ -149,7 +150,8 @@ impl Processor {
 
     fn picture(&self, path: &Path) -> Result<Array> {
         let place = path.display();
-        let reader = ImageReader::open(path).map_err(|e| unreadable(path, "the image", &e))?;
+        let (file, _) = file::open(path, "the image")?;
+        let reader = ImageReader::new(BufReader::new(file));
         let mut reader = reader.with_guessed_format().map_err(|e| unreadable(path, "the image", &e))?;
         let mut limits = Limits::default();
         limits.max_image_width = Some(LARGEST_SIDE);

@@ -163,7 +163,7 @@ fn files_that_are_not_weights() {
     says(&Checkpoint::open(folder.path(), &Opening::default()).unwrap_err(), Error::is_format, &["git lfs pull"]);
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     std::fs::create_dir(folder.path().join("model.safetensors")).unwrap();
-    says(&Checkpoint::open(folder.path(), &Opening::default()).unwrap_err(), Error::is_format, &["not a regular file"]);
+    says(&Checkpoint::open(folder.path(), &Opening::default()).unwrap_err(), Error::is_io, &["not a regular file"]);
     let several = Folder::new();
     several.put("config.json", GPT2);
     several.put("a.safetensors", safetensors(&gpt2_tensors("")));

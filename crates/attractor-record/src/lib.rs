@@ -5,11 +5,13 @@
 
 mod captured;
 pub mod evidence;
+pub mod file;
 pub mod kernel;
 mod layer;
 mod model;
 pub mod observations;
 pub mod patterns;
+pub mod pieces;
 mod place;
 mod restricted;
 mod rows;

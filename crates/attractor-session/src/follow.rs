@@ -6,7 +6,7 @@ use attractor::{Context, Result};
 use attractor_judge::analysis::{self, Attribution, Caveat, Fused};
 pub use attractor_judge::analysis::{By, Fuse, FuseOptions, Method, Share};
 use attractor_record::table::{Column, Table};
-use attractor_record::{Selection, Stack, Step, Steps, Token};
+use attractor_record::{Selection, Stack, Step, Steps, Token, file};
 use serde::Serialize;
 
 use crate::capture::{self, Opened};
@@ -132,12 +132,13 @@ fn image(live: &Live, given: &Inputs, input: usize) -> Option<Vec<u8>> {
         let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         ending.is_some_and(|ending| ["png", "jpg", "jpeg"].contains(&ending.as_str()))
     };
-    let settings = std::fs::read(live.checkpoint.folder().join("preprocessor_config.json")).ok();
+    let settings =
+        file::read(&live.checkpoint.folder().join("preprocessor_config.json"), "the image settings", 1 << 20).ok();
     let settings: Option<serde_json::Value> = settings.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     // Patches of a cropped image do not lie where they would lie on the whole one.
     let crops = settings.is_some_and(|settings| settings["do_center_crop"] == true);
     match given.input.iter().all(is_image) && !crops {
-        true => std::fs::read(given.input.get(input)?).ok(),
+        true => file::read(given.input.get(input)?, "the image", 1 << 30).ok(),
         false => None,
     }
 }

@@ -10,11 +10,12 @@ use attractor_nn::checkpoint::spec::{ImageSpec, Spec};
 use attractor_nn::image::Processor;
 use attractor_nn::model::{Input, TokenRow};
 use attractor_nn::text::{Fields, Tokenizer, describe, read_ids, rows_of};
-use attractor_record::{Role, Stack, Token};
+use attractor_record::{Role, Stack, Token, file};
 use serde::{Serialize, Serializer};
 
 use crate::given::given;
 use crate::target::Live;
+use crate::text::{self, Change, Text};
 
 /// What is run when nothing is given: a held-out chapter of a public-domain novel.
 pub const TEXT: &str = include_str!("../demo/text.txt");
@@ -155,6 +156,10 @@ pub enum InputSource {
 pub struct Source {
     /// Where from.
     pub origin: InputSource,
+    /// What was changed in a text.
+    pub changes: Vec<Change>,
+    /// Bytes of a text that were read, of how many: no more than the inputs that are kept can need.
+    pub bytes: Option<(u64, u64)>,
     /// Tokens of given texts that were kept, of how many.
     pub tokens: Option<(usize, usize)>,
     /// Inputs that were kept, of how many.
@@ -169,7 +174,7 @@ impl Serialize for Source {
 
 impl From<InputSource> for Source {
     fn from(origin: InputSource) -> Self {
-        Self { origin, tokens: None, inputs: None }
+        Self { origin, changes: Vec::new(), bytes: None, tokens: None, inputs: None }
     }
 }
 
@@ -188,6 +193,12 @@ impl fmt::Display for Source {
                 f,
                 "{sequences} sequences of random tokens, blocks of {shortest} to {longest} repeated, seed {seed}"
             )?,
+        }
+        for change in &self.changes {
+            write!(f, ", {change}")?;
+        }
+        if let Some((read, all)) = self.bytes {
+            write!(f, ", the first {read} of {all} bytes")?;
         }
         match (self.tokens, &self.origin) {
             (None, _) => {}
@@ -230,19 +241,6 @@ impl Prepared {
     pub fn inputs(&self) -> Vec<Input> {
         self.items.iter().map(|item| item.input.clone()).collect()
     }
-}
-
-/// Reads a text file.
-///
-/// # Errors
-/// `is_io`; `is_format`, with the place of the first byte that is not UTF-8.
-pub fn read_text(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| Error::io(format!("{}: the text cannot be read: {e}", path.display())).because(e))?;
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        Error::format(format!("{}: byte {at} is not UTF-8; convert the text to UTF-8", path.display())).because(e)
-    })
 }
 
 /// Refuses more tokens than the model has positions.
@@ -313,18 +311,32 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
         match (&given.text[..], &given.text_file) {
             ([_, ..], _) => whole(tokenizer, &given.text, limit, InputSource::Texts(given.text.len()))?,
             ([], Some(path)) if given.lines => {
-                let text = read_text(path)?;
-                let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+                let read = Text::read(path, text::enough(limit.saturating_mul(given.most_inputs())))?;
+                read.tell(path, context);
+                let lines: Vec<&str> = read.text.lines().filter(|line| !line.trim().is_empty()).collect();
                 if lines.is_empty() {
                     let why = "every line is empty; expected one input per line";
                     return Err(Error::usage(format!("{}: {why}", path.display())));
                 }
                 let origin = InputSource::Lines(path.clone());
-                whole(tokenizer, &lines, limit, origin).map_err(|e| e.at(path.display()))?
+                let (sequences, source) = whole(tokenizer, &lines, limit, origin).map_err(|e| e.at(path.display()))?;
+                (sequences, Source { changes: read.changes, bytes: read.bytes, ..source })
             }
             ([], Some(path)) => {
-                let sequences = tokenizer.sequences(&read_text(path)?, length).map_err(|e| e.at(path.display()))?;
-                (sequences, Source::from(InputSource::Files(vec![path.clone()])))
+                let most = length.saturating_mul(given.most_inputs());
+                let read = Text::read(path, text::enough(most))?;
+                read.tell(path, context);
+                let sequences = tokenizer.sequences(&read.text, length).map_err(|e| e.at(path.display()))?;
+                if let Some((bytes, all)) = read.bytes.filter(|_| sequences.len() < given.most_inputs()) {
+                    let remark = format!(
+                        "{}: of {all} bytes the first {bytes} are read, which are enough for {most} tokens of any language: long \
+                         blanks or words without a blank make few",
+                        path.display()
+                    );
+                    context.note(&Note::ReadAs { remark });
+                }
+                let Text { changes, bytes, .. } = read;
+                (sequences, Source { changes, bytes, ..Source::from(InputSource::Files(vec![path.clone()])) })
             }
             ([], None) => {
                 context.note(&Note::BuiltInText);
@@ -372,14 +384,18 @@ fn whole(
     origin: InputSource,
 ) -> Result<(Vec<Vec<Token>>, Source)> {
     let (mut sequences, mut many) = (Vec::with_capacity(texts.len()), 0);
-    for text in texts.iter().map(AsRef::as_ref) {
+    let (mut read, mut bytes) = (0, 0);
+    for whole in texts.iter().map(AsRef::as_ref) {
+        let text = text::head(whole, text::enough(limit));
+        (read, bytes) = (read + text.len() as u64, bytes + whole.len() as u64);
         let tokens = tokenizer.encode(text, true)?;
         many += tokens.len();
         let is_long = tokens.len() > limit;
         sequences.push(if is_long { tokenizer.sequences(text, limit)?.swap_remove(0) } else { tokens });
     }
     let kept = sequences.iter().map(Vec::len).sum();
-    Ok((sequences, Source { tokens: (kept < many).then_some((kept, many)), ..Source::from(origin) }))
+    let tokens = (kept < many).then_some((kept, many));
+    Ok((sequences, Source { tokens, bytes: (read < bytes).then_some((read, bytes)), ..Source::from(origin) }))
 }
 
 /// Token ids of a file: JSON, `.npy`, `.npz` or `.safetensors`.
@@ -387,19 +403,15 @@ fn token_rows(path: &Path, spec: &Spec) -> Result<Vec<TokenRow>> {
     if path.extension().is_none_or(|end| !end.eq_ignore_ascii_case("npz")) {
         return read_ids(path, spec);
     }
-    let unreadable =
-        |e: std::io::Error| Error::io(format!("{}: the token ids cannot be read: {e}", path.display())).because(e);
-    let about = std::fs::metadata(path).map_err(unreadable)?;
-    if !about.is_file() || about.len() > MOST_BYTES {
-        let why = format!("expected a file of token ids of at most {MOST_BYTES} bytes, got {} bytes", about.len());
-        return Err(Error::format(format!("{}: {why}", path.display())));
-    }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let bytes = file::read(path, "a file of token ids", MOST_BYTES)?;
     let mut fields = Fields::new();
-    for member in zip::members(&bytes).map_err(|e| e.at(path.display()))? {
+    let mut archive = zip::Archive::of(&bytes).map_err(|e| e.at(path.display()))?;
+    for member in archive.members() {
         let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();
-        let value =
-            member.read(MOST_BYTES).and_then(|bytes| npy::read(&name, &bytes)).map_err(|e| e.at(path.display()))?;
+        let value = archive
+            .read(&member, MOST_BYTES)
+            .and_then(|bytes| npy::read(&name, &bytes))
+            .map_err(|e| e.at(path.display()))?;
         let Value::Whole(Whole { shape, numbers, .. }) = value else {
             return Err(Error::format(format!("{}: `{name}`: expected whole numbers", path.display())));
         };

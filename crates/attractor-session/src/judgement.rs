@@ -8,7 +8,7 @@ pub use attractor_judge::report::{HeadKind, Line, LineKind};
 pub use attractor_judge::{Config, Report, Verdict};
 use attractor_judge::{Given, judge_watched};
 pub use attractor_nn::evidence::{Ablate, Budget};
-use attractor_record::{Patterns, Selection, Task, Watcher};
+use attractor_record::{Patterns, Selection, Task, Watcher, file};
 use serde::Serialize;
 
 use crate::capture::{self, Opened};
@@ -95,8 +95,8 @@ pub struct Judged {
 pub fn thresholds(path: Option<&Path>) -> Result<Config> {
     let Some(path) = path else { return Ok(Config::default()) };
     Config::check_name(path)?;
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::io(format!("{}: the thresholds file cannot be read: {e}", path.display())).because(e))?;
+    let text = String::from_utf8(file::read(path, "the thresholds file", 1 << 20)?)
+        .map_err(|e| Error::format(format!("{}: the thresholds file is not UTF-8: {e}", path.display())).because(e))?;
     Config::from_toml(&text, &path.display().to_string())
 }
 

@@ -49,6 +49,7 @@ pub mod likelihood;
 pub mod metrics;
 pub mod stimuli;
 pub mod target;
+mod text;
 pub mod training;
 
 // The experiments with memories, and the data they are fed: jobs that the hall itself holds.

@@ -46,6 +46,7 @@ pub use writer::{Appending, RunWriter};
 
 use attractor::{Error, Result};
 use attractor_record::Observations;
+use attractor_record::file;
 use attractor_record::{Facts, ModelInfo, Origin, Stack, Step, Token};
 use schema::{EARLIEST, Refusal};
 
@@ -204,12 +205,10 @@ fn read_group<T: Serialize + DeserializeOwned>(path: &Path, version: u32) -> Res
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::format(format!("{}: the file is missing; the run is damaged", path.display())).because(error)
-        }
-        _ => files::failed("cannot read", path, error),
-    })
+    match path.exists() {
+        true => file::read(path, "a part of the run", u64::MAX),
+        false => Err(Error::format(format!("{}: the file is missing; the run is damaged", path.display()))),
+    }
 }
 
 /// Reads `run.json` of the folder `root`.

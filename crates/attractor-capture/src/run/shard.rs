@@ -14,6 +14,7 @@ use zarrs::array::{
 use zarrs::metadata_ext::codec::blosc::{BloscCompressionLevel, BloscCompressor, BloscShuffleMode};
 
 use attractor::{Error, Result};
+use attractor_record::file;
 
 /// What the file system answers.
 fn unreadable(error: std::io::Error) -> Error {
@@ -122,7 +123,7 @@ impl Index {
         let Some(end) = bytes.checked_sub(size as u64) else {
             return Err(Error::format(format!("{bytes} bytes do not hold the index of {count} chunks")));
         };
-        let mut file = File::open(path).map_err(unreadable)?;
+        let (mut file, _) = file::open(path, "a part of the run")?;
         let mut encoded = vec![0; size];
         file.seek(SeekFrom::Start(end)).and_then(|_| file.read_exact(&mut encoded)).map_err(unreadable)?;
         let shape = [positive(2 * count, "no chunks")?];

@@ -15,6 +15,7 @@ use crate::import::Import;
 use attractor::{Error, Hint, Result};
 use attractor_data::files::{self, Lock, create_folder, sweep, write_whole};
 use attractor_record::Observations;
+use attractor_record::file;
 use attractor_record::{InputRecord, LayerRecord, ModelInfo, Origin, Stack, Token};
 use attractor_record::{LayerShape, Patterns, Rows, Walk};
 
@@ -537,7 +538,7 @@ fn copy_below(from: &Path, to: &Path, durability: files::Durability) -> Result<u
         copied += match path.is_dir() {
             true => copy_below(&path, &to.join(name), durability)?,
             false => {
-                let bytes = std::fs::read(&path).map_err(|error| files::failed("cannot read", &path, error))?;
+                let bytes = file::read(&path, "a part of the run", u64::MAX)?;
                 write_whole(&to.join(name), &bytes, durability)?;
                 bytes.len() as u64
             }

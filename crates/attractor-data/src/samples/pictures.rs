@@ -11,6 +11,7 @@ use image::{ImageReader, Limits};
 
 use super::{Levels, MOST_BYTES, Samples};
 use attractor::{DataNote, Error, Result};
+use attractor_record::file;
 
 /// Most bytes that a picture may unpack to.
 const LARGEST: u64 = 256 << 20;
@@ -125,10 +126,9 @@ pub(super) fn folder(path: &Path) -> Result<Samples> {
     let files: Vec<(usize, &PathBuf)> =
         classes.iter().flat_map(|(class, files)| files.iter().map(move |file| (*class, file))).collect();
     let (mut first, mut values, mut transparent) = (None, Vec::new(), 0);
-    for (_, file) in &files {
-        let name = shown(file);
-        let bytes =
-            fs::read(file).map_err(|error| Error::io(format!("{name}: cannot be read: {error}")).because(error))?;
+    for (_, path) in &files {
+        let name = shown(path);
+        let bytes = file::read(path, "a picture", MOST_BYTES)?;
         let picture = read(&bytes).map_err(|error| error.at(&name))?;
         let (size, (expected, example)) = (picture.size, first.get_or_insert_with(|| (picture.size, name.clone())));
         if size != *expected {

@@ -4,7 +4,6 @@
 //! be of different moments.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -15,6 +14,7 @@ use serde_json::Value;
 use crate::archive::{npy, zip};
 use crate::files::{Durability, write_whole};
 use attractor::{Error, Result, State};
+use attractor_record::file;
 
 /// Most bytes that the arrays of an archive may unpack to.
 const MOST_UNPACKED: u64 = 1 << 30;
@@ -170,10 +170,7 @@ impl SavedState {
     /// # Errors
     /// `is_io`; `is_format` for a file that is torn or foreign.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::io(format!("{}: no such file", path.display())).because(error),
-            _ => Error::io(format!("{}: cannot be read: {error}", path.display())).because(error),
-        })?;
+        let bytes = file::read(path, "a machine or training", u64::MAX)?;
         match zip::is_zip(&bytes) {
             true => Self::of_archive(&bytes),
             false => Self::parse(&bytes),
@@ -185,9 +182,10 @@ impl SavedState {
     fn of_archive(bytes: &[u8]) -> Result<Self> {
         let mut left = MOST_UNPACKED;
         let mut tensors = BTreeMap::new();
-        for member in zip::members(bytes)? {
+        let mut archive = zip::Archive::of(bytes)?;
+        for member in archive.members() {
             let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();
-            let data = member.read(left)?;
+            let data = archive.read(&member, left)?;
             left -= data.len() as u64;
             let (shape, numbers) = match npy::read(&name, &data)? {
                 npy::Value::Floats(array) => (array.shape, array.data),
@@ -262,6 +260,6 @@ mod tests {
             std::fs::write(&path, &bytes[..end]).unwrap();
             assert!(SavedState::read(&path).unwrap_err().is_format(), "{end} bytes");
         }
-        assert!(SavedState::read(&folder.path().join("none")).unwrap_err().to_string().contains("no such file"));
+        assert!(SavedState::read(&folder.path().join("none")).unwrap_err().to_string().contains("No such file"));
     }
 }

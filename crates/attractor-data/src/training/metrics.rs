@@ -1,7 +1,7 @@
 //! Metrics as they come: `metrics.jsonl`, one object a line, and TensorBoard's events beside it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::events;
 use crate::files::{Durability, write_whole};
 use attractor::{Error, Result};
+use attractor_record::file;
 
 /// The file of lines.
 const LINES: &str = "metrics.jsonl";
@@ -46,6 +47,7 @@ impl MetricLog {
                 .collect();
             write_whole(&path, kept.concat().as_bytes(), Durability::Process)?;
         }
+        file::absent_or_regular(&path, "a log")?;
         let mut options = OpenOptions::new();
         let options = options.create(true).write(true);
         let lines = match after {
@@ -99,11 +101,11 @@ impl MetricLog {
 
 /// Counter and text of each line; a last line that was cut off is left out.
 fn earlier(path: &Path, counter: &str) -> Result<Vec<(u64, String)>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(format!("{}: cannot be read: {error}", path.display())).because(error)),
-    };
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = String::from_utf8(file::read(path, "the log", u64::MAX)?)
+        .map_err(|error| Error::format(format!("{}: is not text: {error}", path.display())).because(error))?;
     let mut entries = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let Some(line) = line.strip_suffix('\n') else { break };

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use attractor::retrieve::{HeadStatistics, Mask};
 use attractor_record::{Facts, ModelInfo, Origin, Role, Stack, Token};
-use attractor_record::{LayerShape, Patterns, Rows, patterns::no_layer};
+use attractor_record::{LayerShape, Patterns, Rows, patterns::no_layer, pieces};
 
 use attractor::{Error, Hint, Result};
 
@@ -111,14 +111,16 @@ impl Partition {
     }
 
     /// The text of each group: its tokens, marks of continuation taken away.
-    pub fn names(&self, tokens: &[Token]) -> Vec<String> {
+    pub fn names<'t>(&self, tokens: &'t [Token]) -> Vec<String> {
         let name = |group: &Range<usize>| match tokens.get(group.clone()) {
             Some([token]) => token.text.clone(),
-            Some(several) => several
-                .iter()
-                .enumerate()
-                .map(|(at, token)| if at > 0 && token.text.starts_with("##") { bare(&token.text) } else { &token.text })
-                .collect(),
+            Some(several) => {
+                let text = |(at, token): (usize, &'t Token)| match at > 0 && token.text.starts_with("##") {
+                    true => bare(&token.text),
+                    false => token.text.as_str(),
+                };
+                pieces::joined(several.iter().enumerate().map(text))
+            }
             None => String::new(),
         };
         self.groups.iter().map(name).collect()

@@ -1,5 +1,6 @@
 //! Which position a user means: `cls`, `last`, a number, a token.
 
+use attractor_record::pieces::{self, Letter};
 use attractor_record::{Role, Token};
 
 use super::aggregate::{Partition, bare};
@@ -50,6 +51,9 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
         places = names.filter(|(name, _)| bare(name) == bare(wanted)).map(|(_, group)| group.end - 1).collect();
         places.retain(|&place| place < count);
     }
+    if places.is_empty() {
+        places = runs(&tokens[..tokens.len().min(count)], bare(wanted));
+    }
     match places[..] {
         [place] => Ok(place),
         [] if tokens.is_empty() => {
@@ -71,6 +75,30 @@ pub fn find_query(tokens: &[Token], count: usize, text: Option<&str>) -> Result<
             )))
         }
     }
+}
+
+/// Last tokens of the places that read `wanted` from a token's start to a token's end. A character whose bytes lie in several
+/// tokens is a start and an end of its own.
+fn runs(tokens: &[Token], wanted: &str) -> Vec<usize> {
+    let letters = pieces::letters(tokens.iter().map(|token| token.text.as_str()));
+    let wanted: Vec<char> = wanted.chars().collect();
+    // Before which letters a run may begin, and behind which it may end.
+    let is_edge = |at: usize| match (at.checked_sub(1).map(|before| letters[before]), letters.get(at)) {
+        (Some(before), Some(after)) => {
+            let is_shared = |letter: &Letter| letter.first < letter.last;
+            before.last != after.first
+                || is_shared(&before)
+                || is_shared(after)
+                || bare(&before.letter.to_string()) == ""
+        }
+        _ => true,
+    };
+    let reads = |at: usize| {
+        let run = letters.get(at..at + wanted.len())?;
+        let is_wanted = run.iter().zip(&wanted).all(|(letter, wanted)| letter.letter == *wanted);
+        (is_wanted && is_edge(at) && is_edge(at + wanted.len())).then(|| run.last().map(|letter| letter.last))?
+    };
+    (0..letters.len()).filter_map(reads).collect()
 }
 
 #[cfg(test)]
@@ -110,6 +138,26 @@ mod tests {
         let t = tokens(&[("The", Role::Text), (" val", Role::Text), ("ley", Role::Text), (" of", Role::Text)]);
         assert_eq!(find_query(&t, 4, Some("valley")), Ok(2));
         assert_eq!(find_query(&t, 4, Some("ley")), Ok(2));
+    }
+
+    #[test]
+    fn a_character_in_several_tokens_is_its_last() {
+        // "hi", a character in two tokens, one in two of which the first holds the end of another: none begins a word.
+        let t = tokens(&[
+            ("hi", Role::Text),
+            (" \u{4f60}[1/2]", Role::Text),
+            ("\u{4f60}[2/2]\u{597d}[1/2]", Role::Text),
+            ("\u{597d}[2/2]", Role::Text),
+            ("\u{55ce}", Role::Text),
+        ]);
+        let find = |text| find_query(&t, 5, Some(text));
+        assert_eq!(find("\u{4f60}\u{597d}"), Ok(3));
+        assert_eq!(find("\u{4f60}\u{597d}\u{55ce}"), Ok(4));
+        assert_eq!(find("\u{4f60}"), Ok(2));
+        assert_eq!(find("\u{597d}"), Ok(3));
+        assert_eq!(find("\u{55ce}"), Ok(4));
+        assert_eq!(find("hi \u{4f60}"), Ok(2));
+        assert!(find("i \u{4f60}").is_err() && find("\u{4e2d}").is_err() && find("\u{597d}\u{55ce}\u{55ce}").is_err());
     }
 
     #[test]

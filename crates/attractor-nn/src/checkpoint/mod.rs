@@ -9,6 +9,7 @@ pub mod config;
 pub mod gguf;
 mod globals;
 mod heap;
+mod nested;
 pub mod npy;
 mod opening;
 mod pickle;
@@ -25,8 +26,8 @@ pub(crate) use gguf::{Gguf, Keys, is_gguf};
 pub use opening::{Opening, Remark};
 pub(crate) use source::{read_json, read_small};
 
-use crate::checkpoint::source::unreadable;
 use attractor::{Error, Result};
+use attractor_record::file::unreadable;
 use shards::Shards;
 use spec::{OutputHead, Spec};
 use std::path::{Path, PathBuf};
@@ -82,6 +83,7 @@ impl Checkpoint {
         }
         check::check(&spec, &shards, &place)?;
         remarks.extend(check::leftovers(&spec, &shards, &opening.ignored_tensors()?, &place)?);
+        remarks.extend(opening.unmatched(&remarks)?);
         Ok(Self { path: path.to_path_buf(), folder, shards, spec, remarks, hash: OnceLock::new() })
     }
 

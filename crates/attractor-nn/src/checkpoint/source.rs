@@ -1,6 +1,7 @@
 //! A file that is read by ranges, every range checked against the file's real length before anything is allocated.
 
-use attractor::{Error, Result};
+use attractor::{Error, Kind, Result};
+use attractor_record::file::{self, unreadable};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -20,15 +21,8 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let about = std::fs::metadata(path).map_err(|e| unreadable(path, "the weight file", &e))?;
-        if !about.is_file() {
-            return Err(Error::format(format!(
-                "{}: expected a weight file, got something that is not a regular file; give a file or a model folder",
-                path.display()
-            )));
-        }
-        let file = File::open(path).map_err(|e| unreadable(path, "the weight file", &e))?;
-        let source = Self { path: path.to_path_buf(), file: Mutex::new(file), length: about.len() };
+        let (file, length) = file::open(path, "a weight file")?;
+        let source = Self { path: path.to_path_buf(), file: Mutex::new(file), length };
         let start = source.read(0, source.length.min(64), "the first bytes")?;
         if start.starts_with(b"version https://git-lfs") {
             return Err(Error::format(format!(
@@ -110,22 +104,8 @@ impl Source {
 
 /// Reads a small text file (a configuration, an index, a vocabulary) of at most `limit` bytes.
 pub(crate) fn read_small(path: &Path, limit: u64, what: &str) -> Result<Vec<u8>> {
-    let about = std::fs::metadata(path).map_err(|e| unreadable(path, what, &e))?;
-    if !about.is_file() {
-        return Err(Error::format(format!("{}: expected {what}, got something that is not a file", path.display())));
-    }
-    if about.len() > limit {
-        return Err(Error::format(format!(
-            "{}: expected {what} of at most {limit} bytes, got {} bytes; this is another kind of file",
-            path.display(),
-            about.len()
-        )));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|e| unreadable(path, what, &e))?;
-    Ok(bytes)
+    // A larger one is another kind of file.
+    file::read(path, what, limit).map_err(|error| if error.is_budget() { error.of_kind(Kind::Format) } else { error })
 }
 
 /// Reads a small JSON file.
@@ -134,15 +114,4 @@ pub(crate) fn read_json(path: &Path, what: &str) -> Result<serde_json::Value> {
     serde_json::from_slice(&bytes).map_err(|e| {
         Error::format(format!("{}: {what} is not valid JSON: {e}; fetch or write it again", path.display())).because(e)
     })
-}
-
-/// The system's refusal to read `path`, with a word about what it was wanted for.
-pub(crate) fn unreadable(path: &Path, wanted: &str, error: &std::io::Error) -> Error {
-    let advice = match error.kind() {
-        std::io::ErrorKind::NotFound => "; check the path",
-        std::io::ErrorKind::PermissionDenied => "; check the permissions",
-        _ => "",
-    };
-    let error = std::io::Error::new(error.kind(), error.to_string());
-    Error::io(format!("{}: {wanted} cannot be read: {error}{advice}", path.display())).because(error)
 }

@@ -5,6 +5,8 @@
 mod ablation;
 mod budget;
 mod gradients;
+#[cfg(test)]
+mod own_output;
 mod probe;
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,12 @@ pub struct Output {
 }
 
 impl Model {
+    /// Its layers, for tests that compute a layer by hand.
+    #[cfg(test)]
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
     /// Reads a model's weights.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ const LARGEST: u64 = 256 << 20;
 /// A tokenizer description in the one format.
 pub(super) struct Files {
     pub(super) place: PathBuf,
-    pub(super) json: Vec<u8>,
+    pub(super) json: Value,
     pub(super) byte_level: bool,
     /// What names the special tokens, the first source first.
     pub(super) settings: Vec<Value>,
@@ -70,8 +70,7 @@ impl Files {
         object.insert("padding".into(), Value::Null);
         let byte_level =
             ["decoder", "pre_tokenizer"].iter().any(|part| object.get(*part).is_some_and(names_byte_level));
-        let json = value.to_string().into_bytes();
-        Ok(Self { place, json, byte_level, settings: Vec::new() })
+        Ok(Self { place, json: value, byte_level, settings: Vec::new() })
     }
 }
 

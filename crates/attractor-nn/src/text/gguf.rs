@@ -10,9 +10,9 @@
 //! vocabulary's pairs imply.
 
 use super::files::Files;
-use super::roles::{byte_of, letter_of};
 use crate::checkpoint::{Gguf, Keys};
 use attractor::{Error, Hint, Result};
+use attractor_record::pieces;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
@@ -248,8 +248,8 @@ impl<'a> Vocabulary<'a> {
         })?;
         let spelled = |(id, token): (usize, &String)| {
             let plain = matches!(self.kind(id), CONTROL | USER_DEFINED | UNKNOWN)
-                || token.chars().all(|letter| byte_of(letter).is_some());
-            let token = if plain { token.clone() } else { token.bytes().map(letter_of).collect() };
+                || pieces::from_byte_letters(token).is_some();
+            let token = if plain { token.clone() } else { pieces::to_byte_letters(token.as_bytes()) };
             (token, Value::from(id))
         };
         let vocab: serde_json::Map<String, Value> = self.tokens.iter().enumerate().map(spelled).collect();

@@ -5,6 +5,8 @@
 mod bpe;
 mod files;
 mod gguf;
+mod growth;
+mod guard;
 mod ids;
 mod roles;
 
@@ -12,7 +14,9 @@ pub use bpe::train_byte_pairs;
 pub use ids::{Fields, describe, read_ids, rows_of};
 
 use attractor::{Error, Result};
-use attractor_record::Token;
+use attractor_record::{Token, pieces};
+use growth::Rules;
+use guard::guarded;
 use roles::Roles;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +29,8 @@ pub struct Tokenizer {
     /// The file it came from, for messages.
     place: PathBuf,
     roles: Roles,
+    /// What lengthens a text before it is cut.
+    rules: Rules,
     /// Pieces are bytes written as letters (GPT-2), to be written back.
     byte_level: bool,
     /// Rows of the model's table, if known.
@@ -49,10 +55,12 @@ impl Tokenizer {
     /// SentencePiece model alone.
     pub fn open(path: &Path) -> Result<Self> {
         let files = files::Files::read(path)?;
-        let inner = guarded(&files.place, "read", || tokenizers::Tokenizer::from_bytes(&files.json))?;
+        let rules = Rules::of(&files.json, &files.place)?;
+        let json = files.json.to_string();
+        let inner = guarded(&files.place, "read", || tokenizers::Tokenizer::from_bytes(&json))?;
         let byte_level = files.byte_level;
         let roles = Roles::new(&inner, &files.settings);
-        Ok(Self { inner, place: files.place, roles, byte_level, vocabulary: None })
+        Ok(Self { inner, place: files.place, roles, rules, byte_level, vocabulary: None })
     }
 
     /// The same, refusing tokens that a table of `rows` rows does not have.
@@ -65,7 +73,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// `is_usage` for a text without any token; `is_format` if the tokenizer yields a token that the model's table
-    /// does not have.
+    /// does not have, breaks on the text, or has rules that make it many times longer.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<Token>> {
         let content = self.numbers(text, false)?;
         if content.is_empty() {
@@ -124,7 +132,12 @@ impl Tokenizer {
     /// # Errors
     /// `is_format` if a number is beyond the model's table.
     pub fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>> {
-        ids.iter().enumerate().map(|(position, &id)| self.token(id, position)).collect()
+        let pieces = ids.iter().map(|&id| self.piece(id)).collect::<Result<Vec<_>>>()?;
+        let token = |(position, (text, &id)): (usize, (String, &u32))| {
+            let role = self.roles.of(id, position, &text);
+            Token { text, id, role }
+        };
+        Ok(pieces::texts(&pieces).into_iter().zip(ids).enumerate().map(token).collect())
     }
 
     /// The mask token's number, if the tokenizer has one.
@@ -132,7 +145,8 @@ impl Tokenizer {
         self.roles.mask()
     }
 
-    fn token(&self, id: u32, position: usize) -> Result<Token> {
+    /// The bytes that a token stands for.
+    fn piece(&self, id: u32) -> Result<Vec<u8>> {
         let piece = self.inner.id_to_token(id);
         if let Some(rows) = self.vocabulary
             && id as usize >= rows
@@ -144,32 +158,22 @@ impl Tokenizer {
                 piece.unwrap_or_default()
             )));
         }
-        let Some(piece) = piece else {
-            // A row of the table beyond the tokenizer's vocabulary: tables are often rounded up.
-            return Ok(Token { text: format!("<{id}>"), id, role: self.roles.of(id, position, "") });
+        // A row of the table beyond the tokenizer's vocabulary: tables are often rounded up.
+        let Some(piece) = piece else { return Ok(format!("<{id}>").into_bytes()) };
+        let bytes = match (self.roles.is_added(id), self.byte_level) {
+            (true, _) => None,
+            (false, true) => pieces::from_byte_letters(&piece),
+            (false, false) => pieces::from_byte_name(&piece).map(|byte| vec![byte]),
         };
-        let text = match self.byte_level && !self.roles.is_added(id) {
-            true => roles::from_byte_letters(&piece),
-            false => piece.replace('\u{2581}', " "),
-        };
-        let role = self.roles.of(id, position, &text);
-        Ok(Token { text, id, role })
+        Ok(bytes.unwrap_or_else(|| match self.byte_level {
+            true => piece.into_bytes(),
+            false => piece.replace('\u{2581}', " ").into_bytes(),
+        }))
     }
 
     fn numbers(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        self.rules.check(text, &self.place)?;
         let encoding = guarded(&self.place, "used", || self.inner.encode(text, add_special))?;
         Ok(encoding.get_ids().to_vec())
-    }
-}
-
-/// Runs foreign code on a file that may be wrong in any way; a panic there is the file's fault too.
-fn guarded<T>(place: &Path, what: &str, run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Error::format(format!("{}: the tokenizer cannot be {what}: {why}; fetch or write it again", place.display()))
-    };
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failed(&error).because(std::io::Error::other(error))),
-        Err(_) => Err(failed(&"its rules break the tokenizer library")),
     }
 }

@@ -133,64 +133,9 @@ fn is_mark(c: char) -> bool {
             | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}')
 }
 
-/// A byte-level piece as text: GPT-2 writes every byte as a printable letter, space as U+0120. Bytes that are no whole
-/// character are shown as `<E2>`.
-pub(super) fn from_byte_letters(piece: &str) -> String {
-    let mut bytes = Vec::with_capacity(piece.len());
-    for letter in piece.chars() {
-        match byte_of(letter) {
-            Some(byte) => bytes.push(byte),
-            // Not a byte-level letter after all: an added token.
-            None => return piece.to_owned(),
-        }
-    }
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|byte| format!("<{byte:02X}>")));
-    }
-    text
-}
-
-/// The letter that stands for a byte.
-pub(super) fn letter_of(byte: u8) -> char {
-    // 256 letters, all of them below U+0144.
-    (0x21..0x144).filter_map(char::from_u32).find(|&letter| byte_of(letter) == Some(byte)).unwrap_or(' ')
-}
-
-/// The byte that a letter stands for: printable Latin-1 is itself, the other 68 bytes are U+0100 onwards in order.
-pub(super) fn byte_of(letter: char) -> Option<u8> {
-    let itself = |b: u8| matches!(b, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
-    match u32::from(letter) {
-        code @ 0..=0xff => Some(code as u8).filter(|&b| itself(b)),
-        code @ 0x100..=0x143 => (0..=255u8).filter(|&b| !itself(b)).nth(code as usize - 0x100),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn byte_letters_are_a_bijection() {
-        let mut seen = [false; 256];
-        for code in 0x21..=0x143u32 {
-            if let Some(byte) = char::from_u32(code).and_then(byte_of) {
-                assert!(!std::mem::replace(&mut seen[usize::from(byte)], true), "byte {byte} twice");
-            }
-        }
-        assert!(seen.iter().all(|&s| s));
-    }
-
-    #[test]
-    fn byte_pieces_read_as_text() {
-        assert_eq!(from_byte_letters("\u{120}the"), " the");
-        assert_eq!(from_byte_letters("\u{10a}"), "\n");
-        assert_eq!(from_byte_letters("\u{c3}\u{a9}"), "\u{e9}");
-        // The first two of three bytes of a euro sign.
-        assert_eq!(from_byte_letters("\u{e2}\u{124}"), "<E2><82>");
-    }
 
     #[test]
     fn punctuation_is_marks_only() {

@@ -105,11 +105,96 @@ fn byte_pieces_read_as_text_and_special_ends_by_place() {
     folder.put("tokenizer_config.json", r#"{"bos_token":"<|endoftext|>","eos_token":{"content":"<|endoftext|>"}}"#);
     let tokenizer = Tokenizer::open(folder.path()).unwrap();
     let tokens = tokenizer.encode("<|endoftext|>then the \u{e9}!\n<|endoftext|>", true).unwrap();
-    let expected = ["<|endoftext|>", "the", "n", " the", " ", "<C3>", "<A9>", "!", "\n", "<|endoftext|>"];
+    let expected = ["<|endoftext|>", "the", "n", " the", " ", "\u{e9}[1/2]", "\u{e9}[2/2]", "!", "\n", "<|endoftext|>"];
     assert_eq!(texts(&tokens), expected);
     let roles: Vec<_> = tokens.iter().map(|t| t.role).collect();
     assert_eq!((roles[0], roles[7], roles[9]), (Role::Bos, Role::Punctuation, Role::Eos));
     assert!(roles[1..7].iter().all(|r| *r == Role::Text));
+}
+
+/// SentencePiece writes what its vocabulary lacks byte by byte.
+#[test]
+fn bytes_of_a_sentence_piece_vocabulary_read_as_their_character() {
+    let folder = Folder::new();
+    let mut vocabulary =
+        serde_json::Map::from_iter([("<unk>".to_string(), 0.into()), ("\u{2581}a".to_string(), 1.into())]);
+    for byte in 0..=255u8 {
+        vocabulary.insert(format!("<0x{byte:02X}>"), (2 + u32::from(byte)).into());
+    }
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "added_tokens": [], "post_processor": null, "pre_tokenizer": null,
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"},
+        "decoder": null,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": "<unk>", "byte_fallback": true},
+    });
+    folder.put("tokenizer.json", tokenizer.to_string());
+    let tokens = Tokenizer::open(folder.path()).unwrap().encode("\u{4f60}\u{1f600}", false).unwrap();
+    let parts = |letter: char, count: usize| (1..=count).map(move |part| format!("{letter}[{part}/{count}]"));
+    let expected: Vec<String> = parts('\u{4f60}', 3).chain(parts('\u{1f600}', 4)).collect();
+    assert_eq!(texts(&tokens), expected);
+    assert_eq!(ids(&tokens)[0], 2 + 0xe4);
+}
+
+/// tokenizer.json of one letter, with the normalizer that is to be tried.
+fn normalized_by(normalizer: serde_json::Value) -> Folder {
+    let folder = Folder::new();
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "added_tokens": [], "normalizer": normalizer, "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "<unk>": 1}, "unk_token": "<unk>"},
+    });
+    folder.put("tokenizer.json", tokenizer.to_string());
+    folder
+}
+
+/// The answer to one letter: fine, or one error of the file's kind within a bound of time.
+fn refused(normalizer: serde_json::Value) -> Option<String> {
+    let folder = normalized_by(normalizer);
+    let start = std::time::Instant::now();
+    let answer = Tokenizer::open(folder.path()).and_then(|tokenizer| tokenizer.encode("a", true));
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    let error = answer.err()?;
+    assert!(error.is_format() && error.to_string().contains("tokenizer.json"), "{error:?}");
+    Some(error.to_string())
+}
+
+/// Charsmaps that the library breaks on: no bytes, bytes that are none, a trie that leads out of its table or back to itself.
+#[test]
+fn broken_charsmaps_are_one_error() {
+    let charsmap = |text: &str| serde_json::json!({"type": "Precompiled", "precompiled_charsmap": text});
+    for broken in ["", "AAAA", "not base64!", "////////////////", "CAAAAAAAAAAAAAAA", "BAAAAP////8="] {
+        let error = refused(charsmap(broken)).unwrap_or_else(|| panic!("{broken:?} was read"));
+        assert!(error.contains("tokenizer cannot be"), "{broken:?}: {error}");
+    }
+}
+
+/// What lengthens a text is bounded before it is done.
+#[test]
+fn normalizers_that_fill_memory_are_refused_by_their_rule() {
+    let replace = |pattern: serde_json::Value, content: String| serde_json::json!({"type": "Replace", "pattern": pattern, "content": content});
+    let many = |steps: Vec<serde_json::Value>| serde_json::json!({"type": "Sequence", "normalizers": steps});
+    let doubling = replace(serde_json::json!({"String": "a"}), "aa".into());
+    let error = refused(many(vec![doubling.clone(); 40])).unwrap();
+    assert!(error.contains("rule 23 (Replace)"), "2^23 bytes are the most that one letter may become: {error}");
+    assert_eq!(refused(many(vec![doubling.clone(); 20])), None);
+    let nested = many(vec![many(vec![doubling; 40])]);
+    assert!(refused(nested).unwrap().contains("Replace"));
+    let pattern = replace(serde_json::json!({"Regex": "a"}), "aa".into());
+    assert!(refused(many(vec![pattern; 40])).unwrap().contains("Replace"));
+    let letters = serde_json::json!({"type": "ByteLevel"});
+    let accents =
+        many([vec![replace(serde_json::json!({"String": "a"}), "\u{e9}".into())], vec![letters; 40]].concat());
+    assert!(refused(accents).unwrap().contains("ByteLevel"));
+    let once = |content: usize| replace(serde_json::json!({"String": "a"}), "b".repeat(content));
+    assert_eq!(refused(once(1 << 20)), None);
+    assert!(
+        refused(many(vec![
+            replace(serde_json::json!({"String": "a"}), "b".repeat(1 << 16)),
+            replace(serde_json::json!({"String": "b"}), "c".repeat(1 << 16))
+        ]))
+        .unwrap()
+        .contains("rule 1 (Replace)")
+    );
 }
 
 #[test]

@@ -6,9 +6,11 @@ use attractor::{Advance, Context, Error, Result};
 use attractor_data::files::{Durability, write_whole};
 use attractor_nn::text::{Tokenizer, train_byte_pairs};
 use attractor_nn::train::{Mixture, Plan, Shape, StoredPrecision, Training, model_files, train_causal_lm};
+use attractor_record::file;
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Counted, Folder, Setting};
+use crate::text::Text;
 
 /// What is trained, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,8 +139,9 @@ impl Options {
         let (out, folder) = (&self.output, self.folder());
         folder.fits()?;
         self.check()?;
-        let text = std::fs::read_to_string(&self.text_file)
-            .map_err(|e| Error::io(format!("{}: the text cannot be read: {e}", self.text_file.display())).because(e))?;
+        let read = Text::read(&self.text_file, usize::MAX)?;
+        read.tell(&self.text_file, context);
+        let text = read.text;
         let pairs = train_byte_pairs(&text, self.vocab)?;
         context.check()?;
         let (shape, plan) = self.planned(context.seed());
@@ -151,7 +154,7 @@ impl Options {
         settings.extend(Setting::fields(training.plan(), &plan, &[]));
         folder.same(&settings)?;
         let tokenizer_file = out.join(TOKENIZER);
-        if self.resume && std::fs::read(&tokenizer_file).is_ok_and(|earlier| earlier != pairs) {
+        if self.resume && file::read(&tokenizer_file, "the tokenizer", u64::MAX).is_ok_and(|earlier| earlier != pairs) {
             return Err(Error::usage(format!(
                 "{}: was started with another text than {}; go on with the same, or name a new folder",
                 folder.state().display(),
@@ -187,8 +190,7 @@ impl Options {
         if !training.is_done() {
             return Err(folder.stopped(training.step() as u64, total as u64));
         }
-        let tokenizer_json = std::fs::read(&tokenizer_file)
-            .map_err(|e| Error::io(format!("{}: {e}", tokenizer_file.display())).because(e))?;
+        let tokenizer_json = file::read(&tokenizer_file, "the tokenizer", u64::MAX)?;
         let files = model_files(training.model(), training.shape(), [None; 3], &tokenizer_json, StoredPrecision::F16)?;
         for (name, bytes) in files {
             write_whole(&out.join(name), &bytes, Durability::Power)?;

@@ -15,6 +15,7 @@ use attractor_data::machine::{BEST, MODEL};
 use attractor_data::samples::{Encoding, StandardUnits};
 use attractor_data::training::MetricLog;
 use attractor_data::{Machine, Samples};
+use attractor_record::file;
 
 use super::about::{About, Kept, Units};
 use super::options::{Options, Settings};
@@ -308,8 +309,7 @@ impl Run<'_> {
         match rolled_back {
             true => {
                 let best = path.join(BEST);
-                let bytes = std::fs::read(&best);
-                let bytes = bytes.map_err(|e| Error::io(format!("{}: {e}", best.display())).because(e))?;
+                let bytes = file::read(&best, "the best machine", u64::MAX)?;
                 write_whole(&model, &bytes, Durability::Process)?;
             }
             false => machine.write(&model, &self.about)?,
