@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use attractor_session::judgement::{Ablate, Budget};
 use attractor_session::{Choice, Error, Selection, Stack, inputs};
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args};
 
 use crate::error::Outcome;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options", next_display_order = 900)]
 pub struct Common {
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -19,15 +20,27 @@ pub struct Common {
     /// Random seed; recorded in the output
     #[arg(long, global = true, default_value_t = 0)]
     pub seed: u64,
-    /// Threads; results do not depend on their number (default: all cores)
+    /// Threads; results do not depend on their number [default: all cores]
     #[arg(long, global = true)]
     pub threads: Option<usize>,
     /// Show no progress and no hints
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Replace an output that is there already
+    #[arg(long, global = true)]
+    pub overwrite: bool,
+    /// Print help; -h in short
+    #[arg(long, short, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print version
+    #[arg(long, short = 'V', global = true, action = ArgAction::Version)]
+    version: Option<bool>,
     /// Options of the command that stand on the command line, as fields are named.
     #[arg(skip)]
     pub given: Vec<String>,
+    /// Files that the command line names, or its defaults, for what the command writes; true: a picture.
+    #[arg(skip)]
+    pub outputs: Vec<(PathBuf, bool)>,
 }
 
 impl Common {
@@ -73,22 +86,22 @@ pub(crate) use refuse_unused;
 #[derive(Debug, Clone, Default, Args)]
 pub struct Inputs {
     /// Text of an input; repeat it for several
-    #[arg(long, conflicts_with_all = ["text_file", "input"])]
+    #[arg(long, conflicts_with_all = ["text_file", "input"], help_heading = "Inputs of a checkpoint")]
     pub text: Vec<String>,
     /// A text file, cut into inputs of --seq-len tokens
-    #[arg(long, conflicts_with = "input")]
+    #[arg(long, conflicts_with = "input", help_heading = "Inputs of a checkpoint")]
     pub text_file: Option<PathBuf>,
     /// Make each line of --text-file an input instead
-    #[arg(long, requires = "text_file")]
+    #[arg(long, requires = "text_file", help_heading = "Inputs of a checkpoint")]
     pub lines: bool,
     /// Inputs that need no tokenizer: token ids (JSON, .npy, .safetensors) or images (PNG, JPEG, .npy); repeat it for several images
-    #[arg(long)]
+    #[arg(long, help_heading = "Inputs of a checkpoint")]
     pub input: Vec<PathBuf>,
     /// Tokens per input [default: 128, or the model's context length if shorter]
-    #[arg(long)]
+    #[arg(long, help_heading = "Inputs of a checkpoint")]
     pub seq_len: Option<usize>,
     /// Use at most this many inputs, the first ones [default: 32]
-    #[arg(long)]
+    #[arg(long, help_heading = "Inputs of a checkpoint")]
     pub max_inputs: Option<usize>,
     #[command(flatten)]
     pub weights: Weights,
@@ -101,13 +114,13 @@ pub struct Inputs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Weights {
     /// The config.json for a checkpoint that is a single weight file
-    #[arg(long)]
+    #[arg(long, help_heading = "Reading of a checkpoint")]
     pub model_config: Option<PathBuf>,
     /// Leave out tensors of the model that nothing reads (a pattern with * and ?); recorded in the output
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", help_heading = "Reading of a checkpoint")]
     pub ignore_tensors: Vec<String>,
     /// Pass over configuration keys that are not understood (a pattern with * and ?); recorded in the output
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", help_heading = "Reading of a checkpoint")]
     pub ignore_keys: Vec<String>,
 }
 

@@ -125,6 +125,7 @@ fn of_stack(run: Run, stack: Option<Stack>) -> Result<Run> {
 /// # Errors
 /// What reading answers.
 pub fn live(path: &Path, opening: &Opening, context: &Context<'_>) -> Result<Live> {
+    context.step("reading the checkpoint", 0, 1);
     let unpacked = unpacked(path)?;
     let checkpoint = checkpoint(unpacked.as_ref().map_or(path, TempDir::path), opening)?;
     for remark in checkpoint.remarks() {

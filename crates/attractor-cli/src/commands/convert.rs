@@ -20,7 +20,7 @@ pub struct Convert {
     #[arg(required_unless_present = "output")]
     pub run: Option<PathBuf>,
     /// Alias for RUN
-    #[arg(long, short, conflicts_with = "run")]
+    #[arg(long, short, conflicts_with = "run", hide = true)]
     pub output: Option<PathBuf>,
     /// Precision of what is stored: f16 or f32 [default: f32; a run keeps its own]
     #[arg(long)]
@@ -44,7 +44,7 @@ pub struct Convert {
     #[arg(long, value_parser = choice::<Stack>())]
     pub stack: Option<Stack>,
     /// Bytes that the file and its numbers may take in memory [default: 64 times the file, 1 to 8 GiB]
-    #[arg(long, value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub max_bytes: Option<u64>,
 }
 
@@ -52,7 +52,7 @@ pub struct Convert {
 pub fn run(args: &Convert, common: &Common) -> Outcome<bool> {
     let output = args.run.clone().or(args.output.clone()).unwrap_or_default();
     let dtype = args.dtype.as_deref().map(str::parse).transpose()?;
-    let options = same!(args => Options { source, axes, mask, offset, heads, layers, stack, max_bytes }, output, dtype);
+    let options = same!(args => Options { source, axes, mask, offset, heads, layers, stack, max_bytes }, output, dtype, overwrite: common.overwrite);
     let found = work(common, |context| import::run(&options, context))?;
     answer(common, &found, || {
         let mut text = format!("{} in {}\n", found.counted(), found.run.display());

@@ -247,8 +247,8 @@ impl<'a> Vocabulary<'a> {
             Error::format(format!("{place}: `tokenizer.ggml.merges` is missing; the file is damaged"))
         })?;
         let spelled = |(id, token): (usize, &String)| {
-            let plain = matches!(self.kind(id), CONTROL | USER_DEFINED | UNKNOWN)
-                || pieces::from_byte_letters(token).is_some();
+            let plain =
+                matches!(self.kind(id), CONTROL | USER_DEFINED | UNKNOWN) || pieces::from_byte_letters(token).is_some();
             let token = if plain { token.clone() } else { pieces::to_byte_letters(token.as_bytes()) };
             (token, Value::from(id))
         };

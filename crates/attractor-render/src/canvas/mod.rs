@@ -4,7 +4,9 @@ pub mod axis;
 pub mod colour;
 #[cfg(feature = "export")]
 pub mod file;
+pub(crate) mod labels;
 pub mod layout;
+pub mod look;
 pub mod numbers;
 pub mod raster;
 pub mod scale;

@@ -7,9 +7,15 @@ use attractor_judge::detect::{Detections, DetectorSummary, Finding};
 
 use super::capital;
 use crate::canvas::axis::Side;
+use crate::canvas::numbers::number;
 use crate::figures::classes::{Classes, Member};
 use crate::figures::histogram::Histogram;
 use crate::figures::intervals::{Estimate, Intervals};
+
+/// The refusal of a histogram of several detectors.
+pub fn one_detector() -> Error {
+    Error::option("histogram", "", "draws one detector").hinted(Hint::give("detect", "sink"))
+}
 
 /// Scores by layer and head of one detector, or their histogram; of several, what each head was found to be.
 ///
@@ -32,7 +38,8 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
             references.push((chance.iter().sum::<f64>() / chance.len() as f64, "chance, mean over heads"));
         }
         let title = capital(&format!("{} heads of {target}", summary.detector.kind()));
-        let mut notes = vec![format!("{found}; {}", summary.definition)];
+        // What the score is stands in the table and in the JSON: five lines under a title say nothing at a glance.
+        let mut notes = vec![format!("{found}, at a score of {} or more", number(summary.threshold))];
         notes.extend(summary.on());
         if histogram {
             let scores: Vec<f64> = detections.heads.iter().filter_map(|d| d.score).collect();
@@ -44,7 +51,7 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
         return Intervals { title: &title, notes, y: Side::new("score"), heads: &heads, references: &references }.svg();
     }
     if histogram {
-        return Err(Error::option("histogram", "", "draws one detector").hinted(Hint::give("detect", "sink")));
+        return Err(one_detector());
     }
     let kinds: Vec<&DetectorSummary> = detections.detectors.iter().filter(|s| !s.found.is_empty()).collect();
     let kinds_in_words: Vec<String> = kinds.iter().map(|summary| summary.detector.kind()).collect();
