@@ -12,13 +12,13 @@ use crate::loss::Case;
 use crate::model::Model;
 use attractor::{Error, Result};
 
-/// Multiplications and additions of ablations by default: three to five minutes on two cores.
-const WORK: f64 = 2.5e13;
+/// Multiplications and additions of ablations by default: three to four minutes on two cores with AVX-512.
+const WORK: f64 = 4e13;
 
 /// How much the ablations may cost. A pass is the longest input through every layer, and its predictions.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Budget {
-    /// As many passes as make 2.5e13 operations.
+    /// As many passes as make 4e13 operations.
     #[default]
     Default,
     /// So many passes. The whole model is ablated whatever they are.
