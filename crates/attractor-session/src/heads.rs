@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use attractor::{Context, Error, Hint, Result};
-use attractor_judge::detect;
+use attractor_judge::detect::{self, Stimulus};
 pub use attractor_judge::detect::{Detection, Detections, Detector, DetectorSummary, Finding, Options as Detect};
 pub use attractor_judge::statistics::Correction;
 use attractor_record::Selection;
 use serde::Serialize;
 
 use crate::capture;
-use crate::inputs::{self, Inputs, Prepared, Source};
+use crate::inputs::{self, InputSource, Inputs, Prepared, Source};
 use crate::stimuli::{self, Repetition};
 use crate::target::Live;
 
@@ -108,9 +108,14 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Found> {
             _ => Repetition::Inputs,
         };
         detecting.without_stimulus = repetition.without().to_vec();
-        let stimuli: Vec<_> = repetition.stimulus().into_iter().collect();
+        let source = opened.live.as_ref().map(|(_, prepared)| prepared.source.clone());
+        let made = source.as_ref().filter(|source| matches!(source.origin, InputSource::RepeatedTokens { .. }));
+        let name = made.map(Source::to_string);
+        // Made for nothing else, they are the inputs; what was measured on what is said all the same.
+        let alone = |name| Stimulus { detectors: &Detector::OF_REPETITION, patterns: opened.patterns.as_ref(), name };
+        let stimuli: Vec<_> = repetition.stimulus().or(name.as_deref().map(alone)).into_iter().collect();
         let mut detections = detect::detect_on(opened.patterns.as_ref(), &stimuli, &detecting, context)?;
-        let (target, source) = (options.target.clone(), opened.live.map(|(_, prepared)| prepared.source));
+        let target = options.target.clone();
         let extra = &mut detections.provenance.extra;
         extra.insert("target".into(), target.display().to_string());
         extra.extend(source.as_ref().map(|source| ("inputs".into(), source.to_string())));
