@@ -59,3 +59,19 @@ fn what_torch_saved_is_named_with_the_line_that_saves_it_well() {
     let error = refusal(&archive.finish().unwrap().into_inner(), &ImportOptions::default());
     assert!(error.is_unsupported() && error.to_string().contains("np.savez(path, **"), "{error}");
 }
+
+/// Pieces as `convert_ids_to_tokens` gives them are shown as a reader reads them; other texts with such letters stay as they are.
+#[test]
+fn pieces_of_bytes_are_shown_as_text() {
+    let texts = |tokens: [&str; 5]| {
+        let file = json!({ "L0": nested(&maps(1, 1, 5, Some(0)), &[1, 5, 5]), "tokens": tokens });
+        let import = import(&file.to_string().into_bytes());
+        import.tokens(0).iter().map(|token| token.text.clone()).collect::<Vec<_>>()
+    };
+    let shown = texts(["<s>", "the", "\u{120}\u{e4}\u{bd}", "\u{142}", "\u{10a}"]);
+    assert_eq!(shown, ["<s>", "the", " \u{4f60}[1/2]", "\u{4f60}[2/2]", "\n"]);
+    let polish = ["\u{141}\u{f3}d", "\u{17a}", "i", "\u{142}a", "."];
+    assert_eq!(texts(polish), polish);
+    let name = ["\u{141}", "a", "b", "c", "d"];
+    assert_eq!(texts(name), name, "a single byte that is no text");
+}
