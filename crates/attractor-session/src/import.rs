@@ -40,7 +40,7 @@ pub struct Options {
     pub layers: Option<String>,
     /// The stack of every array; `None`: by their names.
     pub stack: Option<Stack>,
-    /// Bytes that the file and its numbers may take in memory; `None`: 64 times the file, from 1 to 8 GiB.
+    /// Bytes that its numbers may take, 256 MiB of them in memory; `None`: 64 times the file, from 1 to 8 GiB.
     pub max_bytes: Option<u64>,
     /// Replace a run that is in the folder.
     pub overwrite: bool,

@@ -120,7 +120,7 @@ pub(super) fn settle(
         let stated = is_stated(stack, &stacks);
         let offset = options.offset.filter(|_| stated);
         let (rule, origin): (MaskRule, MaskOrigin);
-        let mut breaking = Vec::new();
+        let (mut breaking, mut behind) = (Vec::new(), Vec::new());
         match options.mask.filter(|_| stated) {
             Some(stated) => (rule, origin) = (stated, MaskOrigin::Given),
             None if stack == Stack::Cross => (rule, origin) = (MaskRule::Full, MaskOrigin::CrossAttention),
@@ -140,6 +140,15 @@ pub(super) fn settle(
                 if causal {
                     breaking =
                         seen.iter().filter(|(_, shows)| *shows == Shows::Ahead).map(|(layer, _)| *layer).collect();
+                    for ((_, number), layer) in of_stack().filter(|((_, number), _)| !breaking.contains(number)) {
+                        if !layer.sees_itself(offset, store)? {
+                            behind.push(*number);
+                        }
+                    }
+                    // Where most layers look behind alone, it is the model's way.
+                    if 2 * behind.len() > keep {
+                        behind.clear();
+                    }
                 }
                 let offsets = || {
                     let maps = of_stack().flat_map(|(_, layer)| layer.maps.values());
@@ -163,7 +172,11 @@ pub(super) fn settle(
                     Err(_) if is_breaking => Mask::full(),
                     mask => mask?,
                 };
-                map.observations.mask = if is_breaking { MaskOrigin::InferredFromLayers } else { origin };
+                map.observations.mask = match (is_breaking, behind.contains(number)) {
+                    (true, _) => MaskOrigin::InferredFromLayers,
+                    (false, true) => MaskOrigin::InferredBehind,
+                    (false, false) => origin,
+                };
             }
         }
     }
@@ -182,6 +195,22 @@ impl Layer {
             }
         }
         Ok(all)
+    }
+
+    /// True if any query but the first of a map has weight on its own position, or the layer shows nothing of it.
+    fn sees_itself(&self, offset: Option<usize>, store: &Store) -> Result<bool> {
+        let mut shown = false;
+        for map in self.maps.values().filter(|map| map.queries > 1 && map.queries <= map.keys) {
+            let weights = map.weights(store)?;
+            shown |= weights.iter().any(|&w| w != 0.0);
+            let first = offset.unwrap_or(map.keys - map.queries);
+            let own = |row: usize| (row % map.queries > 0).then_some(first + row % map.queries);
+            let mut rows = weights.chunks_exact(map.keys).enumerate();
+            if rows.any(|(row, weights)| own(row).and_then(|key| weights.get(key)).is_some_and(|&w| w != 0.0)) {
+                return Ok(true);
+            }
+        }
+        Ok(!shown)
     }
 
     /// True if maps of one query each see one key more from entry to entry, as decoding with a cache makes them.

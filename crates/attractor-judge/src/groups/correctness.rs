@@ -361,12 +361,13 @@ fn support(case: &Case<'_>) -> Result<OfHeads<Worst, Largest>> {
 
 /// True where no layer's mask was stated: all were inferred from the weights.
 fn is_inferred(patterns: &dyn Patterns) -> Result<bool> {
-    use MaskOrigin::{InferredCausal, InferredFull, InferredMixed};
+    use MaskOrigin::{InferredBehind, InferredCausal, InferredFull, InferredMixed};
     let mut layers = 0;
     for shape in patterns.layers() {
         for input in 0..patterns.inputs() {
             layers += 1;
-            if !matches!(patterns.mask_origin(shape.layer, input)?, InferredCausal | InferredFull | InferredMixed) {
+            let origin = patterns.mask_origin(shape.layer, input)?;
+            if !matches!(origin, InferredBehind | InferredCausal | InferredFull | InferredMixed) {
                 return Ok(false);
             }
         }
