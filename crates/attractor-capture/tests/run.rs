@@ -277,7 +277,7 @@ fn what_is_there_is_never_destroyed() {
     assert_eq!(Run::open(&path).unwrap().inputs(), 1);
     assert!(writer.append(&input(5, 5, 4)).unwrap_err().to_string().contains("input 1 is next"));
     drop(writer);
-    assert!(create().unwrap_err().to_string().contains("never overwritten"));
+    assert!(create().unwrap_err().to_string().contains("overwritten unasked"));
     std::fs::remove_file(path.join("run.json")).unwrap();
     assert!(create().unwrap_err().to_string().contains("run.json is missing"));
     let other = folder.path().join("other");
@@ -289,6 +289,28 @@ fn what_is_there_is_never_destroyed() {
     assert!(RunWriter::create(other.join("thesis.tex"), &RunOptions::default(), &info()).unwrap_err().is_usage());
     assert!(Run::open(&other).unwrap_err().to_string().contains(": not a run"));
     assert!(Run::open(folder.path().join("none")).unwrap_err().to_string().contains("no such folder"));
+}
+
+#[test]
+fn a_run_is_replaced_when_asked_and_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/below/run");
+    RunWriter::check_output(&path, false).unwrap();
+    let mut writer = RunWriter::create(&path, &RunOptions::default(), &info()).unwrap();
+    writer.append(&input(5, 0, 4)).unwrap();
+    // Somebody writes to it: it is not removed under their hands.
+    assert!(RunWriter::clear(&path).unwrap_err().to_string().contains("another process is writing"));
+    writer.finish().unwrap();
+    RunWriter::check_output(&path, true).unwrap();
+    RunWriter::clear(&path).unwrap();
+    RunWriter::create(&path, &RunOptions::default(), &info()).unwrap().finish().unwrap();
+    assert_eq!(Run::open(&path).unwrap().inputs(), 0);
+    std::fs::write(path.join("thesis.tex"), "x").unwrap();
+    RunWriter::clear(&path).unwrap();
+    let error = RunWriter::check_output(&path, true).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("thesis.tex") && path.join("thesis.tex").exists(), "{error}");
+    RunWriter::clear(folder.path()).unwrap();
+    assert!(path.exists(), "a folder without a run is left as it is");
 }
 
 #[test]

@@ -3,14 +3,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use attractor_session::{Choice, Error, Selection, Stack, inputs};
-use clap::Args;
+use attractor_session::{Choice, Error, Selection, Stack, check_output, inputs};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args};
 
 use crate::error::Outcome;
+use crate::files::ending;
+use crate::picture;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Common {
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -18,18 +21,58 @@ pub struct Common {
     /// Random seed; recorded in the output
     #[arg(long, global = true, default_value_t = 0)]
     pub seed: u64,
-    /// Threads; results do not depend on their number (default: all cores)
+    /// Threads; results do not depend on their number [default: all cores]
     #[arg(long, global = true)]
     pub threads: Option<usize>,
     /// Show no progress and no hints
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Replace an output that is there already
+    #[arg(long, global = true)]
+    pub overwrite: bool,
+    /// Print help; -h in short
+    #[arg(long, short, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print version
+    #[arg(long, short = 'V', global = true, action = ArgAction::Version)]
+    version: Option<bool>,
     /// Options of the command that stand on the command line, as fields are named.
     #[arg(skip)]
     pub given: Vec<String>,
+    /// Files that the command line names, or its defaults, for what the command writes; true: a picture.
+    #[arg(skip)]
+    pub outputs: Vec<(PathBuf, bool)>,
 }
 
 impl Common {
+    /// Refuses, before any work is done, outputs that cannot be written, and what is said of outputs where there are none.
+    /// `replaces`: the command has an output of its own that it checks itself; `draws`: it draws into a folder.
+    pub fn check_outputs(&self, replaces: bool, draws: bool) -> Outcome {
+        let Self { outputs, given, .. } = self;
+        if self.overwrite && outputs.is_empty() && !replaces {
+            let why = "replaces a file or a run, and this command line names neither; omit it";
+            return Err(Error::option("overwrite", "", why));
+        }
+        for (at, (path, is_picture)) in outputs.iter().enumerate() {
+            check_output(path, self.overwrite)?;
+            if outputs[..at].iter().any(|(other, _)| other == path) {
+                return Err(Error::usage(format!("{}: is named for two outputs; name another file", path.display())));
+            }
+            if *is_picture {
+                picture::checked(path)?;
+            }
+        }
+        for (option, endings) in picture::OPTIONS {
+            let drawn = draws || given.iter().any(|given| given == "format");
+            let drawn = drawn || outputs.iter().any(|(path, _)| endings.contains(&ending(path).as_str()));
+            if given.iter().any(|given| given == option) && !drawn {
+                let why = format!("is for pictures; name an --output .{}", endings.join(", ."));
+                return Err(Error::option(option, "", why));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses options that were given and would do nothing here.
     pub fn refuse_unused(&self, options: &[&str], here: &str) -> Outcome {
         self.refuse(here, |given| options.contains(&given))
@@ -70,6 +113,7 @@ pub(crate) use refuse_unused;
 
 /// What goes through a checkpoint.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Inputs of a checkpoint")]
 pub struct Inputs {
     /// Text of a single input
     #[arg(long, conflicts_with_all = ["text_file", "input"])]
@@ -89,12 +133,13 @@ pub struct Inputs {
     #[command(flatten)]
     pub weights: Weights,
     /// Which stack of a run's layers, where it has several
-    #[arg(long, value_parser = choice::<Stack>())]
+    #[arg(long, value_parser = choice::<Stack>(), help_heading = None::<&str>)]
     pub stack: Option<Stack>,
 }
 
 /// How a checkpoint is read.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Reading of a checkpoint")]
 pub struct Weights {
     /// The config.json for a checkpoint that is a single weight file
     #[arg(long)]

@@ -1,9 +1,14 @@
 //! The command line: its commands, and the way to each.
 
+use std::any::TypeId;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
+use attractor_session::Error;
 use clap::parser::ValueSource;
 use clap::{Command as Built, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
 
 use crate::args::Common;
 use crate::commands;
@@ -14,18 +19,21 @@ use crate::commands::diff::DiffArgs;
 use crate::commands::export::Export;
 use crate::commands::heads::Heads;
 use crate::commands::info::Info;
-use crate::commands::memory::{self, Memory, anneal::Anneal};
+use crate::commands::memory::{self, Memory, anneal::MaxCut};
 use crate::commands::metrics::Metrics;
 use crate::commands::rbm::generate::Generate;
 use crate::commands::report::ReportArgs;
 use crate::commands::rollout::Rollout;
 use crate::commands::train::Train;
 use crate::commands::validate::Validate;
+use crate::console::print;
 use crate::error::Outcome;
+use crate::files::{OutputFile, PictureFile};
 
 /// Shows, tests and trains the memory inside neural networks.
 #[derive(Debug, Parser)]
-#[command(name = "attractor", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "attractor", version, max_term_width = 80, propagate_version = true)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -60,22 +68,45 @@ pub enum Command {
     /// Associative memories: what they store and recall
     #[command(subcommand)]
     Memory(Memory),
-    /// The maximum cut of a graph, by simulated annealing: `memory anneal` by the name of its problem
-    Maxcut(Box<Anneal>),
+    /// The maximum cut of a graph and its two sides, by simulated annealing
+    Maxcut(Box<MaxCut>),
     /// Train a model
     #[command(subcommand)]
     Train(Train),
     /// Sample from a trained model
     #[command(subcommand)]
     Generate(Generate),
+    /// Completions of commands and options for a shell: source them, or put them where it looks
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// The manual page of a command: attractor man train rbm | man -l -
+    Man {
+        /// The command; none: the whole program
+        command: Vec<String>,
+    },
 }
 
-/// Every option takes numbers below zero: where they make no sense, what reads them says so. Every command names the program
-/// as its version's.
+/// Every option takes numbers below zero: where they make no sense, what reads them says so. Values are named by what they
+/// are unless an option names its own. Every command names the program as its version's.
 fn numbered(command: Built) -> Built {
-    let number = |option: clap::Arg| match option.get_action().takes_values() {
-        true => option.allow_negative_numbers(true),
-        false => option,
+    let number = |option: clap::Arg| {
+        let (kind, own) = (option.get_value_parser().type_id(), option.get_id().as_str().to_uppercase());
+        let is = |of: &[TypeId]| of.iter().any(|of| kind == *of);
+        let name = match () {
+            () if is(&[TypeId::of::<usize>(), TypeId::of::<u64>(), TypeId::of::<u32>()]) => "N",
+            () if is(&[TypeId::of::<f64>(), TypeId::of::<f32>()]) => "X",
+            () if is(&[TypeId::of::<PathBuf>(), TypeId::of::<OutputFile>(), TypeId::of::<PictureFile>()]) => "FILE",
+            () => "",
+        };
+        let unnamed =
+            option.get_long().is_some() && option.get_value_names().is_some_and(|names| names[..] == [&own[..]]);
+        match option.get_action().takes_values() {
+            true if unnamed && !name.is_empty() => option.allow_negative_numbers(true).value_name(name),
+            true => option.allow_negative_numbers(true),
+            false => option,
+        }
     };
     command.display_name("attractor").mut_args(number).mut_subcommands(numbered)
 }
@@ -89,16 +120,28 @@ impl Cli {
         while let Some((_, inner)) = innermost.subcommand() {
             innermost = inner;
         }
+        let is_output = |id: &clap::Id| {
+            let named =
+                innermost.try_get_one::<OutputFile>(id.as_str()).ok().flatten().map(|file| (file.to_path_buf(), false));
+            named.or(innermost
+                .try_get_one::<PictureFile>(id.as_str())
+                .ok()
+                .flatten()
+                .map(|file| (file.to_path_buf(), true)))
+        };
+        let outputs = innermost.ids().filter_map(is_output).collect();
         let on_line = |id: &&clap::Id| innermost.value_source(id.as_str()) == Some(ValueSource::CommandLine);
         let given = innermost.ids().filter(on_line).map(ToString::to_string).collect();
         let mut cli = Self::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut command))?;
-        cli.common.given = given;
+        (cli.common.given, cli.common.outputs) = (given, outputs);
         Ok(cli)
     }
 
     /// Runs the command. `Ok(false)`: it ran, and checks failed.
     pub fn run(&self) -> Outcome<bool> {
         let common = &self.common;
+        let replaces = matches!(self.command, Command::Capture(_) | Command::Convert(_) | Command::Report(_));
+        common.check_outputs(replaces, matches!(self.command, Command::Train(Train::Rbm(_))))?;
         match &self.command {
             Command::Demo(demo) => commands::demo::run(demo, common),
             Command::Validate(validate) => commands::validate::run(validate, common),
@@ -113,13 +156,40 @@ impl Cli {
             Command::Report(report) => commands::report::run(report, common).map(|()| true),
             Command::Memory(memory) => commands::memory::run(memory, common).map(|()| true),
             Command::Maxcut(args) => {
-                memory::answer(common, |context| memory::anneal::run(args, common, context)).map(|()| true)
+                memory::answer(common, |context| memory::anneal::max_cut(args, common, context)).map(|()| true)
             }
             Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
             Command::Train(Train::Rbm(train)) => commands::rbm::train::run(train, common).map(|()| true),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                generate(*shell, &mut numbered(Self::command()), "attractor", &mut script);
+                print(&String::from_utf8_lossy(&script));
+                Ok(true)
+            }
+            Command::Man { command } => manual(command).map(|()| true),
             Command::Generate(Generate::Rbm(generate)) => commands::rbm::generate::run(generate, common).map(|()| true),
         }
     }
+}
+
+/// Prints the manual page of a command, in troff.
+fn manual(words: &[String]) -> Outcome {
+    let mut program = numbered(Cli::command());
+    program.build();
+    let mut command = &program;
+    for (at, word) in words.iter().enumerate() {
+        command = command.find_subcommand(word).ok_or_else(|| {
+            let known: Vec<&str> = command.get_subcommands().map(Built::get_name).collect();
+            let said = words[..=at].join(" ");
+            Error::usage(format!("man: there is no command {said}; there are {}", known.join(", ")))
+        })?;
+    }
+    let name = command.get_bin_name().unwrap_or("attractor").replace(' ', "-");
+    let mut page = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = Man::new(command.clone().name(name)).render(&mut page);
+    print(&String::from_utf8_lossy(&page));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-pub use attractor_render::canvas::numbers::{counted, decimal as number, exact as short, percent};
+pub use attractor_render::canvas::numbers::counted;
 use attractor_render::terminal::{on_one_line, shown};
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
 use attractor_session::{Advance, Context, Note};

@@ -1,17 +1,33 @@
-//! Files by name: which are refused, what their ending is, and how they are written.
+//! Files that commands write: one type, one rule, checked before any work.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 
-use attractor_session::{Durability, Error, write_whole};
+use attractor_session::{Durability, write_whole};
 
 use crate::error::Outcome;
 
-/// Refuses a name that no file can have, before any work is done for it.
-pub fn check_name(path: &Path) -> Outcome {
-    match path.to_str() {
-        Some("-") => Err(Error::usage("- does not mean standard output here; name a file to write")),
-        _ if path.is_dir() => Err(Error::usage(format!("{}: is a folder; name a file to write", path.display()))),
-        _ => Ok(()),
+/// A file that a command writes. Those on a command line are found by their type and checked together: none is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output<const PICTURE: bool>(PathBuf);
+
+/// A file whose endings its command knows.
+pub type OutputFile = Output<false>;
+/// A picture: .svg, .png or .pdf.
+pub type PictureFile = Output<true>;
+
+impl<const PICTURE: bool> From<OsString> for Output<PICTURE> {
+    fn from(name: OsString) -> Self {
+        Self(name.into())
+    }
+}
+
+impl<const PICTURE: bool> Deref for Output<PICTURE> {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -22,6 +38,5 @@ pub fn ending(path: &Path) -> String {
 
 /// Writes a file whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
-    check_name(path)?;
     write_whole(path, bytes, Durability::Process)
 }

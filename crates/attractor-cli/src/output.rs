@@ -5,12 +5,11 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use crate::error::Outcome;
-use crate::files::{self, check_name};
+use crate::files;
 use attractor_session::Error;
 
 /// The ending of a name that must have one of `known`, lower case.
 pub fn ending(path: &Path, known: &[&str]) -> Outcome<String> {
-    check_name(path)?;
     let ending = files::ending(path);
     match known.contains(&ending.as_str()) {
         true => Ok(ending),
@@ -35,7 +34,6 @@ fn endings(format: &impl ValueEnum) -> Vec<String> {
 /// What is written: what `--format` asks for, what the file's ending says, or `otherwise` without either.
 pub fn format<F: ValueEnum + PartialEq>(output: Option<&Path>, given: Option<F>, otherwise: F) -> Outcome<F> {
     let Some(path) = output else { return Ok(given.unwrap_or(otherwise)) };
-    check_name(path)?;
     let ending = files::ending(path);
     let said = F::value_variants().iter().find(|format| endings(*format).contains(&ending)).cloned();
     match (given, said) {
@@ -92,7 +90,5 @@ mod tests {
         };
         says(of("a.csv", Some(Kind::Json)), &["a.csv", "json", "csv"]);
         says(of("a.dat", None), &["a.dat", ".csv, .json or .txt", "--format"]);
-        says(of("-", None), &["- does not mean standard output"]);
-        says(of(".", None), &["is a folder"]);
     }
 }

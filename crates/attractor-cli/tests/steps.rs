@@ -131,7 +131,7 @@ fn convert_migrates_a_run_of_an_earlier_schema_and_no_other() {
     for (args, says) in [
         (["convert", &latest, "newer"].as_slice(), "there is nothing to convert"),
         (&["convert", &old, "newer", "--dtype", "f32"], "--dtype f32"),
-        (&["convert", &old, "new"], "never overwritten"),
+        (&["convert", &old, "new"], "overwritten unasked"),
     ] {
         let output = attractor(here, args);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

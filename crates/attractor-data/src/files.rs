@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use std::str::FromStr;
 
-use attractor::{Error, Result};
+use attractor::{Error, Hint, Result};
 use serde::{Deserialize, Serialize};
 
 /// What a finished append survives.
@@ -40,7 +40,59 @@ pub fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
     Error::io(format!("{what} {}: {error}", path.display())).because(error)
 }
 
-/// Writes a file so that a reader sees the old one or the new one and nothing in between.
+/// Checks, before any work is done for it, that a file can be written: the one rule for every output that is a file.
+///
+/// Folders above it are made when it is written. What is there is kept unless `overwrite` is said; a device or a pipe is
+/// written to, never replaced.
+///
+/// # Errors
+/// `is_usage` for what cannot be the name of a file, for a folder, and for a file that is there and may not be replaced;
+/// `is_io` where the system would refuse.
+pub fn check_output(path: &Path, overwrite: bool) -> Result<()> {
+    let name = path.display();
+    if path.as_os_str() == "-" {
+        return Err(Error::usage("- does not mean standard output here; name a file to write"));
+    }
+    if path.is_dir() || path.file_name().is_none() || path.to_string_lossy().ends_with(std::path::is_separator) {
+        return Err(Error::usage(format!("{name}: is a folder; name a file to write")));
+    }
+    if is_special(path) {
+        return is_read(path);
+    }
+    if path.exists() && !overwrite {
+        let why = format!("{name}: is there already, and nothing is overwritten unasked; name another file");
+        return Err(Error::usage(why).hinted(Hint::GiveOne(vec!["overwrite"])));
+    }
+    let path = match path.exists() {
+        true => &real(path)?,
+        false => path,
+    };
+    try_beside(path).map_err(|error| failed("cannot write", path, error))
+}
+
+/// Checks, before any work is done for it, that a folder can be written to, or made.
+///
+/// # Errors
+/// `is_usage` for a file; `is_io` where the system would refuse.
+pub fn check_folder(path: &Path) -> Result<()> {
+    let name = path.display();
+    match path.exists() && !path.is_dir() {
+        true => Err(Error::usage(format!("{name}: is a file; name a folder"))),
+        false => try_beside(&path.join("x")).map_err(|error| failed("cannot write to the folder", path, error)),
+    }
+}
+
+/// Makes a file, and removes it, in the folder of `path`, or in the nearest one above it that is there.
+fn try_beside(path: &Path) -> std::io::Result<()> {
+    let mut folder = path.parent().unwrap_or(path);
+    while !folder.as_os_str().is_empty() && !folder.exists() {
+        folder = folder.parent().unwrap_or(Path::new(""));
+    }
+    let probe = folder.join(temporary(path).file_name().unwrap_or_default());
+    File::create(&probe).and_then(|_| fs::remove_file(&probe))
+}
+
+/// Writes a file so that a reader sees the old one or the new one and nothing in between; folders above it are made.
 ///
 /// # Errors
 /// `is_io`; then the old file, if there was one, is as it was.
@@ -79,18 +131,15 @@ fn sync_above(path: &Path, durability: Durability) -> Result<()> {
     }
 }
 
-/// Where a link leads, so that its target is written and the link stays; a file that may not be written is refused.
+/// Where a link leads, so that its target is written and the link stays; folders above what is new are made, and a file
+/// that may not be written is refused.
 fn real(path: &Path) -> Result<PathBuf> {
     let Ok(metadata) = fs::metadata(path) else {
         // Nothing is there, or a link leads nowhere: then it is replaced.
-        return match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-            Some(folder) => Err(Error::io(format!(
-                "cannot write {}: the folder {} does not exist; make it first",
-                path.display(),
-                folder.display()
-            ))),
-            None => Ok(path.to_path_buf()),
-        };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_folder(folder)?;
+        }
+        return Ok(path.to_path_buf());
     };
     if metadata.is_file() && metadata.permissions().readonly() {
         return Err(Error::io(format!("cannot write {}: it is there and may not be written", path.display())));
@@ -277,10 +326,43 @@ mod tests {
         fs::set_permissions(&target, permissions).unwrap();
         let error = write_whole(&link, b"more", Durability::Process).unwrap_err().to_string();
         assert!(error.contains("may not be written") && fs::read(&target).unwrap() == b"new", "{error}");
-        let error = write_whole(&folder.path().join("none/x"), b"", Durability::Process).unwrap_err().to_string();
-        assert!(error.contains("none does not exist; make it first"), "{error}");
         write_whole(Path::new("/dev/null"), b"gone", Durability::Process).unwrap();
         assert!(is_special(Path::new("/dev/null")));
+    }
+
+    #[test]
+    fn an_output_is_checked_before_work_and_kept_unless_told_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let refused = |path: &Path, overwrite| check_output(path, overwrite).unwrap_err();
+        check_output(&at("new/below/x"), false).unwrap();
+        assert!(!at("new").exists(), "a check makes nothing");
+        write_whole(&at("new/below/x"), b"old", Durability::Process).unwrap();
+        assert_eq!(fs::read(at("new/below/x")).unwrap(), b"old");
+        let error = refused(&at("new/below/x"), false);
+        assert!(error.is_usage() && error.to_string().ends_with("name another file; give overwrite"), "{error}");
+        check_output(&at("new/below/x"), true).unwrap();
+        assert_eq!(fs::read(at("new/below/x")).unwrap(), b"old");
+        for (path, says) in [
+            (at("new"), "is a folder"),
+            (at("y/"), "is a folder"),
+            ("-".into(), "standard output"),
+            ("".into(), "folder"),
+        ] {
+            let error = refused(&path, true);
+            assert!(error.is_usage() && error.to_string().contains(says), "{error}");
+        }
+        check_folder(&at("runs/mine")).unwrap();
+        assert!(check_folder(&at("new/below/x")).unwrap_err().is_usage());
+        assert!(check_folder(&at("new/below/x/y")).unwrap_err().is_io());
+        // A file where a folder would have to be; a name that the system cannot hold.
+        for path in [at("new/below/x/y"), at(&"long".repeat(80))] {
+            assert!(refused(&path, true).is_io());
+        }
+        assert_eq!(children(folder.path()).unwrap(), [at("new")]);
+        assert_eq!(children(&at("new/below")).unwrap(), [at("new/below/x")]);
+        #[cfg(unix)]
+        check_output(Path::new("/dev/null"), false).unwrap();
     }
 
     #[cfg(unix)]

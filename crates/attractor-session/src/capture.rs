@@ -245,6 +245,8 @@ pub struct Options {
     pub max_memory: Option<u64>,
     /// Go on with a run that was interrupted.
     pub resume: bool,
+    /// Replace a run that is in the folder.
+    pub overwrite: bool,
     /// Survive loss of power too.
     pub durable: bool,
 }
@@ -262,6 +264,7 @@ impl Options {
             max_bytes: None,
             max_memory: None,
             resume: false,
+            overwrite: false,
             durable: false,
         }
     }
@@ -274,6 +277,16 @@ impl Options {
         if target::is_run(&self.target) {
             let why = "is a run already; capture reads a checkpoint";
             return Err(Error::usage(format!("{}: {why}", self.target.display())));
+        }
+        if self.resume && self.overwrite {
+            return Err(Error::option("overwrite", "", "contradicts resume; give one of them"));
+        }
+        if !self.resume {
+            let way = |error: Error| match error.hint() {
+                Some(_) => error.hinted(Hint::GiveOne(vec!["resume", "overwrite"])),
+                None => error,
+            };
+            RunWriter::check_output(&self.output, self.overwrite).map_err(way)?;
         }
         self.inputs.check()
     }
@@ -376,7 +389,12 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
             }
             RunWriter::resume(&options.output)?
         }
-        false => RunWriter::create(&options.output, &kept, &live.info)?,
+        false => {
+            if options.overwrite {
+                RunWriter::clear(&options.output)?;
+            }
+            RunWriter::create(&options.output, &kept, &live.info)?
+        }
     };
     let (total, first) = (prepared.items.len(), writer.committed());
     let selection = writer.options().selection.clone();

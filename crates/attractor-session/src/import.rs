@@ -2,13 +2,13 @@
 //! this.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attractor::{Choice as _, Context, Error, Hint, Result};
-use attractor_capture::Run;
 pub use attractor_capture::certificate::{Certificate, Grade};
 use attractor_capture::import::{self, Absent, Import, ImportOptions};
 use attractor_capture::run::{Keep, RunOptions, migrate};
+use attractor_capture::{Run, RunWriter};
 use attractor_record::selection::numbers;
 use attractor_record::{Patterns, Precision, Stack, Steps};
 use serde::{Serialize, Serializer};
@@ -38,6 +38,8 @@ pub struct Options {
     pub stack: Option<Stack>,
     /// Bytes that the file and its numbers may take in memory; `None`: 64 times the file, from 1 to 8 GiB.
     pub max_bytes: Option<u64>,
+    /// Replace a run that is in the folder.
+    pub overwrite: bool,
 }
 
 impl Options {
@@ -54,6 +56,7 @@ impl Options {
             layers: None,
             stack: None,
             max_bytes: None,
+            overwrite: false,
         }
     }
 
@@ -88,13 +91,23 @@ impl Options {
         })
     }
 
-    /// Refuses a source that is not there, options that are not understood, and for a run what only maps need.
+    /// Removes the run that is to be replaced.
+    fn clear(&self) -> Result<()> {
+        if self.overwrite { RunWriter::clear(&self.output) } else { Ok(()) }
+    }
+
+    /// Refuses a source that is not there, an output that cannot be written or holds a run already, options that are not understood, and for a run what only maps need.
     ///
     /// # Errors
     /// `is_io`, `is_usage`.
     pub fn check(&self) -> Result<()> {
         target::exists(&self.source, "a file with attention maps (NPZ, NPY, safetensors, JSON)")?;
         self.reading()?;
+        let is_source = |folder: &Path| folder.canonicalize().ok() == self.source.canonicalize().ok();
+        if self.output.exists() && is_source(&self.output) {
+            return Err(Error::usage(format!("{}: is what is read; name another folder", self.output.display())));
+        }
+        RunWriter::check_output(&self.output, self.overwrite)?;
         if !target::is_run(&self.source) {
             return Ok(());
         }
@@ -222,6 +235,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
         let import = Import::open(&options.source, &options.reading()?)?;
         let dtype = options.dtype.unwrap_or(Precision::F32);
         let kept = RunOptions { keep: Keep::Pattern, dtype, seed: context.seed(), ..RunOptions::default() };
+        options.clear()?;
         import.write(&options.output, &kept)?;
         let (mut missing, mut layers, mut certificate) = (Vec::new(), 0, Certificate::default());
         let stacks = import.stacks();
@@ -250,6 +264,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
 
 fn migrated(options: &Options) -> Result<Imported> {
     let old = Run::open(&options.source)?;
+    options.clear()?;
     let new = migrate(&old, &options.output)?;
     let [from, to] = [&old, &new].map(|run| run.manifest().version);
     Ok(Imported {

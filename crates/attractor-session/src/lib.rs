@@ -55,7 +55,7 @@ pub use attractor::{
     Advance, Choice, Context, Error, Hint, Kind, Note, Result, energy, experiment, learn, numerals, sample, settle,
 };
 pub use attractor_capture::parquet;
-pub use attractor_data::files::{Durability, write_whole};
+pub use attractor_data::files::{Durability, check_output, write_whole};
 pub use attractor_data::{Machine, graphs, machine, patterns};
 pub use attractor_record::table::{Column, Table};
 pub use attractor_record::{Patterns, Precision, Role, Selection, Stack, Steps, Token};

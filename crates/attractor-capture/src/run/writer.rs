@@ -42,16 +42,7 @@ impl RunWriter {
     pub fn create(path: impl AsRef<Path>, options: &RunOptions, info: &ModelInfo) -> Result<Self> {
         let root = path.as_ref().to_path_buf();
         options.check(info.layers, info.heads)?;
-        if root.exists() && !root.is_dir() {
-            return Err(Error::usage(format!("{}: a file is in the way; give another folder", root.display())));
-        }
-        if root.join(MANIFEST).exists() {
-            let why = "there is already a run here, and runs are never overwritten; choose another folder, or continue this run";
-            return Err(Error::usage(format!("{}: {why}", root.display())).hinted(Hint::GiveOne(vec!["resume"])));
-        }
-        if root.is_dir() {
-            Self::check_free(&root)?;
-        }
+        Self::check_output(&root, false)?;
         create_folder(&root)?;
         let lock = Lock::take(&root)?;
         sweep(&root)?;
@@ -80,6 +71,42 @@ impl RunWriter {
         writer.write_manifest()?;
         writer.used = files::size_below(&writer.root)?;
         Ok(writer)
+    }
+
+    /// Checks, before any work is done for it, that a run can be written into this folder; a run that is there is kept
+    /// unless `overwrite` is said.
+    ///
+    /// # Errors
+    /// `is_usage` if the folder holds a run already, or something else; `is_io` if it cannot be written.
+    pub fn check_output(root: &Path, overwrite: bool) -> Result<()> {
+        files::check_folder(root)?;
+        match root.join(MANIFEST).exists() {
+            true if overwrite => Ok(()),
+            true => {
+                let why = "there is a run here already, and nothing is overwritten unasked; name another folder";
+                Err(Error::usage(format!("{}: {why}", root.display())).hinted(Hint::GiveOne(vec!["overwrite"])))
+            }
+            false if root.is_dir() => Self::check_free(root),
+            false => Ok(()),
+        }
+    }
+
+    /// Removes the run in a folder, if there is one, and nothing else.
+    ///
+    /// # Errors
+    /// `is_usage` if another process writes to it; `is_io`.
+    pub fn clear(root: &Path) -> Result<()> {
+        if !root.join(MANIFEST).exists() {
+            return Ok(());
+        }
+        let _lock = Lock::take(root)?;
+        let failed = |path: &Path, error| files::failed("cannot remove", path, error);
+        // The manifest last: what is left without it would be nobody's.
+        for folder in [root.join(STORE), root.join("tables")].into_iter().filter(|folder| folder.exists()) {
+            std::fs::remove_dir_all(&folder).map_err(|error| failed(&folder, error))?;
+        }
+        let manifest = root.join(MANIFEST);
+        std::fs::remove_file(&manifest).map_err(|error| failed(&manifest, error))
     }
 
     /// A folder may be used if it is empty, or holds nothing but what a killed `create` left.

@@ -16,12 +16,12 @@ pub struct Capture {
     #[arg(required_unless_present = "model")]
     pub target: Option<PathBuf>,
     /// Alias for TARGET
-    #[arg(long, conflicts_with = "target")]
+    #[arg(long, conflicts_with = "target", hide = true)]
     pub model: Option<PathBuf>,
     #[command(flatten)]
     pub inputs: Inputs,
     /// The run, a folder
-    #[arg(long, short)]
+    #[arg(long, short, value_name = "FOLDER")]
     pub output: PathBuf,
     /// What to keep: stats, stats+qk (queries and keys), pattern (maps) or topk:K
     #[arg(long, default_value = "stats+qk")]
@@ -52,7 +52,8 @@ pub fn run(args: &Capture, common: &Common) -> Outcome {
         inputs: args.inputs.given(),
         keep: args.keep.parse()?,
         dtype: args.dtype.parse()?,
-        selection: args.chosen.selection()?
+        selection: args.chosen.selection()?,
+        overwrite: common.overwrite
     );
     let done = work(common, |context| capture::run(&options, context))?;
     answer(common, &done, || {

@@ -20,7 +20,7 @@ pub struct Convert {
     #[arg(required_unless_present = "output")]
     pub run: Option<PathBuf>,
     /// Alias for RUN
-    #[arg(long, short, conflicts_with = "run")]
+    #[arg(long, short, conflicts_with = "run", hide = true)]
     pub output: Option<PathBuf>,
     /// Precision of what is stored: f16 or f32 [default: f32; a run keeps its own]
     #[arg(long)]
@@ -52,7 +52,7 @@ pub struct Convert {
 pub fn run(args: &Convert, common: &Common) -> Outcome<bool> {
     let output = args.run.clone().or(args.output.clone()).unwrap_or_default();
     let dtype = args.dtype.as_deref().map(str::parse).transpose()?;
-    let options = same!(args => Options { source, axes, mask, offset, heads, layers, stack, max_bytes }, output, dtype);
+    let options = same!(args => Options { source, axes, mask, offset, heads, layers, stack, max_bytes }, output, dtype, overwrite: common.overwrite);
     let found = work(common, |context| import::run(&options, context))?;
     answer(common, &found, || {
         let mut text = format!("{} in {}\n", found.counted(), found.run.display());

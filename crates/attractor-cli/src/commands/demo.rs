@@ -1,7 +1,5 @@
 //! `attractor demo`: the main job on an embedded model and text.
 
-use std::path::PathBuf;
-
 use attractor_render::Maps;
 use attractor_session::demo;
 use attractor_session::judgement::{HeadKind, Report};
@@ -10,13 +8,13 @@ use clap::Args;
 use crate::args::Common;
 use crate::console::{print, print_report, work};
 use crate::error::Outcome;
-use crate::files::write;
+use crate::files::{OutputFile, write};
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Where the page goes
-    #[arg(long, short, default_value = "report.html")]
-    pub output: PathBuf,
+    /// The page
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub output: OutputFile,
 }
 
 /// The heads that the demo is about, in words.

@@ -3,17 +3,18 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use attractor_render::canvas::colour::ColourMap;
 use attractor_render::results::compare::{differences, maps};
 use attractor_render::terminal::{columns, listed};
 use attractor_session::Error;
 use attractor_session::compare::{self, Change, Checked, Compared, Condition, HeadDiff, Metric, Options, junit};
 use clap::Args;
 
-use crate::args::{Chosen, Common, Inputs};
+use crate::args::{Chosen, Common, Inputs, choice, refuse_unused};
 use crate::console::{counted, json, print, work};
 use crate::error::Outcome;
-use crate::files::write;
-use crate::picture;
+use crate::files::{OutputFile, PictureFile, ending, write};
+use crate::picture::Look;
 
 #[derive(Debug, Args)]
 pub struct DiffArgs {
@@ -28,15 +29,20 @@ pub struct DiffArgs {
     pub fail_on: Vec<String>,
     /// Also write what --fail-on found as JUnit XML
     #[arg(long, value_name = "FILE", requires = "fail_on")]
-    pub junit: Option<PathBuf>,
+    pub junit: Option<OutputFile>,
     /// Also save a figure: .svg, .png or .pdf
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[arg(long, short)]
+    pub output: Option<PictureFile>,
     /// What is drawn: map (before, after and the difference, of the head that changed most), or a metric by layer and head
     #[arg(long, default_value = "map", value_name = "map|METRIC", requires = "output")]
     pub draw: String,
     #[command(flatten)]
     pub chosen: Chosen,
+    #[command(flatten)]
+    pub look: Look,
+    /// Colours of maps; the difference of the two has its own
+    #[arg(long, visible_alias = "colors", value_parser = choice::<ColourMap>(), default_value = "viridis")]
+    pub colours: ColourMap,
 }
 
 /// Heads whose differences are printed at most.
@@ -153,15 +159,17 @@ fn text(compared: &Compared) -> String {
 }
 
 /// What is drawn: maps, or the differences of a metric.
-fn drawn(args: &DiffArgs) -> Outcome<Option<(Option<Metric>, &Path, String)>> {
+fn drawn<'a>(args: &'a DiffArgs, common: &Common) -> Outcome<Option<(Option<Metric>, &'a Path)>> {
     let Some(path) = &args.output else { return Ok(None) };
-    let ending = picture::checked(path)?;
     let metric = Metric::ALL.into_iter().filter(|metric| *metric != Metric::Loss).find(|m| m.name() == args.draw);
     if metric.is_none() && args.draw != "map" {
         let known: Vec<&str> = Metric::ALL.iter().filter(|m| **m != Metric::Loss).map(|m| m.name()).collect();
         return Err(Error::usage(format!("--draw {}: expected map, {}", args.draw, known.join(", "))));
     }
-    Ok(Some((metric, path, ending)))
+    if metric.is_some() {
+        refuse_unused!(common, args, [colours], "a metric; it is for maps")?;
+    }
+    Ok(Some((metric, path)))
 }
 
 /// What each condition found, one line each.
@@ -196,19 +204,21 @@ pub fn run(args: &DiffArgs, common: &Common) -> Outcome<bool> {
         fail_on: args.fail_on.iter().map(|text| Condition::parse(text)).collect::<Outcome<Vec<_>>>()?,
         ..Options::new(&args.a, &args.b)
     };
-    let picture = drawn(args)?;
+    let picture = drawn(args, common)?;
     let (found, svg) = work(common, |context| {
         let found = compare::run(&options, context)?;
         let names = [&args.a, &args.b].map(|path| path.file_name().and_then(|name| name.to_str()).unwrap_or("?"));
         let svg = match &picture {
             None => None,
             Some((Some(metric), ..)) => Some(differences(&found.diff, *metric, names)?),
-            Some((None, ..)) => Some(maps(&found.diff, found.patterns.each_ref().map(|p| p.as_ref()), names)?),
+            Some((None, ..)) => {
+                Some(maps(&found.diff, found.patterns.each_ref().map(|p| p.as_ref()), names, args.colours)?)
+            }
         };
         Ok((found, svg))
     })?;
-    if let (Some((_, path, ending)), Some(svg)) = (&picture, svg) {
-        picture::save(path, ending, &svg)?;
+    if let (Some((_, path)), Some(svg)) = (&picture, svg) {
+        args.look.save(path, &ending(path), &svg)?;
     }
     if let Some(path) = &args.junit {
         write(path, junit(found.diff.stack, &found.fail_on).as_bytes())?;

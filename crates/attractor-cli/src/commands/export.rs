@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use attractor_render::canvas::colour::ColourMap;
 use attractor_render::canvas::scale::Spacing;
 use attractor_render::results::export::{MapPicture, MapUnit, figure};
 use attractor_session::Error;
@@ -13,7 +14,9 @@ use clap::{Args, ValueEnum};
 use crate::args::{Chosen, Common, Inputs, OneInput, choice, refuse_unused};
 use crate::console::{answer, counted, work};
 use crate::error::Outcome;
-use crate::{output, picture};
+use crate::files::OutputFile;
+use crate::output;
+use crate::picture::Look;
 
 #[derive(Debug, Args)]
 pub struct Export {
@@ -26,7 +29,7 @@ pub struct Export {
     pub format: Option<ExportFormat>,
     /// The file
     #[arg(long, short)]
-    pub output: PathBuf,
+    pub output: OutputFile,
     #[command(flatten)]
     pub one: OneInput,
     /// By token or by word: weights are summed over the keys and averaged over the queries of a word, so rows still sum to one
@@ -43,9 +46,9 @@ pub struct Export {
     pub mean: bool,
     #[command(flatten)]
     pub chosen: Chosen,
-    /// For pictures: colour scale
-    #[arg(long, value_parser = choice::<Spacing>(), default_value = "linear")]
-    pub scale: Spacing,
+    /// For pictures: how weights spread over the colours
+    #[arg(long, alias = "scale", value_parser = choice::<Spacing>(), default_value = "linear")]
+    pub colour_scale: Spacing,
     /// For pictures of several heads: give each head its own colour scale
     #[arg(long)]
     pub own_scale: bool,
@@ -56,6 +59,11 @@ pub struct Export {
     /// For numbers: limit on the file size, for example 4GiB
     #[arg(long, value_parser = bytes, default_value = "4GiB")]
     pub max_bytes: u64,
+    #[command(flatten)]
+    pub look: Look,
+    /// Colours of maps
+    #[arg(long, visible_alias = "colors", value_parser = choice::<ColourMap>(), default_value = "viridis")]
+    pub colours: ColourMap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,7 +124,12 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
         ExportFormat::Csv => Format::Csv,
         _ => return draw(args, &options, &output::name(&format), common),
     };
-    refuse_unused!(common, args, [hide, own_scale, scale], "numbers; it is for pictures (.svg, .png, .pdf)")?;
+    refuse_unused!(
+        common,
+        args,
+        [hide, own_scale, colour_scale, colours],
+        "numbers; it is for pictures (.svg, .png, .pdf)"
+    )?;
     let written = work(common, |context| export::run(&options, context)?.write(&args.output, numbers, args.max_bytes))?;
     told(&written, common);
     Ok(())
@@ -138,13 +151,14 @@ fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outc
             },
             groups: exported.heads,
             hide: &args.hide,
-            spacing: args.scale,
+            spacing: args.colour_scale,
+            colours: args.colours.sequential()?,
             own_scale: args.own_scale,
         })?;
         Ok((svg, exported))
     })?;
-    picture::save(&args.output, ending, &svg)?;
-    let bytes = std::fs::metadata(&args.output).map_or(0, |m| m.len());
+    args.look.save(&args.output, ending, &svg)?;
+    let bytes = std::fs::metadata(&*args.output).map_or(0, |m| m.len());
     told(&exported.drawn(&args.output, bytes)?, common);
     Ok(())
 }

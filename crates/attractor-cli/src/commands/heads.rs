@@ -15,7 +15,8 @@ use clap::Args;
 use crate::args::{Chosen, Common, Inputs, choice, refuse_unused, same};
 use crate::console::{counted, print, print_styled, work};
 use crate::error::Outcome;
-use crate::files::write;
+use crate::files::{OutputFile, write};
+use crate::picture::Look;
 use crate::{output, picture};
 
 #[derive(Debug, Args)]
@@ -42,13 +43,15 @@ pub struct Heads {
     pub all: bool,
     /// Also write the findings (.json, .csv, .parquet) or draw them (.svg, .png, .pdf): the kind of each head, or for a single
     /// detector its scores by layer and head
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[arg(long, short)]
+    pub output: Option<OutputFile>,
     /// For a single detector: draw a histogram of its scores
     #[arg(long, requires = "output")]
     pub histogram: bool,
     #[command(flatten)]
     pub chosen: Chosen,
+    #[command(flatten)]
+    pub look: Look,
 }
 
 /// Heads of a kind that are listed at most; --all lists all.
@@ -219,7 +222,7 @@ pub fn run(args: &Heads, common: &Common) -> Outcome {
             "parquet" => write(path, &parquet(&found.detections.to_table()?)?)?,
             _ => {
                 let target = args.target.file_name().and_then(|name| name.to_str()).unwrap_or("?");
-                picture::save(path, &ending, &results::heads::figure(&found.detections, target, args.histogram)?)?;
+                args.look.save(path, &ending, &results::heads::figure(&found.detections, target, args.histogram)?)?;
             }
         }
     }

@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use crate::args::{Chosen, Common, Inputs};
 use crate::console::{json, print, work};
 use crate::error::Outcome;
-use crate::files::write;
+use crate::files::{OutputFile, write};
+use crate::picture::Look;
 use crate::{output, picture};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,7 +59,7 @@ pub struct Metrics {
     /// Where it goes [default: the terminal]: .csv, .json, .parquet, .txt; .svg, .png or .pdf: a picture of one column, by
     /// layer and head
     #[arg(long, short)]
-    pub output: Option<PathBuf>,
+    pub output: Option<OutputFile>,
     /// What the picture shows: a column by layer and head, two columns against each other (sink,normalised_entropy), or
     /// "profile", the attention by distance [default: normalised_entropy]
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
@@ -78,6 +79,8 @@ pub struct Metrics {
     pub labels: Option<Vec<usize>>,
     #[command(flatten)]
     pub chosen: Chosen,
+    #[command(flatten)]
+    pub look: Look,
 }
 
 /// Characters of a line of text; a wider table goes on below.
@@ -113,7 +116,7 @@ pub fn run(args: &Metrics, common: &Common) -> Outcome {
     })?;
     if let Some(path) = &args.output {
         match &figure {
-            Some(figure) => picture::save(path, &output::name(&format), figure)?,
+            Some(figure) => args.look.save(path, &output::name(&format), figure)?,
             None => write(path, &written(&table, format)?)?,
         }
     }

@@ -1,17 +1,17 @@
 //! `attractor report`: the verdicts as one page, or for machines.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use attractor_render::Maps;
 use attractor_session::judgement::{self, Ablate, Options};
-use attractor_session::{Error, Steps, parquet};
+use attractor_session::{Error, Steps, check_output, parquet};
 
 use crate::args::{Common, Inputs, choice, refuse_unused};
 use crate::console::{print, work};
 use crate::error::Outcome;
-use crate::files::write;
+use crate::files::{OutputFile, write};
 use crate::output;
 
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub struct ReportArgs {
     pub inputs: Inputs,
     /// Where it goes [default: report.html; other formats are printed]
     #[arg(long, short)]
-    pub output: Option<PathBuf>,
+    pub output: Option<OutputFile>,
     /// What is written [default: as the ending of --output says, else the page]
     #[arg(long, value_enum)]
     pub format: Option<ReportFormat>,
@@ -59,6 +59,9 @@ pub enum ReportFormat {
     Parquet,
 }
 
+/// Where the page goes unless told otherwise.
+const PAGE: &str = "report.html";
+
 /// Runs the command.
 pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     // Before minutes of work, not after.
@@ -66,7 +69,10 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     if format == ReportFormat::Parquet && args.output.is_none() {
         return Err(Error::usage("--format parquet is not for a terminal; name a file with --output checks.parquet"));
     }
-    if format != ReportFormat::Html {
+    let path = args.output.as_deref().unwrap_or(Path::new(PAGE));
+    if format == ReportFormat::Html {
+        check_output(path, common.overwrite)?;
+    } else {
         refuse_unused!(common, args, [show], "a format without maps")?;
     }
     let options = Options {
@@ -92,8 +98,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
         Ok((judged.report, page))
     })?;
     if let Some(page) = page {
-        let path = args.output.clone().unwrap_or(PathBuf::from("report.html"));
-        write(&path, page.as_bytes())?;
+        write(path, page.as_bytes())?;
         match common.json {
             true => print(&report.to_json()),
             false if !common.quiet => {

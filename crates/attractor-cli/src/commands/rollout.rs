@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use attractor_render::canvas::colour::ColourMap;
 use attractor_render::{results, terminal};
 use attractor_session::Selection;
 use attractor_session::export::By;
@@ -11,8 +12,9 @@ use clap::{Args, ValueEnum};
 use crate::args::{Common, Inputs, OneInput, choice, refuse_unused, same};
 use crate::console::{json, print, work};
 use crate::error::Outcome;
-use crate::files::write;
-use crate::{output, picture};
+use crate::files::{OutputFile, write};
+use crate::output;
+use crate::picture::Look;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Order {
@@ -64,8 +66,13 @@ pub struct Rollout {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
     /// Also write it: .svg, .png, .pdf, .json or .csv
-    #[arg(long, short, visible_alias = "output", value_name = "FILE")]
-    pub out: Option<PathBuf>,
+    #[arg(long, short, alias = "out", value_name = "FILE")]
+    pub output: Option<OutputFile>,
+    #[command(flatten)]
+    pub look: Look,
+    /// Colours of maps [default: blues over text, viridis over an image]
+    #[arg(long, visible_alias = "colors", value_parser = choice::<ColourMap>())]
+    pub colours: Option<ColourMap>,
 }
 
 fn options(args: &Rollout) -> Outcome<Options> {
@@ -90,21 +97,22 @@ pub fn run(args: &Rollout, common: &Common) -> Outcome {
         refuse_unused!(common, args, [order, top], "--json, which lists all")?;
     }
     // Refused before any work is done.
-    let ending = match &args.out {
+    let ending = match &args.output {
         Some(path) => output::ending(path, &["svg", "png", "pdf", "json", "csv"])?,
         None => String::new(),
     };
+    let colours = args.colours.map(ColourMap::sequential).transpose()?;
     let found = work(common, |context| follow::run(&options, context))?;
     let (tokens, how) = (&found.tokens, &found.options);
     let document = format!("{}\n", json(&found));
-    if let Some(path) = &args.out {
+    if let Some(path) = &args.output {
         match ending.as_str() {
             "json" => write(path, document.as_bytes())?,
             "csv" => write(path, found.table()?.csv().as_bytes())?,
             _ => {
                 let image = found.image.as_deref();
-                let svg = results::rollout::figure(&found.shares, &found.attribution, tokens, how, image)?;
-                picture::save(path, &ending, &svg)?;
+                let svg = results::rollout::figure(&found.shares, &found.attribution, tokens, how, (image, colours))?;
+                args.look.save(path, &ending, &svg)?;
             }
         }
     }

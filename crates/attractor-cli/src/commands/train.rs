@@ -25,7 +25,7 @@ pub struct TrainLm {
     #[arg(long)]
     pub text_file: PathBuf,
     /// Where the checkpoint goes, a folder
-    #[arg(long, short)]
+    #[arg(long, short, value_name = "FOLDER")]
     pub output: PathBuf,
     /// Layers
     #[arg(long, default_value_t = 2)]

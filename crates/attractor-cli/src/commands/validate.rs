@@ -10,7 +10,7 @@ use attractor_session::judgement::{self, Ablate, Options};
 use crate::args::{Chosen, Common, Inputs, choice, refuse_all_but};
 use crate::console::{print, print_report, work};
 use crate::error::Outcome;
-use crate::files::write;
+use crate::files::{OutputFile, write};
 use crate::output;
 
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub struct Validate {
     #[arg(required_unless_present_any = ["checkpoint", "print_config"])]
     pub target: Option<PathBuf>,
     /// Alias for TARGET
-    #[arg(long, conflicts_with = "target")]
+    #[arg(long, conflicts_with = "target", hide = true)]
     pub checkpoint: Option<PathBuf>,
     #[command(flatten)]
     pub inputs: Inputs,
@@ -36,14 +36,14 @@ pub struct Validate {
     #[arg(long)]
     pub legacy: bool,
     /// Also write the verdicts as JUnit XML
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
+    #[arg(long)]
+    pub junit: Option<OutputFile>,
     /// Also write the verdicts as JSON
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[arg(long)]
+    pub output: Option<OutputFile>,
     /// Also write the HTML report
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
+    #[arg(long)]
+    pub report: Option<OutputFile>,
     #[command(flatten)]
     pub chosen: Chosen,
     /// Print the thresholds in effect as TOML and exit

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::files::{Lock, sweep};
-use attractor::{Error, Result};
+use attractor::Result;
+
+use crate::files::{Lock, create_folder, sweep};
 
 /// All that is needed to go on with a training, in its folder.
 pub const TRAINING: &str = "training.safetensors";
@@ -21,9 +22,7 @@ impl Claim {
     /// # Errors
     /// `is_usage` while another process holds it; `is_io` if folder or lock cannot be made.
     pub fn take(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Error::io(format!("cannot make the folder {}: {error}", folder.display())).because(error)
-        })?;
+        create_folder(folder)?;
         let lock = Lock::take(folder)?;
         sweep(folder)?;
         Ok(Self { _lock: lock })

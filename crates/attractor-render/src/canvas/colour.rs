@@ -1,29 +1,33 @@
 //! Colours: maps that survive colour blindness and grey printing, and the scales that numbers reach them by.
 
+use attractor::{Error, Result};
+
 /// Red, green, blue.
 pub type Rgb = [u8; 3];
 
 /// What is not a number. No sequential map holds a colour like it.
 pub const NAN: Rgb = [255, 0, 200];
 
-/// A colour map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub enum ColourMap {
-    /// Dark violet to yellow, even steps of lightness: readable with every common colour blindness and in grey.
-    #[default]
-    Viridis,
-    /// Blue to yellow, the same picture with and without red-green blindness.
-    Cividis,
-    /// Black over purple to cream.
-    Magma,
-    /// White to dark blue, for print.
-    Blues,
-    /// Black to white: pictures.
-    Greys,
-    /// Blue below the middle, white in it, red above; for differences.
-    BlueRed,
-    /// Purple below the middle, white in it, orange above; for differences.
-    PurpleOrange,
+attractor::choice! {
+    /// A colour map.
+    #[derive(Default)]
+    pub enum ColourMap {
+        /// Dark violet to yellow, in even steps of lightness: readable with every common colour blindness and in grey.
+        #[default]
+        Viridis = "viridis",
+        /// Blue to yellow, the same with and without red-green blindness.
+        Cividis = "cividis",
+        /// Black over purple to cream.
+        Magma = "magma",
+        /// White to dark blue, for print.
+        Blues = "blues",
+        /// Black to white.
+        Greys = "greys",
+        /// Blue below the middle, white in it, red above: for differences.
+        BlueRed = "blue-red",
+        /// Purple below the middle, white in it, orange above: for differences.
+        PurpleOrange = "purple-orange",
+    }
 }
 
 impl ColourMap {
@@ -43,6 +47,19 @@ impl ColourMap {
         };
         let colour = gradient.eval_continuous(t.clamp(0.0, 1.0));
         [colour.r, colour.g, colour.b]
+    }
+
+    /// This map, for numbers that have no middle.
+    ///
+    /// # Errors
+    /// `is_usage` for a map of differences.
+    pub fn sequential(self) -> Result<Self> {
+        match self.is_diverging() {
+            false => Ok(self),
+            true => {
+                Err(Error::option("colours", self, "is for differences, and nothing here has a middle; give another"))
+            }
+        }
     }
 
     /// True if its middle means "no difference".

@@ -25,6 +25,8 @@ pub(crate) const LABEL: f64 = 11.0;
 pub(crate) const SMALL: f64 = 10.0;
 const NOTE: f64 = 10.5;
 const NOTE_LINE: f64 = 14.0;
+/// Margin above the heading.
+const TOP: f64 = 6.0;
 
 /// The colour of the n-th kind; they come round again after eight.
 pub fn colour(index: usize) -> &'static str {
@@ -50,7 +52,7 @@ impl Heading {
     pub(crate) fn height(&self) -> f64 {
         let title = self.title.len() as f64 * 18.0;
         let notes = self.notes.len() as f64 * NOTE_LINE;
-        6.0 + title + notes + if title + notes > 0.0 { 8.0 } else { 0.0 }
+        TOP + title + notes + if title + notes > 0.0 { 8.0 } else { 0.0 }
     }
 
     /// Width of the widest line.
@@ -61,7 +63,12 @@ impl Heading {
 
     /// Draws it from the top of the figure.
     pub(crate) fn draw(&self, svg: &mut Svg, x: f64) {
-        let mut y = 6.0;
+        if self.title.is_empty() && self.notes.is_empty() {
+            return;
+        }
+        // What a picture without its heading leaves out: all but the upper margin.
+        svg.group("g", &[("class", &"heading"), ("data-height", &short(self.height() - TOP))]);
+        let mut y = TOP;
         for line in &self.title {
             svg.text((x, y + 13.0), Anchor::Start, TITLE, "ink title", line);
             y += 18.0;
@@ -70,6 +77,7 @@ impl Heading {
             svg.text((x, y + 11.0), Anchor::Start, NOTE, "muted", line);
             y += NOTE_LINE;
         }
+        svg.close();
     }
 }
 

@@ -5,6 +5,7 @@ pub mod colour;
 #[cfg(feature = "export")]
 pub mod file;
 pub mod layout;
+pub mod look;
 pub mod numbers;
 pub mod raster;
 pub mod scale;

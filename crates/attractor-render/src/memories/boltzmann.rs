@@ -1,11 +1,12 @@
 //! A memory at temperatures: its law, the sigmoid of a unit, and samples.
 
-use attractor::experiment::boltzmann::{Drawn, Law, LawAt, Samples};
+use attractor::experiment::boltzmann::{Drawn, Firing, Law, LawAt, Samples};
 use attractor::sample::gibbs::probability_of_up;
 
 use super::{ink, style};
 use crate::Result;
 use crate::canvas::axis::Side;
+use crate::canvas::numbers::counted;
 use crate::figures::images::{Images, Picture};
 use crate::figures::lines::{Lines, Series};
 use crate::figures::panels::beside;
@@ -99,4 +100,69 @@ pub fn samples(samples: &Samples, source: &str, picture: (usize, usize)) -> Resu
     }
     let title = "Samples: cold ones are near memories, hot ones noise";
     Images { title, notes, pictures: &pictures, across, rows: &rows, columns: &[], shared: false }.svg(&style())
+}
+
+/// The table of a Boltzmann distribution, for a terminal.
+pub fn law_words(law: &Law, source: &str) -> String {
+    let mut out = format!(
+        "{source}: {}, {}, ground-state energy {:.4}, degeneracy {}\n\n\
+         {:>8}  {:>10}  {:>11}  {:>8}  {:>13}  {:>12}\n",
+        counted(1 << law.units, "state"),
+        counted(law.energies.len(), "energy level"),
+        law.energies[0] + 0.0,
+        law.states[0],
+        "T",
+        "ln Z",
+        "mean energy",
+        "entropy",
+        "heat capacity",
+        "p(ground)",
+    );
+    for at in &law.at {
+        out += &format!(
+            "{:>8}  {:>10.4}  {:>11.4}  {:>8.4}  {:>13.4}  {:>12.5}\n",
+            at.temperature,
+            at.log_z,
+            at.mean_energy + 0.0,
+            at.entropy,
+            at.heat_capacity,
+            at.of_energy[0]
+        );
+    }
+    out + "\nexact, by enumeration of all states: p = exp(-E / T) / Z; entropy in nats\n"
+}
+
+/// The table of firing probabilities, for a terminal.
+pub fn firing_words(firing: &Firing) -> String {
+    let head: String = firing.fields.iter().map(|h| format!("  h = {h:>4}")).collect();
+    let mut out = format!("probability that a spin is +1: sigma(2 h / T)\n\n{:>8}{head}\n", "T");
+    for at in &firing.at {
+        let row: String = at.probabilities.iter().map(|p| format!("  {p:>8.5}")).collect();
+        out += &format!("{:>8}{row}\n", at.temperature);
+    }
+    out
+}
+
+/// What samples are like at each temperature, for a terminal.
+pub fn samples_words(samples: &Samples, source: &str) -> String {
+    let mut out = format!(
+        "{source}, {} per temperature, {} Gibbs sweeps each from a random state\n\n{:>8}  {:>11}  {:>10}  {:>16}\n",
+        counted(samples.at[0].samples.len(), "sample"),
+        samples.sweeps,
+        "T",
+        "mean energy",
+        "mean |m|",
+        "stored, mirrored"
+    );
+    for at in &samples.at {
+        let (stored, mirrored) = at.stored_and_mirrored();
+        out += &format!(
+            "{:>8}  {:>11.4}  {:>10.4}  {:>16}\n",
+            at.temperature,
+            at.mean_energy(),
+            at.mean_overlap(),
+            format!("{stored}, {mirrored}")
+        );
+    }
+    out + "\n|m|: overlap with the nearest stored pattern or its mirror\n"
 }

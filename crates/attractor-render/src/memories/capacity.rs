@@ -79,6 +79,47 @@ fn exact(found: &Capacity) -> Result<String> {
     Lines { title: "Recall without an error", notes: notes(found), x, y, series: &series }.svg()
 }
 
+/// The table of a capacity, for a terminal, and what theory says of it.
+pub fn words(found: &Capacity) -> String {
+    let mut out = format!(
+        "{}, {} units, {} pattern sets, {} cues each, {} of a cue wrong; recall unit by unit until none flips\n\n\
+         {:>7}  {:>8}  {:>9}  {:>9}  {:>9}  {:>8}\n",
+        found.rule,
+        found.neurons,
+        found.seeds,
+        found.cues,
+        percent(found.noise),
+        "load",
+        "patterns",
+        "overlap m",
+        "+- s.e.",
+        "theory",
+        "exact",
+    );
+    for m in &found.loads {
+        let theory = m.theory.map_or("-".to_string(), |m| format!("{m:.5}"));
+        let error = if m.standard_error.is_nan() { "-".to_string() } else { format!("{:.5}", m.standard_error) };
+        out += &format!(
+            "{:>7.4}  {:>8}  {:>9.5}  {error:>9}  {theory:>9}  {:>7.1}%\n",
+            m.load,
+            m.patterns,
+            m.overlap,
+            100.0 * m.exact
+        );
+    }
+    match found.limits.filter(|limits| limits.most.is_finite()) {
+        None => out,
+        Some(limits) => {
+            out + &format!(
+                "\nTheory: the retrieval state for N to infinity (Amit, Gutfreund and Sompolinsky 1987), which disappears above a load of \
+             {CRITICAL_LOAD:.4}.\nWithout any error: most patterns up to 1 / (2 ln N) = {:.4}, all up to 1 / (4 ln N) = \
+             {:.4} (McEliece et al. 1987).\n",
+                limits.most, limits.all
+            )
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,12 @@
 //! Retrieval of real patterns: what came back, how the energy fell, and how many patterns an answer is made of.
 
-use attractor::experiment::modern::{Effective, Retrieval, Retrievals};
+use attractor::experiment::modern::{Effective, Retrieval, Retrievals, SoftMaximum};
 use attractor::settle::retrieval::Reason;
 
 use crate::Result;
 use crate::canvas::axis::Side;
 use crate::canvas::colour::ColourMap;
-use crate::canvas::numbers::exact;
+use crate::canvas::numbers::{decimal, exact};
 use crate::canvas::scale::{Scale, Spacing};
 use crate::figures::heatmap::Style;
 use crate::figures::images::{Images, Picture};
@@ -112,4 +112,87 @@ pub fn effective(found: &Retrievals, swept: &[Effective], source: &str) -> Resul
     ];
     let (x, y) = (Side::new("beta").log(), Side::new("effective patterns, exp(entropy)").log());
     Lines { title: "What is retrieved: averages, then single patterns", notes, x, y, series: &series }.svg()
+}
+
+/// What became of a query, and what would help.
+pub fn why(retrieval: &Retrieval) -> String {
+    let some = |set: &[usize]| {
+        let names: Vec<String> = set.iter().take(6).map(usize::to_string).collect();
+        let more = if set.len() > 6 { ", ..." } else { "" };
+        format!("{}{more}", names.join(", "))
+    };
+    match &retrieval.reason {
+        _ if retrieval.has_twins() => "retrieved, along with identical patterns".to_string(),
+        Reason::Retrieved => "retrieved".to_string(),
+        Reason::AnotherPattern(other) => format!("pattern {other} instead: the query lay in its basin"),
+        Reason::Outscored(other) => format!(
+            "pattern {other} instead: no beta retrieves this one as it is, since a longer pattern scores as high; scale the patterns to one length"
+        ),
+        Reason::Metastable(set) => format!("average of {} patterns ({}): beta too low", set.len(), some(set)),
+        Reason::GlobalAverage => "average of more than half of all patterns: beta too low".to_string(),
+        Reason::NotSettled => "not settled: more steps are needed".to_string(),
+    }
+}
+
+fn table(found: &Retrievals) -> String {
+    const SHOWN: usize = 40;
+    let mut out = format!(
+        "{:>7}  {:>9}  {:>9}  {:>10}  {:>9}  {:>5}  result\n",
+        "pattern", "d(query)", "d(end)", "separation", "required", "steps"
+    );
+    for one in found.retrievals.iter().take(SHOWN) {
+        out += &format!(
+            "{:>7}  {:>9}  {:>9}  {:>10}  {:>9}  {:>5}  {}\n",
+            one.pattern,
+            decimal(one.query_distance, 3),
+            decimal(one.distance, 3),
+            decimal(one.separation, 3),
+            decimal(one.wanted_separation, 3),
+            one.steps,
+            why(one)
+        );
+    }
+    let all = found.retrievals.len();
+    if all > SHOWN {
+        out += &format!("and {} more; the JSON has them all\n", all - SHOWN);
+    }
+    out += &format!("\n{} of {all} patterns retrieved\n", found.count(|reason| *reason == Reason::Retrieved));
+    if let Some(beta) = found.wanted_beta() {
+        out += &format!("a beta of {} would separate all patterns that can be separated\n", decimal(beta, 3));
+    }
+    out
+}
+
+/// The retrievals as a table, for a terminal, and what they come to.
+pub fn words(found: &Retrievals, source: &str) -> String {
+    let kind = if found.centred { "centred, of mean length 1" } else { "as they are" };
+    let theorem = found.sure_patterns.map_or(String::new(), |count| {
+        format!(
+            "theory guarantees storage of {} random patterns of this mean length and dimension (probability 0.99; Ramsauer et al. 2021, \
+             theorem 3)\n",
+            decimal(count, 0)
+        )
+    });
+    format!(
+        "Modern Hopfield memory of {} patterns of {} features ({kind}), {}, beta {}: {source}\n\
+         noise of standard deviation {} in every feature; the energy falls with every step\n\n{}{theorem}",
+        found.patterns,
+        found.features,
+        found.separation,
+        exact(found.beta),
+        exact(found.noise),
+        table(found)
+    )
+}
+
+/// The table of the soft maximum, for a terminal.
+pub fn soft_maximum_words(found: &SoftMaximum) -> String {
+    let mut out = format!(
+        "{}: how far the soft maximum of two scores lies above the larger one\n\n{:>6}  {:>12}  {:>9}\n",
+        found.separation, "beta", "equal scores", "1 apart"
+    );
+    for gap in &found.gaps {
+        out += &format!("{:>6}  {:>12.6}  {:>9.6}\n", gap.beta, gap.above_equal, gap.above_one_apart);
+    }
+    out
 }

@@ -1,13 +1,14 @@
 //! Recalls: stored, corrupted and recalled patterns, energies on the way, a recall that moves.
 
+use attractor::energy::Descends;
 use attractor::experiment::recall::{Corruption, Recall, Recalled, Recalls, Trace, Update};
 use attractor::pattern::Spins;
-use attractor::settle::Frames;
+use attractor::settle::{Ending, Frames};
 use attractor::{Error, Result};
 
 use super::{Shown, ink, style};
 use crate::canvas::axis::Side;
-use crate::canvas::numbers::percent;
+use crate::canvas::numbers::{decimal, percent};
 use crate::figures::images::{Images, Picture};
 use crate::figures::lines::{Lines, Series};
 use crate::figures::moving::Moving;
@@ -162,6 +163,80 @@ fn stills(frames: &Frames, shown: &Shown<'_>, mut notes: Vec<String>) -> Result<
         values.iter().zip(&names).map(|(values, name)| Picture { width, height, values, name }).collect();
     let (title, across) = (UNIT_BY_UNIT, shown.min(6));
     Images { title, notes, pictures: &pictures, across, rows: &[], columns: &[], shared: false }.svg(&style())
+}
+
+/// Whether recall goes downhill, in words.
+pub fn descent(descends: Descends) -> String {
+    match descends {
+        Descends::Exact => "no update raises the energy, so recall converges".to_string(),
+        Descends::Conditional(condition) => format!("no update raises the energy if {condition}"),
+        Descends::None(why) => format!("the energy may rise: {why}"),
+    }
+}
+
+/// What a state is, in words.
+pub fn ending(ending: &Ending) -> String {
+    let but = |wrong: usize| match wrong {
+        0 => String::new(),
+        1 => " but for 1 unit".to_string(),
+        n => format!(" but for {n} units"),
+    };
+    match ending {
+        Ending::Stored { pattern, wrong } => format!("pattern {pattern}{}", but(*wrong)),
+        Ending::Mirrored { pattern, wrong } => format!("mirror of pattern {pattern}{}", but(*wrong)),
+        Ending::Mixture { patterns, wrong } => {
+            let names: Vec<String> =
+                patterns.iter().map(|(at, mirrored)| format!("{}xi_{at}", if *mirrored { "-" } else { "" })).collect();
+            format!("mixture of {}{}", names.join(", "), but(*wrong))
+        }
+        Ending::Spurious => "spurious state".to_string(),
+        Ending::Cycle => "cycle of two states".to_string(),
+        Ending::OutOfSweeps => "not settled: more sweeps are needed".to_string(),
+    }
+}
+
+/// The recalls as a table, and what they come to.
+pub fn table(recalls: &Recalls) -> String {
+    const SHOWN: usize = 40;
+    let all = &recalls.recalls;
+    let mut out = format!(
+        "{:>7}  {:>11}  {:>11}  {:>10}  {:>10}  {:>6}  ended at\n",
+        "pattern", "cue overlap", "end overlap", "energy", "at the end", "sweeps"
+    );
+    for r in all.iter().take(SHOWN) {
+        let energy = |at: Option<&f64>| at.map_or("-".to_string(), |&e| decimal(e, 3));
+        out += &format!(
+            "{:>7}  {:>11.3}  {:>11.3}  {:>10}  {:>10}  {:>6}  {}\n",
+            r.pattern,
+            r.cue_overlap,
+            r.overlap,
+            energy(r.energies.first()),
+            energy(r.energies.last()),
+            r.sweeps,
+            self::ending(&r.ending)
+        );
+    }
+    if all.len() > SHOWN {
+        out += &format!("and {} more; the JSON has them all\n", all.len() - SHOWN);
+    }
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for name in all.iter().filter(|r| !r.exact).map(kind) {
+        match kinds.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((name, 1)),
+        }
+    }
+    let others: Vec<String> = kinds.iter().map(|(name, count)| format!("{name} ({count})")).collect();
+    let rest = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
+    out + &format!("\n{} of {} cues recalled without an error{rest}\n", recalls.exact(), all.len())
+}
+
+fn kind(recalled: &Recalled) -> &'static str {
+    match &recalled.ending {
+        Ending::Stored { pattern, .. } if *pattern == recalled.pattern => "nearly recalled",
+        Ending::Stored { .. } => "another pattern",
+        other => other.name(),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use attractor_judge::diff::{Diff, Metric};
 use attractor_record::Patterns;
 
 use crate::canvas::axis::Side;
+use crate::canvas::colour::ColourMap;
 use crate::canvas::scale::{Scale, Spacing};
 use crate::canvas::text::label;
 use crate::figures::compare::before_after;
@@ -51,7 +52,8 @@ pub fn differences(found: &Diff, metric: Metric, names: [&str; 2]) -> Result<Str
 ///
 /// # Errors
 /// `is_usage` if one side kept no maps; what reading them answers.
-pub fn maps(found: &Diff, sides: [&dyn Patterns; 2], names: [&str; 2]) -> Result<String> {
+pub fn maps(found: &Diff, sides: [&dyn Patterns; 2], names: [&str; 2], colours: ColourMap) -> Result<String> {
+    let colours = colours.sequential()?;
     let most = found.most(Metric::Divergence).ok_or_else(|| {
         Error::option("draw", "map", "one of the two kept no maps; draw a metric")
             .hinted(Hint::Capture { keep: "stats+qk" })
@@ -66,7 +68,7 @@ pub fn maps(found: &Diff, sides: [&dyn Patterns; 2], names: [&str; 2]) -> Result
     let tokens: Vec<String> = sides[0].tokens(0).iter().map(|token| label(&token.text, LABEL)).collect();
     let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
     let scale = Scale::fit(Spacing::Linear, before.values().chain(after.values()));
-    let style = Style { scale, ..Style::default() };
+    let style = Style { scale, colours, ..Style::default() };
     let title = format!(
         "{}, which changed most (divergence {} of ln 2), input 0: A {}, B {}",
         most.0.place(),

@@ -4,6 +4,7 @@ use attractor::{Error, Hint, Result};
 use attractor_judge::analysis::HeadGroups;
 use attractor_record::{LayerShape, Patterns, Role, Steps};
 
+use crate::canvas::colour::ColourMap;
 use crate::canvas::numbers::counted;
 use crate::canvas::scale::{Scale, Spacing};
 use crate::canvas::text::label;
@@ -45,6 +46,8 @@ pub struct MapPicture<'a> {
     pub hide: &'a [usize],
     /// From weights to colours.
     pub spacing: Spacing,
+    /// The colours.
+    pub colours: ColourMap,
     /// Each head has a scale of its own.
     pub own_scale: bool,
 }
@@ -91,7 +94,8 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
     let heads: Vec<&HeadMap> = maps.iter().collect();
     let tokens = patterns.tokens(input);
     let entry = Steps::of(patterns).name(input);
-    let mut style = Style { scale: Scale::fit(spacing, maps.iter().flat_map(|m| m.map.values())), ..Style::default() };
+    let scale = Scale::fit(spacing, maps.iter().flat_map(|m| m.map.values()));
+    let mut style = Style { scale, colours: picture.colours, ..Style::default() };
     // Where the continuation begins with a group of its own.
     style.boundary = patterns.prompt_length(input).filter(|&at| at > 0 && at < tokens.len());
     let class = |role: Role| match role {
@@ -134,9 +138,8 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
             return Err(Error::option("mean", "", "the picture shows one layer").hinted(Hint::GiveOne(vec!["layers"])));
         }
         [_, ..] if own_scale && spacing != Spacing::Linear => {
-            return Err(
-                Error::option("own_scale", "", "each head has a linear scale of its own").hinted(Hint::Omit("scale"))
-            );
+            return Err(Error::option("own_scale", "", "each head has a linear scale of its own")
+                .hinted(Hint::Omit("colour_scale")));
         }
         [first, ..] if layers == 1 => {
             let panels = Panels { shared: !own_scale, ..Panels::default() };

@@ -68,12 +68,13 @@ pub fn figure(
     found: &Attribution,
     tokens: &[Token],
     options: &FuseOptions,
-    image: Option<&[u8]>,
+    (image, colours): (Option<&[u8]>, Option<ColourMap>),
 ) -> Result<String> {
     let (title, how) = title(found, tokens, options);
     let mut notes = vec![how];
     notes.extend(found.notes.iter().map(ToString::to_string));
     let mut style = Style { unit: "share of the query's final state".to_string(), ..Style::default() };
+    style.colours = colours.unwrap_or_default();
     if let Some(grid) = grid(tokens) {
         let weights: Vec<f32> = grid.iter().flatten().map(|&at| found.shares[at] as f32).collect();
         let rest = 1.0 - grid.iter().flatten().map(|&at| found.shares[at]).sum::<f64>();
@@ -92,7 +93,7 @@ pub fn figure(
     }
     style.scale = Scale::linear(0.0, end)?;
     // Words of little share stand on white, as in print.
-    style.colours = ColourMap::Blues;
+    style.colours = colours.unwrap_or(ColourMap::Blues);
     let texts: Vec<&str> = lines.iter().map(|line| line.token.as_str()).collect();
     let weights: Vec<f64> = lines.iter().map(|line| line.share).collect();
     Words { title: &title, notes, tokens: &texts, weights: &weights, query, width: 0.0 }.svg(&style)

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use attractor::{Error, Hint, Kind, Result, State};
+use attractor_data::files::check_folder;
 use attractor_data::training::{Claim, MetricLog, SavedState, TRAINING};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -135,9 +136,7 @@ impl Folder<'_> {
     /// `is_usage` for a file, or a folder that holds a training or a model; `is_io` if there is nothing to go on with.
     pub fn fits(&self) -> Result<()> {
         let folder = self.path.display();
-        if self.path.exists() && !self.path.is_dir() {
-            return Err(Error::usage(format!("{folder}: is a file; name a folder")));
-        }
+        check_folder(self.path)?;
         let is_there = |name: &&&str| self.path.join(name).metadata().is_ok_and(|file| file.len() > 0);
         match (self.resume, self.state().exists(), self.files.iter().find(is_there)) {
             (false, true, _) => Err(Error::usage(format!(

@@ -1,6 +1,6 @@
 //! `attractor memory anneal`: simulated annealing of spin glasses and graphs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attractor_render::memories::annealing::{Draw, figure, words};
 use attractor_session::energy::problems::Problem;
@@ -13,8 +13,9 @@ use clap::Args;
 use super::{Answer, document};
 use crate::args::{Common, choice, refuse_unused, same};
 use crate::error::Outcome;
-use crate::files::write;
-use crate::{output, picture};
+use crate::files::{OutputFile, write};
+use crate::output;
+use crate::picture::Look;
 
 #[derive(Debug, Args)]
 pub struct Anneal {
@@ -36,6 +37,25 @@ pub struct Anneal {
     /// The built-in example: planted loops, 16 x 16
     #[arg(long)]
     pub demo: bool,
+    #[command(flatten)]
+    pub annealing: Annealing,
+}
+
+#[derive(Debug, Args)]
+pub struct MaxCut {
+    /// The graph, in the Gset format (a line "nodes edges", then "i j weight")
+    #[arg(required_unless_present = "graph")]
+    pub file: Option<PathBuf>,
+    /// Alias for FILE
+    #[arg(long, conflicts_with = "file", hide = true)]
+    pub graph: Option<PathBuf>,
+    #[command(flatten)]
+    pub annealing: Annealing,
+}
+
+/// How a problem is annealed, and what is kept of it.
+#[derive(Debug, Args)]
+pub struct Annealing {
     /// First temperature [default: twice the largest root-mean-square local field, each spin's strongest coupling left out]
     #[arg(long)]
     pub start: Option<f64>,
@@ -58,18 +78,17 @@ pub struct Anneal {
     #[arg(long, value_parser = choice::<Dynamics>(), default_value = "metropolis", alias = "rule")]
     pub dynamics: Dynamics,
     /// Also save a figure (.svg, .png or .pdf), or the two sides of a graph's cut (.txt: a line "node side" each, sides 1 and -1)
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[arg(long, short)]
+    pub output: Option<OutputFile>,
     /// What --output shows
     #[arg(long, value_parser = choice::<Draw>(), default_value = "run", requires = "output")]
     pub draw: Draw,
+    #[command(flatten)]
+    pub look: Look,
 }
 
 impl Anneal {
     fn problem(&self) -> Outcome<Problem> {
-        if let Some(path) = &self.graph {
-            return Ok(Problem::MaxCut { graph: graphs::read(path)?, source: path.display().to_string() });
-        }
         Ok(match (self.sk, self.torus, self.planted, self.ising) {
             (Some(units), ..) => Problem::SherringtonKirkpatrick { units },
             (_, Some(side), ..) => Problem::TorusGlass { side },
@@ -83,11 +102,6 @@ impl Anneal {
             }
         })
     }
-
-    fn options(&self, is_text: bool) -> Outcome<Options> {
-        let (problem, cooling, trace) = (self.problem()?, self.schedule, self.output.is_some() && !is_text);
-        Ok(same!(self => Options { start, end, sweeps, reads, restarts, dynamics }, problem, cooling, trace))
-    }
 }
 
 /// Energies are traced for the picture alone.
@@ -95,20 +109,49 @@ fn reworded(error: Error) -> Error {
     if error.hint() == Some(&Hint::Omit("trace")) { error.hinted(Hint::Omit("output")) } else { error }
 }
 
-/// Runs the command: what it prints.
+impl Annealing {
+    /// Anneals a problem: what is printed of it.
+    fn run(
+        &self,
+        problem: impl FnOnce() -> Outcome<Problem>,
+        common: &Common,
+        context: &Context<'_>,
+    ) -> Outcome<Answer> {
+        let ending =
+            self.output.as_deref().map(|path| output::ending(path, &["svg", "png", "pdf", "txt"])).transpose()?;
+        let (problem, is_text) = (problem()?, ending.as_deref() == Some("txt"));
+        if is_text {
+            refuse_unused!(common, self, [draw], "an --output that ends in .txt, the partition")?;
+        }
+        if is_text && !matches!(problem, Problem::MaxCut { .. }) {
+            let why = "a .txt holds the two sides of a graph's cut; give --graph, or a .svg, .png or .pdf";
+            return Err(Error::usage(why));
+        }
+        let (cooling, trace) = (self.schedule, self.output.is_some() && !is_text);
+        let options = same!(self => Options { start, end, sweeps, reads, restarts, dynamics }, problem, cooling, trace);
+        let found = annealing::run(&options, context).map_err(reworded)?;
+        match self.output.as_deref().zip(ending) {
+            Some((path, _)) if is_text => write(path, found.partition_text()?.as_bytes())?,
+            Some((path, ending)) => self.look.save(path, &ending, &figure(self.draw, &found)?)?,
+            None => {}
+        }
+        Ok((document(&found, &[])?, words(&found)))
+    }
+}
+
+/// The maximum cut of the graph in a file.
+fn cut(path: &Path) -> Outcome<Problem> {
+    Ok(Problem::MaxCut { graph: graphs::read(path)?, source: path.display().to_string() })
+}
+
+/// Runs `attractor memory anneal`: what it prints.
 pub fn run(args: &Anneal, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
-    let ending = args.output.as_deref().map(|path| output::ending(path, &["svg", "png", "pdf", "txt"])).transpose()?;
-    let is_text = ending.as_deref() == Some("txt");
-    if is_text {
-        refuse_unused!(common, args, [draw], "an --output that ends in .txt, the partition")?;
-    }
-    if is_text && args.graph.is_none() {
-        return Err(Error::usage("a .txt holds the two sides of a graph's cut; give --graph, or a .svg, .png or .pdf"));
-    }
-    let found = annealing::run(&args.options(is_text)?, context).map_err(reworded)?;
-    match args.output.as_deref() {
-        Some(path) if is_text => write(path, found.partition_text()?.as_bytes())?,
-        path => picture::draw(path, |_| figure(args.draw, &found))?,
-    }
-    Ok((document(&found, &[])?, words(&found)))
+    let problem = || args.graph.as_deref().map_or_else(|| args.problem(), cut);
+    args.annealing.run(problem, common, context)
+}
+
+/// Runs `attractor maxcut`: what it prints.
+pub fn max_cut(args: &MaxCut, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
+    let file = args.file.as_ref().or(args.graph.as_ref()).ok_or_else(|| Error::usage("name a graph"))?;
+    args.annealing.run(|| cut(file), common, context)
 }

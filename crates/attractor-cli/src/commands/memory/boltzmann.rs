@@ -1,10 +1,8 @@
 //! `attractor memory boltzmann`: what a memory is at a temperature.
 
-use std::path::PathBuf;
-
 use attractor_render::memories::boltzmann as figures;
 use attractor_session::Context;
-use attractor_session::experiment::boltzmann::{self, Firing, Law, Options, Samples};
+use attractor_session::experiment::boltzmann::{self, Options};
 use attractor_session::learn::Standard;
 use attractor_session::patterns::Stored;
 use clap::{Args, ValueEnum};
@@ -12,9 +10,8 @@ use clap::{Args, ValueEnum};
 use super::data::Data;
 use super::{Answer, document};
 use crate::args::{Common, choice, refuse_unused, same};
-use crate::console::counted;
 use crate::error::Outcome;
-use crate::picture;
+use crate::picture::Figure;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,9 +43,8 @@ pub struct Boltzmann {
     /// Sweeps per sample, from a random state
     #[arg(long, default_value_t = 200)]
     pub sweeps: usize,
-    /// Also save a figure: .svg, .png or .pdf
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub figure: Figure,
 }
 
 impl Boltzmann {
@@ -67,73 +63,11 @@ impl Boltzmann {
     }
 }
 
-fn law_text(law: &Law, source: &str) -> String {
-    let mut out = format!(
-        "{source}: {}, {}, ground-state energy {:.4}, degeneracy {}\n\n\
-         {:>8}  {:>10}  {:>11}  {:>8}  {:>13}  {:>12}\n",
-        counted(1 << law.units, "state"),
-        counted(law.energies.len(), "energy level"),
-        law.energies[0] + 0.0,
-        law.states[0],
-        "T",
-        "ln Z",
-        "mean energy",
-        "entropy",
-        "heat capacity",
-        "p(ground)",
-    );
-    for at in &law.at {
-        out += &format!(
-            "{:>8}  {:>10.4}  {:>11.4}  {:>8.4}  {:>13.4}  {:>12.5}\n",
-            at.temperature,
-            at.log_z,
-            at.mean_energy + 0.0,
-            at.entropy,
-            at.heat_capacity,
-            at.of_energy[0]
-        );
-    }
-    out + "\nexact, by enumeration of all states: p = exp(-E / T) / Z; entropy in nats\n"
-}
-
-fn firing_text(firing: &Firing) -> String {
-    let head: String = firing.fields.iter().map(|h| format!("  h = {h:>4}")).collect();
-    let mut out = format!("probability that a spin is +1: sigma(2 h / T)\n\n{:>8}{head}\n", "T");
-    for at in &firing.at {
-        let row: String = at.probabilities.iter().map(|p| format!("  {p:>8.5}")).collect();
-        out += &format!("{:>8}{row}\n", at.temperature);
-    }
-    out
-}
-
-fn samples_text(samples: &Samples, source: &str) -> String {
-    let mut out = format!(
-        "{source}, {} per temperature, {} Gibbs sweeps each from a random state\n\n{:>8}  {:>11}  {:>10}  {:>16}\n",
-        counted(samples.at[0].samples.len(), "sample"),
-        samples.sweeps,
-        "T",
-        "mean energy",
-        "mean |m|",
-        "stored, mirrored"
-    );
-    for at in &samples.at {
-        let (stored, mirrored) = at.stored_and_mirrored();
-        out += &format!(
-            "{:>8}  {:>11.4}  {:>10.4}  {:>16}\n",
-            at.temperature,
-            at.mean_energy(),
-            at.mean_overlap(),
-            format!("{stored}, {mirrored}")
-        );
-    }
-    out + "\n|m|: overlap with the nearest stored pattern or its mirror\n"
-}
-
 /// Runs the command: what it prints.
 pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<Answer> {
     let options = args.options(context.seed());
     options.check()?;
-    let save = |figure: &dyn Fn() -> Outcome<String>| picture::draw(args.output.as_deref(), |_| figure());
+    let save = |figure: &dyn Fn() -> Outcome<String>| args.figure.draw(|_| figure());
     Ok(match args.draw {
         Draw::Law => {
             refuse_unused!(common, args, [samples, sweeps], "--draw law, which adds up all states")?;
@@ -141,7 +75,7 @@ pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<
             let source = &stored.source.to_string();
             let law = boltzmann::law(&stored.patterns, &options, context)?;
             save(&|| figures::law(&law, source))?;
-            (document(&law, &[("draw", "law"), ("source", source)])?, law_text(&law, source))
+            (document(&law, &[("draw", "law"), ("source", source)])?, figures::law_words(&law, source))
         }
         Draw::Firing => {
             let here = "--draw firing, which is the same of every memory";
@@ -149,14 +83,14 @@ pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<
             refuse_unused!(common, args, [rule, samples, sweeps], here)?;
             let firing = boltzmann::firing(&options)?;
             save(&|| figures::firing(&options.temperatures))?;
-            (document(&firing, &[("draw", "firing")])?, firing_text(&firing))
+            (document(&firing, &[("draw", "firing")])?, figures::firing_words(&firing))
         }
         Draw::Samples => {
             let stored = args.stored(context)?;
             let source = &stored.source.to_string();
             let samples = boltzmann::samples(&stored.patterns, &options, context)?;
             save(&|| figures::samples(&samples, source, stored.picture))?;
-            (document(&samples, &[("draw", "samples"), ("source", source)])?, samples_text(&samples, source))
+            (document(&samples, &[("draw", "samples"), ("source", source)])?, figures::samples_words(&samples, source))
         }
     })
 }

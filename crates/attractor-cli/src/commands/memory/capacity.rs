@@ -1,19 +1,16 @@
 //! `attractor memory capacity`: overlap and exact recall against load.
 
-use std::path::PathBuf;
-
-use attractor_render::memories::capacity::{Criterion, figure};
+use attractor_render::memories::capacity::{Criterion, figure, words};
 use attractor_session::Context;
-use attractor_session::experiment::capacity::{self, CRITICAL_LOAD, Plan};
+use attractor_session::experiment::capacity::{self, Plan};
 use attractor_session::learn::Standard;
 use clap::Args;
 use serde_json::json;
 
 use super::Answer;
 use crate::args::{choice, same};
-use crate::console::percent;
 use crate::error::Outcome;
-use crate::picture;
+use crate::picture::Figure;
 
 #[derive(Debug, Clone, Args)]
 pub struct Capacity {
@@ -49,9 +46,8 @@ pub struct Capacity {
     /// Maximum number of sweeps per recall
     #[arg(long, default_value_t = 200)]
     pub sweeps: usize,
-    /// Also save a figure: .svg, .png or .pdf
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub figure: Figure,
 }
 
 impl Capacity {
@@ -65,54 +61,11 @@ impl Capacity {
     }
 }
 
-fn table(found: &capacity::Capacity) -> String {
-    let mut out = format!(
-        "{}, {} units, {} pattern sets, {} cues each, {} of a cue wrong; recall unit by unit until none flips\n\n\
-         {:>7}  {:>8}  {:>9}  {:>9}  {:>9}  {:>8}\n",
-        found.rule,
-        found.neurons,
-        found.seeds,
-        found.cues,
-        percent(found.noise),
-        "load",
-        "patterns",
-        "overlap m",
-        "+- s.e.",
-        "theory",
-        "exact",
-    );
-    for m in &found.loads {
-        let theory = m.theory.map_or("-".to_string(), |m| format!("{m:.5}"));
-        let error = if m.standard_error.is_nan() { "-".to_string() } else { format!("{:.5}", m.standard_error) };
-        out += &format!(
-            "{:>7.4}  {:>8}  {:>9.5}  {error:>9}  {theory:>9}  {:>7.1}%\n",
-            m.load,
-            m.patterns,
-            m.overlap,
-            100.0 * m.exact
-        );
-    }
-    match found.limits.filter(|limits| limits.most.is_finite()) {
-        None => out,
-        Some(limits) => {
-            out + &format!(
-                "\nTheory: the retrieval state for N to infinity (Amit, Gutfreund and Sompolinsky 1987), which disappears above a load of \
-             {CRITICAL_LOAD:.4}.\nWithout any error: most patterns up to 1 / (2 ln N) = {:.4}, all up to 1 / (4 ln N) = \
-             {:.4} (McEliece et al. 1987).\n",
-                limits.most, limits.all
-            )
-        }
-    }
-}
-
 /// Runs the command: what it prints.
 pub fn run(args: &Capacity, context: &Context<'_>) -> Outcome<Answer> {
     let plan = args.plan(context.seed());
     plan.check()?;
-    let file = args.output.as_ref().map(|path| picture::checked(path).map(|ending| (path, ending))).transpose()?;
     let found = capacity::run(&plan, context)?;
-    if let Some((path, ending)) = file {
-        picture::save(path, &ending, &figure(if args.demo { Criterion::Exact } else { args.criterion }, &found)?)?;
-    }
-    Ok((json!(found.loads), table(&found)))
+    args.figure.draw(|_| figure(if args.demo { Criterion::Exact } else { args.criterion }, &found))?;
+    Ok((json!(found.loads), words(&found)))
 }

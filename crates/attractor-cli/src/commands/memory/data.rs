@@ -7,6 +7,7 @@ use crate::args::same;
 
 /// Where patterns come from.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Data")]
 pub struct Data {
     /// Patterns: a file (IDX, .npy, .npz, .csv, PNG, JPEG, BMP, PNM), a folder of pictures, or a built-in set: glyphs-5, glyphs-8, digits
     #[arg(long, value_name = "SOURCE", conflicts_with_all = ["demo", "random"])]

@@ -1,6 +1,6 @@
 //! `attractor memory dense`: dense associative memory, polynomial or exponential.
 
-use attractor_render::memories::recall::{Draw, cue, figure};
+use attractor_render::memories::recall::{self as words, Draw, cue, figure};
 use attractor_session::Context;
 use attractor_session::energy::Interaction;
 use attractor_session::experiment::dense::{self, DenseRecall, Steepness};
@@ -10,7 +10,6 @@ use super::recall::{self, Recall};
 use super::{Answer, Data};
 use crate::args::choice;
 use crate::error::Outcome;
-use crate::picture;
 
 #[derive(Debug, Args)]
 pub struct Dense {
@@ -52,8 +51,8 @@ fn text(found: &DenseRecall, source: &str) -> String {
         found.units,
         found.energy,
         cue(&found.recalled.how),
-        recall::descent(found.recalled.descent),
-        recall::table(&found.recalled)
+        words::descent(found.recalled.descent),
+        words::table(&found.recalled)
     )
 }
 
@@ -62,6 +61,6 @@ pub fn run(args: &Dense, context: &Context<'_>) -> Outcome<Answer> {
     let stored = args.data.source().stored("glyphs-8", context)?;
     let found = args.options().run(&stored.patterns, context)?;
     let (shown, energy) = (recall::shown(&stored), found.energy.to_string());
-    picture::draw(args.recall.output.as_deref(), |moves| figure(args.draw, &found.recalled, &shown, &energy, moves))?;
+    args.recall.figure.draw(|moves| figure(args.draw, &found.recalled, &shown, &energy, moves))?;
     Ok((recall::json(&found, &found.recalled, &shown.source)?, text(&found, &shown.source)))
 }

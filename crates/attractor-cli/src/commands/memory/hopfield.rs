@@ -1,7 +1,7 @@
 //! `attractor memory hopfield`: patterns stored by a learning rule, and recalled.
 
 use attractor_render::memories::hopfield::{Draw, figure};
-use attractor_render::memories::recall::cue;
+use attractor_render::memories::recall::{self as words, cue};
 use attractor_session::experiment::hopfield::{self, HopfieldRecall};
 use attractor_session::learn::Standard;
 use attractor_session::{Choice, Context};
@@ -11,7 +11,6 @@ use super::recall::{self, Recall};
 use super::{Answer, Data};
 use crate::args::{Common, choice};
 use crate::error::Outcome;
-use crate::picture;
 
 #[derive(Debug, Args)]
 pub struct Hopfield {
@@ -62,8 +61,8 @@ fn text(found: &HopfieldRecall, source: &str, advised: bool) -> String {
         found.load,
         found.rule,
         cue(&found.recalled.how),
-        recall::descent(found.recalled.descent),
-        recall::table(&found.recalled),
+        words::descent(found.recalled.descent),
+        words::table(&found.recalled),
         if whole || !advised { String::new() } else { advice(found) }
     )
 }
@@ -74,6 +73,6 @@ pub fn run(args: &Hopfield, common: &Common, context: &Context<'_>) -> Outcome<A
     let recall = args.recall.options(args.draw.trace());
     let found = hopfield::Hopfield { rule: args.rule, recall }.run(&stored.patterns, context)?;
     let shown = recall::shown(&stored);
-    picture::draw(args.recall.output.as_deref(), |moves| figure(args.draw, &found, &shown, moves))?;
+    args.recall.figure.draw(|moves| figure(args.draw, &found, &shown, moves))?;
     Ok((recall::json(&found, &found.recalled, &shown.source)?, text(&found, &shown.source, !common.quiet)))
 }

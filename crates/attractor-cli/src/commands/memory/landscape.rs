@@ -1,7 +1,5 @@
 //! `attractor memory landscape`: energy as a landscape, in one dimension and in two.
 
-use std::path::PathBuf;
-
 use attractor_render::memories::landscape as figures;
 use attractor_session::experiment::landscape::{self, Curve, CurveOptions, Plane, PlaneOptions};
 use attractor_session::{Context, Error, Hint};
@@ -11,7 +9,7 @@ use serde_json::Value;
 use super::{Answer, document};
 use crate::args::{Common, refuse_unused, same};
 use crate::error::Outcome;
-use crate::picture;
+use crate::picture::Figure;
 
 /// Which landscape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,9 +60,8 @@ pub struct Landscape {
     /// Step size of a modern retrieval: any value between 0 and 2 lowers the energy; small ones draw smooth paths
     #[arg(long, default_value_t = 0.1)]
     pub damping: f64,
-    /// Also save a figure: .svg, .png or .pdf
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub figure: Figure,
 }
 
 impl Landscape {
@@ -123,13 +120,13 @@ pub fn run(args: &Landscape, common: &Common, context: &Context<'_>) -> Outcome<
         Draw::Curve => {
             refuse_unused!(common, args, [stored, from, beta, damping], "--draw curve, one dimension")?;
             let curve = landscape::curve(&args.curve(), context)?;
-            picture::draw(args.output.as_deref(), |moves| figures::curve(&curve, moves))?;
+            args.figure.draw(|moves| figures::curve(&curve, moves))?;
             (curve_json(&curve)?, figures::curve_text(&curve))
         }
         Draw::Contours | Draw::ModernAgainstClassical => {
             refuse_unused!(common, args, [polynomial, start, rate], "patterns in two dimensions")?;
             let plane = landscape::plane(&args.plane()?, context).map_err(reworded)?;
-            picture::draw(args.output.as_deref(), |_| figures::plane(&plane))?;
+            args.figure.draw(|_| figures::plane(&plane))?;
             (plane_json(&plane)?, figures::plane_text(&plane))
         }
     })

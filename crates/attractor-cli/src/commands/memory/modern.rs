@@ -1,20 +1,16 @@
 //! `attractor memory modern`: modern Hopfield memory of real patterns.
 
-use std::path::PathBuf;
-
-use attractor_render::memories;
+use attractor_render::memories::{self, modern as figures};
 use attractor_session::Context;
 use attractor_session::energy::SimplexMap;
-use attractor_session::experiment::modern::{self, Options, Retrieval, Retrievals, SoftMaximum};
-use attractor_session::settle::retrieval::Reason;
+use attractor_session::experiment::modern::{self, Options, Retrievals};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{Answer, Data, document};
 use crate::args::{Common, choice, refuse_unused, same};
-use crate::console::{number, short};
 use crate::error::Outcome;
-use crate::picture;
+use crate::picture::Figure;
 
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,9 +54,8 @@ pub struct ModernArgs {
     /// Use the patterns as they are, neither centred nor scaled to mean length one
     #[arg(long)]
     pub raw: bool,
-    /// Also save a figure: .svg, .png or .pdf
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub figure: Figure,
     /// What --output shows
     #[arg(long, value_enum, default_value_t = Draw::Recall)]
     pub draw: Draw,
@@ -72,101 +67,21 @@ impl ModernArgs {
     }
 }
 
-fn why(retrieval: &Retrieval) -> String {
-    let some = |set: &[usize]| {
-        let names: Vec<String> = set.iter().take(6).map(usize::to_string).collect();
-        let more = if set.len() > 6 { ", ..." } else { "" };
-        format!("{}{more}", names.join(", "))
-    };
-    match &retrieval.reason {
-        _ if retrieval.has_twins() => "retrieved, along with identical patterns".to_string(),
-        Reason::Retrieved => "retrieved".to_string(),
-        Reason::AnotherPattern(other) => format!("pattern {other} instead: the query lay in its basin"),
-        Reason::Outscored(other) => format!(
-            "pattern {other} instead: no beta retrieves this one as it is, since a longer pattern scores as high; scale the patterns to one length"
-        ),
-        Reason::Metastable(set) => format!("average of {} patterns ({}): beta too low", set.len(), some(set)),
-        Reason::GlobalAverage => "average of more than half of all patterns: beta too low".to_string(),
-        Reason::NotSettled => "not settled: raise --steps".to_string(),
-    }
-}
-
-fn table(found: &Retrievals) -> String {
-    const SHOWN: usize = 40;
-    let mut out = format!(
-        "{:>7}  {:>9}  {:>9}  {:>10}  {:>9}  {:>5}  result\n",
-        "pattern", "d(query)", "d(end)", "separation", "required", "steps"
-    );
-    for one in found.retrievals.iter().take(SHOWN) {
-        out += &format!(
-            "{:>7}  {:>9}  {:>9}  {:>10}  {:>9}  {:>5}  {}\n",
-            one.pattern,
-            number(one.query_distance, 3),
-            number(one.distance, 3),
-            number(one.separation, 3),
-            number(one.wanted_separation, 3),
-            one.steps,
-            why(one)
-        );
-    }
-    let all = found.retrievals.len();
-    if all > SHOWN {
-        out += &format!("and {} more; --json has them all\n", all - SHOWN);
-    }
-    out += &format!("\n{} of {all} patterns retrieved\n", found.count(|reason| *reason == Reason::Retrieved));
-    if let Some(beta) = found.wanted_beta() {
-        out += &format!("a beta of {} would separate all patterns that can be separated\n", number(beta, 3));
-    }
-    out
-}
-
-fn text(found: &Retrievals, source: &str) -> String {
-    let kind = if found.centred { "centred, of mean length 1" } else { "as they are" };
-    let theorem = found.sure_patterns.map_or(String::new(), |count| {
-        format!(
-            "theory guarantees storage of {} random patterns of this mean length and dimension (probability 0.99; Ramsauer et al. 2021, \
-             theorem 3)\n",
-            number(count, 0)
-        )
-    });
-    format!(
-        "Modern Hopfield memory of {} patterns of {} features ({kind}), {}, beta {}: {source}\n\
-         noise of standard deviation {} in every feature; the energy falls with every step\n\n{}{theorem}",
-        found.patterns,
-        found.features,
-        found.separation,
-        short(found.beta),
-        short(found.noise),
-        table(found)
-    )
-}
-
 fn json(found: &Retrievals, source: &str) -> Outcome<Value> {
     let mut document = document(found, &[("memory", "modern"), ("source", source)])?;
     for (one, retrieval) in found.retrievals.iter().enumerate() {
-        document["retrievals"][one]["why"] = why(retrieval).into();
+        document["retrievals"][one]["why"] = figures::why(retrieval).into();
     }
     Ok(document)
-}
-
-fn soft_maximum_text(found: &SoftMaximum) -> String {
-    let mut out = format!(
-        "{}: how far the soft maximum of two scores lies above the larger one\n\n{:>6}  {:>12}  {:>9}\n",
-        found.separation, "beta", "equal scores", "1 apart"
-    );
-    for gap in &found.gaps {
-        out += &format!("{:>6}  {:>12.6}  {:>9.6}\n", gap.beta, gap.above_equal, gap.above_one_apart);
-    }
-    out
 }
 
 fn soft_maximum(args: &ModernArgs, common: &Common) -> Outcome<Answer> {
     let here = "--draw soft-maximum, which needs no memory";
     refuse_unused!(common, args.data, [data, random, patterns, scale, threshold, skip, label_column], here)?;
     refuse_unused!(common, args, [beta, damping, noise, steps, query, raw], here)?;
-    picture::draw(args.output.as_deref(), |_| memories::attention::soft_maximum(args.separation))?;
+    args.figure.draw(|_| memories::attention::soft_maximum(args.separation))?;
     let found = modern::soft_maximum(args.separation);
-    Ok((document(&found, &[("draw", "soft-maximum")])?, soft_maximum_text(&found)))
+    Ok((document(&found, &[("draw", "soft-maximum")])?, figures::soft_maximum_words(&found)))
 }
 
 /// Runs the command: what it prints.
@@ -174,7 +89,7 @@ pub fn run(args: &ModernArgs, common: &Common, context: &Context<'_>) -> Outcome
     if args.draw == Draw::SoftMaximum {
         return soft_maximum(args, common);
     }
-    if args.output.is_none() {
+    if args.figure.output.is_none() {
         refuse_unused!(common, args, [draw], "no --output")?;
     }
     if args.draw != Draw::Weights {
@@ -186,16 +101,16 @@ pub fn run(args: &ModernArgs, common: &Common, context: &Context<'_>) -> Outcome
     let source = &rows.source.to_string();
     let found = modern::run(rows.patterns, &options, context)?;
     let case = &found.case;
-    picture::draw(args.output.as_deref(), |_| match args.draw {
-        Draw::Recall => memories::modern::recall(&found, source, rows.picture),
-        Draw::Energy => memories::modern::energy(&found, source),
+    args.figure.draw(|_| match args.draw {
+        Draw::Recall => figures::recall(&found, source, rows.picture),
+        Draw::Energy => figures::energy(&found, source),
         Draw::Beta => {
             let swept = modern::effective_patterns(case, found.iteration, context)?;
-            memories::modern::effective(&found, &swept, source)
+            figures::effective(&found, &swept, source)
         }
         Draw::Weights => memories::attention::weights(&found, &modern::weights_against_beta(case, args.query)?, source),
         Draw::Attention => memories::attention::one_step(&found, &modern::attention_against_step(case)?, source),
         Draw::SoftMaximum => memories::attention::soft_maximum(found.separation),
     })?;
-    Ok((json(&found, source)?, text(&found, source)))
+    Ok((json(&found, source)?, figures::words(&found, source)))
 }

@@ -15,8 +15,8 @@ use serde_json::json;
 use crate::args::{Common, choice, same};
 use crate::console::{answer, counted, print, work};
 use crate::error::Outcome;
-use crate::files;
-use crate::picture;
+use crate::files::{self, OutputFile};
+use crate::picture::{self, Look};
 
 #[derive(Debug, Subcommand)]
 pub enum Generate {
@@ -74,7 +74,9 @@ pub struct GenerateRbm {
     pub draw: Option<Draw>,
     /// Where it goes: a picture (.svg, .png, .pdf), .csv or .safetensors; else the terminal
     #[arg(long, short)]
-    pub output: Option<PathBuf>,
+    pub output: Option<OutputFile>,
+    #[command(flatten)]
+    pub look: Look,
 }
 
 /// What of the machine is drawn.
@@ -116,7 +118,7 @@ fn draw_machine(args: &GenerateRbm, common: &Common) -> Outcome {
     let path =
         path.ok_or_else(|| Error::usage("--draw architecture: a picture; name an --output .svg, .png or .pdf"))?;
     let rbm = Machine::open(args.model.as_deref())?.rbm;
-    picture::draw(Some(path), |_| figures::architecture(&rbm))?;
+    args.look.save(path, &files::ending(path), &figures::architecture(&rbm)?)?;
     if common.json {
         let (visible, hidden) = (rbm.visible_units(), rbm.hidden_units());
         print(&format!("{}\n", json!({ "output": path, "visible": visible, "hidden": hidden })));
@@ -172,12 +174,12 @@ pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
     match files::ending(path).as_str() {
         "csv" => found.write(path, Format::Csv)?,
         "safetensors" => found.write(path, Format::Safetensors)?,
-        _ => picture::draw(Some(path), |_| sheet.svg(found.machine.picture))?,
+        ending => args.look.save(path, ending, &sheet.svg(found.machine.picture)?)?,
     }
     let count = found.values().len();
     if let Some(fields) = document.as_object_mut() {
         fields.remove("values");
-        fields.extend([("output".to_string(), json!(path)), ("count".to_string(), json!(count))]);
+        fields.extend([("output".to_string(), json!(**path)), ("count".to_string(), json!(count))]);
     }
     answer(common, &document, || format!("{wrong}{}: {}\n", path.display(), counted(count, "state")));
     Ok(())

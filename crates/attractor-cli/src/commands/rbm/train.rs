@@ -9,7 +9,6 @@ use crate::args::Common;
 use crate::commands::resume;
 use crate::console::{answer, counted, work_until_asked};
 use crate::error::Outcome;
-use crate::picture;
 
 /// Writes the figures of a training into its folder; their names.
 fn draw(args: &TrainRbm, trained: &Trained) -> Outcome<Vec<String>> {
@@ -17,7 +16,7 @@ fn draw(args: &TrainRbm, trained: &Trained) -> Outcome<Vec<String>> {
     let training = Training { rbm: &machine.rbm, picture: machine.picture, samples, activations, history };
     let save = |(name, svg): (&str, String)| {
         let name = name.replace(".svg", &format!(".{}", args.figures));
-        picture::save(&args.output.join(&name), &args.figures, &svg).map(|()| name)
+        args.look.save(&args.output.join(&name), &args.figures, &svg).map(|()| name)
     };
     training.figures()?.into_iter().map(save).collect()
 }
