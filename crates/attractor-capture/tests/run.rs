@@ -308,7 +308,10 @@ fn a_run_is_replaced_when_asked_and_nothing_beside_it() {
     std::fs::write(path.join("thesis.tex"), "x").unwrap();
     RunWriter::clear(&path).unwrap();
     let error = RunWriter::check_output(&path, true).unwrap_err();
-    assert!(error.is_usage() && error.to_string().contains("thesis.tex") && path.join("thesis.tex").exists(), "{error}");
+    assert!(
+        error.is_usage() && error.to_string().contains("thesis.tex") && path.join("thesis.tex").exists(),
+        "{error}"
+    );
     RunWriter::clear(folder.path()).unwrap();
     assert!(path.exists(), "a folder without a run is left as it is");
 }

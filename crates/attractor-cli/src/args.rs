@@ -3,17 +3,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use attractor_session::{Choice, Error, Selection, Stack, check_output, inputs};
+use attractor_session::{Choice, Error, Selection, Stack, inputs};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args};
 
 use crate::error::Outcome;
-use crate::files::ending;
-use crate::picture;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
+#[command(next_help_heading = "Global options", next_display_order = 900)]
 pub struct Common {
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -45,34 +43,6 @@ pub struct Common {
 }
 
 impl Common {
-    /// Refuses, before any work is done, outputs that cannot be written, and what is said of outputs where there are none.
-    /// `replaces`: the command has an output of its own that it checks itself; `draws`: it draws into a folder.
-    pub fn check_outputs(&self, replaces: bool, draws: bool) -> Outcome {
-        let Self { outputs, given, .. } = self;
-        if self.overwrite && outputs.is_empty() && !replaces {
-            let why = "replaces a file or a run, and this command line names neither; omit it";
-            return Err(Error::option("overwrite", "", why));
-        }
-        for (at, (path, is_picture)) in outputs.iter().enumerate() {
-            check_output(path, self.overwrite)?;
-            if outputs[..at].iter().any(|(other, _)| other == path) {
-                return Err(Error::usage(format!("{}: is named for two outputs; name another file", path.display())));
-            }
-            if *is_picture {
-                picture::checked(path)?;
-            }
-        }
-        for (option, endings) in picture::OPTIONS {
-            let drawn = draws || given.iter().any(|given| given == "format");
-            let drawn = drawn || outputs.iter().any(|(path, _)| endings.contains(&ending(path).as_str()));
-            if given.iter().any(|given| given == option) && !drawn {
-                let why = format!("is for pictures; name an --output .{}", endings.join(", ."));
-                return Err(Error::option(option, "", why));
-            }
-        }
-        Ok(())
-    }
-
     /// Refuses options that were given and would do nothing here.
     pub fn refuse_unused(&self, options: &[&str], here: &str) -> Outcome {
         self.refuse(here, |given| options.contains(&given))
@@ -113,42 +83,40 @@ pub(crate) use refuse_unused;
 
 /// What goes through a checkpoint.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Inputs of a checkpoint")]
 pub struct Inputs {
     /// Text of a single input
-    #[arg(long, conflicts_with_all = ["text_file", "input"])]
+    #[arg(long, conflicts_with_all = ["text_file", "input"], help_heading = "Inputs of a checkpoint")]
     pub text: Option<String>,
     /// A text file, cut into inputs of --seq-len tokens
-    #[arg(long, conflicts_with = "input")]
+    #[arg(long, conflicts_with = "input", help_heading = "Inputs of a checkpoint")]
     pub text_file: Option<PathBuf>,
     /// Inputs that need no tokenizer: token ids (JSON, .npy, .safetensors) or images (PNG, JPEG, .npy); repeat it for several images
-    #[arg(long)]
+    #[arg(long, help_heading = "Inputs of a checkpoint")]
     pub input: Vec<PathBuf>,
     /// Tokens per input [default: 128, or the model's context length if shorter]
-    #[arg(long)]
+    #[arg(long, help_heading = "Inputs of a checkpoint")]
     pub seq_len: Option<usize>,
     /// Use at most this many inputs, the first ones [default: 32]
-    #[arg(long)]
+    #[arg(long, help_heading = "Inputs of a checkpoint")]
     pub max_inputs: Option<usize>,
     #[command(flatten)]
     pub weights: Weights,
     /// Which stack of a run's layers, where it has several
-    #[arg(long, value_parser = choice::<Stack>(), help_heading = None::<&str>)]
+    #[arg(long, value_parser = choice::<Stack>())]
     pub stack: Option<Stack>,
 }
 
 /// How a checkpoint is read.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Reading of a checkpoint")]
 pub struct Weights {
     /// The config.json for a checkpoint that is a single weight file
-    #[arg(long)]
+    #[arg(long, help_heading = "Reading of a checkpoint")]
     pub model_config: Option<PathBuf>,
     /// Leave out tensors of the model that nothing reads (a pattern with * and ?); recorded in the output
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", help_heading = "Reading of a checkpoint")]
     pub ignore_tensors: Vec<String>,
     /// Pass over configuration keys that are not understood (a pattern with * and ?); recorded in the output
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", help_heading = "Reading of a checkpoint")]
     pub ignore_keys: Vec<String>,
 }
 

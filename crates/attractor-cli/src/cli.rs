@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use attractor_session::Error;
+use attractor_session::{Error, check_output};
 use clap::parser::ValueSource;
 use clap::{Command as Built, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::{Shell, generate};
@@ -28,7 +28,8 @@ use crate::commands::train::Train;
 use crate::commands::validate::Validate;
 use crate::console::print;
 use crate::error::Outcome;
-use crate::files::{OutputFile, PictureFile};
+use crate::files::{OutputFile, PictureFile, ending};
+use crate::picture;
 
 /// Shows, tests and trains the memory inside neural networks.
 #[derive(Debug, Parser)]
@@ -137,11 +138,40 @@ impl Cli {
         Ok(cli)
     }
 
+    /// Refuses, before any work is done, outputs that cannot be written, and what is said of outputs where there are none.
+    fn check_outputs(&self) -> Outcome {
+        let Common { outputs, given, overwrite, .. } = &self.common;
+        // Those have an output of their own, which they check themselves; a training draws into its folder.
+        let replaces = matches!(self.command, Command::Capture(_) | Command::Convert(_) | Command::Report(_));
+        let draws = matches!(self.command, Command::Train(_));
+        if *overwrite && outputs.is_empty() && !replaces {
+            let why = "replaces a file or a run, and this command line names neither; omit it";
+            return Err(Error::option("overwrite", "", why));
+        }
+        for (at, (path, is_picture)) in outputs.iter().enumerate() {
+            check_output(path, *overwrite)?;
+            if outputs[..at].iter().any(|(other, _)| other == path) {
+                return Err(Error::usage(format!("{}: is named for two outputs; name another file", path.display())));
+            }
+            if *is_picture {
+                picture::checked(path)?;
+            }
+        }
+        for (option, endings) in picture::OPTIONS {
+            let drawn = draws || given.iter().any(|given| given == "format");
+            let drawn = drawn || outputs.iter().any(|(path, _)| endings.contains(&ending(path).as_str()));
+            if given.iter().any(|given| given == option) && !drawn {
+                let why = format!("is for pictures; name an --output .{}", endings.join(", ."));
+                return Err(Error::option(option, "", why));
+            }
+        }
+        Ok(())
+    }
+
     /// Runs the command. `Ok(false)`: it ran, and checks failed.
     pub fn run(&self) -> Outcome<bool> {
         let common = &self.common;
-        let replaces = matches!(self.command, Command::Capture(_) | Command::Convert(_) | Command::Report(_));
-        common.check_outputs(replaces, matches!(self.command, Command::Train(Train::Rbm(_))))?;
+        self.check_outputs()?;
         match &self.command {
             Command::Demo(demo) => commands::demo::run(demo, common),
             Command::Validate(validate) => commands::validate::run(validate, common),
@@ -187,7 +217,7 @@ fn manual(words: &[String]) -> Outcome {
     let name = command.get_bin_name().unwrap_or("attractor").replace(' ', "-");
     let mut page = Vec::new();
     // Writing to memory cannot fail.
-    let _ = Man::new(command.clone().name(name)).render(&mut page);
+    let _ = Man::new(command.clone().display_name(name)).render(&mut page);
     print(&String::from_utf8_lossy(&page));
     Ok(())
 }

@@ -18,16 +18,15 @@ pub const OPTIONS: [(&str, &[&str]); 4] =
 
 /// How a picture is drawn.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Pictures")]
 pub struct Look {
     /// Leave out the title and the notes below it, for a caption to say
-    #[arg(long)]
+    #[arg(long, help_heading = "Pictures")]
     pub no_title: bool,
     /// Width on paper, to which the whole is scaled: 85mm, 3.5in, 480px
-    #[arg(long)]
+    #[arg(long, help_heading = "Pictures")]
     pub width: Option<Width>,
     /// Pixels of a PNG per inch [default: 192]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(16..=4800))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(16..=4800), help_heading = "Pictures")]
     pub dpi: Option<u32>,
 }
 

@@ -58,7 +58,8 @@ fn a_cut_is_given_with_its_sides() {
     let edges: String = (2..=1001).map(|leaf| format!("1 {leaf} 1\n")).collect();
     std::fs::write(here.join("star.txt"), format!("1001 1000\n{edges}")).unwrap();
     for command in [&["maxcut"][..], &["memory", "anneal"]] {
-        let found = parsed(here, &[command, &["--graph", "star.txt", "--reads", "4", "-o", "cut.txt"]].concat());
+        let found =
+            parsed(here, &[command, &["--graph", "star.txt", "--reads", "4", "-o", "cut.txt", "--overwrite"]].concat());
         assert_eq!(found["cut"], 1000.0, "{command:?}");
         let sides = found["partition"].as_array().unwrap();
         assert_eq!((&sides[0], sides[1].as_array().unwrap().len()), (&serde_json::json!([1]), 1000));
@@ -83,7 +84,8 @@ fn every_picture_of_a_memory_is_drawn() {
     ];
     for (command, pictures) in cases {
         for picture in pictures {
-            let arguments = [&["memory"], command, &["--draw", picture, "-o", "out.svg", "--quiet"]].concat();
+            let arguments =
+                [&["memory"], command, &["--draw", picture, "-o", "out.svg", "--quiet", "--overwrite"]].concat();
             let output = attractor(here, &arguments);
             assert!(output.status.success(), "{arguments:?}: {}", said(&output));
             let svg = std::fs::read_to_string(here.join("out.svg")).unwrap();
@@ -93,7 +95,7 @@ fn every_picture_of_a_memory_is_drawn() {
 }
 
 fn drawn(folder: &Path, arguments: &[&str]) -> String {
-    let output = attractor(folder, &[arguments, &["-o", "out.svg", "--quiet"]].concat());
+    let output = attractor(folder, &[arguments, &["-o", "out.svg", "--quiet", "--overwrite"]].concat());
     assert!(output.status.success(), "{arguments:?}: {}", said(&output));
     std::fs::read_to_string(folder.join("out.svg")).unwrap()
 }

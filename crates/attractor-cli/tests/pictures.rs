@@ -21,7 +21,7 @@ const TEXT: &str = "One two three four five six seven eight. Nine ten eleven twe
                     nobody said a word about it until the morning came with rain and wind from the sea.";
 
 fn drawn(folder: &Path, arguments: &[&str], file: &str) -> String {
-    let output = attractor(folder, &[arguments, &["-o", file, "--quiet"]].concat());
+    let output = attractor(folder, &[arguments, &["-o", file, "--quiet", "--overwrite"]].concat());
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     std::fs::read_to_string(folder.join(file)).unwrap()
 }

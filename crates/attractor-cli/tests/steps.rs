@@ -66,7 +66,8 @@ fn a_report_says_how_many_steps_there_are_and_a_picture_names_its_step() {
     assert_eq!((&one["inputs"], &one["steps"]), (&json!(2), &Value::Null));
     let compared = said(&attractor(here, &["diff", "many", "many"]));
     assert!(compared.contains("6 steps of 2 inputs, "), "{compared}");
-    let page = |show: &str| attractor(here, &["report", "many", "--show", show, "-o", "page.html", "--quiet"]);
+    let page =
+        |show: &str| attractor(here, &["report", "many", "--show", show, "-o", "page.html", "--quiet", "--overwrite"]);
     assert!(page("5").status.success(), "every step can be shown");
     let refused = page("6");
     assert_eq!(refused.status.code(), Some(2));
@@ -78,7 +79,7 @@ fn a_report_says_how_many_steps_there_are_and_a_picture_names_its_step() {
     .unwrap();
     assert_eq!((&followed["input"], &followed["step"]["number"]), (&json!(1), &json!(3)));
     let export = |run: &str, step: &[&str]| {
-        let export = ["export", run, "--heads", "0", "--input-number", "1", "-o", "map.svg", "--json"];
+        let export = ["export", run, "--heads", "0", "--input-number", "1", "-o", "map.svg", "--json", "--overwrite"];
         attractor(here, &[&export[..], step].concat())
     };
     let picture = |run: &str, step: &[&str]| {

@@ -32,10 +32,10 @@ pub struct Capture {
     #[command(flatten)]
     pub chosen: Chosen,
     /// Limit on the disk space of the run, for example 4GiB
-    #[arg(long, value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub max_bytes: Option<u64>,
     /// Limit on the memory per input, for example 2GiB
-    #[arg(long, value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub max_memory: Option<u64>,
     /// Resume an interrupted run
     #[arg(long)]

@@ -44,7 +44,7 @@ pub struct Convert {
     #[arg(long, value_parser = choice::<Stack>())]
     pub stack: Option<Stack>,
     /// Bytes that the file and its numbers may take in memory [default: 64 times the file, 1 to 8 GiB]
-    #[arg(long, value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub max_bytes: Option<u64>,
 }
 

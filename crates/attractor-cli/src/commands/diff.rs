@@ -41,7 +41,7 @@ pub struct DiffArgs {
     #[command(flatten)]
     pub look: Look,
     /// Colours of maps; the difference of the two has its own
-    #[arg(long, visible_alias = "colors", value_parser = choice::<ColourMap>(), default_value = "viridis")]
+    #[arg(long, alias = "colors", value_parser = choice::<ColourMap>(), default_value = "viridis", help_heading = "Pictures")]
     pub colours: ColourMap,
 }
 

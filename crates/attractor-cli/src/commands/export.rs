@@ -57,12 +57,12 @@ pub struct Export {
     #[arg(long, value_delimiter = ',')]
     pub hide: Vec<usize>,
     /// For numbers: limit on the file size, for example 4GiB
-    #[arg(long, value_parser = bytes, default_value = "4GiB")]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "4GiB")]
     pub max_bytes: u64,
     #[command(flatten)]
     pub look: Look,
     /// Colours of maps
-    #[arg(long, visible_alias = "colors", value_parser = choice::<ColourMap>(), default_value = "viridis")]
+    #[arg(long, alias = "colors", value_parser = choice::<ColourMap>(), default_value = "viridis", help_heading = "Pictures")]
     pub colours: ColourMap,
 }
 

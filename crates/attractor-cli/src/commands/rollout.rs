@@ -71,7 +71,7 @@ pub struct Rollout {
     #[command(flatten)]
     pub look: Look,
     /// Colours of maps [default: blues over text, viridis over an image]
-    #[arg(long, visible_alias = "colors", value_parser = choice::<ColourMap>())]
+    #[arg(long, alias = "colors", value_parser = choice::<ColourMap>(), help_heading = "Pictures")]
     pub colours: Option<ColourMap>,
 }
 

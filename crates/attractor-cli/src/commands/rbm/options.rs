@@ -19,8 +19,6 @@ pub struct TrainRbm {
     /// Format of the figures in that folder
     #[arg(long, value_parser = PICTURES, default_value = "svg")]
     pub figures: String,
-    #[command(flatten)]
-    pub look: Look,
     /// A set of defaults; options that are given override them [default: local; with --demo: small]
     #[arg(long, value_parser = choice::<Preset>())]
     pub preset: Option<Preset>,
@@ -105,6 +103,8 @@ pub struct TrainRbm {
     /// Resume after the last complete epoch in --output; --epochs, the learning rates, --clip and monitoring options may change
     #[arg(long)]
     pub resume: bool,
+    #[command(flatten)]
+    pub look: Look,
 }
 
 impl TrainRbm {
