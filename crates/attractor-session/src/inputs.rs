@@ -14,7 +14,7 @@ use attractor_record::{Role, Stack, Token};
 use serde::{Serialize, Serializer};
 
 use crate::given::given;
-use crate::target::Live;
+use crate::target::{self, Live};
 
 /// What is run when nothing is given: a held-out chapter of a public-domain novel.
 pub const TEXT: &str = include_str!("../demo/text.txt");
@@ -78,7 +78,12 @@ impl Inputs {
             _ if self.seq_len == Some(0) => return Err(Error::option("seq_len", 0, "give at least 1 token")),
             _ => {}
         }
-        Ok(())
+        // Before weights are read.
+        self.text_file.iter().try_for_each(|path| target::exists(path, "a text (UTF-8)"))?;
+        self.input
+            .iter()
+            .try_for_each(|path| target::exists(path, "token ids (JSON, .npy, .safetensors) or an image"))?;
+        self.model_config.iter().try_for_each(|path| target::exists(path, "a config.json"))
     }
 
     /// How a checkpoint is read.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use attractor_render::canvas::colour::ColourMap;
 use attractor_render::canvas::scale::Spacing;
-use attractor_render::results::export::{MapPicture, MapUnit, figure};
+use attractor_render::results::export::{MapPicture, MapUnit, check, figure};
 use attractor_session::Error;
 use attractor_session::export::{self, By, Format, HeadGroups, Options, Written};
 use attractor_session::numerals::bytes;
@@ -137,6 +137,7 @@ pub fn run(args: &Export, common: &Common) -> Outcome {
 
 fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outcome {
     refuse_unused!(common, args, [max_bytes], "a picture; it is for numbers (.npz, .safetensors, .csv)")?;
+    check(args.own_scale, args.colour_scale, args.colours)?;
     let (svg, exported) = work(common, |context| {
         let exported = export::run(options, context)?;
         let svg = figure(&MapPicture {
@@ -152,7 +153,7 @@ fn draw(args: &Export, options: &Options, ending: &str, common: &Common) -> Outc
             groups: exported.heads,
             hide: &args.hide,
             spacing: args.colour_scale,
-            colours: args.colours.sequential()?,
+            colours: args.colours,
             own_scale: args.own_scale,
         })?;
         Ok((svg, exported))

@@ -206,6 +206,9 @@ fn text(Found { detections, target, source }: &Found, all: bool) -> String {
 pub fn run(args: &Heads, common: &Common) -> Outcome {
     let options = options(args)?;
     options.check()?;
+    if args.histogram && options.detect.detectors.len() != 1 {
+        return Err(results::heads::one_detector());
+    }
     let ending = match &args.output {
         Some(path) => output::ending(path, &["json", "csv", "parquet", "svg", "png", "pdf"])?,
         None => String::new(),

@@ -84,12 +84,25 @@ fn mean_in_words(shape: &LayerShape) -> String {
     }
 }
 
+/// Refuses, before any map is read, what no picture can have.
+///
+/// # Errors
+/// `is_usage`.
+pub fn check(own_scale: bool, spacing: Spacing, colours: ColourMap) -> Result<()> {
+    match own_scale && spacing != Spacing::Linear {
+        true => Err(Error::option("own_scale", "", "each head has a linear scale of its own")
+            .hinted(Hint::Omit("colour_scale"))),
+        false => colours.sequential().map(drop),
+    }
+}
+
 /// One head with its tokens, the heads of a layer side by side, or layers by heads.
 ///
 /// # Errors
 /// `is_usage` if no map was kept, or an option does not fit what is shown; what reading the maps answers.
 pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
     let MapPicture { patterns, captured, input, by, groups, spacing, own_scale, .. } = *picture;
+    check(own_scale, spacing, picture.colours)?;
     let maps = maps(picture)?;
     let heads: Vec<&HeadMap> = maps.iter().collect();
     let tokens = patterns.tokens(input);
@@ -136,10 +149,6 @@ pub fn figure(picture: &MapPicture<'_>) -> Result<String> {
         }
         [_, ..] if is_mean => {
             return Err(Error::option("mean", "", "the picture shows one layer").hinted(Hint::GiveOne(vec!["layers"])));
-        }
-        [_, ..] if own_scale && spacing != Spacing::Linear => {
-            return Err(Error::option("own_scale", "", "each head has a linear scale of its own")
-                .hinted(Hint::Omit("colour_scale")));
         }
         [first, ..] if layers == 1 => {
             let panels = Panels { shared: !own_scale, ..Panels::default() };

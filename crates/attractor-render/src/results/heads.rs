@@ -11,6 +11,11 @@ use crate::figures::classes::{Classes, Member};
 use crate::figures::histogram::Histogram;
 use crate::figures::intervals::{Estimate, Intervals};
 
+/// The refusal of a histogram of several detectors.
+pub fn one_detector() -> Error {
+    Error::option("histogram", "", "draws one detector").hinted(Hint::give("detect", "sink"))
+}
+
 /// Scores by layer and head of one detector, or their histogram; of several, what each head was found to be.
 ///
 /// # Errors
@@ -46,7 +51,7 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
         return Intervals { title: &title, notes, y: Side::new("score"), heads: &heads, references: &references }.svg();
     }
     if histogram {
-        return Err(Error::option("histogram", "", "draws one detector").hinted(Hint::give("detect", "sink")));
+        return Err(one_detector());
     }
     let kinds: Vec<&DetectorSummary> = detections.detectors.iter().filter(|s| !s.found.is_empty()).collect();
     let kinds_in_words: Vec<String> = kinds.iter().map(|summary| summary.detector.kind()).collect();
