@@ -123,7 +123,11 @@ await check("the table filters by words, kind and layer", async () => {
   await search.fill("nothing is called this");
   assert.deepEqual(await rows(page), []);
   assert.match(await page.locator(".count").innerText(), /0 of 8/);
+  // The overview shows what is left.
+  const dimmed = async () => (await page.locator(".overview canvas").getAttribute("data-dimmed")).split(" ").filter(Boolean);
+  assert.equal((await dimmed()).length, 8);
   await search.fill("");
+  assert.deepEqual(await dimmed(), []);
   await page.getByLabel("Kind", { exact: true }).selectOption("induction");
   assert.deepEqual(await rows(page), ["L1H0"]);
   await page.getByLabel("Kind", { exact: true }).selectOption("");
@@ -351,6 +355,35 @@ await check("without a script the words, groups, table and pictures are there", 
   assert.ok((await page.locator("#figures svg image").count()) > 8);
   assert.ok(await page.locator("#figures svg").first().isVisible());
   await browser.close();
+});
+
+await check("maps and ablations come before the checks, of which those that passed are folded", async () => {
+  const page = await open(hostile);
+  const top = (selector) => page.locator(selector).first().evaluate((e) => e.getBoundingClientRect().top + scrollY);
+  assert.ok((await top("#heads")) < (await top("#ablations")) && (await top("#ablations")) < (await top("#groups")));
+  // On the second screen at the latest.
+  assert.ok((await top(".overview canvas")) < 1800, `${await top(".overview canvas")}`);
+  assert.equal(await page.locator("#ablations section#group-9").count(), 1);
+  const folds = page.locator("#groups details.passed");
+  assert.ok((await folds.count()) > 3 && (await folds.evaluateAll((all) => all.every((fold) => !fold.open))));
+  // A link to a check that is folded opens its fold.
+  await page.evaluate(() => (location.hash = document.querySelector("#groups details.passed tr[id]").id));
+  await page.waitForFunction(() => document.querySelector("#groups details.passed").open);
+  await page.close();
+});
+
+await check("on paper nothing stands on something else, whatever is open", async () => {
+  const page = await open(hostile);
+  await page.evaluate(() => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
+  await page.waitForTimeout(300);
+  await page.emulateMedia({ media: "print" });
+  // A frame that is lower than what is in it would let its rows run over what follows.
+  const cut = await page.$$eval(".table-frame, .long, .links, .token-text p, .view", (all) =>
+    all.filter((e) => e.scrollHeight > e.clientHeight + 2 || getComputedStyle(e).position !== "static").map((e) => e.className));
+  assert.deepEqual(cut, []);
+  const tables = await page.$$eval("table th", (all) => all.filter((th) => getComputedStyle(th).position === "sticky").length);
+  assert.equal(tables, 0);
+  await page.close();
 });
 
 await check("it prints", async () => {

@@ -50,8 +50,17 @@ function start() {
   // The pictures below say the same; they wait until they are asked for.
   for (const stills of document.querySelectorAll<HTMLDetailsElement>("details.stills")) stills.open = false;
   addEventListener("beforeprint", () => {
-    for (const stills of document.querySelectorAll<HTMLDetailsElement>("details.stills")) stills.open = true;
+    for (const fold of document.querySelectorAll<HTMLDetailsElement>("details.stills, details.passed")) fold.open = true;
   });
+
+  // What a link leads to is not left behind a fold.
+  const unfold = () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let fold = target?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
+    if (target?.closest("details")) target.scrollIntoView({ block: "start" });
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
 
   // Wherever the page names a head, a click brings its map.
   document.addEventListener("click", (event) => {

@@ -1,12 +1,12 @@
 // The heads of a source: overview, chart, table and the map of the one that was chosen.
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { Place, Source } from "../source";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { type Place, type Source, headName } from "../source";
 import type { Look } from "../view";
 import { Chart } from "./chart";
 import { Explorer } from "./explorer";
 import { Overview } from "./overview";
-import { HeadTable } from "./table";
+import { HeadTable, NO_FILTER, filtered } from "./table";
 
 interface Props {
   source: Source;
@@ -23,6 +23,12 @@ export function Heads({ source, first, bind }: Props) {
   const [look, setLook] = useState<Look>({ spacing: "log", shared: true, hideSink: false, palette: 0 });
   const hasMaps = source.inputs.length > 0;
   const [shown, setShown] = useState<string | null>(hasMaps ? null : (source.metrics[0]?.name ?? null));
+  const [filter, setFilter] = useState(NO_FILTER);
+  // Heads that the filter leaves out stand back in the overview too.
+  const dimmed = useMemo(() => {
+    const through = new Set(filtered(source.heads, filter).map(headName));
+    return new Set(source.heads.map(headName).filter((name) => !through.has(name)));
+  }, [source, filter]);
   const view = useRef<HTMLDivElement>(null);
   const metric = source.metrics.find((m) => m.name === shown) ?? null;
   const charted = metric ?? source.metrics[0] ?? null;
@@ -48,11 +54,11 @@ export function Heads({ source, first, bind }: Props) {
         <span class="key">{metric?.about ?? "each small picture is a head's map, in the colours chosen below"}</span>
       </div>
       <div class={metric ? "overviews split" : "overviews"}>
-        <Overview source={source} metric={metric} look={look} input={place?.input ?? input} selected={place} onSelect={choose} />
+        <Overview source={source} metric={metric} look={look} input={place?.input ?? input} selected={place} dimmed={dimmed} onSelect={choose} />
         {metric && charted && <Chart metric={charted} layers={source.layers} selected={place} onSelect={choose} />}
       </div>
       <div class={hasMaps ? "bench" : ""}>
-        <HeadTable heads={source.heads} columns={source.columns} selected={place} onSelect={choose} />
+        <HeadTable heads={source.heads} columns={source.columns} filter={filter} onFilter={setFilter} selected={place} onSelect={choose} />
         {hasMaps && (
           <div class="view" ref={view} id="map">
             {place && (

@@ -59,6 +59,7 @@ export function Heatmap({ seen, input, palette, name, cell, onCell }: Props) {
     context.fillStyle = ink("--ink");
     drawSide(context, geometry, texts, map.queries, rows, false);
     drawSide(context, geometry, texts, map.keys, columns, true);
+    drawTitles(context, geometry, w, h);
     const end = input?.prompt ?? null;
     if (end !== null && end > 0 && end < map.keys) {
       // Where the prompt ends; queries may be the last of the keys only.
@@ -159,6 +160,8 @@ interface Geometry {
 }
 
 const FONT = "ui-sans-serif, system-ui, sans-serif";
+/** Room for the title of an axis, CSS pixels. */
+const TITLE = 16;
 
 function layout(width: number, map: Seen["map"], texts: string[]): Geometry | null {
   if (width < 40) return null;
@@ -178,7 +181,7 @@ function layout(width: number, map: Seen["map"], texts: string[]): Geometry | nu
   let [rows, columns] = [room(0, false), room(0, false)];
   // Two rounds: labels need room, and room decides whether there are labels.
   for (let round = 0; round < 2; round += 1) {
-    const free = Math.min(EXTENT, width - rows.extent - 2);
+    const free = Math.min(EXTENT, width - rows.extent - TITLE - 2);
     step = Math.min(26, free / Math.max(map.columns, map.rows * 0.75));
     // Whole pixels of the screen keep cells of one size.
     const ratio = Math.min(3, window.devicePixelRatio || 1);
@@ -186,8 +189,8 @@ function layout(width: number, map: Seen["map"], texts: string[]): Geometry | nu
     rows = room(step, byRow);
     columns = room(step, byColumn);
   }
-  const below = columns.font > 0 ? columns.extent : 20;
-  const [left, top] = [Math.round(rows.extent), 7];
+  const below = (columns.font > 0 ? columns.extent : 20) + TITLE;
+  const [left, top] = [Math.round(rows.extent) + TITLE, 7];
   return {
     left,
     top,
@@ -237,6 +240,20 @@ function drawSide(
     if (across) context.fillText(String(tick), left + at, bottom + 11);
     else context.fillText(String(tick), left - 5, top + at);
   }
+}
+
+/** What rows and columns are, outside of what stands along the sides. */
+function drawTitles(context: CanvasRenderingContext2D, { left, top, height }: Geometry, w: number, h: number) {
+  context.font = `12px ${FONT}`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillStyle = ink("--muted");
+  context.fillText("key (attended to)", left + w / 2, height - 8);
+  context.save();
+  context.translate(8, top + h / 2);
+  context.rotate(-Math.PI / 2);
+  context.fillText("query (attends)", 0, 0);
+  context.restore();
 }
 
 /** The pairs that a cell covers. */

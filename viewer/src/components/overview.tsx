@@ -14,6 +14,8 @@ interface Props {
   look: Look;
   input: number;
   selected: { layer: number; head: number } | null;
+  /** Heads that stand back, by name. */
+  dimmed: ReadonlySet<string>;
   onSelect: (head: { layer: number; head: number }, go: boolean) => void;
 }
 
@@ -26,7 +28,7 @@ export function scaleOf(metric: Metric): Scale {
   return linear(Math.min(low, 0), high);
 }
 
-export function Overview({ source, metric, look, input, selected, onSelect }: Props) {
+export function Overview({ source, metric, look, input, selected, dimmed, onSelect }: Props) {
   const [box, width] = useWidth<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const theme = useTheme();
@@ -72,6 +74,7 @@ export function Overview({ source, metric, look, input, selected, onSelect }: Pr
         const [x, y] = [left + column * step, top + row * down];
         const name = headName({ layer, head });
         context.fillStyle = ink("--masked");
+        context.globalAlpha = dimmed.has(name) ? 0.18 : 1;
         if (metric === null) {
           const thumb = thumbs.get(name);
           context.fillRect(x, y, step - gap, down - gap);
@@ -89,6 +92,7 @@ export function Overview({ source, metric, look, input, selected, onSelect }: Pr
             context.fillText(value !== null && metric?.share ? fixed(value, 2) : number(value, 2), x + step / 2, y + down / 2);
           }
         }
+        context.globalAlpha = 1;
         const isSelected = selected?.layer === layer && selected.head === head;
         const isCursor = cursor?.row === row && cursor.column === column;
         if (isSelected || isCursor) {
@@ -98,7 +102,7 @@ export function Overview({ source, metric, look, input, selected, onSelect }: Pr
         }
       }),
     );
-  }, [geometry, thumbs, metric, scale, values, palette, selected?.layer, selected?.head, cursor, theme]);
+  }, [geometry, thumbs, metric, scale, values, palette, selected?.layer, selected?.head, dimmed, cursor, theme]);
 
   const at = (event: MouseEvent) => {
     if (!geometry || !canvas.current) return null;
@@ -138,6 +142,7 @@ export function Overview({ source, metric, look, input, selected, onSelect }: Pr
           ref={canvas}
           tabIndex={0}
           role="application"
+          data-dimmed={[...dimmed].join(" ")}
           aria-roledescription="map of heads"
           aria-label={`${metric?.title ?? "Maps"}: ${layers.length} layers (rows) by ${headNumbers.length} heads (columns). Arrow keys move, Enter opens a head.`}
           onMouseMove={(event) => setCursor(at(event))}

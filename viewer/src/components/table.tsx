@@ -21,6 +21,9 @@ export interface Filter {
   layer: string;
 }
 
+/** The filter that lets all through. */
+export const NO_FILTER: Filter = { words: "", kind: "", layer: "" };
+
 /** The lines that a filter lets through. */
 export function filtered(heads: HeadLine[], filter: Filter): HeadLine[] {
   const words = filter.words.toLowerCase().split(/\s+/).filter(Boolean);
@@ -58,14 +61,15 @@ export function sorted(heads: HeadLine[], order: Order): HeadLine[] {
 interface Props {
   heads: HeadLine[];
   columns: readonly Column[];
+  filter: Filter;
+  onFilter: (filter: Filter) => void;
   selected: { layer: number; head: number } | null;
   /** A head was chosen; `go`: the reader wants to be at its map. */
   onSelect: (head: HeadLine, go: boolean) => void;
 }
 
-export function HeadTable({ heads, columns, selected, onSelect }: Props) {
+export function HeadTable({ heads, columns, filter, onFilter: setFilter, selected, onSelect }: Props) {
   const [order, setOrder] = useState<Order>({ column: null, down: false });
-  const [filter, setFilter] = useState<Filter>({ words: "", kind: "", layer: "" });
   const [all, setAll] = useState(false);
   const body = useRef<HTMLTableSectionElement>(null);
   const lines = useMemo(() => sorted(filtered(heads, filter), order), [heads, filter, order]);

@@ -1,8 +1,10 @@
-//! The nine groups: every check with value, null, effect, interval, threshold and verdict.
+//! The nine groups: every check with value, null, effect, interval, threshold and verdict; what passed is folded away.
+//!
+//! The ninth, what ablations showed, is evidence: it stands by itself before the others, with nothing folded.
 
 use std::fmt::Write as _;
 
-use attractor_judge::{Check, Report, Verdict};
+use attractor_judge::{Check, Mark, Report, Verdict};
 
 use super::strip::strip;
 use super::{Budget, badge, figure, plural};
@@ -21,13 +23,24 @@ pub(super) fn anchor(check: &Check) -> String {
     format!("check-{}-{}", check.id.as_str().replace('.', "-"), check.place())
 }
 
-pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<String>) -> String {
-    let mut out = String::from(
-        "<section id=\"groups\"><h2>Nine groups of checks</h2>\n\
-         <p class=\"key\">Each value is shown with its null (what it would be without an effect), its interval over \
-         inputs and its threshold. In the plots: <span class=\"mark value\">●</span> value, \
-         <span class=\"mark interval\">━</span> interval, <span class=\"mark null\">│</span> null, \
-         <span class=\"mark limit\">┆</span> threshold.</p>\n",
+/// The group of ablations.
+const ABLATIONS: u8 = 9;
+
+/// What the numbers of a table are, and its little plots.
+const KEY: &str = "<p class=\"key\">Each value is shown with its null (what it would be without an effect), its interval over \
+     inputs and its threshold. In the plots: <span class=\"mark value\">●</span> value, \
+     <span class=\"mark interval\">━</span> interval, <span class=\"mark null\">│</span> null, \
+     <span class=\"mark limit\">┆</span> threshold.</p>\n";
+
+/// What ablations showed, and the other groups.
+pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<String>) -> (String, String) {
+    let mut ablations = format!(
+        "<section id=\"ablations\"><h2>Ablations</h2>\n<p class=\"key\">How the loss changes when attention is replaced: the \
+         more it rises, the more the model needs what was replaced.</p>\n{KEY}"
+    );
+    let mut out = format!(
+        "<section id=\"groups\"><h2>Nine groups of checks</h2>\n{KEY}<p class=\"key\">What passed is folded. The ninth group, \
+         <a href=\"#ablations\">ablations</a>, stands above.</p>\n"
     );
     if report.checks.is_empty() {
         out.push_str("<p>No check was made.</p>");
@@ -51,7 +64,8 @@ pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
                 true => {
                     let _ = write!(text, "<p>Not testable. {}</p>", escape(&group.why));
                 }
-                false => text.push_str(&table(&model, &rows(&model), "Check")),
+                false if group.number == ABLATIONS => text.push_str(&table(&model, &rows(&model), "Check")),
+                false => text.push_str(&folded(&model)),
             }
             (text, own().filter(|c| !c.is_of_model()).collect())
         })
@@ -63,6 +77,7 @@ pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
     // Where all fit, none is held back for a later group.
     let all_fit = parts.iter().map(|(_, single)| ROW * single.len().min(MOST)).sum::<usize>() <= share.left;
     for (index, (text, mut single)) in parts.into_iter().enumerate() {
+        let out = if report.groups[index].number == ABLATIONS { &mut ablations } else { &mut out };
         out.push_str(&text);
         if !single.is_empty() {
             // What an earlier group did not need goes to the later ones.
@@ -75,6 +90,32 @@ pub(super) fn groups(report: &Report, budget: &mut Budget, left_out: &mut Vec<St
     }
     budget.spend(before - share.left);
     out.push_str("</section>\n");
+    ablations.push_str("</section>\n");
+    if !report.groups.iter().any(|group| group.number == ABLATIONS) {
+        ablations.clear();
+    }
+    (ablations, out)
+}
+
+/// Checks of the model: what did not pass, and behind a fold the others.
+fn folded(checks: &[&Check]) -> String {
+    let (open, rest): (Vec<&Check>, Vec<&Check>) =
+        checks.iter().partition(|check| matches!(check.mark(), Mark::Verdict(Verdict::Fail | Verdict::Warn)));
+    let mut out = if open.is_empty() { String::new() } else { table(&open, &rows(&open), "Check") };
+    if !rest.is_empty() {
+        let kinds = [
+            (Mark::Verdict(Verdict::Pass), "passed"),
+            (Mark::Reported, "only reported"),
+            (Mark::Verdict(Verdict::Skipped), "not testable"),
+        ];
+        let counted = kinds.map(|(mark, what)| (rest.iter().filter(|check| check.mark() == mark).count(), what));
+        let said: Vec<String> = counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        out += &format!(
+            "<details class=\"passed\"><summary>{}</summary>{}</details>\n",
+            said.join(", "),
+            table(&rest, &rows(&rest), "Check")
+        );
+    }
     out
 }
 

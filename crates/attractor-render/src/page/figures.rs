@@ -59,7 +59,7 @@ pub(super) fn section(
     let style = Style { colours: options.colours, scale: options.scale.unwrap_or(Scale::unit()), ..Style::default() };
     let mut small = style.clone();
     if let (None, Ok(scale)) = (options.scale, Scale::log(1e-4, 1.0)) {
-        (small.scale, small.unit) = (scale, "weight, log".to_string());
+        (small.scale, small.unit) = (scale, "weight".to_string());
     }
     out.push_str(
         "<p class=\"key\">A row is a query, a column a key: the row shows where its token attended. Colours mean the same in \

@@ -105,7 +105,7 @@ fn page(report: &Report, patterns: Option<&dyn Patterns>, maps: &Maps) -> String
     // Heads without a row or a figure are still named.
     let named = 100 * report.heads.len();
     let mut budget = Budget { left: options.max_bytes.saturating_sub(fixed + named) };
-    let groups = checks::groups(report, &mut budget, &mut left_out);
+    let (ablations, groups) = checks::groups(report, &mut budget, &mut left_out);
     let drawn = patterns.map_or(Vec::new(), |p| places::inputs(p, options));
     let heads = heads::section(report, &drawn, options, &mut budget, &mut left_out);
     let explorer = match patterns {
@@ -124,9 +124,10 @@ fn page(report: &Report, patterns: Option<&dyn Patterns>, maps: &Maps) -> String
     let mut page = head;
     page.push_str(&opening);
     page.push_str("<main>\n");
-    page.push_str(&groups);
     page.push_str(&heads);
+    page.push_str(&ablations);
     page.push_str(&figures);
+    page.push_str(&groups);
     page.push_str(&left_out_section(&left_out, options));
     page.push_str(&provenance);
     page.push_str("</main>\n");

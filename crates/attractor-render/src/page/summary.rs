@@ -15,6 +15,7 @@ pub(super) fn opening(report: &Report) -> String {
     let mut out = String::from("<header>\n<p class=\"kicker\">Attention report</p>\n");
     let _ = writeln!(out, "<h1>{}</h1>", escape(&report.conclusion.headline));
     let _ = writeln!(out, "<p class=\"subject\">{}</p>", subject(report));
+    out.push_str(&remarks(report));
     let s = &report.summary;
     out.push_str("<ul class=\"tally\">");
     for (mark, count, what) in [
@@ -32,8 +33,8 @@ pub(super) fn opening(report: &Report) -> String {
         );
     }
     out.push_str(
-        "</ul>\n</header>\n<nav aria-label=\"Sections\"><a href=\"#summary\">Summary</a> <a href=\"#groups\">Nine groups</a> \
-         <a href=\"#heads\">Heads</a> <a href=\"#figures\">Figures</a> <a href=\"#provenance\">Provenance</a></nav>\n",
+        "</ul>\n</header>\n<nav aria-label=\"Sections\"><a href=\"#summary\">Summary</a> <a href=\"#heads\">Heads</a> \
+         <a href=\"#ablations\">Ablations</a> <a href=\"#figures\">Figures</a> <a href=\"#groups\">Nine groups</a> <a href=\"#provenance\">Provenance</a></nav>\n",
     );
 
     out.push_str("<section id=\"summary\" aria-label=\"Summary\"><div class=\"columns\">\n");
@@ -43,12 +44,7 @@ pub(super) fn opening(report: &Report) -> String {
     let (right, warned, failed, skipped) =
         (of(Verdict::Pass), of(Verdict::Warn), of(Verdict::Fail), of(Verdict::Skipped));
 
-    out.push_str("<div><h2>What is right</h2>");
-    out.push_str(&match right.is_empty() {
-        true => "<p>Nothing that was tested passed.</p>".to_string(),
-        false => list(&right),
-    });
-    out.push_str("</div>\n<div><h2>What is wrong</h2>");
+    out.push_str("<div><h2>What is wrong</h2>");
     let of_heads = report.checks.iter().filter(|c| !c.is_of_model() && c.verdict == Verdict::Fail).count();
     if failed.is_empty() && warned.is_empty() && of_heads == 0 {
         out.push_str("<p>Nothing that was tested.</p>");
@@ -83,12 +79,29 @@ pub(super) fn opening(report: &Report) -> String {
         }
         out.push_str("</ul></details>");
     }
+    out.push_str("</div>\n<div><h2>What is right</h2>");
+    out.push_str(&match right.is_empty() {
+        true => "<p>Nothing that was tested passed.</p>".to_string(),
+        false => {
+            format!("<details><summary>{} passed</summary>{}</details>", plural(right.len(), "check"), all(&right))
+        }
+    });
     out.push_str(
         "</div>\n</div>\n<p class=\"caution\">Attention weights are not explanations. They say where information could \
          come from, not whether it was used: that takes an intervention (group 9), and even a head that matters may \
          carry something other than its pattern suggests.</p></section>\n",
     );
     out
+}
+
+/// How the model was read, where it was not read as it lies there: what was ignored, untied, dequantised.
+fn remarks(report: &Report) -> String {
+    let remarks = &report.provenance.model.remarks;
+    if remarks.is_empty() {
+        return String::new();
+    }
+    let items: String = remarks.iter().map(|remark| format!("<li>{}</li>", text::html(remark, 2000))).collect();
+    format!("<div class=\"remarks\"><b>How the model was read</b><ul>{items}</ul></div>\n")
 }
 
 fn subject(report: &Report) -> String {
