@@ -209,6 +209,12 @@ impl Panel {
         d
     }
 
+    /// Length of a way through `points` as it is drawn, what lies nowhere left out.
+    pub(crate) fn length(&self, points: &[(f64, f64)]) -> f64 {
+        let places: Vec<(f64, f64)> = points.iter().filter_map(|&(x, y)| self.place(x, y)).collect();
+        places.windows(2).map(|pair| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1)).sum()
+    }
+
     /// The part of a segment that lies in the panel (Liang and Barsky 1984).
     fn cut(&self, a: (f64, f64), b: (f64, f64)) -> Option<((f64, f64), (f64, f64))> {
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);

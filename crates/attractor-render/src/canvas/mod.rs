@@ -4,6 +4,7 @@ pub mod axis;
 pub mod colour;
 #[cfg(feature = "export")]
 pub mod file;
+pub(crate) mod labels;
 pub mod layout;
 pub mod look;
 pub mod numbers;

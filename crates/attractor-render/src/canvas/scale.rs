@@ -219,6 +219,19 @@ pub fn log_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
         exponent -= step;
     }
     all.reverse();
+    // One or two numbers are no scale: between them stand round ones.
+    if all.len() < 3 {
+        let (low, high) = (low * (1.0 - 1e-9), high * (1.0 + 1e-9));
+        let decades = first.floor() as i32..=last.floor() as i32;
+        let between = |steps: &'static [f64]| {
+            decades
+                .clone()
+                .flat_map(move |d| steps.iter().map(move |m| m * 10f64.powi(d)))
+                .filter(move |t| (low..=high).contains(t))
+        };
+        let finest = [&[1.0, 2.0, 5.0][..], &[1.0, 3.0]].into_iter().map(|steps| between(steps).collect::<Vec<f64>>());
+        return finest.into_iter().find(|ticks| ticks.len() <= count.max(3) + 1).unwrap_or(all);
+    }
     all
 }
 
@@ -320,6 +333,10 @@ mod tests {
     fn ticks_are_round_and_inside() {
         assert_eq!(ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
         assert_eq!(ticks(0.0, 4096.0, 8), [0.0, 1000.0, 2000.0, 3000.0, 4000.0]);
+        // About one decade: one number would be no scale.
+        assert_eq!(log_ticks(0.98, 10.5, 7), [1.0, 2.0, 5.0, 10.0]);
+        assert_eq!(log_ticks(2.0, 35.0, 6), [2.0, 5.0, 10.0, 20.0]);
+        assert_eq!(log_ticks(2.0, 350.0, 4), [3.0, 10.0, 30.0, 100.0, 300.0]);
         let log = Scale::log(1e-4, 1.0).unwrap().ticks(6);
         assert_eq!(log.iter().map(|&t| number(t)).collect::<Vec<_>>(), ["10⁻⁴", "0.001", "0.01", "0.1", "1"]);
         assert_eq!(Scale::log(0.02, 0.09).unwrap().ticks(4).first().map(|&t| number(t)).as_deref(), Some("0.02"));

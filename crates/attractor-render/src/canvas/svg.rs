@@ -124,7 +124,7 @@ impl Svg {
              unicode-bidi=\"isolate\">{}</text>",
             escape(class),
             short(size),
-            escape(text)
+            typeset(text)
         );
     }
 
@@ -189,6 +189,21 @@ impl Svg {
     }
 }
 
+/// Escaped text, the sign of a transposed matrix as a raised T: fonts lack the sign and show a box for it.
+fn typeset(text: &str) -> String {
+    let escaped = escape(text);
+    let mut parts = escaped.split('ᵀ');
+    let first = parts.next().unwrap_or_default().to_string();
+    let raised = |rest: &str| match rest {
+        "" => RAISED.to_string(),
+        rest => format!("{RAISED}<tspan dy=\"0.315em\">{rest}</tspan>"),
+    };
+    first + &parts.map(raised).collect::<String>()
+}
+
+/// The T of a transposed matrix; its em is that of its own smaller letters.
+const RAISED: &str = "<tspan dy=\"-0.45em\" font-size=\"70%\">T</tspan>";
+
 /// At most two decimals, no trailing zeros, no negative zero; what is not a number becomes 0, so that no attribute breaks.
 pub fn short(value: f64) -> String {
     if !value.is_finite() {
@@ -211,6 +226,13 @@ mod tests {
         let text = svg.finish();
         assert!(text.ends_with("</text></g></svg>"), "{text}");
         assert!(!text.contains("<script") && text.contains("viewBox=\"0 0 10 20.5\""), "{text}");
+    }
+
+    #[test]
+    fn a_transposed_matrix_has_a_raised_letter() {
+        let drawn = typeset("Q Kᵀ) V <b>");
+        assert_eq!(drawn, format!("Q K{RAISED}<tspan dy=\"0.315em\">) V &lt;b&gt;</tspan>"));
+        assert_eq!(typeset("Xᵀ"), format!("X{RAISED}"));
     }
 
     #[test]

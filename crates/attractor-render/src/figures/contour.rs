@@ -210,7 +210,10 @@ impl Contour<'_> {
     }
 
     fn draw_paths(&self, svg: &mut Svg, panel: &Panel) {
-        for (index, path) in self.paths.iter().enumerate() {
+        // The longest first: where a shorter one joins it, both are seen.
+        let mut order: Vec<(usize, &Trajectory)> = self.paths.iter().enumerate().collect();
+        order.sort_by(|a, b| panel.length(&b.1.points).total_cmp(&panel.length(&a.1.points)));
+        for (index, path) in order {
             let d = panel.path(path.points.iter().copied());
             // White under the colour: seen on every band.
             layout::path(svg, &d, "boundary", "#fff", 3.6, "");

@@ -1,6 +1,6 @@
 //! Histograms with thresholds: how a number is spread over heads, rows or weights, and how much of it is beyond a line.
 
-use crate::canvas::axis::{Panel, Side, reference};
+use crate::canvas::axis::{Axis, Panel, Side, reference};
 use crate::canvas::layout::{self, Heading, Legend, SMALL, Sign, area, left_out};
 use crate::canvas::svg::{Anchor, Svg, short};
 use crate::canvas::text;
@@ -47,7 +47,10 @@ impl Histogram<'_> {
         }
         let all = || self.values.iter().flat_map(|v| v.1.iter().copied());
         let across = self.x.axis(all().chain(self.thresholds.iter().map(|t| t.0)))?;
-        let bins = if self.bins > 0 { self.bins } else { freedman_diaconis(all().filter_map(|v| across.position(v))) };
+        let ends = self.ends(&across, all());
+        // Where a value lies between the outer bins' outer ends, in [0, 1].
+        let place = |v: f64| across.position(v).map(|t| ((t - ends.0) / (ends.1 - ends.0)).clamp(0.0, 1.0));
+        let bins = if self.bins > 0 { self.bins } else { freedman_diaconis(all().filter_map(place)) };
         let mut outside = 0;
         let counts: Vec<Vec<u64>> = self
             .values
@@ -55,7 +58,7 @@ impl Histogram<'_> {
             .map(|(_, values)| {
                 let mut count = vec![0u64; bins];
                 for &value in *values {
-                    match across.position(value) {
+                    match place(value) {
                         Some(t) => count[((t * bins as f64) as usize).min(bins - 1)] += 1,
                         None => outside += 1,
                     }
@@ -101,7 +104,7 @@ impl Histogram<'_> {
         legend.draw(&mut svg, (left, heading.height()));
         panel.draw_up(&mut svg, true);
         for (index, heights) in heights.iter().enumerate() {
-            let d = outline(&panel, heights, index == 0);
+            let d = outline(&panel, heights, ends, index == 0);
             match index {
                 0 => area(&mut svg, &d, "series", layout::colour(0), 1.0),
                 i => layout::path(&mut svg, &d, "series", layout::colour(i), 1.6, ""),
@@ -119,8 +122,19 @@ impl Histogram<'_> {
         Ok(svg.finish())
     }
 
+    /// Where the first bin begins and the last one ends, as places on the axis: at the data, which the axis reaches beyond; a
+    /// share's last bin ends at 1.
+    fn ends(&self, across: &Axis, values: impl Iterator<Item = f64>) -> (f64, f64) {
+        let places = values.filter_map(|v| across.position(v));
+        let (low, high) = places.fold((1.0f64, 0.0f64), |(low, high), t| (low.min(t), high.max(t)));
+        match self.x.range {
+            None if low < high => (if across.low == 0.0 { 0.0 } else { low }, high),
+            _ => (0.0, 1.0),
+        }
+    }
+
     /// Place, text and row of each threshold that stands on the axis.
-    fn threshold_rows(&self, across: &crate::canvas::axis::Axis, width: f64) -> Vec<(f64, String, usize)> {
+    fn threshold_rows(&self, across: &Axis, width: f64) -> Vec<(f64, String, usize)> {
         let first = self.values.first().map_or(&[][..], |v| v.1);
         let mut all: Vec<(f64, String, usize)> = self
             .thresholds
@@ -152,13 +166,14 @@ impl Histogram<'_> {
 }
 
 /// The steps of a histogram; closed along the axis if it is to be filled.
-fn outline(panel: &Panel, heights: &[f64], closed: bool) -> String {
+fn outline(panel: &Panel, heights: &[f64], (from, to): (f64, f64), closed: bool) -> String {
     let bottom = panel.y + panel.height;
-    let bin = panel.width / heights.len() as f64;
-    let mut d = format!("M{} {}", short(panel.x), short(bottom));
+    let left = panel.x + from * panel.width;
+    let bin = (to - from) * panel.width / heights.len() as f64;
+    let mut d = format!("M{} {}", short(left), short(bottom));
     for (index, &h) in heights.iter().enumerate() {
         let y = panel.anywhere(0.0, h).1;
-        let end = short(panel.x + (index + 1) as f64 * bin);
+        let end = short(left + (index + 1) as f64 * bin);
         match h == 0.0 && !closed {
             // An outline leaves the axis to the axis.
             true => d.push_str(&format!("V{}M{end} {}", short(bottom), short(bottom))),
@@ -201,6 +216,23 @@ mod tests {
         let counts: Vec<f64> = steps[..4].iter().map(|y| ((base - y) * 3.18 / 220.0).round()).collect();
         assert_eq!(counts, [1.0, 2.0, 0.0, 3.0], "{steps:?}");
         assert!(svg.contains("values outside the axis or not finite: 2"), "{svg}");
+    }
+
+    #[test]
+    fn the_last_bin_ends_where_the_data_does() {
+        let shares: Vec<f64> = (0..=40).map(|i| f64::from(i) / 40.0).collect();
+        let values = [("a", &shares[..])];
+        let figure = Histogram { x: Side::new("share"), bins: 10, ..figure(&values) };
+        let across = figure.x.axis(shares.iter().copied()).unwrap();
+        let (from, to) = figure.ends(&across, shares.iter().copied());
+        assert_eq!(from, 0.0);
+        assert!((across.low + to * (across.high - across.low) - 1.0).abs() < 1e-12 && across.high > 1.0);
+        // Its right side is where 1 stands on the axis: 400 CSS pixels wide, behind the numbers to its left.
+        let svg = figure.svg().unwrap();
+        let area = svg.split("fill-opacity=\"1\"").next().unwrap().rsplit("d=\"M").next().unwrap().to_string();
+        let end: f64 = area.rsplit('H').next().unwrap().split('V').next().unwrap().parse().unwrap();
+        let start: f64 = area.split(' ').next().unwrap().parse().unwrap();
+        assert!((end - start - to * 400.0).abs() < 0.02, "{start} {end}");
     }
 
     #[test]

@@ -14,7 +14,9 @@ use attractor::{Error, Result};
 /// Most pictures of a figure.
 const MOST: usize = 1024;
 /// Longest name, characters.
-const NAME: usize = 20;
+const NAME: usize = 32;
+/// Longest word of a name under a picture, characters.
+const WORD: usize = 16;
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,8 +80,13 @@ impl Images<'_> {
         // Small pictures in whole pixels, so that theirs have one size.
         let factor = if longest <= side { (side / longest).floor().max(1.0) } else { side / longest };
         let side = (longest * factor).max(24.0);
-        let named = self.pictures.iter().any(|p| !p.name.is_empty());
-        let (gap, line) = (8.0, if named { 14.0 } else { 0.0 });
+        // Names stand whole: words wider than their picture make room, and several take several lines.
+        let words = self.pictures.iter().flat_map(|p| p.name.split_whitespace());
+        let widest = words.map(|word| text::width(&text::label(word, WORD)) * SMALL).fold(0.0, f64::max);
+        let gap = (widest + 6.0 - side).max(8.0);
+        let lines = |name: &str| text::wrap(&text::label(name, NAME), (side + gap - 2.0) / SMALL);
+        let most = self.pictures.iter().map(|p| lines(p.name).len()).max().unwrap_or(0);
+        let line = if most > 0 { 2.0 + 12.0 * most as f64 } else { 0.0 };
         let label = |name: &str| text::label(name, NAME);
         let left = 6.0 + self.rows.iter().map(|r| text::width(&label(r)) * LABEL).fold(-4.0, f64::max) + 8.0;
         let (width, height) = (across as f64 * (side + gap) - gap, down as f64 * (side + gap + line) - gap);
@@ -91,7 +98,11 @@ impl Images<'_> {
             let finite = || picture.values.iter().copied().filter(|v| v.is_finite());
             (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max))
         };
-        let alike = self.pictures.windows(2).all(|pair| range(&pair[0]) == range(&pair[1]));
+        // Pictures of the same two values, as spins are, look alike on any range.
+        let values = || self.pictures.iter().flat_map(|p| p.values).copied().filter(|v| v.is_finite());
+        let (low, high) = (values().fold(f32::INFINITY, f32::min), values().fold(f32::NEG_INFINITY, f32::max));
+        let alike = values().all(|v| v == low || v == high)
+            || self.pictures.windows(2).all(|pair| range(&pair[0]) == range(&pair[1]));
         if !self.shared && grey && !alike {
             notes.push("each picture on its own range".to_string());
         }
@@ -118,11 +129,9 @@ impl Images<'_> {
             let (px, py) = (x + (side - w) / 2.0, y + (side - h) / 2.0);
             svg.image((px, py, w, h), &self.png(picture, style)?);
             frame(&mut svg, px, py, w, h);
-            if named {
-                // A name is cut to the room under its picture.
-                let fits = |most: &usize| text::width(&text::label(picture.name, *most)) * SMALL <= side + gap - 2.0;
-                let name = text::label(picture.name, (3..=NAME).rev().find(fits).unwrap_or(3));
-                svg.text((x + side / 2.0, y + side + 12.0), Anchor::Middle, SMALL, "muted", &name);
+            for (at, name) in lines(picture.name).iter().enumerate() {
+                let y = y + side + 12.0 * (at + 1) as f64;
+                svg.text((x + side / 2.0, y), Anchor::Middle, SMALL, "muted", name);
             }
         }
         if let Some(bar) = bar {
@@ -180,12 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_cut_where_its_room_ends() {
+    fn a_name_stands_whole_under_its_picture() {
         let names = ["retrieved", "mean of twelve patterns"];
         let pictures = names.map(|name| Picture { width: 8, height: 8, values: &[0.0; 64], name });
         let ten: Vec<Picture<'_>> = pictures.iter().cycle().take(10).cloned().collect();
         let svg = Images { across: 10, ..figure(&ten) }.svg(&Style::default()).unwrap();
-        assert!(svg.contains(">retrieved<") && !svg.contains("patterns<") && svg.contains("…<"), "{svg}");
+        assert!(svg.contains(">retrieved<") && svg.contains("patterns<") && !svg.contains("…<"), "{svg}");
     }
 
     #[test]

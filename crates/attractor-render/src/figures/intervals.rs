@@ -1,6 +1,7 @@
 //! A number with its interval for every head, layer by layer.
 
 use crate::canvas::axis::{DASHES, Panel, Side, reference_dashed};
+use crate::canvas::labels::Labels;
 use crate::canvas::layout::{self, COLOURS, Heading, LABEL, Legend, MUTED, SMALL, Sign};
 use crate::canvas::svg::{Anchor, Svg, short};
 use crate::canvas::text;
@@ -8,6 +9,10 @@ use attractor::{Error, Result};
 
 /// Most heads that are drawn: more would be a dot a pixel.
 const MOST: usize = 16_384;
+/// Heads that are named where not all can be.
+const NAMED: usize = 8;
+/// Font size of a head's number under its dot.
+const NUMBER: f64 = 8.5;
 
 /// A head's number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,12 +78,19 @@ impl Intervals<'_> {
         let missing = heads.iter().filter(|h| h.value.is_none_or(|v| !up.unbounded(v).is_finite())).count();
 
         // Wide enough that strips do not touch, but no wider than a page.
-        let step = (7.0f64).min(840.0 / (layers.len() * (most + 1)) as f64);
+        let longest = heads.iter().map(|h| text::width(&h.head.to_string()) * NUMBER).fold(0.0, f64::max);
+        let columns = (layers.len() * (most + 1)) as f64;
+        // Where every head has room for its number, all are named; of more those that stand out.
+        let numbered = (longest + 3.0).max(10.0) * columns <= 840.0;
+        let step = if numbered { (longest + 3.0).max(10.0) } else { 7.0f64.min(840.0 / columns) };
         let block = (step * (most as f64 + 1.0)).max(14.0);
         let (width, height) = ((block * layers.len() as f64).max(240.0), 260.0);
         let block = width / layers.len() as f64;
         let left = Panel::left(&up, height);
         let mut notes = self.notes.clone();
+        if !numbered {
+            notes.push(format!("named: up to {NAMED} heads, those furthest from the median"));
+        }
         notes.push(match missing {
             0 => String::new(),
             n => format!("heads without a number: {n}"),
@@ -97,16 +109,20 @@ impl Intervals<'_> {
         let across = Side::new("").between(0.0, layers.len() as f64).axis([])?;
         let panel = Panel { x: left, y: top, width, height, across, up };
         let whole = left + width.max(heading.width()).max(legend.width()) + 12.0;
-        let mut svg =
-            Svg::new(whole, top + height + 40.0, &format!("{}: {} by layer and head", self.title, self.y.label));
+        let mut svg = Svg::new(
+            whole,
+            top + height + if numbered { 52.0 } else { 40.0 },
+            &format!("{}: {} by layer and head", self.title, self.y.label),
+        );
         heading.draw(&mut svg, left);
         legend.draw(&mut svg, (left, heading.height()));
-        self.frame(&mut svg, &panel, &layers, block);
+        frame(&mut svg, &panel, &layers, block, if numbered { 12.0 } else { 0.0 });
         for (index, &(value, _)) in self.references.iter().enumerate() {
             if let Some((_, y)) = panel.place(0.0, value) {
                 reference_dashed(&mut svg, (panel.x, y), (panel.x + width, y), dashes(index));
             }
         }
+        let mut dots: Vec<(&Estimate, (f64, f64))> = Vec::new();
         for (index, &layer) in layers.iter().enumerate() {
             let own: Vec<_> = of(layer).collect();
             let gap = block / (own.len() as f64 + 1.0);
@@ -116,7 +132,11 @@ impl Intervals<'_> {
                 if let Some((low, high)) = head.interval {
                     strip(&mut svg, &panel, x, (low, high));
                 }
+                if numbered {
+                    svg.text((x, top + height + 12.0), Anchor::Middle, NUMBER, "muted", &head.head.to_string());
+                }
                 if let Some((_, y)) = head.value.and_then(|v| panel.place(0.0, v)) {
+                    dots.push((head, (x, y)));
                     layout::dot(&mut svg, (x, y), (gap * 0.42).clamp(1.0, 2.8), 0, "series", COLOURS[0]);
                 }
             }
@@ -127,38 +147,56 @@ impl Intervals<'_> {
                 layout::path(&mut svg, &d, "line", layout::INK, 1.6, "");
             }
         }
+        if !numbered {
+            name_outliers(&mut svg, &panel, dots);
+        }
         Ok(svg.finish())
     }
+}
 
-    /// The axes, with a number under each layer and a faint ground under every second.
-    fn frame(&self, svg: &mut Svg, panel: &Panel, layers: &[usize], block: f64) {
-        let bottom = panel.y + panel.height;
-        for index in (1..layers.len()).step_by(2) {
-            let x = panel.x + index as f64 * block;
-            let (x, y, w, h) = (short(x), short(panel.y), short(block), short(panel.height));
-            svg.element(
-                "rect",
-                &[
-                    ("class", &"grid"),
-                    ("x", &x),
-                    ("y", &y),
-                    ("width", &w),
-                    ("height", &h),
-                    ("fill", &"#888"),
-                    ("fill-opacity", &"0.08"),
-                ],
-            );
-        }
-        panel.draw_up(svg, true);
-        let wide = layers.iter().map(|l| text::width(&l.to_string()) * SMALL).fold(0.0, f64::max);
-        let every = ((wide + 5.0) / block).ceil().max(1.0) as usize;
-        for (index, layer) in layers.iter().enumerate().step_by(every) {
-            let x = panel.x + (index as f64 + 0.5) * block;
-            svg.text((x, bottom + 15.0), Anchor::Middle, SMALL, "ink", &layer.to_string());
-        }
-        svg.line((panel.x, bottom), (panel.x + panel.width, bottom));
-        svg.text((panel.x + panel.width / 2.0, bottom + 33.0), Anchor::Middle, LABEL, "ink", "layer");
+/// Names of the heads that stand furthest from the median, where there is room.
+fn name_outliers(svg: &mut Svg, panel: &Panel, mut dots: Vec<(&Estimate, (f64, f64))>) {
+    let points: Vec<(f64, f64)> = dots.iter().map(|dot| dot.1).collect();
+    let mut heights: Vec<f64> = points.iter().map(|point| point.1).collect();
+    heights.sort_by(f64::total_cmp);
+    let Some(&middle) = heights.get(heights.len() / 2) else { return };
+    // The earlier head wins a tie.
+    dots.sort_by(|a, b| (b.1.1 - middle).abs().total_cmp(&(a.1.1 - middle).abs()));
+    let mut labels = Labels::new((panel.x, panel.y, panel.width + 8.0, panel.height), points, 2.8);
+    for (head, place) in dots.into_iter().take(NAMED) {
+        labels.place(svg, place, &format!("L{}H{}", head.layer, head.head));
     }
+}
+
+/// The axes, with a number under each layer and a faint ground under every second; `lower`: room for the heads' numbers.
+fn frame(svg: &mut Svg, panel: &Panel, layers: &[usize], block: f64, lower: f64) {
+    let bottom = panel.y + panel.height;
+    for index in (1..layers.len()).step_by(2) {
+        let x = panel.x + index as f64 * block;
+        let (x, y, w, h) = (short(x), short(panel.y), short(block), short(panel.height));
+        svg.element(
+            "rect",
+            &[
+                ("class", &"grid"),
+                ("x", &x),
+                ("y", &y),
+                ("width", &w),
+                ("height", &h),
+                ("fill", &"#888"),
+                ("fill-opacity", &"0.08"),
+            ],
+        );
+    }
+    panel.draw_up(svg, true);
+    let wide = layers.iter().map(|l| text::width(&l.to_string()) * SMALL).fold(0.0, f64::max);
+    let every = ((wide + 5.0) / block).ceil().max(1.0) as usize;
+    for (index, layer) in layers.iter().enumerate().step_by(every) {
+        let x = panel.x + (index as f64 + 0.5) * block;
+        svg.text((x, bottom + 15.0 + lower), Anchor::Middle, SMALL, "ink", &layer.to_string());
+    }
+    svg.line((panel.x, bottom), (panel.x + panel.width, bottom));
+    let title = if lower > 0.0 { "head, and below it its layer" } else { "layer" };
+    svg.text((panel.x + panel.width / 2.0, bottom + 33.0 + lower), Anchor::Middle, LABEL, "ink", title);
 }
 
 /// An interval, cut at the panel's edge.

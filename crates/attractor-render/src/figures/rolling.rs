@@ -126,7 +126,10 @@ impl Rolling<'_> {
         legend.draw(&mut svg, (left, heading.height()));
         panel.draw(&mut svg, true);
         layout::path(&mut svg, &panel.path(self.curve.iter().copied()), "line", INK, 1.8, "");
-        for (at, ball) in self.balls.iter().enumerate() {
+        // The longest way first: where a shorter one joins it, both are seen.
+        let mut order: Vec<(usize, &Ball<'_>)> = self.balls.iter().enumerate().collect();
+        order.sort_by(|a, b| panel.length(&b.1.path[..]).total_cmp(&panel.length(&a.1.path[..])));
+        for (at, ball) in order {
             self.draw_ball(&mut svg, &panel, ball, colour(at));
         }
         // Left, top, right, bottom of what is written: names of neighbours that would touch step aside.

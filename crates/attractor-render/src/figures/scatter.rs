@@ -1,8 +1,9 @@
 //! Points: one quantity against another, by class, outliers named.
 
 use crate::canvas::axis::{Panel, Side};
-use crate::canvas::layout::{self, Heading, Legend, MUTED, SMALL, Sign, left_out};
-use crate::canvas::svg::{Anchor, Svg};
+use crate::canvas::labels::Labels;
+use crate::canvas::layout::{self, Heading, Legend, MUTED, Sign, left_out};
+use crate::canvas::svg::Svg;
 use crate::canvas::text;
 use attractor::{Error, Result};
 
@@ -50,7 +51,7 @@ impl Scatter<'_> {
     /// The figure as SVG. Classes differ in colour and shape.
     ///
     /// "Furthest" is measured on the axes as drawn, from the medians in units of the median absolute deviation; with a
-    /// diagonal, by the difference of both quantities. A name that finds no free place beside its point is left out. What
+    /// diagonal, by the difference of both quantities. A name that finds no free place near its point is left out. What
     /// is not finite, or has no place on its axis, is left out and counted; without any point the frame stands empty.
     ///
     /// # Errors
@@ -152,31 +153,11 @@ impl Scatter<'_> {
             .collect();
         // The earlier point wins a tie.
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let mut taken: Vec<(f64, f64, f64, f64)> = Vec::new();
+        let room = (panel.x, panel.y - 6.0, panel.width + 8.0, panel.height + 6.0);
+        let mut labels = Labels::new(room, known, radius);
         for &(_, index) in order.iter().take(self.outliers) {
-            let Some((x, y)) = places[index] else { continue };
-            let label = text::label(&self.points[index].name, NAME);
-            let wide = text::width(&label) * SMALL;
-            let away = radius + 3.0;
-            let boxes = [
-                (x + away, y - 5.0, Anchor::Start, x + away, y + 3.5),
-                (x - away - wide, y - 5.0, Anchor::End, x - away, y + 3.5),
-                (x - wide / 2.0, y - away - 10.0, Anchor::Middle, x, y - away - 1.0),
-                (x - wide / 2.0, y + away, Anchor::Middle, x, y + away + 8.5),
-            ];
-            let free = boxes.into_iter().find(|&(left, top, ..)| {
-                let inside = left >= panel.x && left + wide <= panel.x + panel.width + 8.0 && top >= panel.y - 6.0;
-                let apart = |&(a, b, w, h): &(f64, f64, f64, f64)| {
-                    left >= a + w || left + wide <= a || top >= b + h || top + 10.0 <= b
-                };
-                let dots = known.iter().filter(|p| (p.0, p.1) != (x, y)).all(|p| {
-                    p.0 + radius < left || p.0 - radius > left + wide || p.1 + radius < top || p.1 - radius > top + 10.0
-                });
-                inside && dots && top + 10.0 <= panel.y + panel.height && taken.iter().all(apart)
-            });
-            if let Some((left, top, anchor, at_x, at_y)) = free {
-                svg.text((at_x, at_y), anchor, SMALL, "ink", &label);
-                taken.push((left, top, wide, 10.0));
+            if let Some(place) = places[index] {
+                labels.place(svg, place, &text::label(&self.points[index].name, NAME));
             }
         }
     }
@@ -227,7 +208,12 @@ mod tests {
     fn names_do_not_stand_on_each_other() {
         let points: Vec<Point> = (0..30).map(|_| point(1.0, 1.0, "a long name")).collect();
         let svg = Scatter { outliers: 30, ..figure(&points) }.svg().unwrap();
-        assert!((1..=4).contains(&svg.matches(">a long name<").count()));
+        let places: Vec<&str> = svg.split("<text ").filter(|text| text.contains(">a long name<")).collect();
+        let places: Vec<&str> = places.iter().map(|text| text.split("class=").next().unwrap()).collect();
+        assert!(
+            places.len() >= 4 && places.iter().enumerate().all(|(at, place)| !places[..at].contains(place)),
+            "{svg}"
+        );
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn strip(recalls: &Recalls, shown: &Shown<'_>, mut notes: Vec<String>) -> Result
     let rows: [&dyn Fn(&Recalled) -> Spins; 3] =
         [&|one| shown.patterns.pattern(one.pattern), &|one| one.cue.state.clone(), &|one| one.state.clone()];
     let values: Vec<Vec<f32>> = rows.iter().flat_map(|of| drawn.iter().map(|one| ink(&of(one)))).collect();
-    let overlaps = drawn.iter().map(|one| format!("{:.2}", one.overlap));
+    let overlaps = drawn.iter().map(|one| format!("{:.2}", one.overlap).replace('-', "−"));
     let names: Vec<String> = vec![String::new(); 2 * drawn.len()].into_iter().chain(overlaps).collect();
     let pictures: Vec<Picture<'_>> =
         values.iter().zip(&names).map(|(values, name)| Picture { width, height, values, name }).collect();

@@ -7,6 +7,7 @@ use attractor_judge::detect::{Detections, DetectorSummary, Finding};
 
 use super::capital;
 use crate::canvas::axis::Side;
+use crate::canvas::numbers::number;
 use crate::figures::classes::{Classes, Member};
 use crate::figures::histogram::Histogram;
 use crate::figures::intervals::{Estimate, Intervals};
@@ -40,7 +41,8 @@ pub fn figure(detections: &Detections, target: &str, histogram: bool) -> Result<
             references.push((chance.iter().sum::<f64>() / chance.len() as f64, "chance, mean over heads"));
         }
         let title = capital(&format!("{} heads of {target}", summary.detector.kind()));
-        let mut notes = vec![format!("{found}; {}", summary.definition)];
+        // What the score is stands in the table and in the JSON: five lines under a title say nothing at a glance.
+        let mut notes = vec![format!("{found}, at a score of {} or more", number(summary.threshold))];
         if histogram {
             let scores: Vec<f64> = detections.heads.iter().filter_map(|d| d.score).collect();
             let values = [("heads", &scores[..])];
