@@ -1,11 +1,13 @@
 //! What people see: progress on a terminal, colour where it says something, and files written whole.
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 pub use attractor_render::canvas::numbers::counted;
-use attractor_render::terminal::{on_one_line, shown};
+use attractor_render::terminal::{on_one_line, progress, shown};
 use attractor_session::judgement::{Line, LineKind as Kind, Report, Verdict};
 use attractor_session::{Advance, Context, Note};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,38 +17,77 @@ use crate::error::{Code, Outcome};
 use crate::interrupt::Interrupt;
 use crate::memory;
 
-/// Progress of long work: a bar on a terminal, nothing elsewhere or with --quiet.
+/// Progress of long work on standard error: a bar on a terminal, elsewhere a line every few seconds; nothing with --quiet.
 pub struct Progress {
     bar: Option<ProgressBar>,
+    told: Option<(Arc<Told>, JoinHandle<()>)>,
+}
+
+/// What a line of progress says, and whoever waits for the end of the work.
+#[derive(Default)]
+struct Told {
+    /// Stage; steps done when it began, now, and in all; when it began. `None`: the work is over.
+    now: Mutex<Option<(String, [usize; 3], Instant)>>,
+    over: Condvar,
+}
+
+impl Told {
+    /// Says a line a little while after the start, and then every few seconds, of long work less often.
+    fn tell(&self, say: impl Fn(&str)) {
+        let (start, mut wait) = (Instant::now(), Duration::from_secs(2));
+        loop {
+            let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = self.over.wait_timeout_while(now, wait, |now| now.is_some());
+            let Some((stage, steps, began)) = waited.unwrap_or_else(PoisonError::into_inner).0.clone() else { return };
+            // Whoever reads slowly holds up this thread alone.
+            say(&progress(&stage, steps, began.elapsed().as_secs_f64()));
+            wait = Duration::from_secs(if start.elapsed().as_secs() < 120 { 5 } else { 20 });
+        }
+    }
 }
 
 impl Progress {
-    /// A bar that is not there yet; it appears with the first step.
+    /// A bar that is not there yet, and appears with the first step; or lines.
     pub fn new(quiet: bool) -> Self {
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+        if quiet {
+            return Self { bar: None, told: None };
+        }
+        if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(0);
-            let template = "{msg:<24} {bar:32} {pos}/{len} {eta}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
+            if let Ok(style) = ProgressStyle::with_template("{msg:<24} {bar:32} {pos}/{len} {eta}") {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(120));
-            bar
+            return Self { bar: Some(bar), told: None };
+        }
+        let told = Arc::new(Told {
+            now: Mutex::new(Some(("starting".to_string(), [0; 3], Instant::now()))),
+            ..Told::default()
         });
-        Self { bar }
+        let teller = Arc::clone(&told);
+        let thread = std::thread::spawn(move || teller.tell(|line| eprintln!("{line}")));
+        Self { bar: None, told: Some((told, thread)) }
     }
 
     /// Advance `done` of `total` of some stage.
-    pub fn step(&self, stage: &str, done: usize, total: usize) {
+    fn step(&self, stage: &str, done: usize, total: usize) {
         if let Some(bar) = &self.bar {
             bar.set_message(on_one_line(stage));
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         }
+        if let Some((told, _)) = &self.told {
+            let mut now = told.now.lock().unwrap_or_else(PoisonError::into_inner);
+            let same = now.as_ref().filter(|(known, [.., of], _)| known == stage && *of == total);
+            let (first, began) =
+                same.map_or_else(|| (done, Instant::now()), |(_, [first, ..], began)| (*first, *began));
+            *now = Some((stage.to_string(), [first, done, total], began));
+        }
     }
 
-    /// The same as a job says it.
+    /// The same as a job says it: a bar shows the figure, a line keeps the name of its stage.
     fn show(&self, step: Advance<'_>) {
-        match step.figure {
+        match step.figure.filter(|_| self.bar.is_some()) {
             Some((name, value)) => self.step(&format!("{name} {value:.3}"), step.done, step.total),
             None => self.step(step.stage, step.done, step.total),
         }
@@ -57,6 +98,11 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+        if let Some((told, thread)) = self.told.take() {
+            *told.now.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            told.over.notify_all();
+            let _ = thread.join();
         }
     }
 }

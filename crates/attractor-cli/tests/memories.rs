@@ -332,7 +332,7 @@ fn what_is_built_in_answers_by_itself() {
 
 /// Persistent chains at a high rate destroy the likelihood; the alarm says so and the best machine is kept.
 #[test]
-fn the_alarm_fires_and_the_best_machine_is_restored() {
+fn the_alarm_fires_and_the_best_machine_is_restored_and_lines_say_how_far_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let bars: Vec<String> = (0..32u32)
@@ -370,7 +370,12 @@ fn the_alarm_fires_and_the_best_machine_is_restored() {
         "-o",
         "rbm",
     ];
-    let found = parsed(here, &options);
+    let output = attractor(here, &[&options[..], &["--json"]].concat());
+    // Without a terminal a line every few seconds says how far it is, and how long the rest takes.
+    let lines = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told: Vec<&str> = lines.lines().filter(|line| line.starts_with("epochs: ")).collect();
+    assert!(told.iter().any(|line| line.contains(" of 6000, about ") && line.ends_with(" left")), "{lines}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(found["rolled_back"] == true && found["alarm"]["drop"].as_f64().unwrap() > 0.2, "{found}");
     let best = found["best"]["log_likelihood"].as_f64().unwrap();
     assert!(best - found["log_likelihood"].as_f64().unwrap() > 0.2 && best > -6.0, "{found}");

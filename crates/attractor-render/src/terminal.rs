@@ -33,6 +33,30 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     out
 }
 
+/// How far a stage is and how long it will take, some seconds after it began with `first` steps done already: "ablations: 12
+/// of 240, about 3 min left".
+pub fn progress(stage: &str, [first, done, total]: [usize; 3], seconds: f64) -> String {
+    let stage = on_one_line(stage);
+    let left = seconds / done.saturating_sub(first).max(1) as f64 * total.saturating_sub(done) as f64;
+    match (done, total) {
+        (_, 0 | 1) => format!("{stage}: {}", span(seconds)),
+        (done, total) if done <= first && done < total => {
+            format!("{stage}: {done} of {total}, {} so far", span(seconds))
+        }
+        (done, total) if done >= total => format!("{stage}: {total} of {total}, {}", span(seconds)),
+        _ => format!("{stage}: {done} of {total}, about {} left", span(left)),
+    }
+}
+
+/// A time in two digits or so: "8 s", "3 min", "2.5 h".
+fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
 /// Cells in aligned columns, two spaces apart: the first column to the left, the others to the right.
 pub fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -243,6 +267,18 @@ pub fn states(states: &[Vec<f32>], (height, width): (usize, usize), across: usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn progress_says_how_far_it_is_and_how_long_it_takes() {
+        assert_eq!(progress("ablations", [0, 12, 240], 10.0), "ablations: 12 of 240, about 3 min left");
+        assert_eq!(progress("ablations", [0, 239, 240], 239.0), "ablations: 239 of 240, about 1 s left");
+        assert_eq!(progress("heads", [0, 1, 2000], 8.0), "heads: 1 of 2000, about 4.4 h left");
+        assert_eq!(progress("heads", [0, 0, 9], 7.2), "heads: 0 of 9, 7 s so far");
+        assert_eq!(progress("heads", [0, 9, 9], 7.2), "heads: 9 of 9, 7 s");
+        // A training that goes on: what was done before took no time now.
+        assert_eq!(progress("epochs", [80, 90, 100], 20.0), "epochs: 90 of 100, about 20 s left");
+        assert_eq!(progress("reading\u{1b}[2J", [0, 0, 1], 61.0), "reading\\u001b[2J: 61 s");
+    }
 
     #[test]
     fn what_commands_a_terminal_is_written_out() {

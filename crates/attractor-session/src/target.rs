@@ -98,6 +98,7 @@ fn of_stack(run: Run, stack: Option<Stack>) -> Result<Run> {
 /// # Errors
 /// What reading answers.
 pub fn live(path: &Path, opening: &Opening, context: &Context<'_>) -> Result<Live> {
+    context.step("reading the checkpoint", 0, 1);
     let checkpoint = checkpoint(path, opening)?;
     for remark in checkpoint.remarks() {
         context.note(&Note::ReadAs { remark: remark.to_string() });
