@@ -300,3 +300,47 @@ fn labels_are_those_that_the_script_is_held_to() {
         assert_eq!(attractor_render::canvas::text::label(&case.text, case.limit), case.label, "{:?}", case.text);
     }
 }
+
+#[test]
+fn maps_and_ablations_come_first_and_what_passed_is_folded() {
+    let maps = Maps::new(vec![vec![Kind::Previous, Kind::Uniform]], 5, 30);
+    let (report, page) = page(&maps, &Options::default());
+    let at = |what: &str| page.find(what).unwrap_or_else(|| panic!("no {what}"));
+    let order = [
+        "id=\"summary\"",
+        "id=\"heads\"",
+        "id=\"ablations\"",
+        "id=\"group-9\"",
+        "id=\"figures\"",
+        "id=\"groups\"",
+        "id=\"group-1\"",
+    ];
+    assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
+    // A fold of passed checks holds no other fold.
+    let unfolded = |id: &str| {
+        let before = &page[..at(&format!("id=\"{id}\""))];
+        before.rfind("<details class=\"passed\"") <= before.rfind("</details>")
+    };
+    let mut folded = 0;
+    for check in report.checks.iter().filter(|check| check.is_of_model() && check.group != 9) {
+        let id = format!("check-{}-{}", check.id.as_str().replace('.', "-"), check.place());
+        let seen = matches!(check.mark(), attractor_judge::Mark::Verdict(Verdict::Fail | Verdict::Warn));
+        assert_eq!(unfolded(&id), seen, "{id}");
+        folded += usize::from(!seen);
+    }
+    assert!(folded > 5, "{folded}");
+}
+
+#[test]
+fn what_was_done_to_read_the_model_stands_in_the_page() {
+    let maps = Maps::new(vec![vec![Kind::Previous]], 5, 30);
+    let (mut report, page) = page(&maps, &Options::default());
+    assert!(!page.contains("How the model was read"));
+    report.provenance.model.remarks =
+        vec!["tensors <left out>: h.0.extra".to_string(), "lm_head is its own".to_string()];
+    let told = report_html(&report, Some(&maps), &Options::default());
+    xml::check(&told).unwrap();
+    let header = &told[..told.find("</header>").unwrap()];
+    assert!(header.contains("How the model was read") && header.contains("tensors &lt;left out&gt;: h.0.extra"));
+    assert!(header.contains("lm_head is its own"));
+}

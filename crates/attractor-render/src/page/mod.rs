@@ -125,6 +125,7 @@ fn page(report: &Report, patterns: Option<&dyn Patterns>, maps: &Maps) -> String
     page.push_str(&opening);
     page.push_str("<main>\n");
     page.push_str(&heads);
+    page.push_str(summary::CAUTION);
     page.push_str(&ablations);
     page.push_str(&figures);
     page.push_str(&groups);

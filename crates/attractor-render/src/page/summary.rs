@@ -86,13 +86,14 @@ pub(super) fn opening(report: &Report) -> String {
             format!("<details><summary>{} passed</summary>{}</details>", plural(right.len(), "check"), all(&right))
         }
     });
-    out.push_str(
-        "</div>\n</div>\n<p class=\"caution\">Attention weights are not explanations. They say where information could \
-         come from, not whether it was used: that takes an intervention (group 9), and even a head that matters may \
-         carry something other than its pattern suggests.</p></section>\n",
-    );
+    out.push_str("</div>\n</div>\n</section>\n");
     out
 }
+
+/// What maps cannot say; it stands between them and the ablations.
+pub(super) const CAUTION: &str = "<p class=\"caution\">Attention weights are not explanations. They say where information could \
+     come from, not whether it was used: that takes an intervention (group 9), and even a head that matters may carry something \
+     other than its pattern suggests.</p>\n";
 
 /// How the model was read, where it was not read as it lies there: what was ignored, untied, dequantised.
 fn remarks(report: &Report) -> String {
