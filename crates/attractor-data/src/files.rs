@@ -60,7 +60,9 @@ pub fn check_output(path: &Path, overwrite: bool) -> Result<()> {
         return is_read(path);
     }
     if path.exists() && !overwrite {
-        let why = format!("{name}: is there already, and nothing is overwritten unasked; name another file");
+        let why = format!(
+            "{name}: is there already, and nothing is overwritten unasked; name another file, or let it be replaced"
+        );
         return Err(Error::usage(why).hinted(Hint::GiveOne(vec!["overwrite"])));
     }
     let path = match path.exists() {
@@ -340,7 +342,7 @@ mod tests {
         write_whole(&at("new/below/x"), b"old", Durability::Process).unwrap();
         assert_eq!(fs::read(at("new/below/x")).unwrap(), b"old");
         let error = refused(&at("new/below/x"), false);
-        assert!(error.is_usage() && error.to_string().ends_with("name another file; give overwrite"), "{error}");
+        assert!(error.is_usage() && error.to_string().ends_with("or let it be replaced; give overwrite"), "{error}");
         check_output(&at("new/below/x"), true).unwrap();
         assert_eq!(fs::read(at("new/below/x")).unwrap(), b"old");
         for (path, says) in [

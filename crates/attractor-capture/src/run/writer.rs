@@ -83,7 +83,7 @@ impl RunWriter {
         match root.join(MANIFEST).exists() {
             true if overwrite => Ok(()),
             true => {
-                let why = "there is a run here already, and nothing is overwritten unasked; name another folder";
+                let why = "there is a run here already, and nothing is overwritten unasked; name another folder, or let it be replaced";
                 Err(Error::usage(format!("{}: {why}", root.display())).hinted(Hint::GiveOne(vec!["overwrite"])))
             }
             false if root.is_dir() => Self::check_free(root),

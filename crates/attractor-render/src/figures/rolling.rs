@@ -128,7 +128,7 @@ impl Rolling<'_> {
         layout::path(&mut svg, &panel.path(self.curve.iter().copied()), "line", INK, 1.8, "");
         // The longest way first: where a shorter one joins it, both are seen.
         let mut order: Vec<(usize, &Ball<'_>)> = self.balls.iter().enumerate().collect();
-        order.sort_by(|a, b| panel.length(&b.1.path[..]).total_cmp(&panel.length(&a.1.path[..])));
+        order.sort_by(|a, b| panel.length(b.1.path).total_cmp(&panel.length(a.1.path)));
         for (at, ball) in order {
             self.draw_ball(&mut svg, &panel, ball, colour(at));
         }

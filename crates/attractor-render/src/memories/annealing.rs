@@ -174,7 +174,7 @@ fn state(solution: &Solution) -> Result<String> {
     let best = solution.annealed.best();
     let values = [ink(&best.state), ink(&best.last)];
     let picture = |values, name| Picture { width: side, height: side, values, name };
-    let names = [best.energy, best.last_energy].map(|energy| format!("E {}", decimal(energy, 2).replace('-', "−")));
+    let names = [best.energy, best.last_energy].map(|energy| format!("E {}", exact(energy).replace('-', "−")));
     let pictures = [picture(&values[0], &names[0]), picture(&values[1], &names[1])];
     let (title, notes, columns) = ("The best run", about(solution), ["lowest", "where it ended"]);
     Images { title, notes, pictures: &pictures, across: 2, rows: &[], columns: &columns, shared: false }.svg(&style())
