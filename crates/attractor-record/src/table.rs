@@ -107,6 +107,13 @@ fn add_rows(means: &mut Means, s: &HeadStatistics) {
 }
 
 impl Table {
+    /// The columns of numbers that [`Table::of`] may have, but for those that name a row.
+    pub fn names() -> Vec<&'static str> {
+        let rows = HeadStatistics::ROWS.iter().filter(|statistic| statistic.in_table).map(|statistic| statistic.name);
+        let more = ["normalised_entropy", "effective_keys", "largest_column_share"];
+        ["inputs", "rows"].into_iter().chain(rows).chain(more).chain(["empty_rows", "invalid_rows"]).collect()
+    }
+
     /// One row a kept head: means over all rows of all inputs that have a value.
     ///
     /// `largest_column_share` is the attention that the best-attended key receives, as a share of all, averaged over

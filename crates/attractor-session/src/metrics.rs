@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use attractor::{Context, Error, Result};
+pub use attractor_judge::analysis::table::names;
 use attractor_judge::analysis::table::{Extras, columns};
 use attractor_nn::evidence::Ablate;
 use attractor_record::evidence::Scope;
