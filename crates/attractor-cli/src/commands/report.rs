@@ -74,6 +74,9 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
         check_output(path, common.overwrite)?;
     } else {
         refuse_unused!(common, args, [show], "a format without maps")?;
+        if args.output.is_none() {
+            refuse_unused!(common, common, [overwrite], "what is printed")?;
+        }
     }
     let options = Options {
         inputs: args.inputs.given(),
