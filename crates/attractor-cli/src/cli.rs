@@ -29,7 +29,7 @@ use crate::commands::validate::Validate;
 use crate::console::print;
 use crate::error::Outcome;
 use crate::files::{Output, OutputFile, PictureFile, ending};
-use crate::picture;
+use crate::{output, picture};
 
 /// Shows, tests and trains the memory inside neural networks.
 #[derive(Debug, Parser)]
@@ -152,7 +152,7 @@ impl Cli {
                 return Err(Error::usage(format!("{}: is named for two outputs; name another file", path.display())));
             }
             if *is_picture {
-                picture::checked(path)?;
+                output::ending(path, &picture::PICTURES)?;
             }
         }
         for (option, endings) in picture::OPTIONS {
