@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use attractor_session::{Error, check_output};
 use clap::parser::ValueSource;
-use clap::{Command as Built, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Command as Built, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
@@ -28,8 +28,8 @@ use crate::commands::train::Train;
 use crate::commands::validate::Validate;
 use crate::console::print;
 use crate::error::Outcome;
-use crate::files::{OutputFile, PictureFile, ending};
-use crate::picture;
+use crate::files::{Output, OutputFile, PictureFile, ending};
+use crate::{output, picture};
 
 /// Shows, tests and trains the memory inside neural networks.
 #[derive(Debug, Parser)]
@@ -112,6 +112,12 @@ fn numbered(command: Built) -> Built {
     command.display_name("attractor").mut_args(number).mut_subcommands(numbered)
 }
 
+/// The output that an option of this type names, and whether it is a picture.
+fn named<const PICTURE: bool>(found: &ArgMatches, id: &clap::Id) -> Option<(PathBuf, bool)> {
+    let file = found.try_get_one::<Output<PICTURE>>(id.as_str()).ok().flatten()?;
+    Some((file.to_path_buf(), PICTURE))
+}
+
 impl Cli {
     /// Reads the words of a command line.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
@@ -121,15 +127,7 @@ impl Cli {
         while let Some((_, inner)) = innermost.subcommand() {
             innermost = inner;
         }
-        let is_output = |id: &clap::Id| {
-            let named =
-                innermost.try_get_one::<OutputFile>(id.as_str()).ok().flatten().map(|file| (file.to_path_buf(), false));
-            named.or(innermost
-                .try_get_one::<PictureFile>(id.as_str())
-                .ok()
-                .flatten()
-                .map(|file| (file.to_path_buf(), true)))
-        };
+        let is_output = |id: &clap::Id| named::<false>(innermost, id).or_else(|| named::<true>(innermost, id));
         let outputs = innermost.ids().filter_map(is_output).collect();
         let on_line = |id: &&clap::Id| innermost.value_source(id.as_str()) == Some(ValueSource::CommandLine);
         let given = innermost.ids().filter(on_line).map(ToString::to_string).collect();
@@ -154,7 +152,7 @@ impl Cli {
                 return Err(Error::usage(format!("{}: is named for two outputs; name another file", path.display())));
             }
             if *is_picture {
-                picture::checked(path)?;
+                output::ending(path, &picture::PICTURES)?;
             }
         }
         for (option, endings) in picture::OPTIONS {

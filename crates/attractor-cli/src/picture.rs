@@ -8,7 +8,6 @@ use clap::Args;
 use crate::args::same;
 use crate::error::Outcome;
 use crate::files::{PictureFile, ending, write};
-use crate::output;
 
 /// Endings of pictures.
 pub const PICTURES: [&str; 3] = ["svg", "png", "pdf"];
@@ -52,11 +51,6 @@ impl Figure {
 /// True if the file's ending is one of a picture: svg, png or pdf.
 pub fn is_picture(ending: &str) -> bool {
     PICTURES.contains(&ending)
-}
-
-/// The ending of a picture's name.
-pub fn checked(path: &Path) -> Outcome<String> {
-    output::ending(path, &PICTURES)
 }
 
 impl Look {

@@ -136,6 +136,13 @@ fn add_rows(means: &mut Means, s: &HeadStatistics, mask: &Mask) {
 }
 
 impl Table {
+    /// The columns of numbers that [`Table::of`] may have, but for those that name a row.
+    pub fn names() -> Vec<&'static str> {
+        let rows = HeadStatistics::ROWS.iter().filter(|statistic| statistic.in_table).map(|statistic| statistic.name);
+        let more = ["normalised_entropy", "effective_keys", "largest_column_share"];
+        ["inputs", "rows"].into_iter().chain(rows).chain(more).chain(["empty_rows", "invalid_rows"]).collect()
+    }
+
     /// One row a kept head: means over inputs of their means over the rows that have a value. Masses on one key (the
     /// query's own, the previous, the first, those of its token) are over the rows that see such a key and another.
     ///

@@ -44,7 +44,7 @@ pub fn progress(stage: &str, [first, done, total]: [usize; 3], seconds: f64) -> 
             format!("{stage}: {done} of {total}, {} so far", span(seconds))
         }
         (done, total) if done >= total => format!("{stage}: {total} of {total}, {}", span(seconds)),
-        _ => format!("{stage}: {done} of {total}, about {} left", span(left)),
+        _ => format!("{stage}: {done} of {total}, about {} left", span(left.max(1.0))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use attractor::{Context, Error, Result};
+pub use attractor_judge::analysis::table::names;
 use attractor_judge::analysis::table::{Extras, columns};
 use attractor_record::evidence::Scope;
 use attractor_record::{Patterns, Selection, Steps, Table, by_step};

@@ -99,6 +99,9 @@ fn written(table: &Table, format: Format) -> Outcome<Vec<u8>> {
 /// Runs the command.
 pub fn run(args: &Metrics, common: &Common) -> Outcome {
     let format = Format::of(args, common)?;
+    if picture::is_picture(&output::name(&format)) {
+        results::metrics::check(&args.draw, args.histogram, &metrics::names(args.rank, args.importance))?;
+    }
     let options = Options {
         inputs: args.inputs.given(),
         selection: args.chosen.selection()?,

@@ -73,6 +73,9 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
         check_output(path, common.overwrite)?;
     } else {
         refuse_unused!(common, args, [show], "a format without maps")?;
+        if args.output.is_none() {
+            refuse_unused!(common, common, [overwrite], "what is printed")?;
+        }
     }
     if !matches!(format, ReportFormat::Html | ReportFormat::Json) {
         common.refuse_unused(&["json"], "a format of its own")?;

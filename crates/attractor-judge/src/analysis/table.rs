@@ -17,6 +17,7 @@ use super::pass::{Taker, pass};
 use super::rank::{Baselines, Leading, MapRanks, Ranks};
 use crate::config::Config;
 use crate::detect::sink::{self, Seen};
+use crate::groups::ablation::MODES;
 use crate::measure::Geometry;
 use crate::statistics::{Bootstrap, Interval, mean, mean_of};
 use attractor::{Context, Result};
@@ -125,6 +126,34 @@ pub fn columns(patterns: &dyn Patterns, extras: &Extras<'_>, context: &Context<'
         }
     }
     Ok(columns)
+}
+
+/// The columns of numbers that a table of heads may have, known before anything is measured; `rank` and `importance` as they
+/// are asked for.
+pub fn names(rank: bool, importance: bool) -> Vec<String> {
+    const ALWAYS: [&str; 7] = [
+        "metastable_keys",
+        "metastable_share",
+        "sink",
+        "sink_position",
+        "mean_distance_without_first",
+        "patch_distance",
+        "patch_distance_renormalised",
+    ];
+    const RANK: [&str; 5] =
+        ["effective_rank", "effective_rank_ratio", "stable_rank", "stable_rank_ratio", "rank_tokens"];
+    let mut all: Vec<String> = Table::names().into_iter().chain(ALWAYS).map(str::to_string).collect();
+    if rank {
+        all.extend(RANK.map(str::to_string));
+    }
+    if importance {
+        all.extend(["importance_gradient", "importance_gradient_in_layer"].map(str::to_string));
+        for mode in MODES {
+            let name = format!("importance_{}", mode_name(mode));
+            all.extend([name.clone(), format!("{name}_low"), format!("{name}_high")]);
+        }
+    }
+    all
 }
 
 /// Adds a column of numbers, unless it is empty.
@@ -390,6 +419,12 @@ mod tests {
         assert_eq!(regimes, &["global_average", "small", "small"]);
         let Column::Number(ratios) = &found[8].1 else { panic!("{:?}", found[6]) };
         assert!((ratios[0] - 1.0).abs() < 1e-6 && ratios[1] > 2.0 && ratios[1] == ratios[2], "{ratios:?}");
+        let known = super::names(true, false);
+        let whole = Table::of(&maps).unwrap().with(found.clone()).unwrap();
+        for (name, column) in whole.columns() {
+            let is_number = !matches!(column, Column::Text(_)) && !["layer", "head"].contains(&name.as_str());
+            assert_eq!(known.contains(name), is_number, "{name}");
+        }
         let without = columns(&maps, &Extras::default(), &Context::new(0)).unwrap();
         assert!(!without.iter().any(|(name, _)| name.contains("rank")));
     }

@@ -100,7 +100,7 @@ impl Ablations {
 }
 
 /// Modes in the order of the report.
-const MODES: [AblationMode; 7] = [
+pub(crate) const MODES: [AblationMode; 7] = [
     AblationMode::Uniform,
     AblationMode::SelfOnly,
     AblationMode::Previous,

@@ -23,6 +23,37 @@ const LINEAR: usize = 64;
 /// Heads whose names are written beside their points, at most.
 const NAMED: usize = 10;
 
+/// Refuses, before anything is measured, what no table with these columns can show.
+///
+/// # Errors
+/// `is_usage` for a column that is not there, and for more columns than a picture has axes.
+pub fn check(drawn: &[String], histogram: bool, known: &[String]) -> Result<()> {
+    match drawn {
+        [name] if name == "profile" && !histogram => Ok(()),
+        [] | [_] => drawn.iter().try_for_each(|name| unknown(name, known)),
+        [_, _] if !histogram => drawn.iter().try_for_each(|name| unknown(name, known)),
+        _ => Err(too_many(drawn)),
+    }
+}
+
+fn unknown(name: &str, known: &[String]) -> Result<()> {
+    match known.iter().any(|known| known == name) {
+        true => Ok(()),
+        false => {
+            let why = format!("there is no such column of numbers; there are {}, and \"profile\"", known.join(", "));
+            Err(Error::option("draw", name, why))
+        }
+    }
+}
+
+fn too_many(drawn: &[String]) -> Error {
+    Error::option(
+        "draw",
+        drawn.join(","),
+        "give one column, two to be drawn against each other, or \"profile\"; a histogram takes one column",
+    )
+}
+
 /// The picture that `drawn` asks for: nothing or a column, two columns, or "profile".
 pub fn figure(patterns: &dyn Patterns, table: &Table, drawn: &[String], histogram: bool, seed: u64) -> Result<String> {
     match drawn {
@@ -32,29 +63,17 @@ pub fn figure(patterns: &dyn Patterns, table: &Table, drawn: &[String], histogra
         [column] if histogram => column_histogram(table, column),
         [column] => by_head(patterns, table, column, seed),
         [across, up] if !histogram => against(table, across, up),
-        _ => Err(Error::option(
-            "draw",
-            drawn.join(","),
-            "give one column, two to be drawn against each other, or \"profile\"; a histogram takes one column",
-        )),
+        _ => Err(too_many(drawn)),
     }
 }
 
 /// A column of numbers, or an error that names the columns there are.
 fn column(table: &Table, name: &str) -> Result<Vec<f64>> {
-    numbers(table, name).filter(|_| name != "layer" && name != "head").ok_or_else(|| {
-        let known: Vec<&str> = table
-            .columns()
-            .iter()
-            .filter(|(name, column)| !matches!(column, Column::Text(_)) && name != "layer" && name != "head")
-            .map(|(name, _)| name.as_str())
-            .collect();
-        Error::option(
-            "draw",
-            name,
-            format!("there is no such column of numbers; there are {}, and \"profile\"", known.join(", ")),
-        )
-    })
+    let is_number =
+        |name: &str, column: &Column| !matches!(column, Column::Text(_)) && name != "layer" && name != "head";
+    let there = table.columns().iter().filter(|(name, column)| is_number(name, column));
+    unknown(name, &there.map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
+    Ok(numbers(table, name).unwrap_or_default())
 }
 
 /// Layer and head of every row.

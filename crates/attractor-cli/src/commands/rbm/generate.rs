@@ -1,6 +1,6 @@
 //! `attractor generate rbm`: samples of a machine, and how it completes what is missing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use attractor_render::memories::rbm::{self as figures, Sheet};
 use attractor_render::terminal;
@@ -16,6 +16,7 @@ use crate::args::{Common, choice, same};
 use crate::console::{answer, counted, print, work};
 use crate::error::Outcome;
 use crate::files::{self, OutputFile};
+use crate::output;
 use crate::picture::{self, Look};
 
 #[derive(Debug, Subcommand)]
@@ -126,16 +127,6 @@ fn draw_machine(args: &GenerateRbm, common: &Common) -> Outcome {
     Ok(())
 }
 
-/// Refuses, before anything is made, an output that cannot be written.
-fn check(output: Option<&Path>) -> Outcome {
-    match output {
-        Some(path) if !["csv", "safetensors"].contains(&files::ending(path).as_str()) => picture::checked(path)
-            .map(drop)
-            .map_err(|e| Error::usage(format!("{}; or .csv or .safetensors for numbers", e.message())).because(e)),
-        _ => Ok(()),
-    }
-}
-
 /// The first states of each row in a terminal's characters.
 fn text(sheet: &Sheet, found: &Generated) -> String {
     let Sheet { states, across, rows, .. } = sheet;
@@ -145,7 +136,9 @@ fn text(sheet: &Sheet, found: &Generated) -> String {
 
 /// Runs the command.
 pub fn run(args: &GenerateRbm, common: &Common) -> Outcome {
-    check(args.output.as_deref())?;
+    if let Some(path) = &args.output {
+        output::ending(path, &["svg", "png", "pdf", "csv", "safetensors"])?;
+    }
     if args.draw == Some(Draw::Architecture) {
         return draw_machine(args, common);
     }

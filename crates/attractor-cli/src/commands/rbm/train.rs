@@ -5,7 +5,7 @@ use attractor_session::machine::{BEST, MODEL};
 use attractor_session::training::rbm::{self, Diagnostics, Trained};
 
 use super::options::TrainRbm;
-use crate::args::Common;
+use crate::args::{Common, refuse_unused};
 use crate::commands::resume;
 use crate::console::{answer, counted, work_until_asked};
 use crate::error::Outcome;
@@ -55,6 +55,9 @@ fn text(args: &TrainRbm, trained: &Trained, drawn: &[String]) -> String {
 
 /// Runs the command.
 pub fn run(args: &TrainRbm, common: &Common) -> Outcome {
+    if args.figures != "png" {
+        refuse_unused!(common, args.look, [dpi], "figures without pixels; give --figures png")?;
+    }
     let options = args.options();
     let trained = work_until_asked(common, |context| rbm::run(&options, context)).map_err(resume::worded)?;
     let drawn = draw(args, &trained)?;
