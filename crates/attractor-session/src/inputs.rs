@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::given::given;
 use crate::target::Live;
-use crate::text::{self, Change, Text};
+use crate::text::{self, Change, PlainText};
 
 /// What is run when nothing is given: a held-out chapter of a public-domain novel.
 pub const TEXT: &str = include_str!("../demo/text.txt");
@@ -309,7 +309,7 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
             }
             (None, Some(path)) => {
                 let most = length.saturating_mul(given.most_inputs());
-                let read = Text::read(path, text::enough(most))?;
+                let read = PlainText::read(path, text::enough(most))?;
                 read.tell(path, context);
                 let sequences = tokenizer.sequences(&read.text, length).map_err(|e| e.at(path.display()))?;
                 if let Some((bytes, all)) = read.bytes.filter(|_| sequences.len() < given.most_inputs()) {
@@ -320,7 +320,7 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
                     );
                     context.note(&Note::ReadAs { remark });
                 }
-                let Text { changes, bytes, .. } = read;
+                let PlainText { changes, bytes, .. } = read;
                 (sequences, Source { changes, bytes, ..Source::from(InputSource::Files(vec![path.clone()])) })
             }
             (None, None) => {
@@ -368,10 +368,13 @@ fn token_rows(path: &Path, spec: &Spec) -> Result<Vec<TokenRow>> {
     }
     let bytes = file::read(path, "a file of token ids", MOST_BYTES)?;
     let mut fields = Fields::new();
-    for member in zip::members(&bytes).map_err(|e| e.at(path.display()))? {
+    let mut archive = zip::Archive::of(&bytes).map_err(|e| e.at(path.display()))?;
+    for member in archive.members() {
         let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();
-        let value =
-            member.read(MOST_BYTES).and_then(|bytes| npy::read(&name, &bytes)).map_err(|e| e.at(path.display()))?;
+        let value = archive
+            .read(&member, MOST_BYTES)
+            .and_then(|bytes| npy::read(&name, &bytes))
+            .map_err(|e| e.at(path.display()))?;
         let Value::Whole(Whole { shape, numbers, .. }) = value else {
             return Err(Error::format(format!("{}: `{name}`: expected whole numbers", path.display())));
         };

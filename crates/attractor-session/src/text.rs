@@ -41,7 +41,7 @@ impl fmt::Display for Change {
 
 /// A text, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+pub struct PlainText {
     /// What is read.
     pub text: String,
     /// What was changed.
@@ -55,7 +55,7 @@ pub fn enough(tokens: usize) -> usize {
     tokens.saturating_mul(BYTES_PER_TOKEN).saturating_add(ALWAYS)
 }
 
-impl Text {
+impl PlainText {
     /// Reads the first `most` bytes of a file, up to a blank; all of a file that has no more.
     ///
     /// # Errors
@@ -167,11 +167,11 @@ fn decoded(bytes: Vec<u8>, is_cut: bool) -> std::result::Result<String, NoText> 
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8], most: usize) -> Result<Text> {
+    fn read(bytes: &[u8], most: usize) -> Result<PlainText> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text.txt");
         std::fs::write(&path, bytes).unwrap();
-        Text::read(&path, most)
+        PlainText::read(&path, most)
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn is_npy(bytes: &[u8]) -> bool {
 }
 
 /// The header's three entries.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Header {
     descr: String,
     fortran: bool,
@@ -72,104 +72,225 @@ pub fn promise(bytes: &[u8]) -> Option<Promise> {
     Some(Promise { count, beside })
 }
 
-/// Reads an array; `name` is for messages. Allocates no more than the numbers that are really there.
-pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
+/// How the numbers of an array are written.
+#[derive(Debug, Clone, PartialEq)]
+struct Form {
+    /// Type and size, as NumPy names them: "f4".
+    code: String,
+    big: bool,
+    /// Bytes of a number or text.
+    size: usize,
+}
+
+/// What stands before the numbers.
+#[derive(Debug, Clone, PartialEq)]
+struct Begun {
+    form: Form,
+    header: Header,
+    /// Number of entries.
+    count: usize,
+    /// Byte of the first.
+    at: usize,
+}
+
+/// Reads the header from the first bytes of an array of `length` bytes.
+fn begun(name: &str, bytes: &[u8], length: u64) -> Result<Begun> {
     let bad = |what: String| Error::format(format!("{name}: {what}"));
     let version = *bytes.get(6).ok_or_else(|| bad("the file ends within its header".into()))?;
     if !is_npy(bytes) || !(1..=3).contains(&version) {
         return Err(bad("no .npy array of version 1 to 3".into()));
     }
     let prefix = if version == 1 { 10 } else { 12 };
-    let length = bytes.get(8..prefix).ok_or_else(|| bad("the file ends within its header".into()))?;
-    let length = length.iter().rev().fold(0usize, |all, &byte| all << 8 | usize::from(byte));
-    if length > LONGEST_HEADER {
-        return Err(bad(format!("a header of {length} bytes; at most {LONGEST_HEADER} are read")));
+    let size = bytes.get(8..prefix).ok_or_else(|| bad("the file ends within its header".into()))?;
+    let size = size.iter().rev().fold(0usize, |all, &byte| all << 8 | usize::from(byte));
+    if size > LONGEST_HEADER {
+        return Err(bad(format!("a header of {size} bytes; at most {LONGEST_HEADER} are read")));
     }
-    let header = bytes.get(prefix..prefix + length).ok_or_else(|| bad("the file ends within its header".into()))?;
+    let header = bytes.get(prefix..prefix + size).ok_or_else(|| bad("the file ends within its header".into()))?;
     let header = parse_header(&String::from_utf8_lossy(header)).map_err(|what| bad(format!("the header {what}")))?;
-    let data = &bytes[prefix + length..];
-
-    let (big, code) = match header.descr.as_bytes() {
-        [b'>', code @ ..] => (true, code),
-        [b'<' | b'|' | b'=', code @ ..] => (false, code),
-        code => (false, code),
-    };
-    let code = String::from_utf8_lossy(code).into_owned();
-    let size = match code.as_str() {
-        "f2" | "V2" | "i2" | "u2" => 2,
-        "f4" | "i4" | "u4" => 4,
-        "f8" | "i8" | "u8" => 8,
-        "b1" | "i1" | "u1" => 1,
-        "O" => {
-            return Err(bad(
-                "it holds Python objects, which only running code could restore; save numbers, arrays of several shapes each \
-                 under its name: np.savez(path, **{f\"layer{i}\": a for i, a in enumerate(arrays)}), tokens as \
-                 np.array(tokens, dtype=str)"
-                    .into()
-            ));
-        }
-        "c8" | "c16" | "c32" => {
-            return Err(bad(format!(
-                "it holds complex numbers ({:?}); save their real parts or their magnitudes",
-                header.descr
-            )));
-        }
-        text if text.starts_with(['U', 'S']) => match text[1..].parse::<usize>() {
-            Ok(letters @ 1..=4096) => letters * if text.starts_with('U') { 4 } else { 1 },
-            _ => return Err(bad(format!("the type {:?} is not understood", header.descr))),
-        },
-        _ => {
-            return Err(bad(format!(
-                "the type {:?} is not understood; save numbers as f2, f4 or f8 (bfloat16 as V2), or whole ones",
-                header.descr
-            )));
-        }
-    };
+    let at = prefix + size;
+    let form = Form::of(&header.descr).map_err(bad)?;
     let count = header.shape.iter().try_fold(1usize, |all, &axis| all.checked_mul(axis));
-    let expected = count.and_then(|count| count.checked_mul(size));
-    let Some((count, _)) = count.zip(expected).filter(|&(_, expected)| expected == data.len()) else {
-        return Err(bad(format!(
-            "the header promises {} of {:?}, that is {} bytes; {} follow: the file is truncated or its header is wrong",
+    let expected = count.and_then(|count| count.checked_mul(form.size));
+    let there = length.saturating_sub(at as u64);
+    match count.zip(expected).filter(|&(_, expected)| expected as u64 == there) {
+        Some((count, _)) => Ok(Begun { form, header, count, at }),
+        None => Err(bad(format!(
+            "the header promises {} of {:?}, that is {} bytes; {there} follow: the file is truncated or its header is wrong",
             header.descr,
             header.shape,
             expected.map_or("more than 2^64".to_string(), |bytes| bytes.to_string()),
-            data.len()
-        )));
-    };
-    let ordered = |x: &[u8]| -> [u8; 8] {
+        ))),
+    }
+}
+
+impl Form {
+    fn of(descr: &str) -> std::result::Result<Self, String> {
+        let (big, code) = match descr.as_bytes() {
+            [b'>', code @ ..] => (true, code),
+            [b'<' | b'|' | b'=', code @ ..] => (false, code),
+            code => (false, code),
+        };
+        let code = String::from_utf8_lossy(code).into_owned();
+        let size = match code.as_str() {
+            "f2" | "V2" | "i2" | "u2" => 2,
+            "f4" | "i4" | "u4" => 4,
+            "f8" | "i8" | "u8" => 8,
+            "b1" | "i1" | "u1" => 1,
+            "O" => {
+                return Err(
+                    "it holds Python objects, which only running code could restore; save numbers, arrays of several shapes \
+                     each under its name: np.savez(path, **{f\"layer{i}\": a for i, a in enumerate(arrays)}), tokens as \
+                     np.array(tokens, dtype=str)"
+                        .into(),
+                );
+            }
+            "c8" | "c16" | "c32" => {
+                return Err(format!("it holds complex numbers ({descr:?}); save their real parts or their magnitudes"));
+            }
+            text if text.starts_with(['U', 'S']) => match text[1..].parse::<usize>() {
+                Ok(letters @ 1..=4096) => letters * if text.starts_with('U') { 4 } else { 1 },
+                _ => return Err(format!("the type {descr:?} is not understood")),
+            },
+            _ => {
+                return Err(format!(
+                    "the type {descr:?} is not understood; save numbers as f2, f4 or f8 (bfloat16 as V2), or whole ones"
+                ));
+            }
+        };
+        Ok(Self { code, big, size })
+    }
+
+    /// The bits of an entry of at most eight bytes.
+    fn bits(&self, x: &[u8]) -> u64 {
         let mut bytes = [0; 8];
         bytes[..x.len()].copy_from_slice(x);
-        if big {
+        if self.big {
             bytes[..x.len()].reverse();
         }
-        bytes
-    };
-    let bits = |x: &[u8]| u64::from_le_bytes(ordered(x));
-    if code == "f8" {
-        let wide = |x: &&[u8]| f64::from_bits(bits(x));
-        let beyond = |x: &&[u8]| wide(x).is_finite() && !(wide(x) as f32).is_finite();
-        if let Some((at, x)) = data.chunks_exact(size).enumerate().find(|(_, x)| beyond(x)) {
-            return Err(bad(format!(
-                "number {at} is {:e}, beyond what single precision holds (3.4e38); scale the numbers down",
-                wide(&x)
-            )));
-        }
+        u64::from_le_bytes(bytes)
     }
-    let floats = |convert: &dyn Fn(u64) -> f32, precision| {
-        let data: Vec<f32> = data.chunks_exact(size).map(|x| convert(bits(x))).collect();
+
+    /// The precision of floating-point numbers, and how their bits become one; `None` for whole numbers and texts.
+    fn floats(&self) -> Option<(Precision, fn(u64) -> f32)> {
+        Some(match self.code.as_str() {
+            "f2" => (Precision::F16, |x| f16::from_bits(x as u16).to_f32()),
+            "V2" => (Precision::Bf16, |x| bf16::from_bits(x as u16).to_f32()),
+            "f4" => (Precision::F32, |x| f32::from_bits(x as u32)),
+            "f8" => (Precision::F64, |x| f64::from_bits(x) as f32),
+            _ => return None,
+        })
+    }
+}
+
+/// Floating-point numbers that come in pieces of bytes.
+#[derive(Debug, Clone)]
+pub struct Floats {
+    /// Lengths of its axes.
+    pub shape: Vec<usize>,
+    /// True if the first axis is the fastest.
+    pub fortran: bool,
+    /// Precision in the file.
+    pub precision: Precision,
+    form: Form,
+    convert: fn(u64) -> f32,
+    /// Bytes of the header that are still to come.
+    header: usize,
+    /// The beginning of a number whose end is still to come.
+    torn: Vec<u8>,
+    done: usize,
+}
+
+impl Floats {
+    /// Those of an array of `length` bytes that begins with `start`; `None`: it holds whole numbers or texts.
+    ///
+    /// # Errors
+    /// `is_format` for a header that is not understood, or promises other numbers than there are.
+    pub fn begun(name: &str, start: &[u8], length: u64) -> Result<Option<Self>> {
+        let Begun { form, header, at, .. } = begun(name, start, length)?;
+        let Some((precision, convert)) = form.floats() else { return Ok(None) };
+        let Header { shape, fortran, .. } = header;
+        Ok(Some(Self { shape, fortran, precision, form, convert, header: at, torn: Vec::new(), done: 0 }))
+    }
+
+    /// Bare little-endian numbers of this precision, row-major.
+    pub fn bare(shape: Vec<usize>, precision: Precision) -> Self {
+        let (code, size) = match precision {
+            Precision::F16 => ("f2", 2),
+            Precision::Bf16 => ("V2", 2),
+            Precision::F32 => ("f4", 4),
+            Precision::F64 => ("f8", 8),
+        };
+        let form = Form { code: code.into(), big: false, size };
+        let convert = form.floats().map_or((|_| f32::NAN) as fn(u64) -> f32, |(_, convert)| convert);
+        Self { shape, fortran: false, precision, form, convert, header: 0, torn: Vec::new(), done: 0 }
+    }
+
+    /// Puts the numbers that end in these bytes behind `into`.
+    ///
+    /// # Errors
+    /// `is_format` for a number beyond single precision.
+    pub fn push(&mut self, name: &str, bytes: &[u8], into: &mut Vec<f32>) -> Result<()> {
+        let skipped = self.header.min(bytes.len());
+        self.header -= skipped;
+        let mut bytes = &bytes[skipped..];
+        let size = self.form.size;
+        if !self.torn.is_empty() {
+            let (end, rest) = bytes.split_at(bytes.len().min(size - self.torn.len()));
+            self.torn.extend_from_slice(end);
+            bytes = rest;
+            if self.torn.len() < size {
+                return Ok(());
+            }
+            let whole = std::mem::take(&mut self.torn);
+            self.add(name, &whole, into)?;
+        }
+        let whole = bytes.len() / size * size;
+        self.add(name, &bytes[..whole], into)?;
+        self.torn.extend_from_slice(&bytes[whole..]);
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, bytes: &[u8], into: &mut Vec<f32>) -> Result<()> {
+        let before = into.len();
+        if self.form.code == "f4" && !self.form.big {
+            into.extend(bytes.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)));
+        } else {
+            into.extend(bytes.chunks_exact(self.form.size).map(|x| (self.convert)(self.form.bits(x))));
+        }
+        if self.form.code == "f8" {
+            let wide = bytes.chunks_exact(8).map(|x| f64::from_bits(self.form.bits(x)));
+            let beyond =
+                wide.zip(&into[before..]).enumerate().find(|(_, (wide, x))| wide.is_finite() && !x.is_finite());
+            if let Some((at, (wide, _))) = beyond {
+                return Err(Error::format(format!(
+                    "{name}: number {} is {wide:e}, beyond what single precision holds (3.4e38); scale the numbers down",
+                    self.done + at
+                )));
+            }
+        }
+        self.done += into.len() - before;
+        Ok(())
+    }
+}
+
+/// Reads an array; `name` is for messages. Allocates no more than the numbers that are really there.
+pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
+    let Begun { form, header, count, at } = begun(name, bytes, bytes.len() as u64)?;
+    let data = &bytes[at..];
+    let (code, size) = (form.code.as_str(), form.size);
+    if let Some(mut floats) = Floats::begun(name, bytes, bytes.len() as u64)? {
+        let mut data = Vec::with_capacity(count);
+        floats.push(name, bytes, &mut data)?;
         let data = if header.fortran { transposed(&data, &header.shape) } else { data };
-        Ok(Value::Floats(Array { shape: header.shape.clone(), data, precision }))
-    };
+        return Ok(Value::Floats(Array { shape: header.shape, data, precision: floats.precision }));
+    }
     let whole = |convert: &dyn Fn(u64) -> i64| {
-        let numbers: Vec<i64> = data.chunks_exact(size).map(|x| convert(bits(x))).collect();
+        let numbers: Vec<i64> = data.chunks_exact(size).map(|x| convert(form.bits(x))).collect();
         let numbers = if header.fortran { transposed(&numbers, &header.shape) } else { numbers };
         Ok(Value::Whole(Whole { shape: header.shape.clone(), numbers, bytes: code == "u1" }))
     };
-    match code.as_str() {
-        "f2" => floats(&|x| f16::from_bits(x as u16).to_f32(), Precision::F16),
-        "V2" => floats(&|x| bf16::from_bits(x as u16).to_f32(), Precision::Bf16),
-        "f4" => floats(&|x| f32::from_bits(x as u32), Precision::F32),
-        "f8" => floats(&|x| f64::from_bits(x) as f32, Precision::F64),
+    match code {
         "i1" => whole(&|x| (x as i8).into()),
         "i2" => whole(&|x| (x as i16).into()),
         "i4" => whole(&|x| (x as i32).into()),
@@ -177,7 +298,7 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Value> {
         "b1" | "u1" | "u2" | "u4" => whole(&|x| x as i64),
         "u8" => whole(&|x| i64::try_from(x).unwrap_or(i64::MAX)),
         _ => {
-            let letter = |x: &[u8]| char::from_u32(bits(x) as u32).filter(|&c| c != '\0');
+            let letter = |x: &[u8]| char::from_u32(form.bits(x) as u32).filter(|&c| c != '\0');
             let text = |x: &[u8]| match code.starts_with('U') {
                 true => x.chunks_exact(4).filter_map(letter).collect::<String>(),
                 false => String::from_utf8_lossy(x).trim_end_matches('\0').to_string(),

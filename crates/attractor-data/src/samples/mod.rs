@@ -68,7 +68,10 @@ impl Samples {
             columns.none()?;
             return Ok(built_in);
         }
-        let path = Path::new(source);
+        // `data.npz:x_train`: an array of an archive.
+        let array = source.find(".npz:").filter(|_| !Path::new(source).exists()).map(|at| source.split_at(at + 4));
+        let (path, array) = array.map_or((source, None), |(path, array)| (path, Some(&array[1..])));
+        let path = Path::new(path);
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::io(format!(
                 "{source}: no such file or folder; name a file (IDX, .npy, .npz, .csv, a picture), a folder of pictures, or {}",
@@ -79,7 +82,13 @@ impl Samples {
         })?;
         let read = match metadata.is_dir() {
             true => columns.none().and_then(|()| pictures::folder(path)),
-            false => Self::parse(&file::read(path, "data or a folder of pictures", MOST_BYTES)?, columns),
+            false => {
+                let bytes = file::read(path, "data or a folder of pictures", MOST_BYTES)?;
+                match array {
+                    Some(array) => columns.none().and_then(|()| Self::of_archive(&bytes, Some(array))),
+                    None => Self::parse(&bytes, columns),
+                }
+            }
         };
         let samples = read.map_err(|error| error.at(path.display()))?;
         Ok(Self { source: source.to_string(), ..samples })
@@ -97,7 +106,7 @@ impl Samples {
             // No text begins with two zeros, and no other format here: whatever else the header says, it is meant as IDX.
             [0, 0, ..] => idx::read(bytes)?,
             _ if npy::is_npy(bytes) => Self::of_npy("the array", bytes)?,
-            _ if zip::is_zip(bytes) => Self::of_archive(bytes)?,
+            _ if zip::is_zip(bytes) => Self::of_archive(bytes, None)?,
             _ if pictures::is_picture(bytes) => pictures::single(bytes)?,
             _ => {
                 return match std::str::from_utf8(bytes) {
@@ -114,21 +123,28 @@ impl Samples {
         columns.none().map(|()| array)
     }
 
-    /// The one array of an archive.
-    fn of_archive(bytes: &[u8]) -> Result<Self> {
-        let members = zip::members(bytes)?;
-        if members.is_empty() {
-            return Err(Error::format("the archive is empty; needs an array"));
-        }
-        let [member] = &members[..] else {
-            let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).take(8).collect();
+    /// The one array of an archive, or the one of that name.
+    fn of_archive(bytes: &[u8], array: Option<&str>) -> Result<Self> {
+        let mut archive = zip::Archive::of(bytes)?;
+        let members = archive.members();
+        let name = |member: &zip::Member| member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();
+        let names: Vec<String> = members.iter().map(name).collect();
+        let at = match array {
+            Some(array) => names.iter().position(|name| name == array),
+            None if members.is_empty() => return Err(Error::format("the archive is empty; needs an array")),
+            None => (members.len() == 1).then_some(0),
+        };
+        let Some(at) = at else {
+            let shown = names.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if names.len() > 8 { ", ..." } else { "" };
+            let asked = array.map_or(String::new(), |array| format!("there is no array {array:?}; "));
             return Err(Error::format(format!(
-                "the archive holds {} arrays ({}); save one of them by itself",
-                members.len(),
-                names.join(", ")
+                "{asked}the archive holds {} arrays ({shown}{more}); name one of them behind a colon, as in data.npz:{}",
+                names.len(),
+                names.first().map_or("", String::as_str)
             )));
         };
-        Self::of_npy(&member.name, &member.read(MOST_BYTES)?)
+        Self::of_npy(&names[at], &archive.read(&members[at], MOST_BYTES)?)
     }
 
     /// An array; small whole numbers take twelve times their bytes on the way, which is checked before.

@@ -244,7 +244,7 @@ fn pipes_are_refused_as_data_and_left_out_of_folders() {
     let pipe = folder.path().join("a.png");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let error = read(pipe.to_str().unwrap()).unwrap_err();
-    assert!(error.is_io() && error.to_string().contains("a pipe or a device"), "{error}");
+    assert!(error.is_io() && error.to_string().contains("got a pipe, not a regular file"), "{error}");
     write(folder.path(), "b.png", grey(1, &[9]));
     let found = read(folder.path().to_str().unwrap()).unwrap();
     assert!(found.count == 1 && matches!(&found.notes[..], [DataNote::LeftOut { first, .. }] if first == "a.png"));

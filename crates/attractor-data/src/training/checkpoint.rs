@@ -182,9 +182,10 @@ impl SavedState {
     fn of_archive(bytes: &[u8]) -> Result<Self> {
         let mut left = MOST_UNPACKED;
         let mut tensors = BTreeMap::new();
-        for member in zip::members(bytes)? {
+        let mut archive = zip::Archive::of(bytes)?;
+        for member in archive.members() {
             let name = member.name.strip_suffix(".npy").unwrap_or(&member.name).to_string();
-            let data = member.read(left)?;
+            let data = archive.read(&member, left)?;
             left -= data.len() as u64;
             let (shape, numbers) = match npy::read(&name, &data)? {
                 npy::Value::Floats(array) => (array.shape, array.data),
