@@ -8,6 +8,7 @@ mod check;
 pub mod config;
 mod globals;
 mod heap;
+mod nested;
 pub mod npy;
 mod opening;
 mod pickle;
@@ -80,6 +81,7 @@ impl Checkpoint {
         }
         check::check(&spec, &shards, &place)?;
         remarks.extend(check::leftovers(&spec, &shards, &opening.ignored_tensors()?, &place)?);
+        remarks.extend(opening.unmatched(&remarks)?);
         Ok(Self { path: path.to_path_buf(), folder, shards, spec, remarks, hash: OnceLock::new() })
     }
 

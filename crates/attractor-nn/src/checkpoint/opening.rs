@@ -35,6 +35,28 @@ impl Opening {
     pub(super) fn ignored_keys(&self) -> Result<Ignored> {
         Ignored::of("ignore_keys", &self.ignore_keys)
     }
+
+    /// The patterns that left nothing out, by what was.
+    pub(super) fn unmatched(&self, remarks: &[Remark]) -> Result<Option<Remark>> {
+        let (mut keys, mut tensors) = (&Vec::new(), &Vec::new());
+        for remark in remarks {
+            match remark {
+                Remark::IgnoredKeys(names) => keys = names,
+                Remark::IgnoredTensors(names) => tensors = names,
+                _ => {}
+            }
+        }
+        let mut idle = Vec::new();
+        for (patterns, names) in [(&self.ignore_keys, keys), (&self.ignore_tensors, tensors)] {
+            for pattern in patterns {
+                let one = Ignored::of("", std::slice::from_ref(pattern))?;
+                if !names.iter().any(|name| one.has(name)) {
+                    idle.push(pattern.clone());
+                }
+            }
+        }
+        Ok(Some(Remark::Unmatched(idle)).filter(|remark| *remark != Remark::Unmatched(Vec::new())))
+    }
 }
 
 /// Names that may be left out.
@@ -62,6 +84,8 @@ pub enum Remark {
     IgnoredTensors(Vec<String>),
     /// Tensors beside the model that nothing reads.
     UnusedTensors(Vec<String>),
+    /// Patterns of keys and tensors to leave out that left nothing out.
+    Unmatched(Vec<String>),
     /// The configuration ties the output head to the token table, but a head of its own is stored, and read.
     OwnHead,
     /// Weights were stored as integers or 8-bit floats with scales.
@@ -88,6 +112,7 @@ impl fmt::Display for Remark {
             Self::IgnoredKeys(keys) => write!(f, "configuration keys ignored as asked: {}", list(keys)),
             Self::IgnoredTensors(names) => write!(f, "tensors left out as asked: {}", list(names)),
             Self::UnusedTensors(names) => write!(f, "tensors beside the model, unused: {}", list(names)),
+            Self::Unmatched(patterns) => write!(f, "nothing was left out by the pattern {}", list(patterns)),
             Self::OwnHead => f.write_str(
                 "the output head has stored weights of its own, which are used although the configuration ties it to the \
                  token table",

@@ -2,11 +2,13 @@
 
 use super::array::{Array, Dtype, elements, sizes};
 use super::heap::{Heap, Id, Node, Storage, Tensor};
+use super::nested;
 use super::pickle::{Bytes, load};
 use super::source::Source;
 use super::zip;
 use attractor::{Error, Result};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -47,6 +49,24 @@ impl Torch {
     /// `is_unsupported` for a pickle that would run code; `is_unsupported` for TorchScript, compression and whole pickled
     /// modules; `is_format` for what is torn or no torch file.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::by(path, state_dict)
+    }
+
+    /// Reads the description of all tensors of a file that is no state dict, such as attention maps in tuples, lists and
+    /// dictionaries: they are named by the keys and places that lead to them ([`nested`]).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn nested(path: &Path) -> Result<Self> {
+        Self::by(path, nested::tensors)
+    }
+
+    /// True of the first bytes of torch's older format.
+    pub fn is_older(start: &[u8]) -> bool {
+        start.starts_with(&LEGACY)
+    }
+
+    fn by(path: &Path, tensors_of: impl Fn(&Source, &Heap, Id) -> Result<Vec<(String, Tensor)>>) -> Result<Self> {
         let source = Source::open(path)?;
         let start = source.read(0, source.length().min(LEGACY.len() as u64), "the first bytes")?;
         let mut heap = Heap::default();
@@ -62,8 +82,8 @@ impl Torch {
             )));
         };
         let mut tensors = BTreeMap::new();
-        for (name, tensor) in state_dict(&source, &heap, root)? {
-            let view = storages.view(&source, &heap, &name, tensor)?;
+        for (name, tensor) in tensors_of(&source, &heap, root)? {
+            let view = storages.view(&source, &heap, &name, &tensor)?;
             if tensors.insert(name.clone(), view).is_some() {
                 return Err(source.format(format_args!("tensor `{name}` appears twice")));
             }
@@ -108,6 +128,14 @@ impl Torch {
     /// `is_usage` if there is no such tensor; `is_unsupported` for a number format that is not read; `is_non_finite`
     /// for NaN or infinity.
     pub fn tensor(&self, name: &str) -> Result<Array> {
+        self.values(name)?.finite(format_args!("{}: tensor `{name}`", self.source.path().display()))
+    }
+
+    /// The same, NaN and infinity included.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn values(&self, name: &str) -> Result<Array> {
         let path = self.source.path().display();
         let view = self.tensors.get(name).ok_or_else(|| {
             Error::usage(format!("{path}: there is no tensor `{name}` among the {} here", self.tensors.len()))
@@ -121,7 +149,17 @@ impl Torch {
         let bytes = self.source.read(view.begin, view.span * dtype.bytes() as u64, name)?;
         let stored = dtype.to_f32(&bytes);
         let values = if view.is_dense() { stored } else { gather(&stored, &view.shape, &view.stride) };
-        Array { shape: view.shape.clone(), values }.finite(format_args!("{path}: tensor `{name}`"))
+        Ok(Array { shape: view.shape.clone(), values })
+    }
+
+    /// The hash of the whole file, in hexadecimal.
+    ///
+    /// # Errors
+    /// `is_io`.
+    pub fn hash(&self) -> Result<String> {
+        let mut hash = Sha256::new();
+        self.source.hash_into(&mut hash)?;
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
 
@@ -343,7 +381,7 @@ fn storage_formats(source: &Source, heap: &Heap) -> Result<HashMap<String, u64>>
 }
 
 /// The tensors and their names, wherever the training script put them.
-fn state_dict<'h>(source: &Source, heap: &'h Heap, root: Id) -> Result<Vec<(String, &'h Tensor)>> {
+fn state_dict(source: &Source, heap: &Heap, root: Id) -> Result<Vec<(String, Tensor)>> {
     let mut dict = root;
     // A wrapper in a wrapper: {"state_dict": {"model": {...}}}.
     for _ in 0..4 {
@@ -392,14 +430,14 @@ fn state_dict<'h>(source: &Source, heap: &'h Heap, root: Id) -> Result<Vec<(Stri
 }
 
 /// Walks nested dictionaries; their keys are joined by dots.
-fn collect<'h>(
+fn collect(
     source: &Source,
-    heap: &'h Heap,
+    heap: &Heap,
     dict: Id,
     prefix: &str,
     depth: usize,
     visited: &mut usize,
-    tensors: &mut Vec<(String, &'h Tensor)>,
+    tensors: &mut Vec<(String, Tensor)>,
 ) -> Result<()> {
     let Node::Dict(items) = heap.get(dict) else { return Ok(()) };
     for &(key, value) in items {
@@ -412,7 +450,7 @@ fn collect<'h>(
             )));
         }
         match heap.get(value) {
-            Node::Tensor(tensor) => tensors.push((format!("{prefix}{key}"), tensor)),
+            Node::Tensor(tensor) => tensors.push((format!("{prefix}{key}"), (**tensor).clone())),
             Node::Dict(_) if depth < 6 => {
                 collect(source, heap, value, &format!("{prefix}{key}."), depth + 1, visited, tensors)?;
             }
