@@ -108,6 +108,8 @@ pub(crate) enum Unasked {
     BidirectionalProbe,
     /// Where queries stand among the keys.
     CrossAttention,
+    /// Weights held against the mask that they themselves showed.
+    InferredMask,
 }
 
 /// What a run cannot tell.

@@ -61,6 +61,8 @@ pub enum MaskOrigin {
     InferredMixed,
     /// Causal, as other layers of the stack show, though this one breaks it.
     InferredFromLayers,
+    /// Causal, as inferred, though no query of this layer sees its own position, as those of the other layers do.
+    InferredBehind,
 }
 
 /// What was seen of one layer of one input when it was imported.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use attractor::retrieve::{HeadStatistics, Mask};
 
 use crate::rows::Rows;
-use crate::{Facts, ModelInfo, Origin, Stack, Token};
+use crate::{Facts, MaskOrigin, ModelInfo, Origin, Stack, Token};
 use attractor::{Error, Result};
 
 /// A captured layer and which of its heads were kept.
@@ -48,6 +48,11 @@ pub trait Patterns: Send + Sync {
     fn layers(&self) -> Vec<LayerShape>;
     /// The mask of a layer for an input.
     fn mask(&self, layer: usize, input: usize) -> Result<Mask>;
+    /// Where the mask of a layer for an input comes from.
+    fn mask_origin(&self, layer: usize, input: usize) -> Result<MaskOrigin> {
+        let _ = (layer, input);
+        Ok(MaskOrigin::Given)
+    }
     /// Queries and keys of a layer for an input.
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)>;
     /// Row statistics of a head, from the model's own numbers.

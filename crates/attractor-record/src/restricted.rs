@@ -5,7 +5,7 @@ use attractor::retrieve::{HeadStatistics, Mask};
 use crate::patterns::{LayerShape, Patterns};
 use crate::rows::Rows;
 use crate::selection::Selection;
-use crate::{Facts, ModelInfo, Origin, Stack, Token};
+use crate::{Facts, MaskOrigin, ModelInfo, Origin, Stack, Token};
 use attractor::Result;
 
 /// The selected layers and heads of another source; numbers stay the model's own.
@@ -61,6 +61,10 @@ impl<P: Patterns> Patterns for Restricted<P> {
 
     fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
         self.inner.mask(layer, input)
+    }
+
+    fn mask_origin(&self, layer: usize, input: usize) -> Result<MaskOrigin> {
+        self.inner.mask_origin(layer, input)
     }
 
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {

@@ -8,7 +8,7 @@ use attractor::retrieve::{HeadStatistics, Mask};
 use crate::patterns::{LayerShape, Patterns, no_input};
 use crate::rows::Rows;
 use crate::table::{Column, Table};
-use crate::{Facts, ModelInfo, Origin, Stack, Token};
+use crate::{Facts, MaskOrigin, ModelInfo, Origin, Stack, Token};
 
 /// The entries of a source, sorted into inputs and steps.
 ///
@@ -167,6 +167,10 @@ impl Patterns for Entries<'_> {
 
     fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
         self.inner.mask(layer, self.entry(input)?)
+    }
+
+    fn mask_origin(&self, layer: usize, input: usize) -> Result<MaskOrigin> {
+        self.inner.mask_origin(layer, self.entry(input)?)
     }
 
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {

@@ -2,15 +2,19 @@
 //! this.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
 
 use attractor::{Choice as _, Context, Error, Hint, Result};
 use attractor_capture::Run;
 pub use attractor_capture::certificate::{Certificate, Grade};
 use attractor_capture::import::{self, Absent, Import, ImportOptions};
 use attractor_capture::run::{Keep, RunOptions, migrate};
+use attractor_data::archive::{Array, zip};
+use attractor_nn::checkpoint::Dtype;
+use attractor_nn::checkpoint::torch::Torch;
 use attractor_record::selection::numbers;
-use attractor_record::{Patterns, Precision, Stack, Steps};
+use attractor_record::{Patterns, Precision, Stack, Steps, file};
 use serde::{Serialize, Serializer};
 
 use crate::target;
@@ -18,7 +22,7 @@ use crate::target;
 /// What is imported, and to where.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// NPZ, NPY, safetensors or JSON with attention maps; or a run of an earlier schema.
+    /// NPZ, NPY, safetensors, JSON or a file of torch.save with attention maps; or a run of an earlier schema.
     pub source: PathBuf,
     /// The run, a folder.
     pub output: PathBuf,
@@ -36,7 +40,7 @@ pub struct Options {
     pub layers: Option<String>,
     /// The stack of every array; `None`: by their names.
     pub stack: Option<Stack>,
-    /// Bytes that the file and its numbers may take in memory; `None`: 64 times the file, from 1 to 8 GiB.
+    /// Bytes that its numbers may take, 256 MiB of them in memory; `None`: 64 times the file, from 1 to 8 GiB.
     pub max_bytes: Option<u64>,
 }
 
@@ -93,7 +97,7 @@ impl Options {
     /// # Errors
     /// `is_io`, `is_usage`.
     pub fn check(&self) -> Result<()> {
-        target::exists(&self.source, "a file with attention maps (NPZ, NPY, safetensors, JSON)")?;
+        target::exists(&self.source, "a file with attention maps (NPZ, NPY, safetensors, JSON, or of torch.save)")?;
         self.reading()?;
         if !target::is_run(&self.source) {
             return Ok(());
@@ -219,7 +223,7 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
         if target::is_run(&options.source) {
             return migrated(options);
         }
-        let import = Import::open(&options.source, &options.reading()?)?;
+        let import = opened(&options.source, &options.reading()?)?;
         let dtype = options.dtype.unwrap_or(Precision::F32);
         let kept = RunOptions { keep: Keep::Pattern, dtype, seed: context.seed(), ..RunOptions::default() };
         import.write(&options.output, &kept)?;
@@ -246,6 +250,38 @@ pub fn run(options: &Options, context: &Context<'_>) -> Result<Imported> {
             certificate,
         })
     })
+}
+
+/// Maps by the reader of their format: what torch.save wrote is read as a checkpoint's tensors are, and no code is run.
+fn opened(path: &Path, reading: &ImportOptions) -> Result<Import> {
+    if path.is_dir() || !is_saved_by_torch(path)? {
+        return Import::open(path, reading);
+    }
+    let saved = Torch::nested(path)?;
+    let names: Vec<String> = saved.names().map(str::to_string).collect();
+    let arrays = names.iter().map(|name| {
+        let precision = match saved.dtype(name) {
+            Some(Dtype::F16) => Precision::F16,
+            Some(Dtype::BF16) => Precision::Bf16,
+            Some(Dtype::F64) => Precision::F64,
+            _ => Precision::F32,
+        };
+        let attractor_nn::checkpoint::Array { shape, values } = saved.values(name)?;
+        Ok((name.clone(), Array { shape, data: values, precision }))
+    });
+    Import::of_arrays(arrays, saved.hash()?, reading).map_err(|error| error.at(path.display()))
+}
+
+/// True of a file of torch.save: an archive with a pickle, or torch's older format.
+fn is_saved_by_torch(path: &Path) -> Result<bool> {
+    let (mut file, length) = file::open(path, "attention maps")?;
+    let mut start = vec![0; length.min(16) as usize];
+    file.read_exact(&mut start).map_err(|error| file::unreadable(path, "its first bytes", &error))?;
+    if !zip::is_zip(&start) {
+        return Ok(Torch::is_older(&start));
+    }
+    let archive = zip::Archive::open(BufReader::new(file)).map_err(|error| error.at(path.display()))?;
+    Ok(archive.members().iter().any(|member| member.name.ends_with("data.pkl")))
 }
 
 fn migrated(options: &Options) -> Result<Imported> {

@@ -6,6 +6,8 @@ use attractor::{Choice as _, Context, Error, Hint, Kind, Note, Result};
 use attractor_capture::Run;
 use attractor_data::machine::{MODEL, TRAINING};
 use attractor_nn::Model;
+use attractor_nn::checkpoint::safetensors::Safetensors;
+use attractor_nn::checkpoint::torch::Torch;
 use attractor_nn::checkpoint::{Checkpoint, Opening};
 use attractor_record::{ModelInfo, Stack};
 
@@ -113,12 +115,13 @@ pub fn live(path: &Path, opening: &Opening, context: &Context<'_>) -> Result<Liv
 /// What reading answers.
 pub fn checkpoint(path: &Path, opening: &Opening) -> Result<Checkpoint> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+    let are_maps = |what: &str| {
+        let why =
+            format!("{}: {what}, neither a checkpoint nor a run; attention maps are imported first", path.display());
+        Error::format(why).hinted(Hint::Job("convert MAPS RUN"))
+    };
     if path.is_file() && ["npz", "npy", "json"].contains(&ending) {
-        let why = format!(
-            "{}: arrays or nested lists, neither a checkpoint nor a run; attention maps are imported first",
-            path.display()
-        );
-        return Err(Error::format(why).hinted(Hint::Job("convert MAPS RUN")));
+        return Err(are_maps("arrays or nested lists"));
     }
     if [MODEL, TRAINING].iter().any(|name| path.join(name).exists()) && !path.join("config.json").exists() {
         return Err(Error::unsupported(format!(
@@ -128,8 +131,23 @@ pub fn checkpoint(path: &Path, opening: &Opening) -> Result<Checkpoint> {
         ))
         .hinted(Hint::Job("generate rbm")));
     }
-    let of_folder = |error: Error| if path.is_dir() && error.is_usage() { error.of_kind(Kind::Format) } else { error };
-    Checkpoint::open(path, opening).map_err(of_folder)
+    Checkpoint::open(path, opening).map_err(|error| match path.is_dir() {
+        true if error.is_usage() => error.of_kind(Kind::Format),
+        false if holds_maps(path) => are_maps("arrays over queries and keys, as attention maps are"),
+        _ => error,
+    })
+}
+
+/// True of a file whose arrays may all be attention maps: each is over several queries and keys, and none is a vector, as every
+/// checkpoint has.
+fn holds_maps(path: &Path) -> bool {
+    let shapes: Vec<Vec<usize>> = match (Safetensors::open(path), Torch::nested(path)) {
+        (Ok(file), _) => file.names().filter_map(|name| Some(file.shape(name)?.to_vec())).collect(),
+        (_, Ok(file)) => file.names().filter_map(|name| Some(file.shape(name)?.to_vec())).collect(),
+        _ => return false,
+    };
+    let is_map = |shape: &Vec<usize>| shape.len() > 2 || matches!(shape[..], [queries, keys] if queries == keys);
+    !shapes.is_empty() && shapes.iter().all(is_map)
 }
 
 /// What a checkpoint is, in the words of a run.

@@ -197,6 +197,9 @@ impl fmt::Display for Account {
                 "some layers of the file have nothing above the diagonal and most have: a mask was dropped there or added here; \
                  state the mask to test it",
             ),
+            Self::InferredMask(MaskOrigin::InferredBehind) => f.write_str(
+                "no query sees its own position in any head, as those of the other layers do: the mask was shifted in this layer",
+            ),
             Self::InferredMask(_) => f.write_str(
                 "the mask was inferred from the weights: causal, since all above the diagonal is exactly zero; state the \
                  mask to test it",

@@ -362,6 +362,10 @@ fn entries_of(
         {
             not_testable(layer, CaptureCheck::Support, Account::InferredMask(origin))
         }
+        Some(MaskOrigin::InferredBehind) => Entry {
+            verdict: Grade::Fail,
+            ..not_testable(layer, CaptureCheck::Support, Account::InferredMask(MaskOrigin::InferredBehind))
+        },
         Some(MaskOrigin::InferredMixed) if !forbidden => {
             let why = Account::InferredMask(MaskOrigin::InferredMixed);
             Entry { verdict: Grade::Warn, ..not_testable(layer, CaptureCheck::Support, why) }

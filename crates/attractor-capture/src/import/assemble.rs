@@ -9,6 +9,7 @@ use super::axes::{Axes, Piece, cut};
 use super::inferred::Inferred;
 use super::names::Name;
 use super::raw::{Contents, Raw, SHAPES};
+use super::store::Store;
 use super::{Import, ImportOptions, Layer, Map, Maps, masks, tokens};
 use crate::aside::{Absent, Aside, Ignored, NotWeights};
 use attractor::{Error, Hint, Result};
@@ -18,6 +19,11 @@ use attractor_record::{ModelInfo, Origin, Stack, Step, Task, Token};
 
 /// Numbers from here to zero are rounding.
 const ROUNDING: f32 = -1e-6;
+
+/// True for what should be zero and is just below.
+pub(super) fn is_rounding(weight: f32) -> bool {
+    (ROUNDING..0.0).contains(&weight)
+}
 
 /// No model has more layers: more numbers than that count something else.
 const MOST_LAYERS: usize = 4096;
@@ -37,6 +43,8 @@ struct Placed {
     name: String,
     head: Option<usize>,
     piece: Piece,
+    /// Numbers that are not finite.
+    non_finite: usize,
 }
 
 /// Where maps lie: a layer of a stack, and an entry.
@@ -57,18 +65,17 @@ struct Sorted {
 }
 
 /// Why an array cannot be attention weights; softmax gives no negative numbers, and dropout keeps the sign.
-fn no_weights(placed: &Placed) -> Option<NotWeights> {
-    let piece = &placed.piece;
+fn no_weights(placed: &Placed, weights: &[f32]) -> Option<NotWeights> {
     let is_negative = |w: f32| w < ROUNDING;
-    let first = piece.data.iter().position(|&w| is_negative(w))?;
-    let negative = piece.data.iter().filter(|&&w| is_negative(w)).count();
-    let (heads, queries, keys) = (piece.heads, piece.queries, piece.keys);
+    let first = weights.iter().position(|&w| is_negative(w))?;
+    let negative = weights.iter().filter(|&&w| is_negative(w)).count();
+    let [heads, queries, keys] = placed.piece.block.shape;
     let head = placed.head.unwrap_or(first / (queries * keys));
     Some(NotWeights {
         name: placed.name.clone(),
         shape: [heads, queries, keys],
         negative,
-        first: piece.data[first],
+        first: weights[first],
         at: [head, first / keys % queries, first % keys],
     })
 }
@@ -113,7 +120,7 @@ fn stacks_of(maps: &[Raw], options: &ImportOptions) -> impl Fn(&Name) -> Stack +
     move |said| stated.or(said.stack.filter(|_| tell)).unwrap_or_default()
 }
 
-fn sort(contents: &mut Contents, options: &ImportOptions, said: &mut Vec<Inferred>) -> Result<Sorted> {
+fn sort(contents: &mut Contents, options: &ImportOptions, store: &Store, said: &mut Vec<Inferred>) -> Result<Sorted> {
     let batch = contents.tokens.len().max(contents.attention_mask.len());
     let maps = std::mem::take(&mut contents.maps);
     let stack_of = stacks_of(&maps, options);
@@ -133,27 +140,27 @@ fn sort(contents: &mut Contents, options: &ImportOptions, said: &mut Vec<Inferre
         {
             said.push(Inferred::LayerAndHead { name: name.clone(), place: (layer, head) });
         }
-        let (name, own, step) = (name.clone(), *own, *step);
-        let Some(array) = raw.array else { continue };
-        for mut piece in cut(&name, array, &axes)? {
+        let (own, step) = (*own, *step);
+        for piece in cut(&name, array, &axes)? {
             // The number in a name is no layer where the array itself has several.
             let layer = (stack, piece.layer.or(own.layer).unwrap_or(0));
-            if own.head.is_some() && piece.heads > 1 {
-                let heads = piece.heads;
+            let [heads, ..] = piece.block.shape;
+            if own.head.is_some() && heads > 1 {
                 return Err(Error::format(format!(
                     "{name}: the name says one head, the array holds {heads}; name arrays of several heads by layer alone, such \
                      as L5"
                 )));
             }
-            let small = piece.data.iter().filter(|&&w| (ROUNDING..0.0).contains(&w)).count();
+            let weights = piece.block.read(store)?;
+            let small = weights.iter().filter(|&&w| is_rounding(w)).count();
             if small > 0 {
-                piece.data.iter_mut().filter(|w| (ROUNDING..0.0).contains(*w)).for_each(|w| *w = 0.0);
                 rounding.get_or_insert_with(|| (name.clone(), 0)).1 += small;
             }
             let step = step.or_else(|| piece.step.map(|step| Step::from(step as u64)));
             let entry = Entry { step: step.map(|step| step.number), input: own.input, item: piece.item.unwrap_or(0) };
-            let placed = Placed { name: name.clone(), head: own.head, piece };
-            if let Some(why) = no_weights(&placed) {
+            let non_finite = weights.iter().filter(|w| !w.is_finite()).count();
+            let placed = Placed { name: name.clone(), head: own.head, piece, non_finite };
+            if let Some(why) = no_weights(&placed, &weights) {
                 sorted.refused.entry(layer).or_insert(why);
                 continue;
             }
@@ -214,7 +221,7 @@ fn renumbered(option: &'static str, stated: &[usize], found: usize, whose: &str)
     }
 }
 
-pub(super) fn assemble(mut contents: Contents, options: &ImportOptions, hash: String) -> Result<Import> {
+pub(super) fn assemble(mut contents: Contents, store: Store, options: &ImportOptions, hash: String) -> Result<Import> {
     contents.all_read();
     if contents.maps.is_empty() {
         let notes = &contents.notes;
@@ -228,7 +235,7 @@ pub(super) fn assemble(mut contents: Contents, options: &ImportOptions, hash: St
     if let Some(steps) = contents.steps {
         said.push(Inferred::Steps(steps));
     }
-    let Sorted { placed, batches, mut missing, mut refused } = sort(&mut contents, options, &mut said)?;
+    let Sorted { placed, batches, mut missing, mut refused } = sort(&mut contents, options, &store, &mut said)?;
     let entries: Vec<Entry> = batches
         .iter()
         .flat_map(|(&(step, input), &(count, _))| (0..count).map(move |item| Entry { step, input, item }))
@@ -276,7 +283,7 @@ pub(super) fn assemble(mut contents: Contents, options: &ImportOptions, hash: St
         said.push(Inferred::Numbers { first, last, layers: numbers.len() });
     }
 
-    masks::settle(&mut layers, options, &mut said)?;
+    masks::settle(&mut layers, options, &store, &mut said)?;
     if said.iter().any(|note| matches!(note, Inferred::Cross { .. })) {
         lost.iter_mut().filter(|((stack, _), _)| stack.is_only()).for_each(|((stack, _), _)| *stack = Stack::Cross);
     }
@@ -284,7 +291,7 @@ pub(super) fn assemble(mut contents: Contents, options: &ImportOptions, hash: St
     tokens::pad(&mut contents, of, &mut layers);
     let tokens = tokens::tokens(&mut contents, of, &layers);
     check_statistics(&layers, options)?;
-    summarise(&mut layers, &tokens, &mut contents.notes)?;
+    summarise(&mut layers, &tokens, &store, &mut contents.notes)?;
     let causal = layers.values().flat_map(|layer| layer.maps.values()).all(|map| map.mask.causal);
     let numbers = layers.keys().chain(lost.iter().map(|(place, _)| place)).map(|(_, number)| *number);
     let info = ModelInfo {
@@ -299,14 +306,14 @@ pub(super) fn assemble(mut contents: Contents, options: &ImportOptions, hash: St
         remarks: Vec::new(),
     };
     let Contents { prompt_length, notes, .. } = contents;
-    Ok(Import::of(Maps { info, layers, lost, origins, tokens, prompt_length, notes, said }))
+    Ok(Import::of(Maps { info, store, layers, lost, origins, tokens, prompt_length, notes, said }))
 }
 
 /// One map of a layer and input from one array, or from one per head.
 fn joined(layer: usize, mut parts: Vec<Placed>) -> Result<(Vec<usize>, Map)> {
     parts.sort_by_key(|part| part.head);
     let first = &parts[0];
-    let (queries, keys, precision) = (first.piece.queries, first.piece.keys, first.piece.precision);
+    let ([heads, queries, keys], precision) = (first.piece.block.shape, first.piece.precision);
     let twice = parts.windows(2).find(|w| w[0].head == w[1].head || w[0].head.is_none());
     if let Some(w) = twice {
         return Err(Error::format(format!(
@@ -314,19 +321,15 @@ fn joined(layer: usize, mut parts: Vec<Placed>) -> Result<(Vec<usize>, Map)> {
             w[0].name, w[1].name
         )));
     }
-    if let Some(other) = parts.iter().find(|part| (part.piece.queries, part.piece.keys) != (queries, keys)) {
+    if let Some(other) = parts.iter().find(|part| part.piece.block.shape[1..] != [queries, keys]) {
         return Err(Error::format(format!(
             "layer {layer}: {} is [{}, {}], {} is [{queries}, {keys}]; heads of a layer must agree",
-            other.name, other.piece.queries, other.piece.keys, first.name
+            other.name, other.piece.block.shape[1], other.piece.block.shape[2], first.name
         )));
     }
     let heads = match first.head {
-        None => (0..first.piece.heads).collect(),
+        None => (0..heads).collect(),
         Some(_) => parts.iter().filter_map(|part| part.head).collect(),
-    };
-    let weights = match parts.len() {
-        1 => std::mem::take(&mut parts[0].piece.data),
-        _ => parts.iter().flat_map(|part| &part.piece.data).copied().collect(),
     };
     let observations = Observations {
         source: precision,
@@ -334,10 +337,11 @@ fn joined(layer: usize, mut parts: Vec<Placed>) -> Result<(Vec<usize>, Map)> {
         zeros: 0.0,
         lowest_sum: None,
         highest_sum: None,
-        non_finite: weights.iter().filter(|w| !w.is_finite()).count() as u64,
+        non_finite: parts.iter().map(|part| part.non_finite).sum::<usize>() as u64,
     };
     let mask = Mask::full();
-    Ok((heads, Map { queries, keys, weights, precision, mask, statistics: Vec::new(), observations }))
+    let blocks = parts.into_iter().map(|part| part.piece.block).collect();
+    Ok((heads, Map { queries, keys, blocks, precision, mask, statistics: Vec::new(), observations }))
 }
 
 /// Many small maps take less than their statistics do.
@@ -362,6 +366,7 @@ fn check_statistics(layers: &BTreeMap<(Stack, usize), Layer>, options: &ImportOp
 fn summarise(
     layers: &mut BTreeMap<(Stack, usize), Layer>,
     tokens: &[Vec<Token>],
+    store: &Store,
     notes: &mut Vec<Aside>,
 ) -> Result<()> {
     let mut unread = 0;
@@ -369,21 +374,17 @@ fn summarise(
         for (&entry, map) in &mut layer.maps {
             let (n, m) = (map.queries, map.keys);
             let mask = &map.mask;
-            let blind: Vec<bool> = (0..n).map(|row| mask.is_padding(row) && mask.visible(row, m) == 0).collect();
-            for (_, row) in map.weights.chunks_exact_mut(m).enumerate().filter(|(row, _)| blind[row % n]) {
-                unread += usize::from(row.iter().any(|&w| w != 0.0));
-                row.fill(0.0);
-            }
+            let mut weights = map.stored(store)?;
+            unread += map.blind(&mut weights);
             let request = default_request(&tokens[entry], m);
-            let statistics: Vec<HeadStatistics> = map
-                .weights
+            let statistics: Vec<HeadStatistics> = weights
                 .par_chunks_exact(n * m)
                 .map(|weights| dense::of_weights(weights, n, m, mask, &request))
                 .collect::<std::result::Result<_, _>>()?;
             map.statistics = statistics;
             let (mut zeros, mut allowed) = (0u64, 0u64);
             let seen = &mut map.observations;
-            for (row, weights) in map.weights.chunks_exact(m).enumerate() {
+            for (row, weights) in weights.chunks_exact(m).enumerate() {
                 let query = row % n;
                 if mask.visible(query, m) == 0 || mask.is_padding(query) {
                     continue;

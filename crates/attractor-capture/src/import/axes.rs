@@ -17,10 +17,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use attractor::{Error, Result};
-use attractor_data::archive::Array;
 use attractor_record::Precision;
 
 use super::names::Name;
+use super::store::{Block, Stored};
 
 /// What an axis counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,19 +136,16 @@ pub(super) struct Piece {
     pub layer: Option<usize>,
     pub step: Option<usize>,
     pub item: Option<usize>,
-    pub heads: usize,
-    pub queries: usize,
-    pub keys: usize,
-    /// [heads, queries, keys].
-    pub data: Vec<f32>,
+    /// Its numbers.
+    pub block: Block,
     pub precision: Precision,
 }
 
-/// Cuts an array along steps, layers and inputs, in this order; each piece is [head, query, key].
+/// Cuts an array along steps, layers and inputs, in this order; each piece is [head, query, key]. No number is read.
 ///
 /// # Errors
 /// `is_format`, with the name, for another number of axes and for one of length 0.
-pub(super) fn cut(name: &str, array: Array, axes: &Axes) -> Result<Vec<Piece>> {
+pub(super) fn cut(name: &str, array: &Stored, axes: &Axes) -> Result<Vec<Piece>> {
     let shape = &array.shape;
     if shape.len() != axes.len() {
         return Err(Error::format(format!(
@@ -163,45 +160,24 @@ pub(super) fn cut(name: &str, array: Array, axes: &Axes) -> Result<Vec<Piece>> {
     // (length, stride) of an axis; one that is not there has one place.
     let of = |axis: Axis| {
         let at = axes.0.iter().position(|&other| other == axis);
-        at.map_or((1, 0), |at| (shape[at], shape[at + 1..].iter().product::<usize>()))
+        at.map_or((1, 0), |at| (shape[at], array.strides[at]))
     };
     let [steps, layers, items] = [Axis::Step, Axis::Layer, Axis::Batch].map(of);
-    let [heads, queries, keys] = [Axis::Head, Axis::Query, Axis::Key].map(of);
+    let inner = [Axis::Head, Axis::Query, Axis::Key].map(of);
     let place = |axis: Axis, at: usize| axes.has(axis).then_some(at);
-    // One map whose heads, queries and keys lie one behind the other is the array itself.
-    if steps.0 * layers.0 * items.0 == 1 && keys.1 == 1 && queries.1 == keys.0 && heads.1 % (queries.0 * keys.0) == 0 {
-        return Ok(vec![Piece {
-            layer: place(Axis::Layer, 0),
-            step: place(Axis::Step, 0),
-            item: place(Axis::Batch, 0),
-            heads: heads.0,
-            queries: queries.0,
-            keys: keys.0,
-            data: array.data,
-            precision: array.precision,
-        }]);
-    }
     let mut pieces = Vec::new();
     for step in 0..steps.0 {
         for layer in 0..layers.0 {
             for item in 0..items.0 {
-                let start = step * steps.1 + layer * layers.1 + item * items.1;
-                let mut data = Vec::with_capacity(heads.0 * queries.0 * keys.0);
-                for row in (0..heads.0).flat_map(|head| (0..queries.0).map(move |query| (head, query))) {
-                    let from = start + row.0 * heads.1 + row.1 * queries.1;
-                    match keys.1 {
-                        1 => data.extend_from_slice(&array.data[from..from + keys.0]),
-                        stride => data.extend((0..keys.0).map(|key| array.data[from + key * stride])),
-                    }
-                }
+                let outer = [(step, steps.1), (layer, layers.1), (item, items.1)];
+                let at = array.at + outer.iter().map(|&(at, stride)| at as u64 * stride).sum::<u64>();
+                let block =
+                    Block { at, shape: inner.map(|(length, _)| length), strides: inner.map(|(_, stride)| stride) };
                 pieces.push(Piece {
                     layer: place(Axis::Layer, layer),
                     step: place(Axis::Step, step),
                     item: place(Axis::Batch, item),
-                    heads: heads.0,
-                    queries: queries.0,
-                    keys: keys.0,
-                    data,
+                    block,
                     precision: array.precision,
                 });
             }
@@ -212,6 +188,7 @@ pub(super) fn cut(name: &str, array: Array, axes: &Axes) -> Result<Vec<Piece>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::store::Store;
     use super::*;
 
     #[test]
@@ -226,14 +203,17 @@ mod tests {
                 }
             }
         }
-        let array = |shape: &[usize], data| Array { shape: shape.to_vec(), data, precision: Precision::F32 };
-        let a = cut("a", array(&[2, 3, 2, 5], data), &"layer,head,q,k".parse().unwrap()).unwrap();
-        let b = cut("b", array(&[5, 3, 2, 2], other), &"keys, head,layer,Query".parse().unwrap()).unwrap();
-        assert_eq!(format!("{a:?}"), format!("{b:?}"));
-        assert_eq!(
-            (a.len(), a[1].layer, a[1].item, a[1].data[..3].to_vec()),
-            (2, Some(1), None, vec![30.0, 31.0, 32.0])
-        );
+        let mut store = Store::new(1 << 20);
+        let mut cut = |shape: &[usize], data: &[f32], axes: &str| {
+            let array = Stored::new(shape.to_vec(), false, store.append(data).unwrap(), Precision::F32);
+            let pieces = cut("a", &array, &axes.parse().unwrap()).unwrap();
+            let read = |piece: &Piece| (piece.layer, piece.item, piece.block.shape, piece.block.read(&store).unwrap());
+            pieces.iter().map(read).collect::<Vec<_>>()
+        };
+        let a = cut(&[2, 3, 2, 5], &data, "layer,head,q,k");
+        let b = cut(&[5, 3, 2, 2], &other, "keys, head,layer,Query");
+        assert_eq!(a, b);
+        assert_eq!((a.len(), a[1].0, a[1].1, a[1].3[..3].to_vec()), (2, Some(1), None, vec![30.0, 31.0, 32.0]));
     }
 
     #[test]

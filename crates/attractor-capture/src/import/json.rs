@@ -13,25 +13,22 @@
 //! maps, `tokens`, `input_ids`, `attention_mask` and `prompt_length` are read; beside a step's number, that of the "block" of
 //! decoding that it belongs to.
 
+use std::io::Read;
+
 use super::axes::{Axes, Axis};
 use super::names::{self, Name};
 use super::raw::{Beside, Contents, Raw, SHAPES, settled};
-use super::tree::{Node, numbers_for_constants};
+use super::store::{Store, Stored};
+use super::tree::{self, Node};
 use crate::aside::{Aside, Ignored};
 use attractor::{Error, Result};
-use attractor_data::archive::Array;
 use attractor_record::{Precision, Step};
 
-pub(crate) fn read(bytes: &[u8], axes: Option<&Axes>) -> Result<Contents> {
-    let constants = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
-    let parsed = match constants(b"NaN") || constants(b"Infinity") {
-        true => serde_json::from_slice(&numbers_for_constants(bytes)),
-        false => serde_json::from_slice(bytes),
-    };
-    let root: Node = parsed.map_err(|error| Error::format(format!("no valid JSON: {error}")).because(error))?;
+pub(super) fn read(text: impl Read, axes: Option<&Axes>, store: &mut Store) -> Result<Contents> {
+    let root = tree::read(text, store)?;
     let mut contents = Contents::default();
     match root {
-        Node::Map(entries) => object(&mut contents, entries, axes)?,
+        Node::Map(entries) => object(&mut contents, entries, axes, store)?,
         Node::Array { .. } | Node::List(_) => nest(&mut contents, "the file", Name::default(), root, axes)?,
         other => {
             return Err(Error::format(format!(
@@ -43,7 +40,7 @@ pub(crate) fn read(bytes: &[u8], axes: Option<&Axes>) -> Result<Contents> {
     Ok(contents)
 }
 
-fn object(contents: &mut Contents, entries: Vec<(String, Node)>, axes: Option<&Axes>) -> Result<()> {
+fn object(contents: &mut Contents, entries: Vec<(String, Node)>, axes: Option<&Axes>, store: &Store) -> Result<()> {
     let speaks = |key: &str| {
         let key = key.to_ascii_lowercase();
         Beside::named(&key).is_none() && ["att", "pattern", "maps"].iter().any(|word| key.contains(word))
@@ -52,7 +49,7 @@ fn object(contents: &mut Contents, entries: Vec<(String, Node)>, axes: Option<&A
     let named = entries.iter().any(|(key, _)| speaks(key));
     for (key, node) in entries {
         if let Some(beside) = Beside::named(&key) {
-            self::beside(contents, &key, beside, node);
+            self::beside(contents, &key, beside, node, store)?;
             continue;
         }
         let numbered = names::parse(&key).layer.is_some();
@@ -76,15 +73,17 @@ fn object(contents: &mut Contents, entries: Vec<(String, Node)>, axes: Option<&A
 }
 
 /// Tokens, padding and a prompt's length.
-fn beside(contents: &mut Contents, key: &str, beside: Beside, node: Node) {
+fn beside(contents: &mut Contents, key: &str, beside: Beside, node: Node, store: &Store) -> Result<()> {
     if beside == Beside::PromptLength {
-        return match node {
+        match node {
             Node::Number(x) if x >= 0.0 && x.fract() == 0.0 => contents.prompt_length = Some(x as usize),
             other => contents.notes.push(Aside::new(key, Ignored::NotWhole(other.kind()))),
-        };
+        }
+        return Ok(());
     }
-    let Some(lists) = texts(&node) else {
-        return contents.notes.push(Aside::new(key, Ignored::NotTexts(node.kind())));
+    let Some(lists) = texts(&node, store)? else {
+        contents.notes.push(Aside::new(key, Ignored::NotTexts(node.kind())));
+        return Ok(());
     };
     match beside {
         Beside::Padding => {
@@ -102,13 +101,17 @@ fn beside(contents: &mut Contents, key: &str, beside: Beside, node: Node) {
         Beside::Ids if !contents.tokens.is_empty() => {}
         _ => contents.tokens = lists,
     }
+    Ok(())
 }
 
 /// One list of texts, or one per input; numbers as their digits.
-fn texts(node: &Node) -> Option<Vec<Vec<String>>> {
-    let one = |node: &Node| -> Option<Vec<String>> {
-        match node {
-            Node::Array { shape, data } if shape.len() == 1 => Some(data.iter().map(ToString::to_string).collect()),
+fn texts(node: &Node, store: &Store) -> Result<Option<Vec<Vec<String>>>> {
+    let shown = |at: u64, count: usize| -> Result<Vec<String>> {
+        Ok(store.read(at, count)?.iter().map(ToString::to_string).collect())
+    };
+    let one = |node: &Node| -> Result<Option<Vec<String>>> {
+        Ok(match node {
+            Node::Array { shape, at } if shape.len() == 1 => Some(shown(*at, shape[0])?),
             Node::List(list) => list
                 .iter()
                 .map(|node| match node {
@@ -118,16 +121,17 @@ fn texts(node: &Node) -> Option<Vec<Vec<String>>> {
                 })
                 .collect(),
             _ => None,
-        }
+        })
     };
     match node {
-        Node::Array { shape, data } if shape.len() == 2 && shape[1] > 0 => {
-            Some(data.chunks_exact(shape[1]).map(|row| row.iter().map(ToString::to_string).collect()).collect())
+        Node::Array { shape, at } if shape.len() == 2 && shape[1] > 0 => {
+            let row = |row: usize| shown(at + (row * shape[1]) as u64, shape[1]);
+            (0..shape[0]).map(row).collect::<Result<_>>().map(Some)
         }
         Node::List(list) if !matches!(list.first(), Some(Node::Text(_) | Node::Bool(_))) => {
             list.iter().map(one).collect()
         }
-        _ => one(node).map(|tokens| vec![tokens]),
+        _ => Ok(one(node)?.map(|tokens| vec![tokens])),
     }
 }
 
@@ -143,7 +147,7 @@ fn layer(contents: &mut Contents, key: &str, node: Node) -> Result<()> {
     let mut add = |name: String, input: Option<u64>, step: Option<Step>, node: Node| -> Result<()> {
         let array = match node {
             Node::Null => None,
-            Node::Array { shape, data } => Some(Array { shape, data, precision: Precision::F32 }),
+            Node::Array { shape, at } => Some(Stored::new(shape, false, at, Precision::F32)),
             other => return Err(no_weights(&name, &other, SHAPES)),
         };
         let rank = array.as_ref().map_or(0, |array| array.shape.len());
@@ -250,9 +254,9 @@ fn grow(node: &Node) -> bool {
 
 fn within(contents: &mut Contents, name: String, said: Name, node: Node, axes: &Axes) -> Result<()> {
     match node {
-        Node::Array { shape, data } => {
+        Node::Array { shape, at } => {
             let step = said.step.map(Step::from);
-            let array = Some(Array { shape, data, precision: Precision::F32 });
+            let array = Some(Stored::new(shape, false, at, Precision::F32));
             contents.maps.push(Raw { name, said, step, axes: Some(axes.clone()), array });
             Ok(())
         }

@@ -12,6 +12,7 @@ use attractor::{Error, Result};
 use attractor_record::{MaskOrigin, Stack};
 
 use super::inferred::Inferred;
+use super::store::Store;
 use super::{ImportOptions, Layer, Map};
 
 /// Which keys a query may see, as it is stated for a whole file.
@@ -82,16 +83,20 @@ enum Shows {
     Ahead,
 }
 
-fn shows(map: &Map, offset: Option<usize>) -> Shows {
-    if map.queries < 2 || map.weights.iter().all(|&w| w == 0.0) {
-        return Shows::Nothing;
+fn shows(map: &Map, offset: Option<usize>, store: &Store) -> Result<Shows> {
+    if map.queries < 2 {
+        return Ok(Shows::Nothing);
     }
-    let Ok(mask) = ruled(MaskRule::Causal, map, offset, "") else { return Shows::Ahead };
-    let nothing_ahead = map.weights.chunks_exact(map.keys).enumerate().all(|(row, weights)| {
+    let weights = map.weights(store)?;
+    if weights.iter().all(|&w| w == 0.0) {
+        return Ok(Shows::Nothing);
+    }
+    let Ok(mask) = ruled(MaskRule::Causal, map, offset, "") else { return Ok(Shows::Ahead) };
+    let nothing_ahead = weights.chunks_exact(map.keys).enumerate().all(|(row, weights)| {
         let range = mask.range(row % map.queries, map.keys);
         weights[range.end..].iter().all(|w| *w == 0.0 || !w.is_finite())
     });
-    if nothing_ahead { Shows::Causal } else { Shows::Ahead }
+    Ok(if nothing_ahead { Shows::Causal } else { Shows::Ahead })
 }
 
 /// Gives every map its mask; says what was inferred. A stack without a name whose maps cannot be of its own positions becomes that
@@ -99,10 +104,11 @@ fn shows(map: &Map, offset: Option<usize>) -> Shows {
 pub(super) fn settle(
     layers: &mut BTreeMap<(Stack, usize), Layer>,
     options: &ImportOptions,
+    store: &Store,
     said: &mut Vec<Inferred>,
 ) -> Result<()> {
     if options.stack.is_none() && options.mask.is_none() && options.offset.is_none() {
-        become_cross(layers, said);
+        become_cross(layers, store, said)?;
     }
     let stacks: Vec<Stack> = {
         let mut stacks: Vec<Stack> = layers.keys().map(|(stack, _)| *stack).collect();
@@ -114,13 +120,14 @@ pub(super) fn settle(
         let stated = is_stated(stack, &stacks);
         let offset = options.offset.filter(|_| stated);
         let (rule, origin): (MaskRule, MaskOrigin);
-        let mut breaking = Vec::new();
+        let (mut breaking, mut behind) = (Vec::new(), Vec::new());
         match options.mask.filter(|_| stated) {
             Some(stated) => (rule, origin) = (stated, MaskOrigin::Given),
             None if stack == Stack::Cross => (rule, origin) = (MaskRule::Full, MaskOrigin::CrossAttention),
             None => {
-                let seen: Vec<(usize, Shows)> =
-                    of_stack().map(|((_, number), layer)| (*number, layer.shows(offset))).collect();
+                let seen = of_stack()
+                    .map(|((_, number), layer)| Ok((*number, layer.shows(offset, store)?)))
+                    .collect::<Result<Vec<(usize, Shows)>>>()?;
                 let count = |wanted| seen.iter().filter(|(_, shows)| *shows == wanted).count();
                 let (keep, ahead) = (count(Shows::Causal), count(Shows::Ahead));
                 let steps = keep == 0 && ahead == 0 && of_stack().all(|(_, layer)| layer.is_decoded());
@@ -133,6 +140,15 @@ pub(super) fn settle(
                 if causal {
                     breaking =
                         seen.iter().filter(|(_, shows)| *shows == Shows::Ahead).map(|(layer, _)| *layer).collect();
+                    for ((_, number), layer) in of_stack().filter(|((_, number), _)| !breaking.contains(number)) {
+                        if !layer.sees_itself(offset, store)? {
+                            behind.push(*number);
+                        }
+                    }
+                    // Where most layers look behind alone, it is the model's way.
+                    if 2 * behind.len() > keep {
+                        behind.clear();
+                    }
                 }
                 let offsets = || {
                     let maps = of_stack().flat_map(|(_, layer)| layer.maps.values());
@@ -156,7 +172,11 @@ pub(super) fn settle(
                     Err(_) if is_breaking => Mask::full(),
                     mask => mask?,
                 };
-                map.observations.mask = if is_breaking { MaskOrigin::InferredFromLayers } else { origin };
+                map.observations.mask = match (is_breaking, behind.contains(number)) {
+                    (true, _) => MaskOrigin::InferredFromLayers,
+                    (false, true) => MaskOrigin::InferredBehind,
+                    (false, false) => origin,
+                };
             }
         }
     }
@@ -165,16 +185,32 @@ pub(super) fn settle(
 
 impl Layer {
     /// What all maps of the layer show together: one that looks ahead is enough.
-    fn shows(&self, offset: Option<usize>) -> Shows {
+    fn shows(&self, offset: Option<usize>, store: &Store) -> Result<Shows> {
         let mut all = Shows::Nothing;
         for map in self.maps.values() {
-            match shows(map, offset) {
-                Shows::Ahead => return Shows::Ahead,
+            match shows(map, offset, store)? {
+                Shows::Ahead => return Ok(Shows::Ahead),
                 Shows::Causal => all = Shows::Causal,
                 Shows::Nothing => {}
             }
         }
-        all
+        Ok(all)
+    }
+
+    /// True if any query but the first of a map has weight on its own position, or the layer shows nothing of it.
+    fn sees_itself(&self, offset: Option<usize>, store: &Store) -> Result<bool> {
+        let mut shown = false;
+        for map in self.maps.values().filter(|map| map.queries > 1 && map.queries <= map.keys) {
+            let weights = map.weights(store)?;
+            shown |= weights.iter().any(|&w| w != 0.0);
+            let first = offset.unwrap_or(map.keys - map.queries);
+            let own = |row: usize| (row % map.queries > 0).then_some(first + row % map.queries);
+            let mut rows = weights.chunks_exact(map.keys).enumerate();
+            if rows.any(|(row, weights)| own(row).and_then(|key| weights.get(key)).is_some_and(|&w| w != 0.0)) {
+                return Ok(true);
+            }
+        }
+        Ok(!shown)
     }
 
     /// True if maps of one query each see one key more from entry to entry, as decoding with a cache makes them.
@@ -185,16 +221,19 @@ impl Layer {
 }
 
 /// Maps whose queries are no positions among their keys are of cross attention.
-fn become_cross(layers: &mut BTreeMap<(Stack, usize), Layer>, said: &mut Vec<Inferred>) {
-    let odd = |map: &&Map| map.queries > 1 && map.queries != map.keys && shows(map, None) == Shows::Ahead;
-    let only = || layers.iter().filter(|((stack, _), _)| stack.is_only()).map(|(_, layer)| layer);
-    let all = only().flat_map(|layer| layer.maps.values()).count();
-    let maps: Vec<[usize; 2]> =
-        only().flat_map(|layer| layer.maps.values().filter(odd)).map(|map| [map.queries, map.keys]).collect();
-    let Some(&[queries, keys]) = maps.first() else { return };
+fn become_cross(layers: &mut BTreeMap<(Stack, usize), Layer>, store: &Store, said: &mut Vec<Inferred>) -> Result<()> {
+    let only = layers.iter().filter(|((stack, _), _)| stack.is_only()).map(|(_, layer)| layer);
+    let (mut all, mut maps) = (0, Vec::new());
+    for map in only.flat_map(|layer| layer.maps.values()) {
+        all += 1;
+        if map.queries > 1 && map.queries != map.keys && shows(map, None, store)? == Shows::Ahead {
+            maps.push([map.queries, map.keys]);
+        }
+    }
+    let Some(&[queries, keys]) = maps.first() else { return Ok(()) };
     // One layer of many that looks ahead is a broken mask.
     if 2 * maps.len() <= all {
-        return;
+        return Ok(());
     }
     let moved: BTreeMap<(Stack, usize), Layer> = std::mem::take(layers)
         .into_iter()
@@ -202,4 +241,5 @@ fn become_cross(layers: &mut BTreeMap<(Stack, usize), Layer>, said: &mut Vec<Inf
         .collect();
     *layers = moved;
     said.push(Inferred::Cross { queries, keys });
+    Ok(())
 }

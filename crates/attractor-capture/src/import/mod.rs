@@ -12,17 +12,18 @@ mod json;
 mod masks;
 mod names;
 mod raw;
+mod reader;
+mod store;
 mod tokens;
 mod tree;
 
 use std::collections::BTreeMap;
+use std::io::{BufReader, Cursor};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use attractor::retrieve::{HeadStatistics, Mask};
-use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest, Sha256};
 
 pub use crate::aside::{Absent, Aside, Ignored, NotWeights};
 pub use axes::{Axes, Axis};
@@ -31,14 +32,14 @@ pub use masks::MaskRule;
 
 use crate::certificate::{Account, CaptureCheck, Certificate, Certified, Entry, Grade, certify, not_testable};
 use crate::run::{RunOptions, RunWriter};
-use attractor::{Error, Hint, Result};
-use attractor_data::archive::{Array, Value, Whole, npy, zip};
-use attractor_record::Observations;
+use attractor::{Error, Result};
+use attractor_data::archive::Array;
 use attractor_record::Precision;
 use attractor_record::patterns::{no_input, no_layer};
 use attractor_record::{Facts, ModelInfo, Origin, Stack, Token};
-use attractor_record::{Held, LayerShape, Patterns, Rows};
-use raw::Contents;
+use attractor_record::{LayerShape, Made, Patterns, Rows, file};
+use attractor_record::{MaskOrigin, Observations};
+use store::{Block, Store};
 
 /// How a file is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +57,7 @@ pub struct ImportOptions {
     pub layers: Option<Vec<usize>>,
     /// The stack of every array; `None`: by their names.
     pub stack: Option<Stack>,
-    /// Bytes that the file and its numbers may take.
+    /// Bytes that its numbers may take as f32: 256 MiB of them in memory, all others in a temporary file.
     pub memory_budget: u64,
 }
 
@@ -71,8 +72,8 @@ impl Default for ImportOptions {
 struct Map {
     queries: usize,
     keys: usize,
-    /// [heads, queries, keys], NaN and all.
-    weights: Vec<f32>,
+    /// Its numbers, NaN and all: of all heads, or of one head after another.
+    blocks: Vec<Block>,
     precision: Precision,
     mask: Mask,
     statistics: Vec<HeadStatistics>,
@@ -91,6 +92,7 @@ struct Layer {
 #[derive(Debug)]
 struct Maps {
     info: ModelInfo,
+    store: Store,
     layers: BTreeMap<(Stack, usize), Layer>,
     /// Layers that the file names and that are not there, ascending, and why.
     lost: Vec<((Stack, usize), Absent)>,
@@ -134,26 +136,14 @@ impl Import {
     /// `is_budget` if it is larger than allowed.
     pub fn open(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Self> {
         let path = path.as_ref();
-        let failed =
-            |error: std::io::Error| Error::io(format!("cannot read {}: {error}", path.display())).because(error);
-        let metadata = std::fs::metadata(path).map_err(failed)?;
-        if metadata.is_dir() {
+        if path.is_dir() {
             return Err(Error::usage(format!(
-                "{}: this is a folder; name a file of maps (.npz, .npy, .safetensors, .json)",
+                "{}: this is a folder; name a file of maps (.npz, .npy, .safetensors, .json, .pt)",
                 path.display()
             )));
         }
-        if metadata.len() > options.memory_budget {
-            return Err(Error::budget(format!(
-                "{}: the file has {} bytes, an import may take {}",
-                path.display(),
-                metadata.len(),
-                options.memory_budget
-            ))
-            .hinted(Hint::Raise("max_bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(failed)?;
-        Self::from_bytes(&bytes, options).map_err(|error| error.at(path.display()))
+        let (file, _) = file::open(path, "attention maps")?;
+        reader::read(BufReader::new(file), options).map_err(|error| error.at(path.display()))
     }
 
     /// Reads the bytes of a file.
@@ -161,10 +151,19 @@ impl Import {
     /// # Errors
     /// As [`Import::open`].
     pub fn from_bytes(bytes: &[u8], options: &ImportOptions) -> Result<Self> {
-        let left = options.memory_budget.saturating_sub(bytes.len() as u64);
-        let contents = contents(bytes, options.axes.as_ref(), left)?;
-        let hash = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        assemble::assemble(contents, options, hash)
+        reader::read(Cursor::new(bytes), options)
+    }
+
+    /// The maps of named arrays, one after another, which another reader has; `hash` is that of the file.
+    ///
+    /// # Errors
+    /// As [`Import::open`]; what the reader answers.
+    pub fn of_arrays(
+        arrays: impl Iterator<Item = Result<(String, Array)>>,
+        hash: String,
+        options: &ImportOptions,
+    ) -> Result<Self> {
+        reader::of_arrays(arrays, hash, options)
     }
 
     /// What was ignored while reading, and why.
@@ -229,125 +228,46 @@ impl Import {
     }
 }
 
-/// Finds out what the bytes are and reads them; unpacked numbers may take `left` bytes.
-fn contents(bytes: &[u8], axes: Option<&Axes>, left: u64) -> Result<Contents> {
-    let mut contents = Contents::default();
-    // A byte-order mark, as some editors write it before JSON.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let header = bytes.get(..8).and_then(|x| x.try_into().ok()).map(u64::from_le_bytes);
-    if bytes.is_empty() {
-        return Err(Error::format("the file is empty; expected maps as .npz, .npy, .safetensors or .json"));
+impl Map {
+    /// Its numbers as they are stored, but that rounding below zero is zero: [heads, queries, keys].
+    fn stored(&self, store: &Store) -> Result<Vec<f32>> {
+        let mut weights =
+            Vec::with_capacity(self.blocks.iter().map(|block| block.shape.iter().product::<usize>()).sum());
+        for block in &self.blocks {
+            weights.extend(block.read(store)?);
+        }
+        weights.iter_mut().filter(|w| assemble::is_rounding(**w)).for_each(|w| *w = 0.0);
+        Ok(weights)
     }
-    if zip::is_zip(bytes) {
-        let mut left = left;
-        let members = zip::members(bytes)?;
-        if members.iter().any(|member| member.name.ends_with("data.pkl")) {
-            return Err(Error::unsupported(TORCH));
-        }
-        for member in members {
-            let Some(name) = member.name.strip_suffix(".npy").map(str::to_string) else {
-                contents.notes.push(Aside::new(member.name, Ignored::NotNpy));
-                continue;
-            };
-            if let Some(promise) = npy::promise(&member.start(HEADER)) {
-                if promise.beside && raw::Beside::named(&name).is_none() {
-                    contents.notes.push(Aside::new(name, Ignored::Other));
-                    continue;
-                }
-                // Bytes and numbers are held side by side while they are read; then the numbers, whole and cut.
-                let numbers = promise.bytes(member.size());
-                let (held, read) = (numbers.saturating_mul(2), member.size().saturating_add(numbers));
-                let needed = held.max(read);
-                if needed > left {
-                    return Err(beyond(&name, needed, left));
-                }
-                left -= held;
-            }
-            let unpacked = member.read(left.max(member.size()))?;
-            match npy::read(&name, &unpacked) {
-                // Tokens that cannot be read make no map wrong.
-                Err(why) if raw::Beside::named(&name).is_some() => {
-                    contents.notes.push(Aside::new(name, Ignored::Unread(why.message().to_string())));
-                }
-                array => contents.add(&name, array?)?,
-            }
-        }
-    } else if npy::is_npy(bytes) {
-        let needed = npy::promise(bytes).map_or(0, |promise| promise.bytes(bytes.len() as u64).saturating_mul(2));
-        if needed > left {
-            return Err(beyond("the file", needed, left));
-        }
-        contents.add("the file", npy::read("the file", bytes)?)?;
-    } else if header.is_some_and(|length| length <= bytes.len() as u64) && bytes.get(8) == Some(&b'{') {
-        safetensors(&mut contents, bytes, left)?;
-    } else if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| b"{[".contains(byte)) {
-        // Two characters make a number of four bytes, which is held twice while it is cut.
-        let needed = (bytes.len() as u64).saturating_mul(4);
-        if needed > left {
-            return Err(beyond("the file", needed, left));
-        }
-        contents = json::read(bytes, axes)?;
-    } else {
-        let pickle = bytes.starts_with(b"\x80");
-        return Err(Error::format(match pickle {
-            true => PICKLE,
-            false => "unknown format: expected .npz, .npy, .safetensors or .json (is the file truncated?)",
-        }));
+
+    /// Its weights: rows of padding that see no key show nothing, whatever stands in them.
+    fn weights(&self, store: &Store) -> Result<Vec<f32>> {
+        let mut weights = self.stored(store)?;
+        self.blind(&mut weights);
+        Ok(weights)
     }
-    Ok(contents)
-}
 
-/// More than any header of an array.
-const HEADER: usize = (1 << 16) + 16;
-
-const TORCH: &str = "written by torch.save, whose pickle only running code could read; save the maps as arrays: np.savez(path, \
-                     **{f\"layer{i}\": a.numpy() for i, a in enumerate(attentions)})";
-
-const PICKLE: &str = "this is a Python pickle, which only running code could read; save as .npz, .safetensors or .json: \
-                      np.savez(path, **{f\"layer{i}\": a for i, a in enumerate(attentions)})";
-
-/// The refusal of what would not fit in memory, before it is held.
-fn beyond(name: &str, needed: u64, left: u64) -> Error {
-    let why = format!("{name}: its numbers take {needed} bytes in memory, {left} are left of what an import may take");
-    Error::budget(why).hinted(Hint::Raise("max_bytes"))
-}
-
-fn safetensors(contents: &mut Contents, bytes: &[u8], left: u64) -> Result<()> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| Error::format(format!("no valid safetensors file: {error}")).because(error))?;
-    let numbers = file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>() as u64).sum::<u64>();
-    if numbers.saturating_mul(8) > left {
-        return Err(beyond("the file", numbers.saturating_mul(8), left));
+    /// Sets rows of padding that see no key to zero; says in how many something stood.
+    fn blind(&self, weights: &mut [f32]) -> usize {
+        let (n, m, mask) = (self.queries, self.keys, &self.mask);
+        let blind: Vec<bool> = (0..n).map(|row| mask.is_padding(row) && mask.visible(row, m) == 0).collect();
+        let mut unread = 0;
+        for (_, row) in weights.chunks_exact_mut(m).enumerate().filter(|(row, _)| blind[row % n]) {
+            unread += usize::from(row.iter().any(|&w| w != 0.0));
+            row.fill(0.0);
+        }
+        unread
     }
-    let mut names = file.names();
-    names.sort_unstable();
-    for name in names {
-        let tensor = file.tensor(name).map_err(|error| Error::format(format!("{name}: {error}")).because(error))?;
-        let data = tensor.data();
-        let two = |convert: fn([u8; 2]) -> f32| data.as_chunks().0.iter().map(|&x| convert(x)).collect::<Vec<f32>>();
-        let (data, precision) = match tensor.dtype() {
-            Dtype::F16 => (two(|x| f16::from_le_bytes(x).to_f32()), Precision::F16),
-            Dtype::BF16 => (two(|x| bf16::from_le_bytes(x).to_f32()), Precision::Bf16),
-            Dtype::F32 => (data.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)).collect(), Precision::F32),
-            Dtype::F64 => (data.as_chunks().0.iter().map(|&x| f64::from_le_bytes(x) as f32).collect(), Precision::F64),
-            Dtype::I64 => {
-                let numbers = data.as_chunks().0.iter().map(|&x| i64::from_le_bytes(x)).collect();
-                contents.add(name, Value::Whole(Whole { shape: tensor.shape().to_vec(), numbers, bytes: false }))?;
-                continue;
-            }
-            Dtype::I32 => {
-                let numbers = data.as_chunks().0.iter().map(|&x| i32::from_le_bytes(x).into()).collect();
-                contents.add(name, Value::Whole(Whole { shape: tensor.shape().to_vec(), numbers, bytes: false }))?;
-                continue;
-            }
-            other => {
-                contents.notes.push(Aside::new(name, Ignored::Type(format!("{other:?}"))));
-                continue;
-            }
+
+    /// The same map of one head alone, by its place.
+    fn of_head(&self, place: usize) -> Self {
+        let block = match &self.blocks[..] {
+            [block] => block.head(place),
+            blocks => blocks[place].clone(),
         };
-        contents.add(name, Value::Floats(Array { shape: tensor.shape().to_vec(), data, precision }))?;
+        let (mask, observations) = (self.mask.clone(), self.observations.clone());
+        Self { blocks: vec![block], statistics: Vec::new(), mask, observations, ..*self }
     }
-    Ok(())
 }
 
 impl Patterns for Import {
@@ -389,6 +309,10 @@ impl Patterns for Import {
         Ok(self.map(layer, input)?.map_or_else(Mask::full, |(_, map)| map.mask.clone()))
     }
 
+    fn mask_origin(&self, layer: usize, input: usize) -> Result<MaskOrigin> {
+        Ok(self.map(layer, input)?.map_or(MaskOrigin::Given, |(_, map)| map.observations.mask))
+    }
+
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {
         Ok(self.map(layer, input)?.map_or((0, 0), |(_, map)| (map.queries, map.keys)))
     }
@@ -402,8 +326,8 @@ impl Patterns for Import {
     fn open(&self, layer: usize, head: usize, input: usize) -> Result<Option<Box<dyn Rows + '_>>> {
         let Some((found, map)) = self.map(layer, input)? else { return Ok(None) };
         let at = head_at(found, layer, head)?;
-        let weights = &map.weights[at * map.queries * map.keys..(at + 1) * map.queries * map.keys];
-        Ok(Some(Box::new(Held { weights, keys: map.keys })))
+        let (weights, keys) = (map.of_head(at).weights(&self.maps.store)?, map.keys);
+        Ok(Some(Box::new(Made(move |rows: Range<usize>| weights[rows.start * keys..rows.end * keys].to_vec()))))
     }
 
     fn layer_input(&self, _: usize, _: usize, _: &[usize]) -> Result<Option<Vec<f32>>> {

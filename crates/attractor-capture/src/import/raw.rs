@@ -1,11 +1,12 @@
 //! What a reader hands on: named arrays, before anybody knows what they mean.
 
 use attractor::{Error, Result};
-use attractor_data::archive::{Array, Text, Value, Whole};
+use attractor_data::archive::{Text, Value, Whole};
 use attractor_record::Step;
 
 use super::axes::Axes;
 use super::names::{self, Name};
+use super::store::Stored;
 use crate::aside::{Aside, Ignored};
 
 /// One map or stack of maps.
@@ -20,7 +21,7 @@ pub(crate) struct Raw {
     /// Its axes, where its place in a nest has settled them.
     pub axes: Option<Axes>,
     /// The array; `None`: null in the file.
-    pub array: Option<Array>,
+    pub array: Option<Stored>,
 }
 
 /// All that a file holds.
@@ -74,16 +75,6 @@ pub(crate) fn lists<T: Clone>(shape: &[usize], all: &[T]) -> Option<Vec<Vec<T>>>
 }
 
 impl Contents {
-    /// Adds a named value of a file without a structure of its own.
-    pub(crate) fn add(&mut self, name: &str, value: Value) -> Result<()> {
-        match (Beside::named(name), value) {
-            (Some(beside), value) => self.beside(name, beside, value),
-            (None, Value::Floats(array)) => self.map(name, array)?,
-            (None, Value::Whole(_) | Value::Text(_)) => self.notes.push(Aside::new(name, Ignored::Other)),
-        }
-        Ok(())
-    }
-
     /// Tokens, padding, a prompt's length. Tokens as texts stand above their ids.
     pub(crate) fn beside(&mut self, name: &str, beside: Beside, value: Value) {
         let (shape, numbers, texts): (Vec<usize>, Vec<i64>, Vec<String>) = match value {
@@ -115,7 +106,7 @@ impl Contents {
     }
 
     /// Adds an array of maps under its name.
-    fn map(&mut self, name: &str, array: Array) -> Result<()> {
+    pub(crate) fn map(&mut self, name: &str, array: Stored) -> Result<()> {
         let said = settled(name, names::parse(name), array.shape.len())?;
         let step = said.step.map(Step::from);
         self.maps.push(Raw { name: name.to_string(), said, step, axes: None, array: Some(array) });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use attractor_record::{Origin, Role, Stack, Steps, Token};
+use attractor_record::{Origin, Role, Stack, Steps, Token, pieces};
 
 use super::Layer;
 use super::assemble::Entry;
@@ -58,6 +58,25 @@ pub(super) fn pad(
     }
 }
 
+/// What pieces of a vocabulary of bytes read, if that is what they are: every letter stands for a byte, some for one that is no
+/// letter of its own (a space is U+0120), and all bytes together are text. Names in brackets are special tokens.
+fn of_bytes(pieces: &[String]) -> Option<Vec<String>> {
+    let is_name =
+        |piece: &str| piece.len() > 2 && (piece.starts_with('<') && piece.ends_with('>') || piece.starts_with('['));
+    let stands_for_another = |letter: char| ('\u{100}'..='\u{143}').contains(&letter);
+    if !pieces.iter().any(|piece| !is_name(piece) && piece.contains(stands_for_another)) {
+        return None;
+    }
+    let bytes = |piece: &String| match is_name(piece) {
+        true => Some(piece.clone().into_bytes()),
+        false => pieces::from_byte_letters(piece),
+    };
+    let bytes = pieces.iter().map(bytes).collect::<Option<Vec<Vec<u8>>>>()?;
+    // A text may be cut within its last character.
+    let whole = std::str::from_utf8(&bytes.concat()).map_or_else(|error| error.error_len().is_none(), |_| true);
+    whole.then(|| pieces::texts(&bytes))
+}
+
 /// Tokens of every entry, where the file gives as many as there are keys.
 pub(super) fn tokens(
     contents: &mut Contents,
@@ -87,6 +106,8 @@ pub(super) fn tokens(
             odd += 1;
             return Vec::new();
         };
+        let read = of_bytes(list);
+        let list = read.as_deref().unwrap_or(list);
         // Equal texts are equal tokens; numbers in the file are not always there.
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
         let mut tokens = Vec::with_capacity(list.len());

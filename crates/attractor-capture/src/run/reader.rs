@@ -20,11 +20,11 @@ use super::schema::{self, Refusal};
 use super::statistics::{Source, unpack};
 use super::{Commit, InputEntry, LayerEntry, Manifest, RunOptions, STORE, files};
 use attractor::{Error, Result};
-use attractor_record::Observations;
 use attractor_record::kernel::Scoring;
 use attractor_record::patterns::{check_rows, no_input, no_layer};
 use attractor_record::{Facts, ModelInfo, Origin, Stack, Token};
 use attractor_record::{LayerShape, Patterns, Rows};
+use attractor_record::{MaskOrigin, Observations};
 
 /// A run on disk, as far as it was committed when it was opened.
 ///
@@ -508,6 +508,10 @@ impl Patterns for Run {
 
     fn mask(&self, layer: usize, input: usize) -> Result<Mask> {
         Ok(self.place(layer, input)?.map_or_else(Mask::full, |place| place.entry.mask.clone()))
+    }
+
+    fn mask_origin(&self, layer: usize, input: usize) -> Result<MaskOrigin> {
+        Ok(self.observations(layer, input)?.map_or(MaskOrigin::Given, |seen| seen.mask))
     }
 
     fn shape(&self, layer: usize, input: usize) -> Result<(usize, usize)> {

@@ -14,7 +14,7 @@ use crate::error::{Outcome, worded};
 
 #[derive(Debug, Args)]
 pub struct Convert {
-    /// NPZ, NPY, safetensors or JSON with attention maps; or a run of an earlier schema
+    /// NPZ, NPY, safetensors, JSON or a file of torch.save with attention maps; or a run of an earlier schema
     pub source: PathBuf,
     /// The run, a folder
     #[arg(required_unless_present = "output")]
@@ -43,7 +43,7 @@ pub struct Convert {
     /// The stack of layers that the maps are of
     #[arg(long, value_parser = choice::<Stack>())]
     pub stack: Option<Stack>,
-    /// Bytes that the file and its numbers may take in memory [default: 64 times the file, 1 to 8 GiB]
+    /// Bytes that its numbers may take: 256 MiB in memory, then in a temporary file [default: 64 times the file, 1 to 8 GiB]
     #[arg(long, value_parser = bytes)]
     pub max_bytes: Option<u64>,
 }

@@ -1,6 +1,6 @@
 //! 1. Correctness: are these attention weights, and the ones that the model used? All heads, all inputs.
 
-use attractor_record::{Facts, Origin};
+use attractor_record::{Facts, MaskOrigin, Origin, Patterns};
 
 use super::Case;
 use crate::Result;
@@ -179,7 +179,7 @@ pub(super) fn find(case: &Case<'_>) -> Result<Correctness> {
         range: range(case),
         rows: rows(case),
         causal: causal(case),
-        support: support(case),
+        support: support(case)?,
         probe: probe(case),
         bounds: bounds(case),
         output: output(case, &facts, CheckId::OutAv, |f| f.output_error),
@@ -348,9 +348,31 @@ fn causal(case: &Case<'_>) -> OfHeads<Worst, Largest> {
     per_head(case, id, Key::ForbiddenMass, Lack::ForbiddenMass, pick, |base, _, _| base)
 }
 
-fn support(case: &Case<'_>) -> OfHeads<Worst, Largest> {
+fn support(case: &Case<'_>) -> Result<OfHeads<Worst, Largest>> {
+    let id = CheckId::MaskSupport;
     let pick = |figures: &HeadInput| figures.forbidden;
-    per_head(case, CheckId::MaskSupport, Key::ForbiddenMass, Lack::ForbiddenMass, pick, |base, _, _| base)
+    let found = per_head(case, id, Key::ForbiddenMass, Lack::ForbiddenMass, pick, |base, _, _| base);
+    // A layer that breaks the mask of the others has been compared with something.
+    match found.model.verdict == Verdict::Pass && is_inferred(case.patterns)? {
+        true => Ok(OfHeads::alone(Measured::new(id).skipped(Untestable::Meaningless(Unasked::InferredMask)))),
+        false => Ok(found),
+    }
+}
+
+/// True where no layer's mask was stated: all were inferred from the weights.
+fn is_inferred(patterns: &dyn Patterns) -> Result<bool> {
+    use MaskOrigin::{InferredBehind, InferredCausal, InferredFull, InferredMixed};
+    let mut layers = 0;
+    for shape in patterns.layers() {
+        for input in 0..patterns.inputs() {
+            layers += 1;
+            let origin = patterns.mask_origin(shape.layer, input)?;
+            if !matches!(origin, InferredBehind | InferredCausal | InferredFull | InferredMixed) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(layers > 0)
 }
 
 fn probe(case: &Case<'_>) -> Finding<Probe> {

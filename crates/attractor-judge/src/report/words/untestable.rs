@@ -96,6 +96,10 @@ fn unasked(check: Unasked) -> &'static str {
         }
         Unasked::BidirectionalMask => "the model is bidirectional: no key lies in a forbidden future",
         Unasked::CrossAttention => "cross attention: queries are no positions among the keys, so none is near or ahead",
+        Unasked::InferredMask => {
+            "the mask was inferred from these weights, so that none can lie where it forbids; state the mask when the maps are \
+             imported"
+        }
         Unasked::BidirectionalProbe => "the model is bidirectional: every output may depend on every token",
     }
 }
