@@ -4,6 +4,8 @@
 mod build;
 #[path = "readers/configurations.rs"]
 mod configurations;
+#[path = "readers/degenerate.rs"]
+mod degenerate;
 #[path = "readers/images.rs"]
 mod images;
 #[path = "readers/texts.rs"]

@@ -143,27 +143,36 @@ fn map_of(taps: &[Tap], layer: usize, head: usize) -> Result<Vec<f32>> {
     Ok(tiled::weights(&tap.problem()?, head, 0..tap.positions)?)
 }
 
-/// The inputs of one length, which can lend each other their maps.
+/// The inputs of one length and the same padding, which can lend each other their maps: a map over positions of which some are
+/// padding says nothing of an input where they are text.
 struct Group {
     members: Vec<usize>,
     /// Sum of the members' maps, [layer][head x n x n]; `None` for a lone member, or if it would take too much memory.
     sums: Option<Arc<Vec<Vec<f32>>>>,
 }
 
+/// Positions of an input that are padding.
+fn hidden(case: &Case) -> impl Iterator<Item = usize> {
+    case.input.padding().iter().enumerate().filter(|(_, hidden)| **hidden).map(|(position, _)| position)
+}
+
 impl Group {
-    /// Groups the inputs by length and adds up their maps.
+    /// Groups the inputs by length and padding, and adds up their maps.
     fn of(model: &Model, cases: &[Case]) -> Result<Vec<Self>> {
         let spec = model.spec();
-        let mut lengths: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut alike: Vec<(usize, Vec<usize>)> = Vec::new();
         for (index, case) in cases.iter().enumerate() {
             let n = case.input.positions(spec);
-            match lengths.iter_mut().find(|(length, _)| *length == n) {
+            let is_alike = |(length, members): &&mut (usize, Vec<usize>)| {
+                *length == n && hidden(&cases[members[0]]).eq(hidden(case))
+            };
+            match alike.iter_mut().find(is_alike) {
                 Some((_, members)) => members.push(index),
-                None => lengths.push((n, vec![index])),
+                None => alike.push((n, vec![index])),
             }
         }
         let mut groups = Vec::new();
-        for (n, members) in lengths {
+        for (n, members) in alike {
             let bytes = (spec.layers * spec.heads * 4).saturating_mul(n * n);
             let sums = if members.len() < 2 || bytes > SUM_BYTES {
                 None

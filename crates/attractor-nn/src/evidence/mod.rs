@@ -4,6 +4,8 @@
 
 mod ablation;
 mod gradients;
+#[cfg(test)]
+mod own_output;
 mod probe;
 #[cfg(test)]
 mod tests;

@@ -29,13 +29,13 @@ const KINDS: [&str; 12] = [
     "roberta_tiny",
 ];
 
-fn model(kind: &str) -> Model {
+pub(super) fn model(kind: &str) -> Model {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/vectors").join(kind);
     Model::load(&Checkpoint::open(&folder, &Opening::default()).unwrap()).unwrap()
 }
 
 /// A seeded input of `n` tokens, or an image of the model's size.
-fn input(model: &Model, n: usize, stream: u64) -> Input {
+pub(super) fn input(model: &Model, n: usize, stream: u64) -> Input {
     let mut random = Philox::new(5, stream);
     match &model.spec().image {
         Some(image) => Input::Image {
@@ -49,15 +49,15 @@ fn targets() -> Targets<'static> {
     Targets { seed: 9, mask_token: Some(4), special: &[], labels: Some(&[1, 0, 2, 1]) }
 }
 
-fn worst(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn worst(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |w, x| if x.is_nan() || x > w { x } else { w })
 }
 
 #[derive(Default)]
-struct Taps {
-    taps: Vec<Tap>,
-    inputs: Vec<Vec<f32>>,
+pub(super) struct Taps {
+    pub(super) taps: Vec<Tap>,
+    pub(super) inputs: Vec<Vec<f32>>,
 }
 
 impl Observer for Taps {
@@ -77,7 +77,7 @@ impl Observer for Taps {
     }
 }
 
-fn taps(model: &Model, input: &Input) -> Taps {
+pub(super) fn taps(model: &Model, input: &Input) -> Taps {
     let mut taps = Taps::default();
     model.encode(input, &mut taps, &Overrides::none()).unwrap();
     taps

@@ -57,6 +57,12 @@ pub struct Output {
 }
 
 impl Model {
+    /// Its layers, for tests that compute a layer by hand.
+    #[cfg(test)]
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
     /// Reads a model's weights.
     ///
     /// # Errors
@@ -73,12 +79,13 @@ impl Model {
     /// Runs one input.
     ///
     /// # Errors
-    /// What [`Input::check`] refuses, overrides of layers or heads that are not there, and what the observer says.
+    /// What [`Input::check`] refuses, overrides of layers or heads that are not there, and what the observer says;
+    /// `is_non_finite` where weights are so large that a hidden state is NaN or infinite, and where every weight is zero.
     pub fn forward(&self, input: &Input, observer: &mut dyn Observer, overrides: &Overrides) -> Result<Output> {
         let hidden = self.encode(input, observer, overrides)?;
         let positions = hidden.dims()[0];
         let logits = self.top.of(&self.spec, &self.embedding, hidden.clone())?;
-        Ok(Output { hidden: ops::values(hidden), positions, logits: logits.map(ops::values) })
+        Ok(Output { hidden: sound(ops::values(hidden), positions)?, positions, logits: logits.map(ops::values) })
     }
 
     /// The last hidden state of one input, after the final norm, [positions, width]: [`forward`](Self::forward) without
@@ -87,7 +94,9 @@ impl Model {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn hidden(&self, input: &Input, observer: &mut dyn Observer, overrides: &Overrides) -> Result<Vec<f32>> {
-        Ok(ops::values(self.encode(input, observer, overrides)?))
+        let hidden = self.encode(input, observer, overrides)?;
+        let positions = hidden.dims()[0];
+        sound(ops::values(hidden), positions)
     }
 
     /// The last hidden state of one input, after the final norm.
@@ -215,5 +224,22 @@ impl Model {
     /// Logits of an input's last hidden state, for classifiers.
     pub(crate) fn input_logits(&self, hidden: Matrix) -> Option<Matrix> {
         self.top.of_input(hidden)
+    }
+}
+
+/// The last hidden state, [positions, width], unless it is none: of degenerate weights nothing can be said.
+fn sound(hidden: Vec<f32>, positions: usize) -> Result<Vec<f32>> {
+    let degenerate = |why: String| {
+        Error::non_finite(format!(
+            "the weights are degenerate: {why}; the checkpoint is damaged, was never trained, or its training diverged"
+        ))
+    };
+    if let Some(at) = hidden.iter().position(|x| !x.is_finite()) {
+        let position = at / (hidden.len() / positions.max(1)).max(1);
+        return Err(degenerate(format!("the last hidden state is {} at position {position}", hidden[at])));
+    }
+    match hidden.iter().all(|&x| x == 0.0) {
+        true => Err(degenerate("the last hidden state is zero everywhere".to_string())),
+        false => Ok(hidden),
     }
 }
