@@ -70,10 +70,7 @@ pub fn work<T: Send>(common: &Common, job: impl FnOnce(&Context<'_>) -> Outcome<
         note if !common.quiet => say(note, common.json),
         _ => {}
     };
-    let mut context = Context::new(common.seed).with_progress(&show).with_listener(&hear);
-    if let Some(threads) = common.threads {
-        context = context.with_threads(threads)?;
-    }
+    let context = Context::new(common.seed).with_progress(&show).with_listener(&hear).on_threads(common.threads)?;
     context.install(|| job(&context))
 }
 

@@ -164,6 +164,29 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Works on so many threads of its own; without a number on those that all callers share: one per core, or as many as the
+    /// environment variable RAYON_NUM_THREADS says.
+    ///
+    /// # Errors
+    /// `is_usage` for more than 4096, and for more than the system starts.
+    pub fn on_threads(self, threads: Option<usize>) -> Result<Self> {
+        if let Some(threads) = threads {
+            return self.with_threads(threads);
+        }
+        let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.trim().parse::<usize>().ok());
+        let refused = |why: String| Error::usage(format!("RAYON_NUM_THREADS = {}: {why}", asked.unwrap_or(0)));
+        if asked.is_some_and(|asked| asked > MOST_THREADS) {
+            return Err(refused(format!("give at most {MOST_THREADS}, or leave the variable out")));
+        }
+        // Threads that are there already are as good.
+        match rayon::ThreadPoolBuilder::new().build_global() {
+            Err(error) if std::error::Error::source(&error).is_some() => {
+                Err(refused(format!("so many threads cannot be started: {error}")).because(error))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// The same with another seed.
     pub fn with_seed(&self, seed: u64) -> Self {
         Self { seed, ..self.clone() }

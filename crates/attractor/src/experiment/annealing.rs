@@ -10,7 +10,7 @@ use crate::energy::problems::Problem;
 use crate::pattern::Spins;
 use crate::random::{Philox, stream};
 use crate::sample::{Annealed, Annealing, Cooling, Dynamics, Schedule, temperatures};
-use crate::{Context, Error, Hint, Kind, Result};
+use crate::{Context, Error, Hint, Kind, Note, Result};
 
 /// Most sweeps of a run.
 const MOST_SWEEPS: usize = 1 << 28;
@@ -20,6 +20,12 @@ const MOST_READS: usize = 1 << 20;
 const MOST_COUPLED: usize = 1 << 15;
 /// Most spins along a side of a lattice.
 const MOST_SIDE: usize = 1 << 12;
+/// Most updates of a spin: spins x sweeps x runs. About a day on one thread.
+const MOST_UPDATES: u64 = 1 << 42;
+/// Updates from which on it is said beforehand how long they take.
+const LONG: u64 = 1 << 32;
+/// Updates per second and thread, roughly, of spins with few neighbours.
+const UPDATES_PER_SECOND: f64 = 5e7;
 /// Energies that differ by a smaller share are one.
 const SAME: f64 = 1e-9;
 
@@ -210,6 +216,23 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
         ));
         return Err(if trace { error.hinted(Hint::Omit("trace")) } else { error });
     }
+    let (sweeps, reads) = (annealing.schedule.sweeps() as u64, annealing.reads as u64);
+    let updates = (units as u64).saturating_mul(sweeps).saturating_mul(reads);
+    let minutes = updates as f64 / UPDATES_PER_SECOND / rayon::current_num_threads() as f64 / 60.0;
+    if updates > MOST_UPDATES {
+        return Err(Error::budget(format!(
+            "{units} units, {sweeps} sweeps, {reads} reads: {:.1e} updates of a unit, at most {:.1e} are made: ask for fewer \
+             sweeps or reads",
+            updates as f64, MOST_UPDATES as f64
+        )));
+    }
+    if updates >= LONG {
+        let remark = format!(
+            "{units} units, {sweeps} sweeps, {reads} reads: {:.1e} updates of a unit, roughly {minutes:.0} minutes or more",
+            updates as f64
+        );
+        context.note(&Note::ReadAs { remark });
+    }
     context.check()?;
     let begun = Instant::now();
     let annealed = annealing.run(&instance.couplings, context)?;
@@ -246,6 +269,21 @@ fn anneal(options: &Options, context: &Context<'_>) -> Result<Solution> {
 mod tests {
     use super::*;
     use crate::energy::{Energy, MaxCut};
+
+    /// Work is told before it is begun, and refused beyond what anybody waits for.
+    #[test]
+    fn long_work_is_told_and_endless_work_refused() {
+        let endless = Options { sweeps: 1 << 28, reads: 1 << 20, ..Options::new(Problem::Ferromagnet { side: 3 }) };
+        let error = run(&endless, &Context::new(0)).unwrap_err();
+        assert!(error.is_budget() && error.to_string().contains("updates of a unit, at most"), "{error}");
+        // Told, and then stopped before the first sweep.
+        let told = std::sync::Mutex::new(Vec::new());
+        let hear = |note: &Note| told.lock().unwrap().push(format!("{note:?}"));
+        let stop = || true;
+        let long = Options { sweeps: 1 << 24, reads: 64, ..endless };
+        let stopped = run(&long, &Context::new(0).with_listener(&hear).with_interrupt(&stop)).unwrap_err();
+        assert!(stopped.is_interrupted() && told.lock().unwrap()[0].contains("minutes or more"), "{stopped} {told:?}");
+    }
 
     #[test]
     fn planted_loops_are_solved_and_said_to_be() {

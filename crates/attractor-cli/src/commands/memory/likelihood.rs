@@ -73,6 +73,11 @@ fn text(found: &Likelihood, quiet: bool) -> String {
     }
     out += "\nESS: effective sample size. On average forward AIS underestimates ln Z, so its ln p is too high, and reverse AIS\n\
             overestimates it if its starting states are samples of the model (--steps); one run of either may miss by chance.\n";
+    for (name, off) in found.broken_bounds() {
+        out += &format!(
+            "caution, {name}: its ln Z lies {off:+.1} standard errors from the exact one, so its ln p is no bound here\n"
+        );
+    }
     for ((name, _), (.., cautious)) in estimates.iter().zip(found.estimates()) {
         if let Some(found) = cautious {
             out += &format!("caution, {name}: {found} (--betas)\n");
