@@ -69,6 +69,9 @@ pub fn run(args: &ReportArgs, common: &Common) -> Outcome {
     if format != ReportFormat::Html {
         refuse_unused!(common, args, [show], "a format without maps")?;
     }
+    if !matches!(format, ReportFormat::Html | ReportFormat::Json) {
+        common.refuse_unused(&["json"], "a format of its own")?;
+    }
     let options = Options {
         inputs: args.inputs.given(),
         config: judgement::thresholds(args.config.as_deref())?,

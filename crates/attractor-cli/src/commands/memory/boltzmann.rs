@@ -137,6 +137,14 @@ pub fn run(args: &Boltzmann, common: &Common, context: &Context<'_>) -> Outcome<
     Ok(match args.draw {
         Draw::Law => {
             refuse_unused!(common, args, [samples, sweeps], "--draw law, which adds up all states")?;
+            if args.data.demo {
+                refuse_unused!(
+                    common,
+                    args.data,
+                    [patterns, scale, threshold, skip, label_column],
+                    "--demo of the law"
+                )?;
+            }
             let stored = args.stored(context)?;
             let source = &stored.source.to_string();
             let law = boltzmann::law(&stored.patterns, &options, context)?;
