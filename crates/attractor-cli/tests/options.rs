@@ -16,6 +16,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("rollout --skip-missing", "no layer of these models is missing"),
     ("rollout --max-inputs", "one input is followed, the first of however many"),
     ("export --max-inputs", "one input is exported, the first of however many"),
+    ("train rbm --roll-back", "no likelihood falls in so few epochs"),
     ("info --model-config", "what differs here changes numbers, which are not described"),
     ("export --grouped", "no key head of this model serves several queries"),
 ];
