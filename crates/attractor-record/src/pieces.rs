@@ -89,7 +89,7 @@ fn part(text: &str) -> Option<(u32, &str)> {
     let mut rest = text[letter.len_utf8()..].strip_prefix('[')?.chars();
     let number = rest.next()?.to_digit(10)?;
     let count = (rest.next()? == '/').then(|| rest.next()?.to_digit(10)).flatten()?;
-    (rest.next()? == ']' && (1..=count).contains(&number) && count > 1).then(|| (number, rest.as_str()))
+    (rest.next()? == ']' && (1..=count).contains(&number) && count > 1).then_some((number, rest.as_str()))
 }
 
 /// The bytes of a piece whose letters stand for bytes, a space as U+0120; `None` for one that has other letters.

@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::given::given;
 use crate::target::{self, Live};
-use crate::text::{self, Change, Text};
+use crate::text::{self, Change, PlainText};
 
 /// What is run when nothing is given: a held-out chapter of a public-domain novel.
 pub const TEXT: &str = include_str!("../demo/text.txt");
@@ -316,7 +316,7 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
         match (&given.text[..], &given.text_file) {
             ([_, ..], _) => whole(tokenizer, &given.text, limit, InputSource::Texts(given.text.len()))?,
             ([], Some(path)) if given.lines => {
-                let read = Text::read(path, text::enough(limit.saturating_mul(given.most_inputs())))?;
+                let read = PlainText::read(path, text::enough(limit.saturating_mul(given.most_inputs())))?;
                 read.tell(path, context);
                 let lines: Vec<&str> = read.text.lines().filter(|line| !line.trim().is_empty()).collect();
                 if lines.is_empty() {
@@ -329,7 +329,7 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
             }
             ([], Some(path)) => {
                 let most = length.saturating_mul(given.most_inputs());
-                let read = Text::read(path, text::enough(most))?;
+                let read = PlainText::read(path, text::enough(most))?;
                 read.tell(path, context);
                 let sequences = tokenizer.sequences(&read.text, length).map_err(|e| e.at(path.display()))?;
                 if let Some((bytes, all)) = read.bytes.filter(|_| sequences.len() < given.most_inputs()) {
@@ -340,7 +340,7 @@ pub fn prepare(live: &Live, given: &Inputs, context: &Context<'_>) -> Result<Pre
                     );
                     context.note(&Note::ReadAs { remark });
                 }
-                let Text { changes, bytes, .. } = read;
+                let PlainText { changes, bytes, .. } = read;
                 (sequences, Source { changes, bytes, ..Source::from(InputSource::Files(vec![path.clone()])) })
             }
             ([], None) => {

@@ -41,7 +41,7 @@ impl fmt::Display for Change {
 
 /// A text, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+pub struct PlainText {
     /// What is read.
     pub text: String,
     /// What was changed.
@@ -55,7 +55,7 @@ pub fn enough(tokens: usize) -> usize {
     tokens.saturating_mul(BYTES_PER_TOKEN).saturating_add(ALWAYS)
 }
 
-impl Text {
+impl PlainText {
     /// Reads the first `most` bytes of a file, up to a blank; all of a file that has no more.
     ///
     /// # Errors
@@ -138,11 +138,13 @@ fn decoded(bytes: Vec<u8>, is_cut: bool) -> std::result::Result<String, NoText> 
         return Err(NoText { what, encoding: Some(encoding) });
     }
     if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
-        // Letters of Latin script in UTF-16 have a zero beside each.
-        let zeros = |odd: usize| bytes.iter().skip(odd).step_by(2).filter(|&&byte| byte == 0).count() * 4 > bytes.len();
-        let encoding = match (zeros(1), zeros(0)) {
-            (true, false) => Some("utf-16le"),
-            (false, true) => Some("utf-16be"),
+        // Letters of Latin script in UTF-16 have a zero beside each, and none in their own place.
+        let zeros = |odd: usize| bytes.iter().skip(odd).step_by(2).filter(|&&byte| byte == 0).count();
+        let beside = |own: usize, other: usize| other * 4 > bytes.len() && own * 8 < other;
+        let (even, odd) = (zeros(0), zeros(1));
+        let encoding = match (beside(even, odd), beside(odd, even)) {
+            (true, _) => Some("utf-16le"),
+            (_, true) => Some("utf-16be"),
             _ => None,
         };
         let as_what =
@@ -167,11 +169,11 @@ fn decoded(bytes: Vec<u8>, is_cut: bool) -> std::result::Result<String, NoText> 
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8], most: usize) -> Result<Text> {
+    fn read(bytes: &[u8], most: usize) -> Result<PlainText> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text.txt");
         std::fs::write(&path, bytes).unwrap();
-        Text::read(&path, most)
+        PlainText::read(&path, most)
     }
 
     #[test]
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn no_more_is_read_than_is_needed_and_it_ends_at_a_blank() {
         let found = read(&"valley of energy ".repeat(1000).into_bytes(), 100).unwrap();
-        assert_eq!(found.bytes, Some((93, 17000)));
+        assert_eq!(found.bytes, Some((94, 17000)));
         assert!(found.text.ends_with("valley of"), "{}", found.text);
         // Characters of three bytes without a blank: 100 bytes hold 33 of them.
         let found = read("\u{4f60}".repeat(1000).as_bytes(), 100).unwrap();

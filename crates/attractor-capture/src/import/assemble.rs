@@ -141,7 +141,7 @@ fn sort(contents: &mut Contents, options: &ImportOptions, store: &Store, said: &
             said.push(Inferred::LayerAndHead { name: name.clone(), place: (layer, head) });
         }
         let (own, step) = (*own, *step);
-        for piece in cut(&name, array, &axes)? {
+        for piece in cut(name, array, &axes)? {
             // The number in a name is no layer where the array itself has several.
             let layer = (stack, piece.layer.or(own.layer).unwrap_or(0));
             let [heads, ..] = piece.block.shape;

@@ -204,7 +204,7 @@ impl Layer {
             let weights = map.weights(store)?;
             shown |= weights.iter().any(|&w| w != 0.0);
             let first = offset.unwrap_or(map.keys - map.queries);
-            let own = |row: usize| (row % map.queries > 0).then_some(first + row % map.queries);
+            let own = |row: usize| (!row.is_multiple_of(map.queries)).then_some(first + row % map.queries);
             let mut rows = weights.chunks_exact(map.keys).enumerate();
             if rows.any(|(row, weights)| own(row).and_then(|key| weights.get(key)).is_some_and(|&w| w != 0.0)) {
                 return Ok(true);

@@ -72,6 +72,9 @@ pub fn promise(bytes: &[u8]) -> Option<Promise> {
     Some(Promise { count, beside })
 }
 
+/// Makes a number of its bits.
+type OfBits = fn(u64) -> f32;
+
 /// How the numbers of an array are written.
 #[derive(Debug, Clone, PartialEq)]
 struct Form {
@@ -172,7 +175,7 @@ impl Form {
     }
 
     /// The precision of floating-point numbers, and how their bits become one; `None` for whole numbers and texts.
-    fn floats(&self) -> Option<(Precision, fn(u64) -> f32)> {
+    fn floats(&self) -> Option<(Precision, OfBits)> {
         Some(match self.code.as_str() {
             "f2" => (Precision::F16, |x| f16::from_bits(x as u16).to_f32()),
             "V2" => (Precision::Bf16, |x| bf16::from_bits(x as u16).to_f32()),
@@ -193,7 +196,7 @@ pub struct Floats {
     /// Precision in the file.
     pub precision: Precision,
     form: Form,
-    convert: fn(u64) -> f32,
+    convert: OfBits,
     /// Bytes of the header that are still to come.
     header: usize,
     /// The beginning of a number whose end is still to come.
@@ -222,7 +225,7 @@ impl Floats {
             Precision::F64 => ("f8", 8),
         };
         let form = Form { code: code.into(), big: false, size };
-        let convert = form.floats().map_or((|_| f32::NAN) as fn(u64) -> f32, |(_, convert)| convert);
+        let convert = form.floats().map_or((|_| f32::NAN) as OfBits, |(_, convert)| convert);
         Self { shape, fortran: false, precision, form, convert, header: 0, torn: Vec::new(), done: 0 }
     }
 

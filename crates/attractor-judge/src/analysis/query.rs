@@ -89,7 +89,7 @@ fn runs(tokens: &[Token], wanted: &str) -> Vec<usize> {
             before.last != after.first
                 || is_shared(&before)
                 || is_shared(after)
-                || bare(&before.letter.to_string()) == ""
+                || bare(&before.letter.to_string()).is_empty()
         }
         _ => true,
     };

@@ -10,7 +10,7 @@ use attractor_record::file;
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Counted, Folder, Setting};
-use crate::text::Text;
+use crate::text::PlainText;
 
 /// What is trained, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,7 +139,7 @@ impl Options {
         let (out, folder) = (&self.output, self.folder());
         folder.fits()?;
         self.check()?;
-        let read = Text::read(&self.text_file, usize::MAX)?;
+        let read = PlainText::read(&self.text_file, usize::MAX)?;
         read.tell(&self.text_file, context);
         let text = read.text;
         let pairs = train_byte_pairs(&text, self.vocab)?;

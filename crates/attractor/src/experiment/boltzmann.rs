@@ -7,7 +7,7 @@ use crate::learn::Rule;
 use crate::pattern::{Spins, StoredPatterns};
 use crate::random::{Philox, stream};
 use crate::sample::{self, EnergyLevel, Enumerated, Schedule, follow, gibbs::probability_of_up};
-use crate::{Context, Error, Hint, Kind, Result};
+use crate::{Context, Error, Kind, Result};
 
 /// Temperatures at most: as many as a picture has colours.
 const MOST_TEMPERATURES: usize = 8;
@@ -127,8 +127,7 @@ fn enumerated(patterns: &StoredPatterns, options: &Options, context: &Context<'_
         context.check()?;
         context.step("adding up states", done, options.temperatures.len());
         // The number of units is that of an option here.
-        let law = Enumerated::new(&couplings, temperature)
-            .map_err(|error| error.of_kind(Kind::Usage).hinted(Hint::give("draw", "samples")))?;
+        let law = Enumerated::new(&couplings, temperature).map_err(|error| error.of_kind(Kind::Usage))?;
         if levels.is_empty() {
             levels = law.levels();
         }
