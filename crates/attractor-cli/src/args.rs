@@ -174,13 +174,13 @@ impl Chosen {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Ablations {
     /// Which ablations to run [default: standard]
-    #[arg(long, value_parser = choice::<Ablate>())]
+    #[arg(long, value_parser = choice::<Ablate>(), help_heading = "Ablations")]
     pub ablate: Option<Ablate>,
     /// What ablations may cost: passes (600), a time (3m, told as passes), or none for no limit [default: of the model]
-    #[arg(long, value_name = "BUDGET")]
+    #[arg(long, value_name = "BUDGET", help_heading = "Ablations")]
     pub budget: Option<Budget>,
     /// Ablate the whole model alone: the same as --budget 0
-    #[arg(long, conflicts_with_all = ["budget", "ablate"])]
+    #[arg(long, conflicts_with_all = ["budget", "ablate"], help_heading = "Ablations")]
     pub quick: bool,
 }
 

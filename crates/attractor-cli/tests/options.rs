@@ -40,6 +40,8 @@ const HEADS: &[&[&str]] = &[
 ];
 const MAPS: &[&[&str]] = &[
     &["demo"],
+    &["completions", "bash"],
+    &["man", "heads"],
     &["info", "model"],
     &["info", "run"],
     &["capture", "model", "--input", "ids.json", "--output", "new"],
@@ -248,6 +250,13 @@ fn told(scene: &Path, words: &[&str]) -> Told {
     let untimed = made
         .into_iter()
         .map(|(name, bytes)| if timed(&name) { ("log".to_string(), Vec::new()) } else { (name, bytes) });
+    // How far a stage is: "ablations: 12 of 240, about 3 min left".
+    let is_progress = |line: &str| {
+        let rest = line.split_once(": ").map_or("", |(_, rest)| rest);
+        rest.starts_with(|c: char| c.is_ascii_digit())
+            && [" left", " so far", " s", " min"].iter().any(|end| rest.ends_with(end))
+    };
+    let said: String = said.lines().filter(|line| !is_progress(line)).flat_map(|line| [line, "\n"]).collect();
     // "in 0.02 s", and JSON's "seconds".
     let mut words: Vec<&str> = said.split([' ', '\n']).collect();
     for at in 1..words.len() {

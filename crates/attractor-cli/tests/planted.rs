@@ -187,7 +187,8 @@ fn a_bound_that_the_base_cannot_reach_is_refused() {
         ("loss<-9", "(model), so B - A cannot fall beyond"),
         ("divergence>1", "a divergence lies between 0 and 1"),
     ] {
-        let output = attractor(here, &["diff", "demo", "demo", "--fail-on", condition, "--junit", "gate.xml"]);
+        let gate = ["diff", "demo", "demo", "--fail-on", condition, "--junit", "gate.xml", "--overwrite"];
+        let output = attractor(here, &gate);
         assert_eq!(output.status.code(), Some(2), "{condition}: {}", said(&output));
         let said = said(&output);
         assert!(said.contains(says) && said.contains("nothing was tested"), "{condition}: {said}");

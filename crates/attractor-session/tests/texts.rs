@@ -26,7 +26,7 @@ fn every_line_of_a_file_is_an_input() {
     let (texts, source) = of(Inputs { lines: true, ..Inputs::default() }).unwrap();
     assert_eq!(texts.len(), 3, "{texts:?}");
     assert!(texts[0].starts_with("Bath") && texts[1].ends_with("fell.") && texts[2].starts_with("She"), "{texts:?}");
-    assert!(source.ends_with("lines.txt, each line an input"), "{source}");
+    assert!(source.ends_with("lines.txt, each line an input, CR LF read as LF at 1 line end"), "{source}");
     // A line that is too long is cut, and said to be.
     let (texts, source) = of(Inputs { lines: true, seq_len: Some(8), ..Inputs::default() }).unwrap();
     assert!(texts.len() == 3 && source.contains(", cut to ") && source.ends_with(" tokens"), "{source}");
