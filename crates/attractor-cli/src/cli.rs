@@ -189,12 +189,16 @@ impl Cli {
             Command::Train(Train::CausalLm(train)) => commands::train::run(train, common).map(|()| true),
             Command::Train(Train::Rbm(train)) => commands::rbm::train::run(train, common).map(|()| true),
             Command::Completions { shell } => {
+                common.refuse_unused(&["json", "overwrite"], "a script")?;
                 let mut script = Vec::new();
                 generate(*shell, &mut numbered(Self::command()), "attractor", &mut script);
                 print(&String::from_utf8_lossy(&script));
                 Ok(true)
             }
-            Command::Man { command } => manual(command).map(|()| true),
+            Command::Man { command } => {
+                common.refuse_unused(&["json", "overwrite"], "a manual page")?;
+                manual(command).map(|()| true)
+            }
             Command::Generate(Generate::Rbm(generate)) => commands::rbm::generate::run(generate, common).map(|()| true),
         }
     }

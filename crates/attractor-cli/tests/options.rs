@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// Options of every command whose effect is not in what is said: they change nothing, by what they promise.
-const EVERYWHERE: [&str; 5] = ["seed", "threads", "quiet", "help", "version"];
+/// Options of every command whose effect is not in what is said: they change nothing, by what they promise, or replace what is
+/// not there (see `outputs`).
+const EVERYWHERE: [&str; 6] = ["seed", "threads", "quiet", "overwrite", "help", "version"];
 
 /// Options whose effect needs what no case has, and why they are read nevertheless.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
