@@ -14,7 +14,8 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   test [--all]        everything that is tested; a group that cannot be had here is skipped by name and reason,
                       with --all it fails
-  test --models       the real models at length, which takes half an hour: what `--all` leaves out
+  test --models       the real models and the documents' commands at full length, which takes half an hour: what `--all`
+                      leaves out
   vectors DIR [--all] holds Attractor to a folder of golden vectors, one line per tensor
   fetch               brings what tests need and the repository does not hold, by package name
   viewer              the viewer's two groups alone: its bundle, and the report in a browser
@@ -138,7 +139,11 @@ fn models() -> Result<(), String> {
     run("vectors", command.arg("conformance/models").arg("--all").env(GEMMA3.variable, &gemma3))?;
     let mut command = program("models")?;
     command.arg(built("attractor")?).env(GEMMA3.variable, gemma3).env(SMOLLM2.variable, smollm2);
-    run("models", &mut command)
+    run("models", &mut command)?;
+    // What the documents' commands take minutes for, at the size that is written there.
+    let mut command = cargo();
+    command.args(["nextest", "run", "--cargo-profile", CHECKED, "--workspace", "-E", "binary(documents)"]);
+    run("documents", command.env("ATTRACTOR_WHOLE_DOCUMENTS", "1"))
 }
 
 /// One group of tests.

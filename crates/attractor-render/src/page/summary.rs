@@ -20,7 +20,7 @@ pub(super) fn opening(report: &Report) -> String {
     out.push_str("<ul class=\"tally\">");
     for (mark, count, what) in [
         (Verdict::Pass.into(), s.passed, "passed"),
-        (Verdict::Warn.into(), s.warned, "warnings"),
+        (Verdict::Warn.into(), s.warned, if s.warned == 1 { "warning" } else { "warnings" }),
         (Verdict::Fail.into(), s.failed, "failed"),
         (Mark::Reported, s.reported, "only reported"),
         (Verdict::Skipped.into(), s.skipped, "not testable"),
