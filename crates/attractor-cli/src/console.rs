@@ -142,6 +142,9 @@ fn words(note: &Note) -> String {
         |count: usize, words: &str| if count > 0 { format!(", and {count} more {words}") } else { String::new() };
     match note {
         Note::ReadAs { remark } => remark.clone(),
+        Note::Ablations { passes, everything } => {
+            format!("ablations: a budget of {passes} passes, of {everything} for all of them (--budget none)")
+        }
         Note::LongInputs { positions } => format!("inputs of up to {positions} positions"),
         Note::BuiltInText => "no --text, --text-file or --input was given: the built-in text is used".to_string(),
         Note::RepeatedTokens { seed } => {

@@ -38,6 +38,13 @@ pub enum Note {
         /// Positions of the longest.
         positions: usize,
     },
+    /// Ablations begin, within a budget that does not allow all of them; in passes of the longest input.
+    Ablations {
+        /// The budget.
+        passes: u64,
+        /// What everything would take.
+        everything: u64,
+    },
     /// What should be known of how a checkpoint was read.
     ReadAs {
         /// In words.

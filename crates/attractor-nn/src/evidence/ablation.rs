@@ -14,7 +14,7 @@ use super::budget::{Budget, Costs, start};
 use crate::checkpoint::spec::Spec;
 use crate::loss::Case;
 use crate::model::{Maps, Model, Observer, Overrides, Replacement, Tap, Want};
-use attractor::{Context, Error, Result};
+use attractor::{Context, Error, Note, Result};
 
 /// All modes, in the order of the report.
 pub(super) const MODES: [AblationMode; 7] = [
@@ -80,6 +80,7 @@ pub(super) fn ablations(model: &Model, cases: Vec<Case>, asked: &Asked<'_>, cont
         (0..cases.len()).try_for_each(|input| bench.run(input, &all, context))?;
         return Ok(Ablated { ablations: bench.results, spent: Some(spent), cases });
     };
+    context.note(&Note::Ablations { passes, everything: everything as u64 });
     let seed = context.seed();
     let sampled: Vec<Case> = cases.iter().enumerate().map(|(at, case)| case.sampled(SAMPLED, seed, at)).collect();
     // Counted in whole passes still: the number is the same, a pass of few predictions is a part of one.
