@@ -97,10 +97,11 @@ pub fn in_memory(
     let (mut inputs, mut states, mut held) = (Vec::new(), Vec::new(), 0);
     for (index, item) in prepared.items.iter().enumerate() {
         context.check()?;
-        context.step("capturing", index, prepared.items.len());
+        capturing(context, live, (index, 0), prepared);
         let mut record = described(item, index);
         let mut push = |layer| {
             record.layers.push(layer);
+            capturing(context, live, (index, record.layers.len()), prepared);
             Ok(())
         };
         let mut recorder =
@@ -111,6 +112,12 @@ pub fn in_memory(
         states.push((held <= STATES).then_some(state));
     }
     Ok((Captured { info: live.info.clone(), inputs }, states))
+}
+
+/// Says how far a capture is: one long input takes its time too, so layers are counted.
+fn capturing(context: &Context<'_>, live: &Live, (input, layers): (usize, usize), prepared: &Prepared) {
+    let of_input = live.info.layers;
+    context.step("capturing layers", input * of_input + layers.min(of_input), prepared.items.len() * of_input);
 }
 
 /// Numbers of last hidden states that are kept for who asks for losses (64 MiB); beyond them they are computed again.
@@ -398,10 +405,15 @@ fn captured(options: &Options, context: &Context<'_>) -> Result<Finished> {
             let why = format!("stopped: {index} of {total} inputs are kept in {}", options.output.display());
             return Err(Error::new(Kind::Interrupted, why));
         }
-        context.step("capturing", index, total);
+        capturing(context, &live, (index, 0), &prepared);
         let extents = extents(&live, item, writer.options());
         let mut entry = writer.begin(&described(item, index), &extents)?;
-        let mut write = |layer| entry.layer(&layer);
+        let mut written = 0;
+        let mut write = |layer| {
+            written += 1;
+            capturing(context, &live, (index, written), &prepared);
+            entry.layer(&layer)
+        };
         let mut recorder = Recorder::new(&live.model, &selection, keep, &item.tokens, &mut write);
         live.model.hidden(&item.input, &mut recorder, &Overrides::none())?;
         entry.commit()?;
